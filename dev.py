@@ -1,0 +1,118 @@
+"""Set up dgkit and run its tasks, on any system with Python 3.11+ and git: `python dev.py lab`, `python dev.py test`.
+
+Each task makes what it needs first: a virtual environment in .venv, torch without CUDA packages where there is no
+GPU, and dgkit itself. A second run finds all that done and starts at once; an interrupted one goes on.
+Standard library only.
+"""
+
+import argparse
+import hashlib
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent
+VENV = ROOT / ".venv"
+TORCH = "2.13.0"
+CPU_INDEX = "https://download.pytorch.org/whl/cpu"
+TASKS = {
+    "setup": "make the environment and nothing else",
+    "lab": "open the course in JupyterLab (further arguments go to it, e.g. --no-browser)",
+    "test": "lint, type-check and run all tests (further arguments go to pytest)",
+    "lint": "ruff, mypy and the check that notebooks hold no outputs",
+    "bench": "the benchmarks, in one table (further arguments: which)",
+}
+EXTRAS = {"setup": "lab", "lab": "lab", "test": "test", "lint": "test", "bench": "test,bench"}
+
+
+def main() -> int:
+    if sys.version_info < (3, 11):  # noqa: UP036 (run by whatever Python there is)
+        sys.exit(f"dgkit needs Python 3.11 or newer; this is {platform.python_version()}.")
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("task", choices=TASKS, help="; ".join(f"{name}: {what}" for name, what in TASKS.items()))
+    task, rest = parser.parse_known_args()
+    python = set_up(EXTRAS[task.task])
+    return {"setup": lambda *_: 0, "lab": lab, "test": test, "lint": lint, "bench": bench}[task.task](python, rest)
+
+
+def lab(python: str, rest: list[str]) -> int:
+    command = [python, "-m", "jupyterlab", "--ip=127.0.0.1", f"--ServerApp.root_dir={ROOT}"]
+    command += ["--LabApp.default_url=/lab/tree/notebooks/00_welcome.ipynb"]
+    if hasattr(os, "geteuid") and os.geteuid() == 0:
+        command.append("--allow-root")
+    return run([*command, *rest])
+
+
+def test(python: str, rest: list[str]) -> int:
+    return lint(python, []) or run([python, "-m", "pytest", *rest])
+
+
+def lint(python: str, _: list[str]) -> int:
+    notebooks = [str(path.relative_to(ROOT)) for path in sorted(ROOT.glob("notebooks/*.ipynb"))]
+    commands = [
+        ["ruff", "check", "."],
+        ["ruff", "format", "--check", "."],
+        ["mypy"],
+        ["nbstripout", "--verify", "--keep-id", *notebooks],
+    ]
+    return max([run([python, "-m", *command]) for command in commands])
+
+
+def bench(python: str, rest: list[str]) -> int:
+    return run([python, "tests/benchmarks/run.py", *rest])
+
+
+def set_up(extras: str) -> str:
+    """The environment's Python, with torch and dgkit[extras] installed."""
+    python = str(VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python"))
+    if subprocess.run([python, "-c", ""], capture_output=True).returncode if Path(python).exists() else True:
+        print("Making the environment in .venv ...", flush=True)
+        if run([sys.executable, "-m", "venv", "--clear", str(VENV)]):
+            sys.exit("That failed. On Debian and Ubuntu: sudo apt install python3-venv")
+    stamp = VENV / f"dgkit-{extras.replace(',', '-')}.done"
+    state = hashlib.sha256((ROOT / "pyproject.toml").read_bytes()).hexdigest()
+    if stamp.exists() and stamp.read_text() == state:
+        return python
+    if subprocess.run([python, "-c", "import torch"], capture_output=True).returncode:
+        gpu = platform.system() == "Darwin" or shutil.which("nvidia-smi") is not None
+        commands = torch_commands(gpu, not gpu and reachable(CPU_INDEX))
+        print("Installing torch ...", flush=True)
+        if all(run([python, *command]) for command in commands):
+            sys.exit("torch could not be installed. Is there a network? Then: https://pytorch.org/get-started/locally")
+    print(f"Installing dgkit[{extras}] ...", flush=True)
+    if run([python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-e", f".[{extras}]"]):
+        sys.exit("The installation failed; the message above says why. Run the same command again to go on.")
+    stamp.write_text(state)
+    return python
+
+
+def torch_commands(gpu: bool, cpu_index: bool) -> list[list[str]]:
+    """pip's arguments to try in turn, until one works. Without a GPU the CPU build: no CUDA packages."""
+    plain = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    exact, newer = [*plain, f"torch=={TORCH}"], [*plain, "torch>=2.6"]
+    if gpu or not cpu_index:
+        return [exact, newer]
+    return [[*command, "--index-url", CPU_INDEX] for command in (exact, newer)] + [exact]
+
+
+def reachable(address: str, seconds: float = 4) -> bool:
+    try:
+        with urllib.request.urlopen(urllib.request.Request(address + "/torch/", method="HEAD"), timeout=seconds):
+            return True
+    except OSError:
+        return False
+
+
+def run(command: list[str]) -> int:
+    try:
+        return subprocess.run(command, cwd=ROOT).returncode
+    except KeyboardInterrupt:  # the child has had it too, and said what it had to say
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

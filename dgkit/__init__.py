@@ -1,0 +1,41 @@
+"""dgkit: learn and explore DoppelGANger, the GAN of "Using GANs for Sharing Networked Time Series Data" (IMC 2020).
+
+>>> import dgkit as dg
+>>> dg.open_dataset("web").sizes["time"]
+168
+"""
+
+from dgkit import check, datasets, metrics, plot, schema, simulate
+from dgkit._budget import budget
+from dgkit.config import Config
+from dgkit.datasets import from_npz, from_table, open_dataset, split
+from dgkit.errors import ConfigError, DgkitError, DivergenceError, FileFormatError, SchemaError
+from dgkit.model import DoppelGANger, load
+from dgkit.trainer import StepRecord, Trainer, fit
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Config",
+    "ConfigError",
+    "DgkitError",
+    "DivergenceError",
+    "DoppelGANger",
+    "FileFormatError",
+    "SchemaError",
+    "StepRecord",
+    "Trainer",
+    "budget",
+    "check",
+    "datasets",
+    "fit",
+    "from_npz",
+    "from_table",
+    "load",
+    "metrics",
+    "open_dataset",
+    "plot",
+    "schema",
+    "simulate",
+    "split",
+]

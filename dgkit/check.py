@@ -1,0 +1,209 @@
+"""Checks of the course's exercises: at once, with a hint on failure, and a record of what was passed.
+
+An exercise is a function that looks at an answer and raises `Wrong` with what to think about next. The truth is
+computed from the data, not typed in. What was passed is kept in `.dgkit/progress.json` of the current folder.
+Left out: grading; anyone can read the solutions here.
+"""
+
+import contextlib
+import html
+import json
+import math
+import os
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from dgkit import metrics
+from dgkit.datasets import open_dataset
+from dgkit.errors import ConfigError, SchemaError
+from dgkit.schema import validate
+
+PROGRESS = Path(".dgkit") / "progress.json"
+EXERCISES: dict[str, Callable[[Any], str]] = {}
+
+
+class Wrong(Exception):
+    """The answer is not right; the message is the hint."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """How an answer did."""
+
+    exercise: str
+    passed: bool
+    message: str
+
+    def __repr__(self) -> str:
+        return f"{'✓ passed' if self.passed else '✗ not yet'}: exercise {self.exercise}. {self.message}"
+
+    def _repr_html_(self) -> str:
+        colour, background = ("#0b5a2b", "#e6f4ea") if self.passed else ("#7a3b00", "#fff4e5")
+        return (
+            f"<div role='status' style='padding:.5em .8em;border-left:4px solid {colour};color:{colour};"
+            f"background:{background}'>{html.escape(repr(self))}</div>"
+        )
+
+
+def answer(exercise: str, value: Any) -> Result:
+    """Check an answer.
+
+    Parameters
+    ----------
+    exercise : str
+        Its number, such as "01.2".
+    value
+        The answer; whatever it is, a wrong one gives a hint and no error.
+
+    Raises
+    ------
+    ConfigError
+        There is no such exercise.
+
+    Examples
+    --------
+    >>> answer("01.1", 1).passed
+    False
+    """
+    if exercise not in EXERCISES:
+        raise ConfigError(f"no exercise {exercise!r}; there are {', '.join(EXERCISES)}.")
+    if value is None:
+        return Result(exercise, False, "Put your answer in the place of None and run the cell again.")
+    try:
+        result = Result(exercise, True, EXERCISES[exercise](value))
+    except Wrong as hint:
+        return Result(exercise, False, str(hint))
+    except Exception as error:  # an answer may be anything, with any behaviour
+        return Result(exercise, False, f"This answer could not be looked at ({type(error).__name__}: {error}).")
+    _remember(exercise)
+    return result
+
+
+def progress() -> dict[str, bool]:
+    """Which exercises were passed in this folder."""
+    passed = _read()
+    return {exercise: exercise in passed for exercise in EXERCISES}
+
+
+def exercise(number: str) -> Callable:
+    """Register a function as the check of an exercise; it returns what to say when the answer is right."""
+
+    def register(function: Callable[[Any], str]) -> Callable[[Any], str]:
+        EXERCISES[number] = function
+        return function
+
+    return register
+
+
+@exercise("00.1")
+def _steps(value: Any) -> str:
+    ds = open_dataset("web")
+    if _whole(value) == ds.sizes["sample"]:
+        raise Wrong("That is the number of pages (samples). How long is each series? Look at ds.sizes.")
+    if _whole(value) != ds.sizes["time"]:
+        raise Wrong("Look at ds.sizes: one of the two dims is the time.")
+    return f"{ds.sizes['time']} days, that is {ds.sizes['time'] / 7:g} weeks."
+
+
+@exercise("00.2")
+def _most_categories(value: Any) -> str:
+    ds = open_dataset("web")
+    counts = {v.name: len(v.categories) for v in validate(ds).attributes}
+    if not isinstance(value, str) or value not in counts:
+        raise Wrong(f"Give a name, in quotes: one of {', '.join(map(repr, counts))}.")
+    if value != max(counts, key=lambda name: counts[name]):
+        raise Wrong(f"{value!r} has {counts[value]}; there is one with more. dg.schema.describe(ds) counts them.")
+    return f"{value!r} has {counts[value]} categories."
+
+
+@exercise("00.3")
+def _week(value: Any) -> str:
+    curve = metrics.autocorrelation(open_dataset("web").views, lags=20)
+    best = int(curve.sel(lag=slice(4, 20)).idxmax("lag"))
+    if _whole(value) != best:
+        raise Wrong("Look at the peaks of the figure, or ask metrics.autocorrelation(...).sel(lag=slice(4, 20)).")
+    return f"At {best} days it is {curve.sel(lag=best).item():.2f}: the week."
+
+
+@exercise("01.1")
+def _passes(value: Any) -> str:
+    steps, sample_len = open_dataset("web").sizes["time"], 7
+    if _whole(value) != math.ceil(steps / sample_len):
+        raise Wrong(f"Each pass makes {sample_len} of the {steps} days.")
+    return f"{steps} / {sample_len} = {math.ceil(steps / sample_len)}: that many steps of memory, not {steps}."
+
+
+@exercise("01.2")
+def _given(value: Any) -> str:
+    if not isinstance(value, xr.Dataset):
+        raise Wrong("Pass the Dataset that model.sample(..., attributes={...}) returns.")
+    real = open_dataset("web")
+    try:
+        validate(value, training=False)
+    except SchemaError as error:
+        raise Wrong(f"That is not a generated dataset: {error}") from error
+    missing = [name for name in real.data_vars if name not in value]
+    if missing:
+        raise Wrong(f"{missing[0]!r} is missing; pass the whole Dataset that model.sample returns.")
+    if value.sizes["sample"] < 50:
+        raise Wrong(f"That are {value.sizes['sample']} pages; generate 50.")
+    others = sorted(set(value["domain"].values.tolist()) - {"en.wikipedia.org"})
+    if others:
+        raise Wrong(f"There are pages of {others[0]}. Every attribute can be given: domain, access and agent.")
+    if value.sizes["time"] == real.sizes["time"] and _copies(value["views"].values, real["views"].values):
+        raise Wrong("These are real pages. Let the model generate some.")
+    return f"{value.sizes['sample']} pages that never were."
+
+
+@exercise("01.3")
+def _sample_len(value: Any) -> str:
+    names = ("sample_len 1", "sample_len 7")
+    if not isinstance(value, dict) or set(value) != set(names):
+        raise Wrong(f"Pass a dict with the keys {names[0]!r} and {names[1]!r}.")
+    if not all(isinstance(report, metrics.Report) for report in value.values()):
+        raise Wrong("The values are reports: what dg.metrics.evaluate(train, fake) returns.")
+    short, long = (float(value[name]["autocorrelation_mse"].max()) for name in names)
+    if not short > long:
+        raise Wrong(f"sample_len 1 has {short:.4g}, sample_len 7 has {long:.4g}. Did both train for the same time?")
+    return f"autocorrelation MSE {short:.4g} at sample_len 1, {long:.4g} at 7: {short / long:.0f} times closer."
+
+
+def _whole(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int | float | np.number) or value != int(value):
+        raise Wrong("Give a whole number.")
+    return int(value)
+
+
+def _copies(generated: np.ndarray, real: np.ndarray) -> bool:
+    return bool({row.tobytes() for row in generated} & {row.tobytes() for row in real})
+
+
+def _read() -> list[str]:
+    try:
+        passed = json.loads(PROGRESS.read_text())["passed"]
+        if not all(isinstance(item, str) for item in passed):
+            raise ValueError("not a list of exercises")
+        return passed
+    except FileNotFoundError:
+        return []
+    except (OSError, ValueError, TypeError, KeyError):  # damaged: keep it for a human, begin a new one
+        with contextlib.suppress(OSError):
+            PROGRESS.replace(PROGRESS.with_suffix(".json.bak"))
+        return []
+
+
+def _remember(exercise: str) -> None:
+    passed = sorted({*_read(), exercise})
+    beside = PROGRESS.with_suffix(f".{os.getpid()}")
+    try:
+        PROGRESS.parent.mkdir(exist_ok=True)
+        beside.write_text(json.dumps({"passed": passed}, indent=1))
+        beside.replace(PROGRESS)
+    except OSError as error:
+        warnings.warn(f"passed, but it could not be noted in {PROGRESS}: {error}", stacklevel=3)

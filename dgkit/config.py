@@ -1,0 +1,137 @@
+"""The settings of a DoppelGANger: one frozen dataclass, checked at construction."""
+
+import math
+from dataclasses import dataclass, fields
+
+import torch
+
+from dgkit.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class Config:
+    """How a DoppelGANger is built and trained; defaults are the original code's unless said.
+
+    Parameters
+    ----------
+    steps : int
+        Training steps (batches). Default 3000, a teaching size; the original took 200,000 on its web data.
+    sample_len : int
+        The paper's S: time steps made by one LSTM pass.
+    auto_normalise : bool
+        Scale each series to its own range and generate that range as two more attributes (`self_norm` there).
+    auxiliary : bool
+        A second discriminator on attributes and min/max alone.
+    seed : int
+        Of initial weights, batches and noise. Same seed, data, device and thread count: same model.
+    batch_size : int
+        Samples a step, drawn with replacement.
+    generator_lr, discriminator_lr, auxiliary_lr : float
+        Adam's learning rates.
+    beta1 : float
+        Adam's first momentum; the second is 0.999.
+    penalty, auxiliary_penalty : float
+        Weights of the gradient penalties.
+    auxiliary_weight : float
+        Of the auxiliary discriminator in the generator's loss (`g_attr_d_coe`).
+    discriminator_rounds, generator_rounds : int
+        Updates on each batch.
+    noise : int
+        Width of each noise vector: attributes, min/max, and each LSTM pass.
+    attribute_units, attribute_layers : int
+        Of the attribute and the min/max generator; layers count the output layer.
+    lstm_units, lstm_layers : int
+        Of the feature generator.
+    initial_state : {"random", "zero", "variable"}
+        Of the LSTM: drawn anew for each series, zero, or learned.
+    forget_bias : float
+        Added to the LSTM's forget gate at the start (TensorFlow's default).
+    discriminator_units, discriminator_layers : int
+        Of both discriminators; layers count the output layer.
+    normalise : {"minusone_one", "zero_one"}
+        Range of continuous values inside the network (tanh or sigmoid); the original sets it per data set.
+    minmax_scale : {"auto", "linear", "log"}
+        Scale of the two min/max attributes. The original's is "linear"; "auto" takes "log" for features that declare
+        `attrs["scale"] = "log"`, without which levels far below the largest are lost (CHANGELOG has the numbers).
+    ema : float
+        Decay of a moving average of the generator's weights, used for sampling; 0: off, as in the original.
+    device : str
+        "auto" (CUDA where there is one, else CPU) or a torch device.
+
+    Raises
+    ------
+    ConfigError
+        A value that cannot work; the message names the field.
+
+    Source
+    ------
+    The original repository's gan/ and example_training/config.py; the paper's Section 4 and Appendix B.
+
+    Examples
+    --------
+    >>> Config(sample_len=7, seed=1).sample_len
+    7
+    """
+
+    steps: int = 3000
+    sample_len: int = 10
+    auto_normalise: bool = True
+    auxiliary: bool = True
+    seed: int = 0
+    batch_size: int = 100
+    generator_lr: float = 1e-3
+    discriminator_lr: float = 1e-3
+    auxiliary_lr: float = 1e-3
+    beta1: float = 0.5
+    penalty: float = 10.0
+    auxiliary_penalty: float = 10.0
+    auxiliary_weight: float = 1.0
+    discriminator_rounds: int = 1
+    generator_rounds: int = 1
+    noise: int = 5
+    attribute_units: int = 100
+    attribute_layers: int = 3
+    lstm_units: int = 100
+    lstm_layers: int = 1
+    initial_state: str = "random"
+    forget_bias: float = 1.0
+    discriminator_units: int = 200
+    discriminator_layers: int = 5
+    normalise: str = "minusone_one"
+    minmax_scale: str = "auto"
+    ema: float = 0.0
+    device: str = "auto"
+
+    def __post_init__(self):
+        for field in fields(self):
+            value, default = getattr(self, field.name), field.default
+            right = isinstance(value, type(default)) or (type(value) is int and isinstance(default, float))
+            if not right or (type(value) is bool) != (type(default) is bool):
+                raise ConfigError(f"{field.name}={value!r} must be of type {type(default).__name__}.")
+            if isinstance(value, int | float) and not isinstance(value, bool):
+                least = 2 if field.name in ("batch_size", "attribute_layers", "discriminator_layers") else 1
+                if isinstance(default, float) or field.name == "seed":
+                    least = 0
+                if not (math.isfinite(value) and value >= least):
+                    raise ConfigError(f"{field.name}={value!r} must be finite and at least {least}.")
+        for name in ("beta1", "ema"):
+            if getattr(self, name) >= 1:
+                raise ConfigError(f"{name}={getattr(self, name)!r} must be below 1.")
+        choices = {
+            "initial_state": ("random", "zero", "variable"),
+            "normalise": ("minusone_one", "zero_one"),
+            "minmax_scale": ("auto", "linear", "log"),
+        }
+        for name, known in choices.items():
+            if getattr(self, name) not in known:
+                raise ConfigError(f"{name}={getattr(self, name)!r} is none of {', '.join(map(repr, known))}.")
+        if self.device != "auto":
+            try:
+                torch.empty(0, device=self.device)
+            except (RuntimeError, AssertionError) as error:
+                raise ConfigError(f"device={self.device!r} cannot be used here: {error}. Use 'auto'.") from error
+
+    def torch_device(self) -> torch.device:
+        if self.device != "auto":
+            return torch.device(self.device)
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")

@@ -1,0 +1,287 @@
+"""Dataset <-> tensors: one-hot categories, scaling, auto-normalisation and generation flags.
+
+Follows `gan/util.py` of the original code (normalize_per_sample, add_gen_flag, renormalize_per_sample) and
+Section 4 of Lin et al. 2020. Differences, each for a reason:
+- a series' minimum and maximum are taken over its valid steps only (the original lets the zero padding leak in);
+- T need not be a multiple of sample_len: the last pass is padded, and the padding counts as past the end;
+- `minmax_scale` may put the two min/max attributes on a log scale (`Config`, default: where the feature asks for it).
+
+Letters for shapes: N samples, T steps, S steps a pass (sample_len), R passes (R * S >= T), A attribute width,
+M min/max width (two for each continuous feature), F feature width (one-hot widths included, flags not).
+"""
+
+from dataclasses import asdict, dataclass
+from typing import NamedTuple
+
+import numpy as np
+import torch
+import xarray as xr
+
+from dgkit.errors import ConfigError, SchemaError
+from dgkit.schema import Schema, lengths, validate
+
+EPS = 1e-4  # widens a series' range so that a constant series does not divide by zero (original: gan/util.py)
+
+
+class Head(NamedTuple):
+    """One output of a generator: `width` numbers through one activation."""
+
+    name: str
+    width: int
+    activation: str  # "softmax", "sigmoid" (0 to 1) or "tanh" (-1 to 1)
+
+
+FLAG = Head("generation flag", 2, "softmax")  # (1, 0): goes on after this step; (0, 1): ends here, or has ended
+
+
+@dataclass(frozen=True)
+class Scale:
+    """An invertible map of raw values onto the range of an activation, linear or logarithmic."""
+
+    low: float
+    high: float
+    activation: str
+    floor: float | None = None  # added before the logarithm; None: linear
+
+    def encode(self, raw: np.ndarray) -> np.ndarray:
+        values = raw if self.floor is None else np.log(raw + self.floor)
+        unit = (values - self.low) / ((self.high - self.low) or 1.0)
+        return unit * 2 - 1 if self.activation == "tanh" else unit
+
+    def decode(self, scaled: np.ndarray) -> np.ndarray:
+        unit = (scaled + 1) / 2 if self.activation == "tanh" else scaled
+        values = unit * (self.high - self.low) + self.low
+        return values if self.floor is None else np.exp(values) - self.floor
+
+
+class Encoded(NamedTuple):
+    """A dataset as the discriminators see it, float32."""
+
+    attributes: torch.Tensor  # (N, A)
+    minmax: torch.Tensor  # (N, M)
+    features: torch.Tensor  # (N, R * S, F + 2), the generation flag last
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """How a dataset of one schema becomes tensors, and back; made by `Encoder.fit`, plain values throughout."""
+
+    schema: Schema
+    sample_len: int
+    auto_normalise: bool
+    activation: str  # of continuous features: "tanh" or "sigmoid"
+    scales: dict[str, Scale]  # of each continuous variable, over the whole training data
+    minmax_scales: dict[str, tuple[Scale, Scale]]  # of each auto-normalised feature: mid-range, half-range
+
+    @classmethod
+    def fit(cls, ds: xr.Dataset, *, sample_len=1, auto_normalise=True, normalise="minusone_one", minmax_scale="auto"):
+        """Learn the ranges of `ds`; the arguments are those of `Config`. Raises SchemaError, ConfigError."""
+        schema = validate(ds)
+        if sample_len > schema.time:
+            raise ConfigError(f"sample_len={sample_len} is longer than the series ({schema.time} steps). Lower it.")
+        activation = {"minusone_one": "tanh", "zero_one": "sigmoid"}[normalise]
+        scales, minmax_scales = {}, {}
+        for variable in (*schema.features, *schema.attributes):
+            if variable.kind == "continuous":
+                low, high = _bounds(ds[variable.name], variable.attrs)
+                scales[variable.name] = Scale(low, high, activation)
+        for variable in schema.features if auto_normalise else ():
+            if variable.kind == "continuous":
+                log = minmax_scale == "log" or (minmax_scale == "auto" and variable.attrs.get("scale") == "log")
+                minmax_scales[variable.name] = _minmax_scales(ds[variable.name], scales[variable.name], log)
+        return cls(schema, sample_len, auto_normalise, activation, scales, minmax_scales)
+
+    @property
+    def passes(self) -> int:
+        """R, the LSTM passes a series takes."""
+        return -(-self.schema.time // self.sample_len)
+
+    @property
+    def attribute_heads(self) -> list[Head]:
+        return [self._head(variable) for variable in self.schema.attributes]
+
+    @property
+    def minmax_heads(self) -> list[Head]:
+        return [
+            Head(f"{name} {part}", 1, scale.activation)
+            for name, pair in self.minmax_scales.items()
+            for part, scale in zip(("mid-range", "half-range"), pair, strict=True)
+        ]
+
+    @property
+    def feature_heads(self) -> list[Head]:
+        return [*(self._head(variable) for variable in self.schema.features), FLAG]
+
+    def _head(self, variable) -> Head:
+        if variable.kind == "categorical":
+            return Head(variable.name, len(variable.categories), "softmax")
+        return Head(variable.name, 1, self.activation)
+
+    def encode(self, ds: xr.Dataset) -> Encoded:
+        """Tensors of a dataset of this schema. Raises SchemaError where it is not."""
+        n, steps = lengths(ds), self.passes * self.sample_len
+        valid = np.arange(steps) < n[:, None]  # (N, R * S)
+        features, minmax = [], [np.empty((len(n), 0))]
+        for variable in self.schema.features:
+            raw = np.asarray(ds[variable.name].transpose("sample", "time").values)
+            if variable.kind == "categorical":
+                series = _one_hot(raw, variable, valid[:, : raw.shape[1]])  # (N, T, categories)
+            elif self.auto_normalise:
+                series, pair = self._normalise_per_sample(variable.name, raw.astype(np.float64), valid)
+                minmax.append(pair)
+            else:
+                series = self.scales[variable.name].encode(raw.astype(np.float64))[..., None]
+            series = np.pad(series, ((0, 0), (0, steps - series.shape[1]), (0, 0)))
+            features.append(np.where(valid[..., None], series, 0.0))
+        features.append(generation_flags(valid, self.sample_len))
+        tensors = self.encode_attributes(ds), np.concatenate(minmax, 1), np.concatenate(features, 2)
+        return Encoded(*(torch.from_numpy(np.asarray(values, np.float32)) for values in tensors))
+
+    def encode_attributes(self, ds: xr.Dataset) -> np.ndarray:
+        """The attributes of `ds` alone, (N, A): one-hot or scaled. Raises SchemaError for an unknown category."""
+        columns = [np.empty((ds.sizes.get("sample", 0), 0))]
+        for variable in self.schema.attributes:
+            if variable.name not in ds:
+                raise SchemaError(f"attribute {variable.name!r} is missing; the model was trained with it. Add it.")
+            raw = np.asarray(ds[variable.name].values)
+            if variable.kind == "categorical":
+                columns.append(_one_hot(raw, variable, np.ones(raw.shape, bool)))
+            else:
+                columns.append(self.scales[variable.name].encode(raw.astype(np.float64))[:, None])
+        return np.concatenate(columns, 1)
+
+    def decode(self, attributes, minmax, features, length=None) -> xr.Dataset:
+        """A Dataset of the schema from generated arrays.
+
+        Parameters
+        ----------
+        attributes, minmax, features : Tensor, (N, A), (N, M), (N, R * S, F + 2)
+            As the generator gives them; categories may be soft, the largest is taken.
+        length : array of int, (N,), optional
+            Valid steps; default all.
+
+        Notes
+        -----
+        Mid-range and half-range are generated apart from each other, so that a series may leave the range of the
+        training data (users of the original met this); continuous values are cut to that range.
+        """
+        values, position, column = {}, 0, 0
+        attributes, minmax, features = (np.asarray(part, np.float64) for part in (attributes, minmax, features))
+        for variable, head in zip(self.schema.attributes, self.attribute_heads, strict=True):
+            values[variable.name] = self._decode_one(variable, attributes[:, position : position + head.width])
+            position += head.width
+        position = 0
+        for variable, head in zip(self.schema.features, self.feature_heads[:-1], strict=True):
+            series = features[:, : self.schema.time, position : position + head.width]  # (N, T, width)
+            if variable.name in self.minmax_scales:
+                mid, half = (
+                    scale.decode(minmax[:, column + k, None])
+                    for k, scale in enumerate(self.minmax_scales[variable.name])
+                )
+                unit = (series[..., 0] + 1) / 2 if self.activation == "tanh" else series[..., 0]
+                scale = self.scales[variable.name]
+                values[variable.name] = np.clip(unit * 2 * half + mid - half, scale.low, scale.high)
+                column += 2
+            else:
+                values[variable.name] = self._decode_one(variable, series)
+            position += head.width
+        return self.schema.dataset(values, length)
+
+    def _decode_one(self, variable, block: np.ndarray) -> np.ndarray:
+        if variable.kind == "categorical":
+            return np.asarray(variable.categories)[block.argmax(-1)]
+        return self.scales[variable.name].decode(block[..., 0])
+
+    def _normalise_per_sample(self, name: str, raw: np.ndarray, valid: np.ndarray):
+        """Auto-normalisation (paper, Section 4.2): (N, T, 1) in the activation's range; (N, 2) min/max attributes."""
+        mid_scale, half_scale = self.minmax_scales[name]
+        mid, half = _mid_half(np.where(valid[:, : raw.shape[1]], raw, np.nan), self.scales[name], half_scale)
+        unit = (raw - (mid - half)[:, None]) / (2 * half)[:, None]
+        series = unit * 2 - 1 if self.activation == "tanh" else unit
+        return series[..., None], np.stack([mid_scale.encode(mid), half_scale.encode(half)], 1)
+
+    def to_json(self) -> dict:
+        """Plain values that `from_json` rebuilds the encoder from."""
+        return {
+            "schema": self.schema.to_json(),
+            "sample_len": self.sample_len,
+            "auto_normalise": self.auto_normalise,
+            "activation": self.activation,
+            "scales": {name: asdict(scale) for name, scale in self.scales.items()},
+            "minmax_scales": {name: [asdict(scale) for scale in pair] for name, pair in self.minmax_scales.items()},
+        }
+
+    @classmethod
+    def from_json(cls, plain: dict) -> "Encoder":
+        scales = {name: Scale(**scale) for name, scale in plain["scales"].items()}
+        pairs = {name: (Scale(**a), Scale(**b)) for name, (a, b) in plain["minmax_scales"].items()}
+        schema = Schema.from_json(plain["schema"])
+        settings = {name: plain[name] for name in ("sample_len", "auto_normalise", "activation")}
+        return cls(schema=schema, scales=scales, minmax_scales=pairs, **settings)
+
+
+def generation_flags(valid: np.ndarray, sample_len: int) -> np.ndarray:
+    """The two flags the generator learns lengths from (original: add_gen_flag).
+
+    Parameters
+    ----------
+    valid : array of bool, (N, R * S)
+        True up to a series' end.
+
+    Returns
+    -------
+    array, (N, R * S, 2)
+        (1, 0) where the series goes on after this step; (0, 1) where it ends or has ended within this pass of S
+        steps; (0, 0) after the last pass that was begun.
+    """
+    goes_on = np.concatenate([valid[:, 1:], np.zeros_like(valid[:, :1])], 1)
+    begun = valid.reshape(len(valid), -1, sample_len).any(2).repeat(sample_len, 1)
+    return np.stack([goes_on, ~goes_on & begun], 2).astype(np.float32)
+
+
+def _mid_half(series: np.ndarray, scale: Scale, half_scale: Scale) -> tuple[np.ndarray, np.ndarray]:
+    """(max + min) / 2 and (max - min) / 2 of each series, the range widened by EPS."""
+    top, bottom = np.nanmax(series, 1), np.nanmin(series, 1)
+    if half_scale.floor is None:  # as the original: EPS of the globally scaled range
+        span = (scale.high - scale.low) or 1.0
+        widen = EPS * span / (2 if scale.activation == "tanh" else 1)
+    else:  # that would flatten series many decades below the largest: EPS of the series' own range
+        widen = EPS * np.maximum((top - bottom) / 2, EPS * half_scale.floor)
+    return (top + bottom) / 2, (top - bottom) / 2 + widen
+
+
+def _minmax_scales(da: xr.DataArray, scale: Scale, log: bool) -> tuple[Scale, Scale]:
+    span = (scale.high - scale.low) or 1.0
+    if not log:  # as the original: mid-range like the feature, half-range always on 0 to 1
+        return scale, Scale(0.0, span / 2 if scale.activation == "tanh" else span, "sigmoid")
+    if scale.low < 0:
+        raise ConfigError(f"feature {da.name!r} has negative values: minmax_scale 'log' cannot hold. Use 'linear'.")
+    floor = 1e-6 * span
+    series = np.asarray(da.transpose("sample", "time").values, np.float64)
+    logs = [np.log(part + floor) for part in _mid_half(series, scale, Scale(0, 1, "sigmoid", floor))]
+    mid, half = ((float(part.min()), float(part.max())) for part in logs)
+    return Scale(*mid, scale.activation, floor), Scale(*half, "sigmoid", floor)
+
+
+def _bounds(da: xr.DataArray, attrs: dict) -> tuple[float, float]:
+    """The variable's range: declared in attrs (valid_min, valid_max: public bounds), else that of the data."""
+    low, high = float(da.min()), float(da.max())
+    bounds = float(attrs.get("valid_min", low)), float(attrs.get("valid_max", high))
+    if low < bounds[0] or high > bounds[1]:
+        raise SchemaError(
+            f"{da.name!r} holds values from {low:g} to {high:g}, outside its declared valid_min/valid_max "
+            f"{bounds[0]:g} to {bounds[1]:g}. Clip it, or widen the attrs."
+        )
+    return bounds
+
+
+def _one_hot(raw: np.ndarray, variable, valid: np.ndarray) -> np.ndarray:
+    """(..., categories); SchemaError for a value that is no category where `valid`."""
+    table = raw[..., None] == np.asarray(variable.categories)
+    unknown = valid & ~table.any(-1)
+    if unknown.any():
+        raise SchemaError(
+            f"{variable.role} {variable.name!r} has the value {raw[unknown][0]!r}, which is none of the categories "
+            f"the model knows: {', '.join(map(repr, variable.categories))}."
+        )
+    return table

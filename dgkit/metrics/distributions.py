@@ -1,0 +1,684 @@
+"""How near two sets of series are as distributions: values, ranges, categories, lengths, pairs of features, neighbours.
+
+Each function takes DataArrays (sample, time) with NaN past the end, in memory or dask-backed, or plain arrays; those
+that need attributes or several features take Datasets of `dgkit.schema`. The quantities are the paper's (Lin et al.
+2020): mid-range histograms (Figure 6), lengths (7), feature correlations (8), conditional distributions (9), nearest
+neighbours (appendix). Left out: p-values and tests, since with thousands of series every difference is significant;
+what matters is its size.
+"""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from dgkit.errors import ConfigError, SchemaError
+from dgkit.metrics import kernels
+from dgkit.metrics.inputs import (
+    as_series,
+    check_same_dims,
+    flat_pair,
+    flat_values,
+    name_of,
+    on_scale,
+    over_chunks,
+)
+from dgkit.schema import lengths
+
+RADIX_FROM = 500_000  # values; below, np.sort is fast enough not to compile a sort for
+STATISTICS = ("value", "total", "mid_range", "half_range")
+
+
+def ecdf(values: xr.DataArray | np.ndarray, *, points: int | None = None) -> xr.DataArray:
+    """Empirical cumulative distribution function.
+
+    Parameters
+    ----------
+    values : DataArray or array
+        Any shape and unit; NaN is ignored.
+    points : int, optional
+        Keep about this many points, evenly spaced in probability (for plots of very many values). Default: every
+        distinct value.
+
+    Returns
+    -------
+    DataArray, dims (value,)
+        Share of the values at or below each, in (0, 1]; the coordinate `value` carries the unit.
+
+    Raises
+    ------
+    SchemaError
+        Nothing but NaN, infinite values, or no numbers.
+
+    Examples
+    --------
+    >>> ecdf([3, 1, 1, 2]).values.tolist()
+    [0.5, 0.75, 1.0]
+    """
+    flat = np.sort(flat_values(values))
+    last = np.append(np.flatnonzero(flat[1:] != flat[:-1]), flat.size - 1)  # last position of each distinct value
+    if points is not None and last.size > points:
+        last = last[np.unique(np.searchsorted(last, np.linspace(0, flat.size - 1, points)))]
+    attrs = {key: text for key, text in getattr(values, "attrs", {}).items() if key in ("units", "long_name")}
+    return xr.DataArray(
+        (last + 1) / flat.size,
+        coords={"value": ("value", flat[last], attrs)},
+        dims="value",
+        name="ecdf",
+        attrs={"long_name": "share at or below", "units": "1"},
+    )
+
+
+def wasserstein(a: xr.DataArray | np.ndarray, b: xr.DataArray | np.ndarray, *, scale: str = "linear") -> float:
+    """Wasserstein-1 (earth mover's) distance: how far the values of `a` must move on average to become those of `b`.
+
+    Parameters
+    ----------
+    a, b : DataArray or array
+        Any shape, same unit; NaN is ignored. Of dask-backed arrays of over 4 million values, that many are drawn (whole
+        samples, seed 0).
+    scale : {"linear", "log"}
+        "log": distance of the decimal logarithms, in decades; where either array holds a value at or below 0, both are
+        first raised to at least the smallest positive value of `a`.
+
+    Returns
+    -------
+    float
+        In the unit of the values, or in decades; 0 for equal distributions.
+
+    Raises
+    ------
+    SchemaError
+        An array without a valid value, with infinite values, or without numbers; two DataArrays of different dims.
+    ConfigError
+        Unknown `scale`.
+
+    Source
+    ------
+    Lin et al. 2020, Figure 9.
+
+    Examples
+    --------
+    >>> wasserstein([1.0, 10.0], [10.0, 100.0], scale="log")
+    1.0
+    """
+    return _wasserstein(*on_scale(*flat_pair(a, b), scale))
+
+
+def _wasserstein(a: np.ndarray, b: np.ndarray) -> float:
+    a, b = _both_sorted(a, b)
+    if a.size == b.size:
+        gaps = np.subtract(a, b, dtype=np.float64)
+        return float(np.abs(gaps, out=gaps).mean())
+    return float(kernels.sorted_wasserstein(a.astype(np.float64, copy=False), b.astype(np.float64, copy=False)))
+
+
+def _both_sorted(a: np.ndarray, b: np.ndarray) -> list[np.ndarray]:
+    if kernels.THREADS == 1 or min(a.size, b.size) < 20_000:  # one core, or too little to share
+        return [_sorted(a), _sorted(b)]
+    with ThreadPoolExecutor(1) as pool:
+        other = pool.submit(_sorted, b)
+        return [_sorted(a), other.result()]
+
+
+def _sorted(values: np.ndarray) -> np.ndarray:
+    if values.size < RADIX_FROM:
+        return np.sort(values)
+    keys = values.view(np.int32 if values.dtype == np.float32 else np.int64).copy()
+    return kernels.radix_sort(keys, np.empty_like(keys)).view(values.dtype)
+
+
+def kolmogorov_smirnov(a: xr.DataArray | np.ndarray, b: xr.DataArray | np.ndarray) -> float:
+    """Kolmogorov-Smirnov distance: the largest gap between the two cumulative distribution functions.
+
+    Parameters
+    ----------
+    a, b : DataArray or array
+        Any shape, same unit; NaN is ignored.
+
+    Returns
+    -------
+    float
+        Dimensionless, 0 (equal) to 1 (no overlap). The two-sample statistic, without a p-value.
+
+    Raises
+    ------
+    SchemaError
+        As `wasserstein`.
+
+    Examples
+    --------
+    >>> kolmogorov_smirnov([1, 2, 3, 4], [3, 4, 5, 6])
+    0.5
+    """
+    a, b = _both_sorted(*flat_pair(a, b))
+    return float(kernels.sorted_kolmogorov_smirnov(a.astype(np.float64), b.astype(np.float64)))
+
+
+def jensen_shannon(a: xr.DataArray | np.ndarray, b: xr.DataArray | np.ndarray) -> float:
+    """Jensen-Shannon divergence of two sets of categories, in bits.
+
+    Parameters
+    ----------
+    a, b : DataArray or array of str, bool or integer
+        Categories, any shape. The empty string (a categorical feature past its end) is ignored.
+
+    Returns
+    -------
+    float
+        0 (same shares) to 1 (no category in common). The divergence with base 2, that is the square of SciPy's
+        `jensenshannon(p, q, base=2)`. Two finite samples of one distribution of K categories give about (K - 1) *
+        (1/n_a + 1/n_b) / 5.5, not 0.
+
+    Raises
+    ------
+    SchemaError
+        No category at all, floats (use `wasserstein`), or two DataArrays of different dims.
+
+    Examples
+    --------
+    >>> jensen_shannon(["a", "b"], ["c", "d"])
+    1.0
+    """
+    check_same_dims(a, b)
+    counts = pd.concat([_category_counts(a, "a"), _category_counts(b, "b")], axis=1).fillna(0).to_numpy()
+    p, q = counts.T / counts.sum(axis=0)[:, None]
+    mean = (p + q) / 2
+    with np.errstate(divide="ignore", invalid="ignore"):
+        bits = np.where(p > 0, p * np.log2(p / mean), 0) + np.where(q > 0, q * np.log2(q / mean), 0)
+    return float(min(1.0, max(0.0, bits.sum() / 2)))
+
+
+def _category_counts(labels: xr.DataArray | np.ndarray, role: str) -> pd.Series:
+    """How often each category occurs, indexed by its text."""
+    label = name_of(labels, role)
+    array = labels if isinstance(labels, xr.DataArray) else xr.DataArray(np.asarray(labels))
+    if array.dtype.kind == "f":
+        raise SchemaError(
+            f"{label} holds floats, not categories. Compare them with wasserstein(a, b), "
+            "or cut them into classes with pandas.cut."
+        )
+    parts = over_chunks(
+        lambda block: pd.Series(np.asarray(block).ravel().astype(object)).map(str).value_counts(), array
+    )
+    counts = pd.concat(parts).groupby(level=0).sum()
+    counts = counts.drop("", errors="ignore")
+    if counts.empty:
+        raise SchemaError(f"{label} holds no category: it is empty.")
+    return counts
+
+
+def mid_range(series: xr.DataArray) -> xr.DataArray:
+    """Middle of each series' range, (max + min) / 2, in its unit: the level that auto-normalisation takes out.
+
+    Parameters
+    ----------
+    series : DataArray, dims (sample, time)
+        NaN past a series' end is ignored.
+
+    Returns
+    -------
+    DataArray, dims (sample,)
+        Unit of `series`; NaN for a series without a valid step.
+
+    Raises
+    ------
+    SchemaError
+        Other dims, empty, or not numbers.
+
+    Source
+    ------
+    Lin et al. 2020, Figure 6.
+
+    Examples
+    --------
+    >>> mid_range(np.array([[1.0, 5.0, np.nan]])).values
+    array([3.])
+    """
+    return _range_statistic(series, +1, "mid-range")
+
+
+def half_range(series: xr.DataArray) -> xr.DataArray:
+    """Half of each series' range, (max - min) / 2, in its unit: the amplitude that auto-normalisation takes out.
+
+    Parameters, result and errors as `mid_range`.
+
+    Examples
+    --------
+    >>> half_range(np.array([[1.0, 5.0, np.nan]])).values
+    array([2.])
+    """
+    return _range_statistic(series, -1, "half-range")
+
+
+def _range_statistic(series: xr.DataArray, sign: int, long_name: str) -> xr.DataArray:
+    series = as_series(series)
+    series = series if series.dtype.kind == "f" else series.astype(np.float64)
+    result = series.max("time") / 2 + sign * series.min("time") / 2
+    units = {"units": series.attrs["units"]} if "units" in series.attrs else {}
+    return result.rename(long_name.replace("-", "_")).assign_attrs(long_name=long_name, **units)
+
+
+def conditional_distances(
+    real: xr.Dataset, generated: xr.Dataset, attribute: str, *, statistic: str = "value", scale: str = "linear"
+) -> xr.Dataset:
+    """Wasserstein-1 distance of every continuous feature among the samples of each attribute value.
+
+    Parameters
+    ----------
+    real, generated : Dataset
+        As `dgkit.schema` describes it.
+    attribute : str
+        A categorical attribute of both.
+    statistic : {"value", "total", "mid_range", "half_range"}
+        What is compared: every step's value, or one number for each series.
+    scale : {"linear", "log"}
+        As `wasserstein`.
+
+    Returns
+    -------
+    Dataset, dims (value, feature)
+        `distance`, in each feature's unit or in decades, NaN where either set has no such sample; `count` (source,
+        value), samples of each value.
+
+    Raises
+    ------
+    SchemaError
+        The attribute is missing or not categorical; a feature is missing.
+    ConfigError
+        Unknown `statistic` or `scale`.
+
+    Source
+    ------
+    Lin et al. 2020, Figure 9: the total bandwidth of DSL and of cable users.
+
+    Examples
+    --------
+    >>> totals = conditional_distances(train, fake, "technology", statistic="total")  # doctest: +SKIP
+    >>> totals.distance.sel(value="DSL", feature="traffic")  # doctest: +SKIP
+    """
+    if statistic not in STATISTICS:
+        raise ConfigError(f"statistic is {statistic!r}; choose one of {', '.join(map(repr, STATISTICS))}.")
+    labels = []
+    for source, ds in (("real", real), ("generated", generated)):
+        if attribute not in ds or ds[attribute].dims != ("sample",):
+            attributes = [name for name in ds if ds[name].dims == ("sample",) and name != "length"]
+            raise SchemaError(f"{source} data has no attribute {attribute!r}; its attributes are {attributes}.")
+        if ds[attribute].dtype.kind not in "USbOT" and "categories" not in ds[attribute].attrs:
+            raise SchemaError(
+                f"attribute {attribute!r} of the {source} data has dtype {ds[attribute].dtype}, not categories. "
+                f"Cut it into classes first, e.g. with pandas.cut(ds['{attribute}'], 4).astype(str)."
+            )
+        labels.append(ds[attribute].values)
+    values = np.unique(np.concatenate(labels))
+    names = [str(name) for name in real if is_series(real[name]) and real[name].dtype.kind in "fiu"]
+    distances = np.full((values.size, len(names)), np.nan)
+    for column, name in enumerate(names):
+        a, b = (_statistic(valid_feature(ds, name), statistic) for ds in (real, generated))
+        for row, value in enumerate(values):
+            chosen = [np.flatnonzero(label == value) for label in labels]
+            if all(index.size for index in chosen):
+                distances[row, column] = wasserstein(a.isel(sample=chosen[0]), b.isel(sample=chosen[1]), scale=scale)
+    counts = [[np.count_nonzero(label == value) for value in values] for label in labels]
+    units = ["decades" if scale == "log" else real[name].attrs.get("units", "1") for name in names]
+    return xr.Dataset(
+        {
+            "distance": (("value", "feature"), distances, {"long_name": f"Wasserstein-1 distance of the {statistic}"}),
+            "count": (("source", "value"), counts, {"long_name": "samples", "units": "1"}),
+        },
+        coords={"value": values, "feature": names, "source": ["real", "generated"], "units": ("feature", units)},
+        attrs={"attribute": attribute, "statistic": statistic, "scale": scale},
+    )
+
+
+def _statistic(series: xr.DataArray, statistic: str) -> xr.DataArray:
+    if statistic == "total":
+        return series.sum("time", min_count=1)
+    return {"value": lambda s: s, "mid_range": mid_range, "half_range": half_range}[statistic](series)
+
+
+def is_series(variable: xr.DataArray) -> bool:
+    """Whether a variable is a feature: dims sample and time, in any order."""
+    return set(variable.dims) == {"sample", "time"}
+
+
+def valid_feature(ds: xr.Dataset, name: str, source: str = "the") -> xr.DataArray:
+    """A feature, masked past `length` (an integer one cannot show its end); SchemaError if it is not there."""
+    if name not in ds or not is_series(ds[name]):
+        raise SchemaError(f"{source} data has no feature {name!r} on (sample, time); it has {list(ds.data_vars)}.")
+    feature = ds[name].transpose("sample", "time")
+    if "length" in ds and feature.dtype.kind in "iu":
+        steps = xr.DataArray(np.arange(ds.sizes["time"]), dims="time")
+        feature = feature.where(steps < ds["length"])
+    return feature.assign_attrs(ds[name].attrs)
+
+
+def range_coverage(
+    real: xr.DataArray | np.ndarray, generated: xr.DataArray | np.ndarray, *, scale: str = "linear", tail: float = 0.005
+) -> float:
+    """Share of the real range that the generated range covers; low after mode collapse.
+
+    Parameters
+    ----------
+    real, generated : DataArray or array
+        Values in the same unit, any shape; NaN is ignored.
+    scale : {"linear", "log"}
+        "log": ranges are measured in decades (zeros as in `wasserstein`).
+    tail : float
+        Share of the values left out at each end of both, so that one outlier does not decide.
+
+    Returns
+    -------
+    float
+        0 (nothing in common) to 1 (covered; too wide a range costs nothing here).
+
+    Raises
+    ------
+    SchemaError
+        As `wasserstein`.
+    ConfigError
+        `tail` outside [0, 0.5), or an unknown `scale`.
+
+    Examples
+    --------
+    >>> range_coverage(np.arange(101), np.arange(51), tail=0)
+    0.5
+    """
+    if not 0 <= tail < 0.5:
+        raise ConfigError(f"tail is {tail}; it must be at least 0 and below 0.5.")
+    real, generated = on_scale(*flat_pair(real, generated, ("real", "generated")), scale)
+    (low, high), (made_low, made_high) = (np.quantile(x, [tail, 1 - tail]) for x in (real, generated))
+    if low == high:
+        return float(made_low <= low <= made_high)
+    return float(max(0.0, min(high, made_high) - max(low, made_low)) / (high - low))
+
+
+def distinct_modes(real: xr.DataArray, generated: xr.DataArray) -> xr.DataArray:
+    """How many kinds of series there are, told apart by level and amplitude; few generated ones mean mode collapse.
+
+    Each series is a point (mid-range, half-range). Both axes are cut at quantiles of the real points, into so many
+    classes (2 to 10) that about eight real points fall to a cell if they spread evenly. A mode is a cell that holds a
+    real series. The larger set is thinned (seed 0) to the size of the smaller, since more series reach more cells. The
+    result is the same in any unit and on a log scale.
+
+    Parameters
+    ----------
+    real, generated : DataArray, dims (sample, time)
+        Same unit; NaN past the end is ignored.
+
+    Returns
+    -------
+    DataArray, dims (source,)
+        Number of modes of "real" and, among those cells, of "generated".
+
+    Raises
+    ------
+    SchemaError
+        Other dims, or no valid series.
+
+    Examples
+    --------
+    >>> level = np.arange(100.0)[:, None] + np.zeros(3)
+    >>> distinct_modes(level, np.full((100, 3), 50.0)).values
+    array([3, 1])
+    """
+    points = []
+    for series, role in ((real, "real"), (generated, "generated")):
+        series = as_series(series, role)
+        both = np.column_stack([mid_range(series).values, half_range(series).values]).astype(np.float64)
+        both = both[~np.isnan(both).any(axis=1)]
+        if len(both) == 0:
+            raise SchemaError(f"{name_of(series, role)} has no series with a valid step.")
+        points.append(both)
+    size = min(map(len, points))
+    random = np.random.default_rng(0)
+    points = [both if len(both) == size else both[random.choice(len(both), size, replace=False)] for both in points]
+    classes = int(np.clip(np.sqrt(size / 8), 2, 10))
+    edges = np.quantile(points[0], np.arange(1, classes) / classes, axis=0)  # (classes - 1, 2)
+    cells = [
+        np.searchsorted(edges[:, 0], both[:, 0]) * classes + np.searchsorted(edges[:, 1], both[:, 1]) for both in points
+    ]
+    modes = np.unique(cells[0])
+    return xr.DataArray(
+        [modes.size, np.intersect1d(modes, cells[1]).size],
+        coords={"source": ["real", "generated"]},
+        dims="source",
+        name="distinct_modes",
+        attrs={"long_name": "distinct modes", "units": "1"},
+    )
+
+
+def cross_correlation(x: xr.DataArray, y: xr.DataArray) -> xr.DataArray:
+    """Pearson correlation of two features within each sample.
+
+    Parameters
+    ----------
+    x, y : DataArray, dims (sample, time)
+        Two features of one data set, any units; steps where either is NaN are ignored.
+
+    Returns
+    -------
+    DataArray, dims (sample,)
+        Dimensionless, in [-1, 1]; NaN where fewer than two steps are valid or one feature is constant.
+
+    Raises
+    ------
+    SchemaError
+        Other dims, or sizes that differ.
+
+    Source
+    ------
+    Lin et al. 2020, Figure 8: CPU rate and assigned memory.
+
+    Examples
+    --------
+    >>> cross_correlation(np.array([[1.0, 2.0, 3.0]]), np.array([[2.0, 4.0, 6.0]])).values
+    array([1.])
+    """
+    x, y = as_series(x, "x"), as_series(y, "y")
+    if x.shape != y.shape:
+        raise SchemaError(
+            f"{name_of(x, 'x')} has shape {x.shape}, {name_of(y, 'y')} {y.shape}: not two features of one data set."
+        )
+    if x.chunks is not None or y.chunks is not None:
+        x, y = xr.unify_chunks(x.chunk(), y.chunk())
+    result = xr.apply_ufunc(
+        _row_correlations,
+        x,
+        y,
+        input_core_dims=[["time"], ["time"]],
+        dask="parallelized",
+        output_dtypes=[np.float64],
+    )
+    return result.rename("cross_correlation").assign_attrs(
+        long_name=f"correlation of {x.name or 'x'} and {y.name or 'y'}", units="1"
+    )
+
+
+def _row_correlations(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    x, y = (np.ascontiguousarray(block, dtype=np.float64) for block in (x, y))
+    correlations = np.empty(len(x))
+    kernels.over_rows(kernels.row_correlations, len(x), x, y, correlations)
+    return correlations
+
+
+def length_histogram(data: xr.Dataset | xr.DataArray) -> xr.DataArray:
+    """Number of samples of each length.
+
+    Parameters
+    ----------
+    data : Dataset or DataArray
+        A dataset of `dgkit.schema` (its variable `length`, or full length), or one feature with NaN past the end.
+
+    Returns
+    -------
+    DataArray, dims (length,)
+        Samples; `length` runs over 1 to T, in steps.
+
+    Raises
+    ------
+    SchemaError
+        No dim "time", or no sample.
+
+    Source
+    ------
+    Lin et al. 2020, Figure 7.
+
+    Examples
+    --------
+    >>> length_histogram(np.array([[1.0, 2.0], [3.0, np.nan]])).values
+    array([1, 1])
+    """
+    if isinstance(data, xr.Dataset):
+        if not {"sample", "time"} <= set(data.dims) or 0 in data.sizes.values():
+            raise SchemaError(f"the dataset has sizes {dict(data.sizes)}; it needs samples and steps (sample, time).")
+        valid, steps = lengths(data), data.sizes["time"]
+    else:
+        series = as_series(data)
+        valid, steps = series.notnull().sum("time").values, series.sizes["time"]
+    return xr.DataArray(
+        np.bincount(valid, minlength=steps + 1)[1:],
+        coords={"length": ("length", np.arange(1, steps + 1), {"long_name": "length", "units": "steps"})},
+        dims="length",
+        name="samples",
+        attrs={"long_name": "samples", "units": "1"},
+    )
+
+
+def nearest_neighbours(
+    generated: xr.Dataset | xr.DataArray,
+    real: xr.Dataset | xr.DataArray,
+    *,
+    k: int = 3,
+    block: int = 2048,
+    exclude_self: bool = False,
+) -> xr.Dataset:
+    """The real samples nearest to each generated one, by mean squared error: near 0 where one was copied.
+
+    Every feature is first scaled to mean 0 and standard deviation 1 over the valid real values (its logarithm if its
+    attribute `scale` is "log"); a category counts 1 where it differs, 0 where it agrees. The mean runs over the
+    features and over the steps of the longer series; a step that only one of the two has is compared with the feature's
+    mean.
+
+    Parameters
+    ----------
+    generated, real : Dataset or DataArray (sample, time)
+        Same features; may be dask-backed, and are read `block` samples at a time.
+    k : int
+        Neighbours of each generated sample.
+    block : int
+        Samples compared at once: memory is about block² x 8 bytes.
+    exclude_self : bool
+        Ignore sample i of `real` for sample i of `generated`: for the distances inside one data set.
+
+    Returns
+    -------
+    Dataset, dims (sample, neighbour)
+        `index`, position of the neighbour in `real`, nearest first; `distance`, mean squared error in squared standard
+        deviations.
+
+    Raises
+    ------
+    SchemaError
+        Features or numbers of steps differ, or nothing is valid.
+    ConfigError
+        `k` outside 1 to the number of real samples.
+
+    Source
+    ------
+    Lin et al. 2020, appendix: generated samples beside their three nearest training samples.
+
+    Examples
+    --------
+    >>> nearest_neighbours(np.array([[0.0, 1.0]]), np.array([[5.0, 5.0], [0.0, 1.0]]), k=1).index.values
+    array([[1]])
+    """
+    generated, real = (
+        data if isinstance(data, xr.Dataset) else as_series(data, role).rename("series").to_dataset()
+        for data, role in ((generated, "generated"), (real, "real"))
+    )
+    names = [str(name) for name in real.data_vars if is_series(real[name])]
+    missing = [name for name in names if name not in generated or not is_series(generated[name])]
+    if missing or not names or real.sizes["time"] != generated.sizes["time"]:
+        raise SchemaError(
+            f"real data has features {names} of {real.sizes.get('time')} steps; "
+            f"generated data lacks {missing} and has {generated.sizes.get('time')} steps."
+        )
+    candidates = real.sizes["sample"] - exclude_self
+    if not 1 <= k <= candidates:
+        raise ConfigError(
+            f"k is {k}; with {candidates} real samples to choose from it must lie between 1 and {candidates}."
+        )
+    encoders = [_encoder(real, name) for name in names]
+    count = generated.sizes["sample"]
+    index, distance = np.zeros((count, k), dtype=np.int64), np.full((count, k), np.inf)
+    for start in range(0, real.sizes["sample"], block):
+        theirs, their_lengths = _vectors(real.isel(sample=slice(start, start + block)), encoders)  # (M, T * F)
+        for at in range(0, count, block):
+            rows = slice(at, min(at + block, count))
+            ours, our_lengths = _vectors(generated.isel(sample=rows), encoders)  # (B, T * F)
+            error = (ours**2).sum(axis=1)[:, None] + (theirs**2).sum(axis=1) - 2 * ours @ theirs.T  # (B, M)
+            error = np.maximum(error, 0) / (np.maximum(our_lengths[:, None], their_lengths) * len(names))
+            if exclude_self:
+                error[np.arange(at, rows.stop)[:, None] == np.arange(start, start + len(theirs))] = np.inf
+            both = np.concatenate([distance[rows], error], axis=1)
+            numbers = np.concatenate(
+                [index[rows], np.broadcast_to(np.arange(start, start + len(theirs)), error.shape)], axis=1
+            )
+            best = _smallest(both, k)
+            index[rows], distance[rows] = (np.take_along_axis(table, best, axis=1) for table in (numbers, both))
+    return xr.Dataset(
+        {
+            "index": (("sample", "neighbour"), index, {"long_name": "position among the real samples"}),
+            "distance": (("sample", "neighbour"), distance, {"long_name": "mean squared error", "units": "1"}),
+        },
+        coords={"neighbour": np.arange(1, k + 1)},
+    )
+
+
+def _smallest(table: np.ndarray, k: int) -> np.ndarray:
+    """Columns of the k smallest entries of each row, smallest first."""
+    columns = np.argpartition(table, k - 1, axis=1)[:, :k]  # (B, k)
+    order = np.argsort(np.take_along_axis(table, columns, axis=1), axis=1, kind="stable")
+    return np.take_along_axis(columns, order, axis=1)
+
+
+def _encoder(real: xr.Dataset, name: str):
+    """A function from a block of samples to (B, T, width) numbers, 0 past the end, by the scale of the real data."""
+    feature = valid_feature(real, name, "real")
+    if feature.dtype.kind not in "fiu":
+        categories = np.array(sorted(_category_counts(feature, "real feature").index))
+        return lambda part: (
+            (part[name].transpose("sample", "time").values.astype(str)[..., None] == categories) * np.sqrt(0.5)
+        )
+    positive = feature.where(feature > 0)
+    floor = float(positive.min()) if feature.attrs.get("scale") == "log" else np.nan
+    shown = np.log10(positive.fillna(floor).where(feature.notnull())) if floor > 0 else feature
+    mean, deviation = float(shown.mean()), float(shown.std())
+    if np.isnan(mean):
+        raise SchemaError(f"real feature {name!r} holds no valid value.")
+
+    def encode(part: xr.Dataset) -> np.ndarray:
+        values = valid_feature(part, name).values.astype(np.float64)
+        values = np.log10(np.maximum(values, floor)) if floor > 0 else values
+        return np.nan_to_num((values - mean) / (deviation or 1.0))[..., None]
+
+    return encode
+
+
+def _vectors(part: xr.Dataset, encoders: list) -> tuple[np.ndarray, np.ndarray]:
+    """Samples as rows of numbers, (B, T * width), and their lengths, (B,)."""
+    part = part.compute()
+    rows = np.concatenate([encode(part) for encode in encoders], axis=2)
+    if "length" in part:
+        steps = lengths(part)
+    else:
+        steps = np.full(len(rows), part.sizes["time"])
+        numeric = [
+            part[name].notnull().sum("time").values
+            for name in part
+            if is_series(part[name]) and part[name].dtype.kind == "f"
+        ]
+        steps = np.minimum(steps, np.max(numeric, axis=0)) if numeric else steps
+    return rows.reshape(len(rows), -1), np.maximum(steps, 1)

@@ -1,0 +1,119 @@
+"""What a metric accepts, made uniform: checked series, flat values, and chunks for arrays larger than memory.
+
+Series are DataArrays with dims (sample, time), NaN past the end, in memory or dask-backed; a plain 2-D array is taken
+as (sample, time), a 1-D one as one series. Left out: the meaning of the numbers.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+import xarray as xr
+
+from dgkit.errors import ConfigError, SchemaError
+
+MOST_VALUES = 4_000_000  # of a dask-backed array, how many values a sorting metric draws into memory
+
+
+def as_series(series: object, role: str = "series") -> xr.DataArray:
+    """A numeric DataArray with dims (sample, time), not empty, each series in one chunk; else SchemaError."""
+    if not isinstance(series, xr.DataArray):
+        plain = np.asarray(series)
+        if plain.ndim not in (1, 2):
+            raise SchemaError(f"{role} has {plain.ndim} dimensions; give a DataArray or array of (sample, time).")
+        series = xr.DataArray(plain, dims=("sample", "time")[2 - plain.ndim :])
+    label = name_of(series, role)
+    if "sample" not in series.dims and "time" in series.dims:
+        series = series.expand_dims("sample")
+    if set(series.dims) != {"sample", "time"}:
+        raise SchemaError(
+            f"{label} has dims {series.dims}, not (sample, time). Rename them with .rename(old='sample'), "
+            "or select one entry of the others."
+        )
+    if 0 in series.shape:
+        raise SchemaError(f"{label} is empty: its sizes are {dict(series.sizes)}.")
+    _check_numeric(series, label)
+    series = series.transpose("sample", "time")
+    return series if series.chunks is None else series.chunk(time=-1)
+
+
+def flat_values(values: object, role: str = "values") -> np.ndarray:
+    """All valid numbers of a DataArray or array as one float32 or float64 array, NaN dropped; else SchemaError.
+
+    Of a dask-backed array of more than `MOST_VALUES` values, whole samples are drawn at random (seed 0) until it is
+    that many.
+    """
+    label = name_of(values, role)
+    if isinstance(values, xr.DataArray) and values.chunks is not None and values.size > MOST_VALUES:
+        first = values.dims[0]
+        kept = max(1, values.sizes[first] * MOST_VALUES // values.size)
+        drawn = np.random.default_rng(0).choice(values.sizes[first], kept, replace=False)
+        values = values.isel({first: np.sort(drawn)})
+    flat = np.asarray(values).ravel()
+    _check_numeric(flat, label)
+    if flat.dtype not in (np.float32, np.float64):
+        flat = flat.astype(np.float64)
+    missing = np.isnan(flat)
+    flat = flat[~missing] if missing.any() else flat
+    if flat.size == 0:
+        raise SchemaError(f"{label} holds no valid value: it is empty or NaN throughout.")
+    if np.isinf(flat[flat.argmax()]) or np.isinf(flat[flat.argmin()]):
+        raise SchemaError(f"{label} holds infinite values. Replace them, e.g. with .where(np.isfinite(x)).")
+    return flat
+
+
+def flat_pair(a: object, b: object, roles: tuple[str, str] = ("a", "b")) -> tuple[np.ndarray, np.ndarray]:
+    """`flat_values` of both, after a check that two DataArrays have the same dims."""
+    check_same_dims(a, b, roles)
+    return flat_values(a, roles[0]), flat_values(b, roles[1])
+
+
+def check_same_dims(a: object, b: object, roles: tuple[str, str] = ("a", "b")) -> None:
+    """SchemaError if both are DataArrays and their dims differ."""
+    if isinstance(a, xr.DataArray) and isinstance(b, xr.DataArray) and set(a.dims) != set(b.dims):
+        raise SchemaError(
+            f"{name_of(a, roles[0])} has dims {a.dims}, but {name_of(b, roles[1])} has {b.dims}: not the same kind."
+        )
+
+
+def on_scale(a: np.ndarray, b: np.ndarray, scale: str) -> tuple[np.ndarray, np.ndarray]:
+    """Both as they are ("linear"), or as log10 ("log").
+
+    A logarithm needs positive values: if either holds one at or below 0, both are raised to at least the smallest
+    positive value of `a`, so that zeros compare equal.
+    """
+    if scale not in ("linear", "log"):
+        raise ConfigError(f"scale is {scale!r}; choose 'linear' or 'log'.")
+    if scale == "linear":
+        return a, b
+    if min(a.min(), b.min()) <= 0:
+        floor = a[a > 0].min(initial=np.inf)
+        if np.isinf(floor):
+            raise SchemaError(
+                "a log scale needs a positive value in the first data set, and none was found; use scale='linear'."
+            )
+        a, b = np.maximum(a, floor), np.maximum(b, floor)
+    return np.log10(a, dtype=np.float64), np.log10(b, dtype=np.float64)
+
+
+def over_chunks(function: Callable, array: xr.DataArray) -> list:
+    """``function(block)`` of the values: once, or for each chunk of samples where dask-backed, to bound memory."""
+    if array.chunks is None:
+        return [function(array.values)]
+    import dask
+
+    blocks = array.chunk({dim: -1 for dim in array.dims if dim != "sample"}).data.to_delayed().ravel()
+    return list(dask.compute(*(dask.delayed(function)(block) for block in blocks)))
+
+
+def name_of(values: object, role: str) -> str:
+    """How an error names it: the DataArray's own name where it has one."""
+    own = getattr(values, "name", None)
+    return f"{role} {own!r}" if own is not None else role
+
+
+def _check_numeric(values: xr.DataArray | np.ndarray, label: str) -> None:
+    if values.dtype.kind not in "fiu":
+        raise SchemaError(
+            f"{label} has dtype {values.dtype}, not numbers. For categories use jensen_shannon(a, b); "
+            "otherwise convert with .astype(float)."
+        )

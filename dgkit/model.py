@@ -1,0 +1,186 @@
+"""A trained DoppelGANger: sample from it, save it, load it.
+
+Follows `sample_from` and `discriminate_from` in `gan/doppelganger.py` of the original code.
+"""
+
+import copy
+from collections.abc import Mapping
+from dataclasses import asdict
+from os import PathLike
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+import xarray as xr
+
+from dgkit import _files
+from dgkit.config import Config
+from dgkit.encode import Encoder
+from dgkit.errors import ConfigError, FileFormatError, SchemaError
+from dgkit.networks import Discriminator, Generated, Generator, Noise, flat
+
+if TYPE_CHECKING:
+    from dgkit.trainer import Trainer
+
+
+class DoppelGANger:
+    """A generative model of series with attributes.
+
+    Parameters
+    ----------
+    encoder : Encoder
+        How datasets become tensors; `encoder.schema` is the training data's schema.
+    config : Config
+    history : Dataset, dims (step,)
+        What training measured (`StepRecord`).
+
+    Notes
+    -----
+    Made by `dgkit.fit`, `Trainer.model` or `dgkit.load`. It holds the generator and both discriminators, on the CPU.
+    """
+
+    def __init__(self, encoder: Encoder, config: Config, history: xr.Dataset | None = None):
+        self.encoder, self.config, self.history = encoder, config, history if history is not None else xr.Dataset()
+        self.generator = Generator(encoder, config).eval()
+        narrow, features = (
+            sum(head.width for head in heads)
+            for heads in ([*encoder.attribute_heads, *encoder.minmax_heads], encoder.feature_heads)
+        )
+        sizes = config.discriminator_units, config.discriminator_layers
+        wide = encoder.passes * encoder.sample_len * features + narrow
+        self.discriminator = Discriminator(wide, *sizes).eval()
+        self.auxiliary = Discriminator(narrow, *sizes).eval() if config.auxiliary and narrow else None
+
+    @classmethod
+    def snapshot(cls, trainer: "Trainer") -> "DoppelGANger":
+        """A copy of what `trainer` has now; the moving average of the generator where the config asks for one."""
+        model = cls.__new__(cls)
+        model.encoder, model.config, model.history = trainer.encoder, trainer.config, trainer.history_dataset()
+        for name in ("generator", "discriminator", "auxiliary"):
+            network = getattr(trainer, name)
+            setattr(model, name, network and copy.deepcopy(network).cpu().eval().requires_grad_(False))
+        if trainer.average:
+            model.generator.load_state_dict(trainer.average)
+        return model
+
+    def __repr__(self) -> str:
+        schema, config = self.encoder.schema, self.config
+        features = ", ".join(variable.name for variable in schema.features)
+        attributes = ", ".join(variable.name for variable in schema.attributes) or "none"
+        return (
+            f"<DoppelGANger: {self.history.sizes.get('step', 0)} steps, sample_len {config.sample_len}, "
+            f"auto_normalise {config.auto_normalise}, auxiliary {config.auxiliary}, seed {config.seed}>\n"
+            f"features {features} over {schema.time} steps; attributes {attributes}"
+        )
+
+    @torch.no_grad()
+    def sample(
+        self,
+        n: int | None = None,
+        *,
+        attributes: xr.Dataset | Mapping[str, Any] | None = None,
+        seed: int = 0,
+        fixed_length: bool | None = None,
+    ) -> xr.Dataset:
+        """Generate series.
+
+        Parameters
+        ----------
+        n : int, optional
+            How many; default one for each row of `attributes`.
+        attributes : Dataset or mapping, optional
+            Generate for these attributes instead of generated ones: a Dataset (its rows, in order; features in it
+            are ignored) or a mapping of every attribute to one value, for n series.
+        seed : int
+            Of the noise. The same n, seed and attributes give the same series.
+        fixed_length : bool, optional
+            Give every series its full length, whatever the generation flags say. Default: only where the training
+            data had no `length`.
+
+        Returns
+        -------
+        Dataset
+            Of the training data's schema.
+
+        Raises
+        ------
+        ConfigError
+            n is missing, below 1, or not the number of rows of `attributes`.
+        SchemaError
+            `attributes` lacks an attribute or has a category the model never saw.
+
+        Source
+        ------
+        Paper, Section 6.1 (given attributes); for a fixed length, issue 17 of the original repository.
+        """
+        schema = self.encoder.schema
+        given = None
+        if attributes is not None:
+            if not isinstance(attributes, xr.Dataset):
+                if n is None:
+                    raise ConfigError("sample(attributes={...}) needs n: how many series for these attributes.")
+                attributes = xr.Dataset({k: ("sample", np.full(n, v)) for k, v in attributes.items()})
+            rows = attributes.sizes.get("sample", 0)
+            if n not in (None, rows):
+                raise ConfigError(f"n={n} but `attributes` has {rows} rows. Leave n out, or select n rows.")
+            n = rows
+            given = torch.from_numpy(self.encoder.encode_attributes(attributes).astype(np.float32))
+        if isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 1:
+            raise ConfigError(f"n={n!r} must be a whole number of at least 1.")
+        if fixed_length is None:
+            fixed_length = not schema.variable_length
+        noise = self.generator.draw(int(n), torch.Generator().manual_seed(seed))
+        parts = []
+        for start in range(0, int(n), 1000):  # bounds memory; the noise above does not depend on it
+            some = slice(start, start + 1000)
+            part = Noise(noise.attribute[some], noise.minmax[some], *(x[:, some].contiguous() for x in noise[2:]))
+            parts.append(self.generator(part, None if given is None else given[some], fixed_length))
+        whole = Generated(*(torch.cat(tensors) for tensors in zip(*parts, strict=True)))
+        length = None
+        if schema.variable_length:
+            length = whole.lengths.clamp(max=schema.time).numpy().astype(np.int64)
+        return self.encoder.decode(whole.attributes, whole.minmax, whole.features, length)
+
+    @torch.no_grad()
+    def discriminate(self, ds: xr.Dataset, *, auxiliary: bool = False) -> xr.DataArray:
+        """The discriminator's score of each sample of `ds`, higher for what looks real; dims (sample,), no unit."""
+        critic = self.auxiliary if auxiliary else self.discriminator
+        if critic is None:
+            raise ConfigError("this model has no auxiliary discriminator. Train with Config(auxiliary=True).")
+        encoded = self.encoder.encode(ds)
+        inputs = flat(*encoded)[:, -(encoded.attributes.shape[1] + encoded.minmax.shape[1]) if auxiliary else 0 :]
+        return xr.DataArray(critic(inputs).numpy(), dims="sample", name="score")
+
+    def save(self, path: str | PathLike) -> None:
+        """Write the model to one file (safetensors): tensors and JSON, nothing that runs when opened."""
+        tensors = {f"history.{name}": torch.tensor(self.history[name].values) for name in self.history}
+        for name in ("generator", "discriminator", "auxiliary"):
+            network = getattr(self, name)
+            tensors |= {f"{name}.{k}": v for k, v in network.state_dict().items()} if network else {}
+        _files.write(path, "model", tensors, {"config": asdict(self.config), "encoder": self.encoder.to_json()})
+
+
+def load(path: str | PathLike) -> DoppelGANger:
+    """Read a model that `save` wrote.
+
+    Raises
+    ------
+    FileFormatError
+        No such file, or not a whole model file.
+    """
+    tensors, plain = _files.read(path, "model")
+    try:
+        plain["config"]["device"] = "auto"  # it may have been trained on a device that is not here
+        columns = {k.removeprefix("history."): v for k, v in tensors.items() if k.startswith("history.")}
+        history = xr.Dataset({k: ("step", v.numpy()) for k, v in columns.items()})
+        if columns:
+            history = history.assign_coords(step=np.arange(1, history.sizes["step"] + 1))
+        model = DoppelGANger(Encoder.from_json(plain["encoder"]), Config(**plain["config"]), history)
+        for name in ("generator", "discriminator", "auxiliary"):
+            network = getattr(model, name)
+            if network is not None:
+                own = {k.removeprefix(f"{name}."): v for k, v in tensors.items() if k.startswith(f"{name}.")}
+                network.requires_grad_(False).load_state_dict(own)
+    except (KeyError, TypeError, ValueError, AttributeError, RuntimeError, ConfigError, SchemaError) as error:
+        raise FileFormatError(f"{str(path)!r} is not a whole model file: {error}") from error
+    return model

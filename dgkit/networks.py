@@ -1,0 +1,196 @@
+"""The networks of DoppelGANger: attribute, min/max and feature generator, and the discriminators.
+
+Follows `gan/network.py` of the original code (Lin et al. 2020, Section 4; sizes from its example_training/config.py).
+Left out: `feed_back` (off in every published run) and packing (num_packing = 1 there; the first author found
+auto-normalisation sufficient, issue 8 of the original repository).
+
+Letters for shapes: N samples in the batch, S steps a pass (sample_len), R passes, A attribute width, M min/max width,
+F feature width with the two flags, z noise width.
+"""
+
+from itertools import pairwise
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from dgkit.encode import Head
+
+
+class Noise(NamedTuple):
+    """Everything random in one generator pass; each part has its own draw."""
+
+    attribute: Tensor  # (N, z)
+    minmax: Tensor  # (N, z), not shared with the attributes
+    feature: Tensor  # (R, N, z), fresh for each pass
+    hidden: Tensor  # (layers, N, units), initial LSTM state
+    cell: Tensor  # (layers, N, units)
+
+
+class Generated(NamedTuple):
+    """What the generator makes: categories soft, so that gradients flow."""
+
+    attributes: Tensor  # (N, A)
+    minmax: Tensor  # (N, M)
+    features: Tensor  # (N, R * S, F), zero after the last begun pass
+    lengths: Tensor  # (N,), steps up to and including the first that says "ends here"
+
+
+class AttributeGenerator(nn.Module):
+    """Noise (and, for min/max, the attributes) -> attributes: two hidden layers, one head for each attribute."""
+
+    def __init__(self, inputs: int, heads: list[Head], units: int, layers: int):
+        super().__init__()
+        self.heads = heads
+        hidden: list[nn.Module] = []
+        for _ in range(layers - 1):  # linear, ReLU, batch norm, in the original's order
+            # TensorFlow's decay 0.9 keeps 0.9 of the old statistics; torch's momentum is the share of the new: 0.1
+            hidden += [nn.Linear(inputs, units), nn.ReLU(), nn.BatchNorm1d(units, eps=1e-5, momentum=0.1)]
+            inputs = units
+        self.hidden = nn.Sequential(*hidden)
+        self.head = nn.Linear(inputs, sum(head.width for head in heads))
+        self.apply(_glorot)
+        _glorot_blocks(self.head, heads)
+
+    def forward(self, inputs: Tensor) -> Tensor:  # (N, z or A + z) -> (N, A or M)
+        return activate(self.head(self.hidden(inputs)), self.heads)
+
+
+class FeatureGenerator(nn.Module):
+    """Attributes and fresh noise -> LSTM -> S steps of all features for each pass."""
+
+    def __init__(self, inputs: int, heads: list[Head], sample_len: int, units: int, layers: int, forget_bias: float):
+        super().__init__()
+        self.heads, self.sample_len = heads, sample_len
+        self.lstm = nn.LSTM(inputs, units, layers)
+        self.head = nn.Linear(units, sample_len * sum(head.width for head in heads))
+        _glorot_blocks(self.head, heads * sample_len)
+        for layer in range(layers):  # one bias as in TensorFlow: the second stays zero
+            weights = [getattr(self.lstm, f"weight_{part}_l{layer}") for part in ("ih", "hh")]
+            bound = (6 / (sum(w.shape[1] for w in weights) + 4 * units)) ** 0.5
+            for weight in weights:
+                nn.init.uniform_(weight, -bound, bound)
+            first, second = (getattr(self.lstm, f"bias_{part}_l{layer}") for part in ("ih", "hh"))
+            nn.init.zeros_(first)
+            nn.init.constant_(first[units : 2 * units], forget_bias)  # torch's gate order: input, forget, cell, output
+            nn.init.zeros_(second).requires_grad_(False)
+
+    def forward(self, attributes: Tensor, noise: Tensor, hidden: Tensor, cell: Tensor) -> Tensor:
+        passes = torch.cat([attributes.expand(len(noise), *attributes.shape), noise], 2)  # (R, N, A + M + z)
+        outputs, _ = self.lstm(passes, (hidden, cell))  # (R, N, units)
+        steps = self.head(outputs).transpose(0, 1)  # (N, R, S * F)
+        steps = steps.reshape(steps.shape[0], -1, self.head.out_features // self.sample_len)  # (N, R * S, F)
+        return activate(steps, self.heads)
+
+
+class Generator(nn.Module):
+    """The whole generator. Gradients do not pass from min/max or features back into what they are conditioned on."""
+
+    def __init__(self, encoder, config):
+        super().__init__()
+        self.noise_width, self.passes = config.noise, encoder.passes
+        self.attribute_heads, self.minmax_heads = encoder.attribute_heads, encoder.minmax_heads
+        self.sample_len, self.initial = config.sample_len, config.initial_state
+        a, m = (sum(head.width for head in heads) for heads in (self.attribute_heads, self.minmax_heads))
+        sizes = config.attribute_units, config.attribute_layers
+        self.attribute = AttributeGenerator(config.noise, self.attribute_heads, *sizes) if a else None
+        self.minmax = AttributeGenerator(config.noise + a, self.minmax_heads, *sizes) if m else None
+        self.feature = FeatureGenerator(
+            a + m + config.noise, encoder.feature_heads, config.sample_len, config.lstm_units, config.lstm_layers,
+            config.forget_bias,
+        )  # fmt: skip
+        self.state_shape = config.lstm_layers, config.lstm_units
+        if self.initial == "variable":
+            self.learned_state = nn.Parameter(0.02 * torch.randn(2, config.lstm_layers, 1, config.lstm_units))
+
+    def draw(self, n: int, rng: torch.Generator) -> Noise:
+        """Noise for n samples, from `rng` (on the CPU, so that every device sees the same)."""
+        layers, units = self.state_shape
+        shapes = [(n, self.noise_width)] * 2 + [(self.passes, n, self.noise_width)] + [(layers, n, units)] * 2
+        return Noise(*(torch.randn(shape, generator=rng) for shape in shapes))
+
+    def forward(self, noise: Noise, attributes: Tensor | None = None, fixed_length: bool = False) -> Generated:
+        """Generate a batch; `attributes` (N, A), hard, replaces the attribute generator."""
+        n = noise.attribute.shape[0]
+        none = noise.attribute.new_zeros(n, 0)
+        if attributes is None:
+            attributes = self.attribute(noise.attribute) if self.attribute else none
+        given = harden(attributes, self.attribute_heads)  # one-hot, gradient stopped
+        minmax = self.minmax(torch.cat([noise.minmax, given], 1)) if self.minmax else none
+        given = torch.cat([given, minmax.detach()], 1)
+        hidden, cell = noise.hidden, noise.cell
+        if self.initial == "zero":
+            hidden, cell = torch.zeros_like(hidden), torch.zeros_like(cell)
+        elif self.initial == "variable":
+            hidden, cell = (part.expand_as(hidden).contiguous() for part in self.learned_state)
+        features = self.feature(given, noise.feature, hidden, cell)  # (N, R * S, F)
+        steps = features.shape[1]
+        if fixed_length:
+            return Generated(attributes, minmax, features, features.new_full((n,), steps))
+        goes_on = features.detach()[..., -2] >= features.detach()[..., -1]  # (N, R * S), argmax of the flag
+        alive = torch.ones_like(features[..., 0])
+        alive[:, 1:] = goes_on[:, :-1].cumprod(1)  # 1 up to and including the first step that says "ends here"
+        begun = alive[:, :: self.sample_len].repeat_interleave(self.sample_len, 1)  # zero whole passes, as the original
+        return Generated(attributes, minmax, features * begun[..., None], alive.sum(1))
+
+
+class Discriminator(nn.Module):
+    """MLP critic with ReLU and without batch norm; the auxiliary one is the same on attributes and min/max alone."""
+
+    def __init__(self, inputs: int, units: int, layers: int):
+        super().__init__()
+        widths = [inputs, *[units] * (layers - 1), 1]
+        self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(widths))
+        self.apply(_glorot)
+
+    def forward(self, flat: Tensor) -> Tensor:  # (N, inputs) -> (N,)
+        return self.after_first(self.layers[0](flat))
+
+    def after_first(self, first: Tensor) -> Tensor:
+        """The score from the first layer's output before its ReLU."""
+        for layer in self.layers[1:]:
+            first = layer(torch.relu(first))
+        return first.squeeze(1)
+
+
+def flat(attributes: Tensor, minmax: Tensor, features: Tensor) -> Tensor:
+    """A batch as the discriminator reads it, (N, R * S * F + A + M); the auxiliary one reads the last A + M."""
+    return torch.cat([features.flatten(1), attributes, minmax], 1)
+
+
+def activate(values: Tensor, heads: list[Head]) -> Tensor:
+    """Each head's activation on its part of the last dim."""
+    if len({head.activation for head in heads}) == 1 and heads[0].activation != "softmax":
+        return getattr(torch, heads[0].activation)(values)
+    parts = values.split([head.width for head in heads], -1)
+    apply = {"softmax": lambda part: part.softmax(-1), "sigmoid": torch.sigmoid, "tanh": torch.tanh}
+    return torch.cat([apply[head.activation](part) for head, part in zip(heads, parts, strict=True)], -1)
+
+
+def harden(values: Tensor, heads: list[Head]) -> Tensor:
+    """Soft categories -> one-hot of the largest, the rest as it is; no gradient passes."""
+    values = values.detach()
+    if not heads:
+        return values
+    parts = values.split([head.width for head in heads], -1)
+    return torch.cat(
+        [
+            torch.zeros_like(part).scatter_(-1, part.argmax(-1, True), 1.0) if head.activation == "softmax" else part
+            for head, part in zip(heads, parts, strict=True)
+        ],
+        -1,
+    )
+
+
+def _glorot(module: nn.Module) -> None:
+    """TensorFlow's default start, which the original relies on: Glorot-uniform weights, zero biases."""
+    if isinstance(module, nn.Linear):
+        nn.init.xavier_uniform_(module.weight)
+        nn.init.zeros_(module.bias)
+
+
+def _glorot_blocks(layer: nn.Linear, heads: list[Head]) -> None:
+    """The same for one matrix that stands for a linear layer per head: each block has its own fan-out."""
+    for block in layer.weight.data.split([head.width for head in heads]):
+        nn.init.xavier_uniform_(block)
+    nn.init.zeros_(layer.bias)

@@ -1,0 +1,271 @@
+"""Pictures of datasets, generated against real: figures with units, a legend and colour-blind safe colours.
+
+Every function takes one Dataset or a mapping {"real": ds, "DoppelGANger": fake, ...} whose first entry is the reference
+(black, solid), makes a figure of its own and returns it. In a notebook a figure shows once; end the line with a
+semicolon to keep its text out. Left out: interactive pictures.
+"""
+
+import textwrap
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import seaborn as sns
+import xarray as xr
+from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+from matplotlib.figure import Figure
+from matplotlib.ticker import EngFormatter, MaxNLocator
+
+from dgkit import metrics
+from dgkit.errors import ConfigError, SchemaError
+from dgkit.model import DoppelGANger
+from dgkit.schema import Schema, lengths, validate
+
+Sets = xr.Dataset | Mapping[str, xr.Dataset]
+WIDTH = 8.5  # inches, of a notebook's column
+REFERENCE = "0.15"  # near black
+_DASHES: list[Any] = ["-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1)), (0, (1, 1)), (0, (8, 2))]
+
+
+def series(sets: Sets, feature: str | None = None, *, n: int = 6, seed: int = 0) -> Figure:
+    """A gallery: n randomly drawn series of each set, a row a set, each with its attributes.
+
+    Parameters
+    ----------
+    sets : Dataset or mapping of Datasets
+    feature : str, optional
+        A continuous feature; default the first.
+    n : int
+        Series of each set.
+    seed : int
+        Of the draw.
+
+    Raises
+    ------
+    SchemaError, ConfigError
+        Not a dataset; no such feature.
+    """
+    sets, schema = _named(sets)
+    feature = _feature(schema, feature)
+    columns = min(n, 3 if len(sets) == 1 else 4)
+    rows = -(-n // columns)
+    with _figure(rows * len(sets), columns, height=1.55, sharex=True) as (figure, axes):
+        for k, (name, ds) in enumerate(sets.items()):
+            drawn = np.random.default_rng(seed).permutation(ds.sizes["sample"])[:n]
+            block = axes[k * rows : (k + 1) * rows].ravel()
+            for axis, i in zip(block, drawn, strict=False):
+                one = ds.isel(sample=int(i))
+                axis.plot(_steps(ds), one[feature].values, color=_colours(sets)[k], linewidth=1)
+                axis.set_title(_attributes_of(schema, one), fontsize=7.5, loc="left", pad=3)
+                axis.margins(x=0.01)
+                axis.yaxis.set_major_locator(MaxNLocator(3))
+                axis.yaxis.set_major_formatter(EngFormatter(sep=""))  # 20k, 300m: the same width for every size
+            for axis in block[len(drawn) :]:
+                axis.set_visible(False)
+            label = name if len(sets) > 1 else ""
+            block[0].set_ylabel(f"{label}\n{_unit(ds[feature], short=True)}".strip(), color=_colours(sets)[k])
+        for axis in axes[-1]:
+            axis.set_xlabel("" if _dated(sets) else "time (steps)")
+            if _dated(sets):
+                locator = AutoDateLocator(maxticks=4)
+                axis.xaxis.set_major_locator(locator)
+                axis.xaxis.set_major_formatter(ConciseDateFormatter(locator))
+    return figure
+
+
+def autocorrelation(sets: Sets, feature: str | None = None, *, kind: str = "paper", lags: int | None = None) -> Figure:
+    """Mean autocorrelation against the lag, a curve a set (the paper's Figure 1).
+
+    Parameters
+    ----------
+    sets : Dataset or mapping of Datasets
+    feature : str, optional
+        A continuous feature; default the first.
+    kind, lags
+        As in `dgkit.metrics.autocorrelation`.
+    """
+    sets, schema = _named(sets)
+    feature = _feature(schema, feature)
+    with _figure(height=3.2) as (figure, axes):
+        axis = axes[0, 0]
+        for (name, ds), style in zip(sets.items(), _styles(sets), strict=True):
+            curve = metrics.autocorrelation(ds[feature], kind=kind, lags=lags)
+            axis.plot(curve.lag, curve, label=name, **style)
+        axis.axhline(0, color="0.7", linewidth=0.8, zorder=0)
+        axis.set(xlabel=f"lag ({'days' if _dated(sets) else 'steps'})", ylabel=f"autocorrelation of {feature} (1)")
+        axis.margins(x=0.01)
+        axis.legend()
+    return figure
+
+
+def cdf(sets: Sets, feature: str | None = None, *, of: str = "mid_range") -> Figure:
+    """Empirical cumulative distribution of one number a sample, a curve a set.
+
+    Parameters
+    ----------
+    sets : Dataset or mapping of Datasets
+    feature : str, optional
+        A continuous feature; default the first.
+    of : {"mid_range", "half_range", "total", "value", "length"}
+        Of each series (max + min) / 2, (max - min) / 2, its sum, each of its values, or its length.
+    """
+    sets, schema = _named(sets)
+    feature = _feature(schema, feature)
+    numbers = {
+        "mid_range": lambda ds: metrics.mid_range(ds[feature]),
+        "half_range": lambda ds: metrics.half_range(ds[feature]),
+        "total": lambda ds: ds[feature].sum("time"),
+        "value": lambda ds: ds[feature],
+        "length": lambda ds: xr.DataArray(lengths(ds), dims="sample"),
+    }
+    if of not in numbers:
+        raise ConfigError(f"of={of!r} is none of {', '.join(map(repr, numbers))}.")
+    with _figure(height=3.2) as (figure, axes):
+        axis = axes[0, 0]
+        for (name, ds), style in zip(sets.items(), _styles(sets), strict=True):
+            values = np.asarray(numbers[of](ds), np.float64).ravel()
+            axis.ecdf(values[np.isfinite(values)], label=name, **style)
+        if of != "length" and next(iter(sets.values()))[feature].attrs.get("scale") == "log":
+            axis.set_xscale("log")
+        what = {"value": "", "mid_range": "mid-range of ", "half_range": "half-range of ", "total": "total of "}
+        unit = _unit(next(iter(sets.values()))[feature])
+        axis.set(xlabel="length (steps)" if of == "length" else what[of] + unit, ylabel="share of samples (1)")
+        axis.legend()
+    return figure
+
+
+def attributes(sets: Sets, attribute: str | None = None) -> Figure:
+    """How often each attribute takes each value, bars side by side for the sets; numbers as histograms."""
+    sets, schema = _named(sets)
+    chosen = [v for v in schema.attributes if attribute in (None, v.name)]
+    if not chosen:
+        known = ", ".join(repr(v.name) for v in schema.attributes) or "none"
+        raise SchemaError(f"no attribute {attribute!r}; the dataset has {known}.")
+    sizes = [max(2, len(v.categories) or 6) for v in chosen]
+    height = (0.12 + 0.08 * len(sets)) * sum(sizes) + 0.7 * len(chosen)
+    with _figure(len(chosen), 1, height=height / len(chosen), height_ratios=sizes) as (figure, axes):
+        for axis, variable in zip(axes[:, 0], chosen, strict=True):
+            if variable.kind == "continuous":
+                frame = pd.concat({k: ds[variable.name].to_series() for k, ds in sets.items()}, names=["set"])
+                palette = dict(zip(sets, _colours(sets), strict=True))
+                sns.histplot(frame.reset_index(name="x"), x="x", hue="set", stat="probability", common_norm=False,
+                             element="step", fill=False, palette=palette, ax=axis, legend=False)  # fmt: skip
+                axis.set(xlabel=_unit(sets[next(iter(sets))][variable.name]), ylabel="share (1)")
+                continue
+            place, width = np.arange(len(variable.categories)), 0.8 / len(sets)
+            for k, (label, ds) in enumerate(sets.items()):
+                shares = [float((ds[variable.name] == value).mean()) for value in variable.categories]
+                axis.barh(place + k * width, shares, width * 0.9, label=label, color=_colours(sets)[k])
+            axis.set_yticks(place + 0.4 - width / 2, [str(value) for value in variable.categories])
+            axis.invert_yaxis()
+            axis.set(xlabel="share of samples (1)", title=variable.name)
+            axis.grid(axis="y", visible=False)
+        if len(sets) > 1:
+            handles = [plt.Rectangle((0, 0), 1, 1, color=colour) for colour in _colours(sets)]
+            axes[0, 0].legend(handles, list(sets))
+    return figure
+
+
+def history(model: DoppelGANger | xr.Dataset) -> Figure:
+    """What training measured: Wasserstein estimates, losses, gradient norms; a running mean over the raw curve."""
+    records = model.history if isinstance(model, DoppelGANger) else model
+    if not records.sizes.get("step"):
+        raise ConfigError("there is no training history: this model has not taken a step.")
+    panels = {
+        "Wasserstein estimate": {"discriminator": "wasserstein", "auxiliary": "auxiliary_wasserstein"},
+        "loss": {"discriminator": "discriminator_loss", "generator": "generator_loss"},
+        "gradient norm": {"discriminator": "discriminator_gradient", "generator": "generator_gradient"},
+    }
+    colours = dict(zip(("discriminator", "generator", "auxiliary"), sns.color_palette("colorblind"), strict=False))
+    dashes = {"discriminator": "-", "generator": "--", "auxiliary": "-."}
+    window = max(1, records.sizes["step"] // 50)
+    with _figure(1, 3, height=2.8) as (figure, axes):
+        for axis, (title, curves) in zip(axes[0], panels.items(), strict=True):
+            for who, name in curves.items():
+                values = records[name].to_series()
+                if values.notna().any():
+                    axis.plot(values.index, values, color=colours[who], alpha=0.2, linewidth=0.7)
+                    smooth = values.rolling(window, min_periods=1, center=True).mean()
+                    axis.plot(smooth.index, smooth, color=colours[who], linestyle=dashes[who], label=who)
+            axis.set(xlabel="step", ylabel=f"{title} (1)")
+            axis.legend(fontsize=8)
+        axes[0, 2].set_yscale("log")
+    return figure
+
+
+def length_histogram(sets: Sets, *, bins: int = 20) -> Figure:
+    """Lengths of variable-length series, a step curve a set (the paper's Figure 7)."""
+    sets, schema = _named(sets)
+    edges = np.linspace(0.5, schema.time + 0.5, min(bins, schema.time) + 1)
+    with _figure(height=3) as (figure, axes):
+        for (name, ds), style in zip(sets.items(), _styles(sets), strict=True):
+            counts, _ = np.histogram(lengths(ds), edges)
+            axes[0, 0].stairs(counts / counts.sum(), edges, label=name, **style)
+        axes[0, 0].set(xlabel="length (steps)", ylabel="share of samples (1)")
+        axes[0, 0].legend()
+    return figure
+
+
+@contextmanager
+def _figure(rows: int = 1, columns: int = 1, *, height: float, **options: Any) -> Iterator[tuple[Figure, np.ndarray]]:
+    """A figure of the notebook's width in the kit's style, and its axes, (rows, columns)."""
+    style: Any = {"font.size": 9, "axes.titlesize": 9.5, "figure.dpi": 100, "legend.frameon": False}
+    with sns.axes_style("whitegrid"), plt.rc_context(style):
+        figure, axes = plt.subplots(
+            rows, columns, figsize=(WIDTH, height * rows), squeeze=False, layout="constrained", **options
+        )
+        yield figure, axes
+
+
+def _named(sets: Sets) -> tuple[Mapping[str, xr.Dataset], Schema]:
+    """The sets by name and the reference's schema; SchemaError unless all are datasets."""
+    named = {"data": sets} if isinstance(sets, xr.Dataset) else sets
+    if not isinstance(named, Mapping) or not named:
+        raise SchemaError(f"give a Dataset or a mapping of names to Datasets, not {type(sets).__name__}.")
+    schemas = [validate(ds, training=False) for ds in named.values()]
+    return dict(named), schemas[0]
+
+
+def _feature(schema: Schema, feature: str | None) -> str:
+    known = [variable.name for variable in schema.features if variable.kind == "continuous"]
+    if feature is None and known:
+        return known[0]
+    if feature not in known:
+        raise SchemaError(
+            f"no continuous feature {feature!r}; the dataset has {', '.join(map(repr, known)) or 'none'}."
+        )
+    return str(feature)
+
+
+def _colours(sets: Mapping) -> list[Any]:
+    return [REFERENCE, *sns.color_palette("colorblind", max(1, len(sets) - 1))][: len(sets)]
+
+
+def _styles(sets: Mapping) -> list[dict[str, Any]]:
+    pairs = zip(_colours(sets), (_DASHES[k % len(_DASHES)] for k in range(len(sets))), strict=True)
+    return [{"color": colour, "linestyle": dash, "linewidth": 1.6} for colour, dash in pairs]
+
+
+def _unit(da: xr.DataArray, *, short: bool = False) -> str:
+    name = str(da.name) if short else da.attrs.get("long_name", da.name)
+    return f"{name} ({da.attrs.get('units', '1')})"
+
+
+def _dated(sets: Mapping[str, xr.Dataset]) -> bool:
+    return all("time" in ds.coords and ds["time"].dtype.kind == "M" for ds in sets.values())
+
+
+def _steps(ds: xr.Dataset) -> np.ndarray:
+    return ds["time"].values if "time" in ds.coords else np.arange(ds.sizes["time"])
+
+
+def _attributes_of(schema: Schema, one: xr.Dataset) -> str:
+    parts = [one[v.name].item() for v in schema.attributes]
+    text = ", ".join(f"{part:.3g}" if isinstance(part, float) else str(part) for part in parts)
+    return textwrap.fill(textwrap.shorten(text, 64, placeholder=" …"), 32)
+
+
+__all__ = ["attributes", "autocorrelation", "cdf", "history", "length_histogram", "series"]

@@ -1,0 +1,370 @@
+"""What a dataset is: an xarray Dataset of series (features), what is known about each (attributes), and their lengths.
+
+- a feature is a variable on (sample, time): numbers, or strings for categories;
+- an attribute is a variable on (sample,): numbers, or strings or booleans for categories (integers too, where
+  `attrs["categories"]` lists them);
+- `length`, optional, on (sample,), is the number of valid steps; past it numbers are NaN and strings empty.
+
+Read from a variable's attrs: `units`, `long_name`, `categories` (their order), `scale` ("log": spans decades),
+`valid_min` and `valid_max` (bounds that are public knowledge). Left out: how the values become tensors (`encode`).
+"""
+
+import html
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from dgkit.errors import SchemaError
+
+_NOT_CATEGORIES = 20  # from this many samples on, one category a sample is an identifier
+
+
+@dataclass(frozen=True)
+class Variable:
+    """One feature or attribute; `categories` in their order, empty for a continuous one."""
+
+    name: str
+    role: str  # "feature" or "attribute"
+    kind: str  # "continuous" or "categorical"
+    dtype: str  # NumPy's, e.g. "<f4"
+    categories: tuple = ()
+    attrs: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Schema:
+    """The form of a dataset, without its values.
+
+    Parameters
+    ----------
+    features, attributes : tuple of Variable
+    time : int
+        T, the number of steps of the longest series.
+    variable_length : bool
+        Whether there is a `length`.
+    time_coordinate : tuple (dtype, values, attrs), optional
+        Of the time coordinate; datetimes as integers.
+    attrs : dict
+        The dataset's own.
+    """
+
+    features: tuple[Variable, ...]
+    attributes: tuple[Variable, ...]
+    time: int
+    variable_length: bool
+    time_coordinate: tuple | None = None
+    attrs: dict[str, Any] = field(default_factory=dict)
+
+    def to_json(self) -> str:
+        """Text that `from_json` makes the same schema of."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> "Schema":
+        plain = json.loads(text)
+        for role in ("features", "attributes"):
+            plain[role] = tuple(Variable(**{**v, "categories": tuple(v["categories"])}) for v in plain[role])
+        if plain["time_coordinate"] is not None:
+            dtype, values, attrs = plain["time_coordinate"]
+            plain["time_coordinate"] = (dtype, tuple(values), attrs)
+        return cls(**plain)
+
+    def dataset(self, values: Mapping[str, np.ndarray], length: np.ndarray | None = None) -> xr.Dataset:
+        """A Dataset of this schema.
+
+        Parameters
+        ----------
+        values : mapping
+            Features (N, T) and attributes (N,) by name; cast to the schema's dtypes, integers rounded.
+        length : array of int, (N,), optional
+            Valid steps; what lies past them is blanked. Needed where the schema has a variable length.
+        """
+        data: dict[str, Any] = {}
+        valid = None if length is None else np.arange(self.time) < np.asarray(length)[:, None]
+        for variable in (*self.features, *self.attributes):
+            array = np.asarray(values[variable.name])
+            if np.dtype(variable.dtype).kind in "iu":
+                array = np.rint(np.asarray(array, np.float64))
+            array = array.astype(np.dtype(variable.dtype).kind if variable.dtype[1] == "U" else variable.dtype)
+            if variable.role == "feature" and valid is not None:
+                array = np.where(valid, array, _blank(array.dtype))
+            order = {"categories": list(variable.categories)} if _lists_categories(variable) else {}
+            data[variable.name] = (_DIMS[variable.role], array, {**variable.attrs, **order})
+        if self.variable_length:
+            data["length"] = ("sample", np.asarray(length, np.int64), {"long_name": "valid steps"})
+        coords = {}
+        if self.time_coordinate is not None:
+            dtype, steps, attrs = self.time_coordinate
+            coords["time"] = ("time", np.array(steps).astype(dtype), attrs)
+        return xr.Dataset(data, coords, self.attrs)
+
+
+_DIMS = {"feature": ("sample", "time"), "attribute": ("sample",)}
+
+
+def validate(ds: xr.Dataset, *, training: bool = True) -> Schema:
+    """Check a dataset and tell its schema.
+
+    Parameters
+    ----------
+    ds : Dataset
+        In memory or dask-backed; a dask-backed one is read block by block.
+    training : bool
+        Also refuse what cannot be learned from: an attribute that is constant or an identifier. False: generated data.
+
+    Returns
+    -------
+    Schema
+
+    Raises
+    ------
+    SchemaError
+        With what is wrong, where, and the call that mends it.
+
+    Examples
+    --------
+    >>> ds = xr.Dataset({"load": (("sample", "time"), np.ones((2, 3)))})
+    >>> [feature.name for feature in validate(ds).features]
+    ['load']
+    """
+    if not isinstance(ds, xr.Dataset):
+        raise SchemaError(f"a dataset must be an xarray.Dataset, not {type(ds).__name__}; see dgkit.from_table.")
+    sizes = {str(dim): int(ds.sizes.get(dim, 0)) for dim in ("sample", "time")}
+    for name, da in ds.data_vars.items():
+        _check_dims(name, da)
+    if "sample" not in ds.dims or "time" not in ds.dims or not any(da.ndim == 2 for da in ds.data_vars.values()):
+        raise SchemaError(f"no feature: no variable has dims (sample, time); found {dict(ds.sizes)}. See from_table.")
+    for dim, size in sizes.items():
+        if size == 0:
+            names = ", ".join(map(repr, ds.data_vars))
+            raise SchemaError(f"dim {dim!r} has size 0, so {names} hold nothing. Select at least one {dim}.")
+    length = lengths(ds)
+    valid = xr.DataArray(np.arange(sizes["time"]) < length[:, None], dims=("sample", "time"))
+    features: list[Variable] = []
+    attributes: list[Variable] = []
+    for name, da in ds.data_vars.items():
+        if name == "length":
+            continue
+        role = "feature" if da.ndim == 2 else "attribute"
+        if da.dtype.kind not in "fiuUb":
+            mend = {"O": ".astype(str)", "S": ".astype(str)", "T": ".astype(str)"}.get(da.dtype.kind, ".astype(float)")
+            raise SchemaError(
+                f"{role} {name!r} has dtype {da.dtype}; numbers or fixed-width strings are needed. "
+                f"Mend: ds[{name!r}] = ds[{name!r}]{mend}"
+            )
+        if da.dtype.kind == "b" and role == "feature":
+            raise SchemaError(f"feature {name!r} is boolean. Mend: ds[{name!r}] = ds[{name!r}].astype(float)")
+        (_check_feature(name, da, valid, length) if role == "feature" else _check_attribute(name, da))
+        categories = _categories(name, role, da)
+        if training and role == "attribute" and sizes["sample"] > 1:
+            _check_learnable(name, da, categories)
+        attrs = {str(key): _plain(value) for key, value in da.attrs.items() if key != "categories"}
+        kind = "categorical" if categories else "continuous"
+        variable = Variable(str(name), role, kind, da.dtype.str, categories, attrs)
+        (features if role == "feature" else attributes).append(variable)
+    attrs = {str(key): _plain(value) for key, value in ds.attrs.items()}
+    return Schema(tuple(features), tuple(attributes), sizes["time"], "length" in ds, _time_coordinate(ds), attrs)
+
+
+def lengths(ds: xr.Dataset) -> np.ndarray:
+    """Valid steps of each sample, int64 (N,); T everywhere where there is no `length`. Raises SchemaError."""
+    time = int(ds.sizes["time"])
+    if "length" not in ds:
+        return np.full(ds.sizes["sample"], time, np.int64)
+    length = ds["length"]
+    if length.dims != ("sample",) or length.dtype.kind not in "iu":
+        raise SchemaError(
+            f"'length' must be integers on (sample,); it is {length.dtype} on {length.dims}. "
+            "Mend: ds['length'] = ds['length'].astype(int)"
+        )
+    values = np.asarray(length.values).astype(np.int64)
+    wrong = np.flatnonzero((values < 1) | (values > time))
+    if len(wrong):
+        raise SchemaError(
+            f"'length' of sample {wrong[0]} is {values[wrong[0]]}, not within 1 to {time} ({len(wrong)} such samples). "
+            f"Mend: drop them, ds.isel(sample=(ds.length >= 1) & (ds.length <= {time}))"
+        )
+    return values
+
+
+def _check_dims(name, da: xr.DataArray) -> None:
+    if da.dims in (("sample", "time"), ("sample",)):
+        if name == "length" and da.ndim == 2:
+            raise SchemaError("'length' has dims (sample, time); it counts steps, on (sample,). Rename the feature.")
+        return
+    if set(da.dims) == {"sample", "time"}:
+        mend = 'ds = ds.transpose("sample", "time")'
+    elif "sample" in da.dims:
+        extra = sorted(str(dim) for dim in da.dims if dim not in ("sample", "time"))
+        mend = f"one variable for each of {extra[0]!r}: ds[{name!r}].to_dataset({extra[0]!r})"
+    elif da.dims:
+        mend = f"ds = ds.rename({{{str(da.dims[0])!r}: 'sample'}}), or ds = ds.drop_vars({name!r})"
+    else:
+        mend = f"ds = ds.drop_vars({name!r})"
+    raise SchemaError(
+        f"{name!r} has dims {da.dims}; features are on (sample, time), attributes on (sample,). Mend: {mend}"
+    )
+
+
+def _check_feature(name, da: xr.DataArray, valid: xr.DataArray, length: np.ndarray) -> None:
+    if da.dtype.kind in "iu":
+        return
+    if da.dtype.kind == "U":
+        missing, what = da == "", "empty strings"
+    else:
+        mend = f"ds[{name!r}] = ds[{name!r}].where(np.isfinite(ds[{name!r}])), then fill or drop"
+        _refuse(abs(da) == np.inf, f"feature {name!r} is infinite", mend)
+        missing, what = da.isnull(), "NaN"
+    inner = (missing & valid).sum("time").values
+    if inner.any():
+        i = int(np.flatnonzero(inner)[0])
+        step = int(np.flatnonzero((missing & valid).isel(sample=i).values)[0])
+        if inner[i] == length[i]:
+            raise SchemaError(
+                f"feature {name!r} is {what} throughout sample {i} ({int((inner == length).sum())} such samples). "
+                f"Mend: ds = ds.isel(sample=[i for i in range({len(length)}) if i != {i}])"
+            )
+        raise SchemaError(
+            f"feature {name!r} has {inner[i]} {what} before the end of sample {i} (length {length[i]}), the first at "
+            f"step {step}. Mend: ds[{name!r}] = ds[{name!r}].interpolate_na('time'), or shorten `length`."
+        )
+    _refuse(
+        ~missing & ~valid,
+        f"feature {name!r} has values past the `length` of its series",
+        f"ds[{name!r}] = ds[{name!r}].where(xr.DataArray(np.arange(ds.sizes['time']), dims='time') < ds.length)",
+    )
+
+
+def _check_attribute(name, da: xr.DataArray) -> None:
+    if da.dtype.kind == "f":
+        mend = f"ds = ds.isel(sample=np.isfinite(ds[{name!r}]).values)"
+        _refuse(~(abs(da) < np.inf), f"attribute {name!r} is NaN or infinite", mend)
+    if da.dtype.kind == "U":
+        mend = f"ds[{name!r}] = ds[{name!r}].where(ds[{name!r}] != '', 'unknown')"
+        _refuse(da == "", f"attribute {name!r} is an empty string", mend)
+
+
+def _refuse(mask: xr.DataArray, what: str, mend: str) -> None:
+    """SchemaError saying where `mask` is first true, if it is anywhere."""
+    count = int(mask.sum())
+    if count:
+        samples = mask.any([dim for dim in mask.dims if dim != "sample"]).values
+        i = int(np.flatnonzero(samples)[0])
+        where = f"sample {i}"
+        if mask.ndim == 2:
+            where += f", step {int(np.flatnonzero(mask.isel(sample=i).values)[0])}"
+        raise SchemaError(f"{what} at {where} ({count} such values). Mend: {mend}")
+
+
+def _check_learnable(name, da: xr.DataArray, categories: tuple) -> None:
+    n = da.sizes["sample"]
+    low, high = (da.min(), da.max()) if da.dtype.kind != "U" else np.sort(_unique(da))[[0, -1]]
+    if low == high:
+        raise SchemaError(
+            f"attribute {name!r} has the same value {_plain(np.asarray(low))!r} in all {n} samples: nothing to learn. "
+            f"Mend: ds = ds.drop_vars({name!r})"
+        )
+    if da.dtype.kind == "U" and n >= _NOT_CATEGORIES and len(_unique(da)) == n:
+        raise SchemaError(
+            f"attribute {name!r} has another value in each of {n} samples: an identifier, not a category. "
+            f"Mend: ds = ds.set_coords({name!r}) or ds.drop_vars({name!r})"
+        )
+
+
+def _categories(name, role: str, da: xr.DataArray) -> tuple:
+    """The categories in order; () for a continuous variable."""
+    if da.dtype.kind == "b":
+        return (False, True)
+    listed = da.attrs.get("categories")
+    if da.dtype.kind not in ("U" if listed is None else "Uiu"):
+        return ()
+    found = [value for value in _unique(da).tolist() if value != ""]
+    if listed is None:
+        return tuple(found)
+    categories = tuple(_plain(value) for value in np.atleast_1d(np.asarray(listed)))
+    missing = [value for value in found if value not in categories]
+    if missing or len(set(categories)) != len(categories):
+        problem = f"lacks the value {missing[0]!r}" if missing else "names one twice"
+        raise SchemaError(f"{role} {name!r}: attrs['categories'] {problem}. Mend: del ds[{name!r}].attrs['categories']")
+    return categories
+
+
+def _unique(da: xr.DataArray) -> np.ndarray:
+    """Sorted distinct values, block by block for a dask-backed array."""
+    if da.chunks is None:
+        return np.unique(da.values)
+    edges = np.cumsum([0, *da.chunks[0]])
+    blocks = (da.isel({da.dims[0]: slice(*ends)}) for ends in pairwise(edges))
+    return np.unique(np.concatenate([np.unique(block.values) for block in blocks]))
+
+
+def _time_coordinate(ds: xr.Dataset) -> tuple | None:
+    if "time" not in ds.coords:
+        return None
+    time = ds["time"]
+    values = time.values.astype(np.int64) if time.dtype.kind in "mM" else time.values
+    return (time.dtype.str, tuple(values.tolist()), {str(key): _plain(value) for key, value in time.attrs.items()})
+
+
+def _lists_categories(variable: Variable) -> bool:
+    return variable.kind == "categorical" and variable.dtype[1] != "b"
+
+
+def _blank(dtype: np.dtype) -> Any:
+    return {"f": np.nan, "U": ""}.get(dtype.kind, 0)
+
+
+def _plain(value: Any) -> Any:
+    """An attrs value as JSON has it."""
+    if isinstance(value, np.ndarray | np.generic):
+        value = value.tolist()
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value if value is None or isinstance(value, str | int | float | bool) else str(value)
+
+
+@dataclass(frozen=True)
+class Description:
+    """What `describe` found, as text and HTML."""
+
+    title: str
+    rows: tuple[tuple[str, str, str, str], ...]  # role, name, unit, what it holds
+
+    def __repr__(self) -> str:
+        widths = [max(len(row[k]) for row in self.rows) for k in range(3)]
+        cells = ([*map(str.ljust, row, widths), row[3]] for row in self.rows)
+        return "\n".join([self.title, *("  ".join(["", *row]).rstrip() for row in cells)])
+
+    def _repr_html_(self) -> str:
+        header = "".join(f"<th style='text-align:left'>{cell}</th>" for cell in ("", "name", "unit", "values"))
+        body = "".join(
+            "<tr>" + "".join(f"<td style='text-align:left'>{html.escape(cell)}</td>" for cell in row) + "</tr>"
+            for row in self.rows
+        )
+        return f"<table><caption>{html.escape(self.title)}</caption><tr>{header}</tr>{body}</table>"
+
+
+def describe(ds: xr.Dataset) -> Description:
+    """What a dataset holds: its features and attributes, their units, ranges and categories. Raises SchemaError."""
+    schema, length = validate(ds, training=False), lengths(ds)
+    rows = []
+    for variable in (*schema.features, *schema.attributes):
+        da = ds[variable.name]
+        if variable.kind == "continuous":
+            holds = f"{float(da.min()):.4g} to {float(da.max()):.4g}, mean {float(da.mean()):.4g}"
+        else:
+            values, counts = np.unique(da.values[da.values != ""], return_counts=True)
+            order = np.argsort(-counts, kind="stable")[:6]
+            shares = (f"{values[k]} {counts[k] / counts.sum():.0%}" for k in order)
+            holds = f"{len(variable.categories)} categories: {', '.join(shares)}" + (", ..." if len(values) > 6 else "")
+        rows.append((variable.role, variable.name, str(variable.attrs.get("units", "")), holds))
+    if schema.variable_length:
+        rows.append(("length", "length", "steps", f"{length.min()} to {length.max()}, median {np.median(length):g}"))
+    name = f"{schema.attrs['title']}: " if "title" in schema.attrs else ""
+    title = f"{name}{ds.sizes['sample']:,} samples of up to {schema.time} steps"
+    return Description(title, tuple(rows))

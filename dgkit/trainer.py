@@ -1,0 +1,345 @@
+"""The training loop: an iterator of records, driven from outside.
+
+Follows `train` in `gan/doppelganger.py` of the original code. On each batch: discriminator and auxiliary discriminator,
+then the generator, with the same noise for all. One generator pass serves them (the original runs it three times and
+redraws the initial LSTM state each time, which is the same in distribution).
+"""
+
+import math
+import time
+import warnings
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, fields
+from os import PathLike
+from typing import Any
+
+import numpy as np
+import torch
+import xarray as xr
+from torch import Tensor
+from tqdm.auto import tqdm
+
+from dgkit import _files
+from dgkit.config import Config
+from dgkit.encode import Encoder
+from dgkit.errors import ConfigError, DivergenceError, FileFormatError
+from dgkit.losses import critic_loss, generator_loss
+from dgkit.model import DoppelGANger
+from dgkit.networks import Discriminator, Generated, Generator, Noise, flat
+
+
+@dataclass(frozen=True)
+class StepRecord:
+    """What one training step measured; losses are dimensionless.
+
+    Parameters
+    ----------
+    step : int
+        1 for the first.
+    discriminator_loss, auxiliary_loss, generator_loss : float
+        As minimised, penalties included; auxiliary values are NaN where that discriminator is off.
+    wasserstein, auxiliary_wasserstein : float
+        mean D(real) - mean D(fake), the discriminators' estimate of the distance.
+    penalty, auxiliary_penalty : float
+        mean (|gradient| - 1)^2, unweighted.
+    discriminator_gradient, generator_gradient : float
+        Euclidean norm of the gradient over all parameters.
+    seconds : float
+        Wall time of this step.
+    epsilon : float
+        Privacy spent so far; infinite in training without differential privacy.
+    """
+
+    step: int
+    discriminator_loss: float
+    auxiliary_loss: float
+    generator_loss: float
+    wasserstein: float
+    auxiliary_wasserstein: float
+    penalty: float
+    auxiliary_penalty: float
+    discriminator_gradient: float
+    generator_gradient: float
+    seconds: float
+    epsilon: float = math.inf
+
+
+class Trainer:
+    """Trains a DoppelGANger step by step.
+
+    Parameters
+    ----------
+    train : Dataset
+        As `dgkit.schema` describes.
+    config : Config
+
+    Notes
+    -----
+    Iterating yields a `StepRecord` a step until `config.steps`; nothing else drives training. `model` may be read at
+    any time: it is a copy, and reading it does not change what follows.
+
+    Raises
+    ------
+    SchemaError, ConfigError
+        The data are not a dataset, or do not go with the settings.
+
+    Examples
+    --------
+    >>> from dgkit.simulate import web
+    >>> trainer = Trainer(web(50), Config(steps=2, sample_len=7, batch_size=10))
+    >>> [record.step for record in trainer]
+    [1, 2]
+    """
+
+    _GOOD_EVERY = 200  # steps between copies of the state to fall back on
+
+    def __init__(self, train: xr.Dataset, config: Config | None = None):
+        self.config = config = config or Config()
+        self.device = config.torch_device()
+        self.encoder = Encoder.fit(
+            train,
+            sample_len=config.sample_len,
+            auto_normalise=config.auto_normalise,
+            normalise=config.normalise,
+            minmax_scale=config.minmax_scale,
+        )
+        encoded = self.encoder.encode(train)
+        self.real = flat(*encoded).to(self.device)  # (all samples, inputs)
+        self.narrow = encoded.attributes.shape[1] + encoded.minmax.shape[1]  # what the auxiliary discriminator sees
+        with torch.random.fork_rng(devices=[]):  # initial weights from the seed, the global stream untouched
+            torch.manual_seed(config.seed)
+            sizes = config.discriminator_units, config.discriminator_layers
+            self.generator = Generator(self.encoder, config).to(self.device)
+            self.discriminator = Discriminator(self.real.shape[1], *sizes).to(self.device)
+            on = config.auxiliary and self.narrow
+            self.auxiliary = Discriminator(self.narrow, *sizes).to(self.device) if on else None
+        self.rng = torch.Generator().manual_seed(config.seed)
+        self.optimisers = {
+            name: torch.optim.Adam(
+                [p for p in net.parameters() if p.requires_grad], lr, (config.beta1, 0.999), fused=True
+            )
+            for name, net, lr in (
+                ("generator", self.generator, config.generator_lr),  # one Adam for all its parts
+                ("discriminator", self.discriminator, config.discriminator_lr),
+                ("auxiliary", self.auxiliary, config.auxiliary_lr),
+            )
+            if net is not None
+        }  # fmt: skip
+        self.average = {k: v.clone() for k, v in self.generator.state_dict().items()} if config.ema else {}
+        self.history: list[StepRecord] = []
+        self._noise: Noise | None = None  # drawn by a discriminator step, for the generator step that follows
+        self._fake: Generated | None = None  # made from it, while the generator's weights are still the same
+        self._good: dict[str, Any] | None = None
+
+    @property
+    def step(self) -> int:
+        """Full steps taken."""
+        return len(self.history)
+
+    def __iter__(self) -> Iterator[StepRecord]:
+        return self
+
+    def __next__(self) -> StepRecord:
+        if self.step >= self.config.steps:
+            raise StopIteration
+        if self._good is None or self.step % self._GOOD_EVERY == 0:
+            self._good = self.state()
+        start = time.perf_counter()
+        measured = self.step_discriminator() | self.step_generator()
+        record = StepRecord(step=self.step + 1, seconds=time.perf_counter() - start, **measured)
+        self._check(record)
+        self.history.append(record)
+        return record
+
+    def step_discriminator(self) -> dict[str, float]:
+        """Half a step: draw a batch and noise, update the discriminators. Returns its part of the record."""
+        config = self.config
+        rows = torch.randint(len(self.real), (config.batch_size,), generator=self.rng)  # with replacement
+        real = self.real[rows.to(self.device)]  # (N, inputs)
+        self._noise = Noise(*(part.to(self.device) for part in self.generator.draw(config.batch_size, self.rng)))
+        self._fake = self.generator(self._noise)
+        fake = flat(*self._fake[:3]).detach()
+        auxiliary: list[Tensor | float] = [math.nan] * 3
+        for _ in range(config.discriminator_rounds):
+            loss = critic_loss(self.discriminator, real, fake, self._alpha(), config.penalty)
+            norm = self._update("discriminator", loss.loss)
+            if self.auxiliary is not None:
+                narrow = real[:, -self.narrow :], fake[:, -self.narrow :]
+                auxiliary_loss = critic_loss(self.auxiliary, *narrow, self._alpha(), config.auxiliary_penalty)
+                self._update("auxiliary", auxiliary_loss.loss)
+                auxiliary = [part.detach() for part in auxiliary_loss]
+        names = ["discriminator_loss", "wasserstein", "penalty", "discriminator_gradient"]
+        names += ["auxiliary_loss", "auxiliary_wasserstein", "auxiliary_penalty"]
+        values = [*(part.detach() for part in loss), norm, *auxiliary]
+        return {name: float(value) for name, value in zip(names, values, strict=True)}
+
+    def step_generator(self) -> dict[str, float]:
+        """Half a step: update the generator, on the noise of the discriminator step before if there was one."""
+        config = self.config
+        noise, fake = self._noise, self._fake
+        if noise is None:
+            noise = Noise(*(part.to(self.device) for part in self.generator.draw(config.batch_size, self.rng)))
+        for _ in range(config.generator_rounds):
+            fake = fake or self.generator(noise)
+            made, fake = flat(*fake[:3]), None
+            loss = generator_loss(self.discriminator, made)
+            if self.auxiliary is not None:
+                loss = loss + config.auxiliary_weight * generator_loss(self.auxiliary, made[:, -self.narrow :])
+            norm = self._update("generator", loss)
+        self._noise = self._fake = None
+        for name, value in self.generator.state_dict().items() if config.ema else ():
+            if value.is_floating_point():
+                self.average[name].lerp_(value, 1 - config.ema)
+            else:
+                self.average[name].copy_(value)
+        return {"generator_loss": float(loss.detach()), "generator_gradient": float(norm)}
+
+    def _alpha(self) -> Tensor:
+        """Where between real and fake each sample's gradient is taken, (N, 1)."""
+        return torch.rand((self.config.batch_size, 1), generator=self.rng).to(self.device)
+
+    def _update(self, name: str, loss: Tensor) -> Tensor:
+        """One Adam step of the named network alone; returns the gradient's norm."""
+        parameters = self.optimisers[name].param_groups[0]["params"]
+        gradients = torch.autograd.grad(loss, parameters)
+        for parameter, gradient in zip(parameters, gradients, strict=True):
+            parameter.grad = gradient
+        self.optimisers[name].step()
+        return torch.nn.utils.get_total_norm(gradients)
+
+    def _check(self, record: StepRecord) -> None:
+        values = {k: v for k, v in vars(record).items() if k != "epsilon" and not k.startswith("auxiliary")}
+        if self.auxiliary is not None:
+            values["auxiliary_loss"] = record.auxiliary_loss
+        wrong = [name for name, value in values.items() if not abs(value) < 1e6]
+        if wrong:
+            good = 0 if self._good is None else self._good["plain"]["step"]
+            raise DivergenceError(
+                f"training diverged at step {record.step}: {wrong[0]} is {values[wrong[0]]:g}. Likely cause: learning "
+                f"rates too high ({self.config.discriminator_lr:g}, {self.config.generator_lr:g}) or a penalty too "
+                f"small ({self.config.penalty:g}). The last good state, of step {good}, is in this error's `state`; "
+                "Trainer.resume(state, train) goes back to it.",
+                record.step,
+                self._good,
+            )
+
+    @property
+    def model(self) -> DoppelGANger:
+        """A copy of the model as it is now, on the CPU, to sample from or save."""
+        return DoppelGANger.snapshot(self)
+
+    def history_dataset(self) -> xr.Dataset:
+        """The records so far as a Dataset, dims (step,)."""
+        columns = list(zip(*(vars(record).values() for record in self.history), strict=True))
+        names = [field.name for field in fields(StepRecord)]
+        step = np.array(columns[0] if columns else [], np.int64)
+        return xr.Dataset(
+            {n: ("step", np.array(c, np.float64)) for n, c in zip(names[1:], columns[1:], strict=False)},
+            coords={"step": ("step", step, {"long_name": "training step"})},
+        )
+
+    def state(self) -> dict[str, Any]:
+        """Everything needed to go on bit for bit: {"tensors": {name: Tensor}, "plain": JSON-able values}."""
+        tensors: dict[str, Tensor] = {"rng": self.rng.get_state()}
+        for name, optimiser in self.optimisers.items():
+            tensors |= {f"{name}.{k}": v for k, v in getattr(self, name).state_dict().items()}
+            for i, slots in optimiser.state_dict()["state"].items():
+                tensors |= {f"adam.{name}.{i}.{slot}": value for slot, value in slots.items()}
+        tensors |= {f"average.{k}": v for k, v in self.average.items()}
+        if self._noise is not None:  # between two half steps
+            tensors |= {f"noise.{k}": v for k, v in self._noise._asdict().items()}
+        history = self.history_dataset()
+        tensors |= {f"history.{name}": torch.tensor(history[name].values) for name in history.variables}
+        plain = {"config": asdict(self.config), "encoder": self.encoder.to_json(), "step": self.step}
+        return {"tensors": {k: v.detach().to("cpu", copy=True) for k, v in tensors.items()}, "plain": plain}
+
+    @classmethod
+    def resume(cls, state: dict[str, Any], train: xr.Dataset) -> "Trainer":
+        """A trainer that goes on from `state()`; `train` must be the data it came from.
+
+        Raises
+        ------
+        ConfigError
+            `train` is not what the state was trained on.
+        """
+        tensors, plain = state["tensors"], state["plain"]
+        trainer = cls(train, Config(**plain["config"]))
+        if trainer.encoder.to_json() != plain["encoder"]:
+            raise ConfigError("this state was trained on other data (schema or ranges differ). Pass the same dataset.")
+
+        def part(prefix: str) -> dict[str, Tensor]:
+            return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+
+        for name, optimiser in trainer.optimisers.items():
+            getattr(trainer, name).load_state_dict(part(f"{name}."))
+            slots: dict[int, dict[str, Tensor]] = {}
+            for key, value in part(f"adam.{name}.").items():
+                slots.setdefault(int(key.split(".")[0]), {})[key.split(".")[1]] = value.clone()
+            optimiser.load_state_dict({**optimiser.state_dict(), "state": slots})
+        if "noise.attribute" in tensors:  # between half steps: make the same fake batch again
+            trainer._noise = Noise(**{k: v.to(trainer.device) for k, v in part("noise.").items()})
+            trainer._fake = trainer.generator(trainer._noise)
+            for name, buffer in trainer.generator.named_buffers():  # batch norm has counted this pass before
+                buffer.data.copy_(tensors[f"generator.{name}"])
+        trainer.average = {k: v.to(trainer.device) for k, v in part("average.").items()}
+        trainer.rng.set_state(tensors["rng"])
+        columns = {k: v.tolist() for k, v in part("history.").items()}
+        for row in zip(*columns.values(), strict=True):
+            trainer.history.append(StepRecord(**dict(zip(columns, row, strict=True))))
+        return trainer
+
+    def save(self, path: str | PathLike) -> None:
+        """Write the state to a file (safetensors, beside and renamed); `Trainer.load` goes on from it."""
+        state = self.state()
+        _files.write(path, "training state", state["tensors"], state["plain"])
+
+    @classmethod
+    def load(cls, path: str | PathLike, train: xr.Dataset) -> "Trainer":
+        """Resume from a file. Raises FileFormatError, ConfigError."""
+        tensors, plain = _files.read(path, "training state")
+        try:
+            return cls.resume({"tensors": tensors, "plain": plain}, train)
+        except (KeyError, TypeError, RuntimeError) as error:
+            raise FileFormatError(f"{str(path)!r} is not a whole training state: {error}") from error
+
+
+def fit(
+    train: xr.Dataset,
+    config: Config | None = None,
+    *,
+    seconds: float | None = None,
+    progress: bool = True,
+) -> DoppelGANger:
+    """Train a DoppelGANger.
+
+    Parameters
+    ----------
+    train : Dataset
+        As `dgkit.schema` describes.
+    config : Config, optional
+    seconds : float, optional
+        Stop after this wall time even if `config.steps` are not reached (not reproducible from machine to machine).
+    progress : bool
+        Show a bar with steps a second and the Wasserstein estimate.
+
+    Returns
+    -------
+    DoppelGANger
+        `history` holds what training measured. An interrupt (Ctrl-C, the stop button) gives the model so far.
+
+    Raises
+    ------
+    SchemaError, ConfigError, DivergenceError
+    """
+    trainer = Trainer(train, config)
+    end = math.inf if seconds is None else time.perf_counter() + seconds
+    with tqdm(trainer, total=trainer.config.steps, unit="step", disable=not progress) as bar:
+        try:
+            for record in bar:
+                if record.step % 50 == 0:
+                    bar.set_postfix(wasserstein=f"{record.wasserstein:.2f}", refresh=False)
+                if time.perf_counter() >= end:
+                    break
+        except KeyboardInterrupt:
+            warnings.warn(f"interrupted: the model is that of step {trainer.step}", stacklevel=2)
+    return trainer.model

@@ -1,0 +1,52 @@
+"""`make bench`: every benchmark in one run, one table; ours and the other take turns, so that ratios hold.
+
+python tests/benchmarks/run.py [metrics] [speed] [penalty] [matrix] [fidelity] [--seconds 60]
+"""
+
+import argparse
+import platform
+import sys
+from pathlib import Path
+
+import torch
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+import bench_metrics
+import training
+
+
+def as_row(row: dict) -> dict:
+    """A comparison of metrics as the table has it."""
+    ours, other = (f"{row[f'{side}_seconds'] * 1e3:,.0f} ms" for side in ("ours", "other"))
+    return {"what": row["name"], "ours": ours, "other": other, "ratio": row["ratio"], "spread": ""}
+
+
+def main() -> None:
+    parts = {
+        "metrics": lambda seconds: [as_row(row) for row in bench_metrics.rows()],
+        "penalty": lambda seconds: training.penalty_rows(),
+        "matrix": lambda seconds: training.matrix_share_rows(),
+        "speed": lambda seconds: training.speed_rows(),
+        "fidelity": lambda seconds: training.fidelity_rows(seconds),
+    }
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("parts", nargs="*", metavar="part", help=f"which of {', '.join(parts)}; default all")
+    parser.add_argument("--seconds", type=float, default=60, help="training time of the fidelity comparison")
+    arguments = parser.parse_args()
+    unknown = set(arguments.parts) - set(parts)
+    if unknown:
+        parser.error(f"no such part: {', '.join(sorted(unknown))}")
+    print(
+        f"{platform.processor() or platform.machine()}, Python {platform.python_version()}, torch {torch.__version__}"
+    )
+    print("| what | ours | other | ratio | spread |\n|---|---|---|---|---|", flush=True)
+    for name in arguments.parts or parts:
+        for row in parts[name](arguments.seconds):
+            print(
+                f"| {row['what']} | {row['ours']} | {row['other']} | {row['ratio']:.2f} | {row['spread']} |", flush=True
+            )
+
+
+if __name__ == "__main__":
+    main()

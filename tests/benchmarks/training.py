@@ -1,0 +1,217 @@
+"""Training side by side with gretel-synthetics' DGAN: steps a second at the paper's WWT sizes, fidelity after a minute.
+
+The peer's pins ask for old NumPy and pandas, so it gets an environment of its own (.venv-peer, made on first use).
+"""
+
+import subprocess
+import sys
+import tempfile
+import time
+import venv
+from pathlib import Path
+
+import numpy as np
+import torch
+import xarray as xr
+
+import dgkit as dg
+from dgkit.losses import critic_loss
+
+ROOT = Path(__file__).parents[2]
+PEER = ROOT / ".venv-peer"
+PINS = ["numpy<1.24", "pandas<2", "category-encoders==2.4.0", "rdt==1.3.0", "scipy<1.11", "tqdm"]  # 1.3.0: 1.2 is gone
+VARIABLES = ("domain", "access", "agent")
+
+
+def peer_python() -> Path:
+    """The peer's interpreter; makes its environment where there is none. It needs Python 3.11 or older."""
+    python = PEER / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
+    if (
+        subprocess.run([python, "-c", "import gretel_synthetics"], capture_output=True).returncode
+        if python.exists()
+        else 1
+    ):
+        venv.create(PEER, with_pip=True)
+        for packages in (
+            [f"torch=={torch.__version__.split('+')[0]}"],
+            PINS,
+            ["--no-deps", "gretel-synthetics==0.22.20"],
+        ):
+            subprocess.run([python, "-m", "pip", "install", "--quiet", *packages], check=True)
+    return python
+
+
+def to_npz(ds: xr.Dataset, path: Path) -> None:
+    attributes = [np.unique(ds[name], return_inverse=True)[1] for name in VARIABLES]
+    np.savez(path, features=ds.views.values[..., None].astype(np.float64), attributes=np.stack(attributes, 1))
+
+
+def run_peer(mode: str, ds: xr.Dataset, seconds: float, sample_len: int, seed: int, threads: int) -> dict:
+    with tempfile.TemporaryDirectory() as folder:
+        source, target = Path(folder, "in.npz"), Path(folder, "out.npz")
+        to_npz(ds, source)
+        worker = Path(__file__).with_name("peer.py")
+        command = [peer_python(), worker, mode, source, target, seconds, sample_len, seed, threads]
+        done = subprocess.run([str(part) for part in command], capture_output=True, text=True)
+        if done.returncode:
+            raise RuntimeError(done.stderr[-2000:])
+        return dict(np.load(target))
+
+
+def wwt_sizes(n: int = 1000) -> xr.Dataset:
+    """Random data of the paper's WWT form: 550 days, attributes of 9, 3 and 2 categories."""
+    rng = np.random.default_rng(0)
+    data = {"views": (("sample", "time"), rng.random((n, 550)).astype(np.float32))}
+    for name, width in zip(VARIABLES, (9, 3, 2), strict=True):
+        data[name] = ("sample", np.array([f"{name}{k}" for k in range(width)])[rng.integers(0, width, n)])
+    return xr.Dataset(data)
+
+
+def our_speed(ds: xr.Dataset, seconds: float, sample_len: int) -> float:
+    """Steps a second, the first five left out."""
+    trainer = dg.Trainer(ds, dg.Config(steps=10**6, sample_len=sample_len))
+    times, start = [], time.perf_counter()
+    for record in trainer:
+        times.append(record.seconds)
+        if time.perf_counter() - start > seconds:
+            return len(times[5:]) / sum(times[5:])
+    raise AssertionError("the loop above ends by time")
+
+
+def speed_rows(seconds: float = 12, rounds: int = 3, threads: int = 2) -> list[dict]:
+    """Ours and the peer's in turn, `rounds` times; the median of the ratios."""
+    torch.set_num_threads(threads)
+    rows = []
+    for ds, sample_len, label in (
+        (wwt_sizes(), 10, "WWT sizes: T 550, S 10"),
+        (dg.open_dataset("web"), 7, "web: T 168, S 7"),
+    ):
+        pairs = [
+            (
+                our_speed(ds, seconds, sample_len),
+                float(run_peer("speed", ds, seconds, sample_len, 0, threads)["steps_per_second"]),
+            )
+            for _ in range(rounds)
+        ]
+        ours, theirs = np.median(np.array(pairs), 0)
+        ratios = np.array([a / b for a, b in pairs])
+        rows.append(
+            {
+                "what": f"training, {label}, batch 100, {threads} threads", "ours": f"{ours:.1f} steps/s",
+                "other": f"gretel-synthetics {theirs:.1f} steps/s", "ratio": float(np.median(ratios)),
+                "spread": f"{ratios.min():.2f} to {ratios.max():.2f}",
+            }
+        )  # fmt: skip
+    return rows
+
+
+def peer_dataset(generated: dict, like: xr.Dataset) -> xr.Dataset:
+    data = {"views": (("sample", "time"), generated["features"].astype(np.float32), like.views.attrs)}
+    for k, name in enumerate(VARIABLES):
+        data[name] = ("sample", np.unique(like[name])[generated["attributes"][:, k].astype(int)], like[name].attrs)
+    return xr.Dataset(data)
+
+
+def fidelity_rows(seconds: float = 60, seeds=(0, 1, 2), threads: int = 2) -> list[dict]:
+    """Both trained for the same time on the same data, measured by the same metrics on 2,000 samples."""
+    torch.set_num_threads(threads)
+    real, results = dg.open_dataset("web"), []
+    for seed in seeds:
+        model = dg.fit(real, dg.Config(steps=10**6, sample_len=7, seed=seed), seconds=seconds, progress=False)
+        theirs = run_peer("fit", real, seconds, 7, seed, threads)
+        for who, fake in (("ours", model.sample(2000, seed=1)), ("other", peer_dataset(theirs, real))):
+            report = dg.metrics.evaluate(real, fake)
+            results.append(
+                {
+                    "who": who,
+                    "autocorrelation MSE": float(report.autocorrelation_mse),
+                    "mid-range Wasserstein, views/day": float(report.mid_range_wasserstein),
+                    "mid-range Wasserstein, decades": float(log_mid_range(real, fake)),
+                    "largest attribute Jensen-Shannon divergence": float(report.attribute_jensen_shannon.max()),
+                }
+            )
+    rows = []
+    for metric in list(results[0])[1:]:
+        ours, other = ([r[metric] for r in results if r["who"] == who] for who in ("ours", "other"))
+        rows.append(
+            {
+                "what": f"{metric} after {seconds:g} s, {len(seeds)} seeds", "ours": f"{np.median(ours):.4g}",
+                "other": f"gretel-synthetics {np.median(other):.4g}",
+                "ratio": float(np.median(other) / np.median(ours)),
+                "spread": f"ours {min(ours):.4g} to {max(ours):.4g}, other {min(other):.4g} to {max(other):.4g}",
+            }
+        )  # fmt: skip
+    return rows
+
+
+def log_mid_range(real: xr.Dataset, fake: xr.Dataset) -> float:
+    """Wasserstein distance of the samples' mid-ranges in decades; values below one view count as one."""
+    mids = [np.log10(np.maximum(dg.metrics.mid_range(ds.views).values, 1)) for ds in (real, fake)]
+    return float(dg.metrics.wasserstein(*mids))
+
+
+def matrix_share_rows(seconds: float = 10, threads: int = 2) -> list[dict]:
+    """The share of this machine's own matrix-product rate that a training step reaches."""
+    torch.set_num_threads(threads)
+    a = torch.randn(1500, 1500)
+    times = []
+    for _ in range(20):
+        start = time.perf_counter()
+        a @ a
+        times.append(time.perf_counter() - start)
+    peak = 2 * 1500**3 / np.median(times)
+    ds = wwt_sizes()
+    trainer = dg.Trainer(ds, dg.Config(sample_len=10))
+    flops = step_flops(trainer)
+    rate = flops * our_speed(ds, seconds, 10)
+    return [
+        {
+            "what": "arithmetic rate of a training step, WWT sizes", "ours": f"{rate / 1e9:.0f} GFLOP/s",
+            "other": f"matrix product 1500 x 1500 {peak / 1e9:.0f} GFLOP/s", "ratio": float(rate / peak),
+            "spread": f"{flops / 1e9:.2f} GFLOP a step",
+        }
+    ]  # fmt: skip
+
+
+def step_flops(trainer: dg.Trainer) -> float:
+    """Floating-point operations of one step's matrix products; the LSTM's from its sizes (the counter skips it)."""
+    from torch.utils.flop_counter import FlopCounterMode
+
+    lstm, n = trainer.generator.feature.lstm, trainer.config.batch_size
+    per_pass = 2 * n * 4 * lstm.hidden_size * (lstm.input_size + lstm.hidden_size)
+    with FlopCounterMode(display=False) as counter:
+        next(trainer)
+    return counter.get_total_flops() + 3 * trainer.generator.passes * per_pass  # forward, and twice that backward
+
+
+def penalty_rows() -> list[dict]:
+    """The written-out penalty against automatic differentiation through a gradient (double backward)."""
+    torch.set_num_threads(2)
+    trainer = dg.Trainer(wwt_sizes(200), dg.Config(sample_len=10))
+    critic, real = trainer.discriminator, trainer.real[:100]
+    fake, alpha = real.roll(1, 0), torch.rand(100, 1)
+
+    def ours():
+        torch.autograd.grad(critic_loss(critic, real, fake, alpha, 10.0).loss, list(critic.parameters()))
+
+    def double_backward():
+        between = (real + alpha * (fake - real)).requires_grad_()
+        (slope,) = torch.autograd.grad(critic(between).sum(), between, create_graph=True)
+        penalty = ((slope.square().sum(1) + 1e-8).sqrt() - 1).square().mean()
+        loss = critic(fake).mean() - critic(real).mean() + 10 * penalty
+        torch.autograd.grad(loss, list(critic.parameters()), allow_unused=True)
+
+    times = {ours: [], double_backward: []}
+    for _ in range(40):
+        for call, spent in times.items():
+            start = time.perf_counter()
+            call()
+            spent.append(time.perf_counter() - start)
+    a, b = (np.array(spent[5:]) for spent in times.values())
+    return [
+        {
+            "what": "discriminator loss and gradients, WWT sizes", "ours": f"{np.median(a) * 1e3:.1f} ms",
+            "other": f"double backward {np.median(b) * 1e3:.1f} ms", "ratio": float(np.median(b / a)),
+            "spread": f"{np.quantile(b / a, 0.1):.2f} to {np.quantile(b / a, 0.9):.2f}",
+        }
+    ]  # fmt: skip

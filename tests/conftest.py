@@ -1,0 +1,46 @@
+"""Small datasets and trainers that many tests share."""
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from dgkit import Config, Trainer
+
+
+def small_dataset(n=40, time=12, *, seed=0, variable=True):
+    """Mixed on purpose: two continuous features and a categorical one, three kinds of attributes, many lengths."""
+    rng = np.random.default_rng(seed)
+    length = rng.integers(1, time + 1, n) if variable else np.full(n, time)
+    length[:2] = time, time - 3 if variable else time
+    past = np.arange(time) >= length[:, None]
+    level = 10 ** rng.uniform(0, 3, (n, 1))
+    views = level * (1.5 + np.sin(np.arange(time))) + rng.random((n, time))
+    cpu = rng.normal(size=(n, time)).cumsum(1)
+    state = np.array(["idle", "busy", "wait"])[rng.integers(0, 3, (n, time))]
+    state[:, 0] = "idle"
+    ds = xr.Dataset(
+        {
+            "views": (("sample", "time"), np.where(past, np.nan, views), {"units": "views/day", "scale": "log"}),
+            "cpu": (("sample", "time"), np.where(past, np.nan, cpu).astype("f4"), {"units": "1"}),
+            "state": (("sample", "time"), np.where(past, "", state)),
+            "domain": ("sample", np.array(["de", "en", "fr"])[np.arange(n) % 3]),
+            "spider": ("sample", np.arange(n) % 4 == 0),
+            "size": ("sample", rng.random(n), {"units": "GB"}),
+        }
+    )
+    return ds.assign(length=("sample", length)) if variable else ds
+
+
+@pytest.fixture
+def small():
+    return small_dataset()
+
+
+@pytest.fixture
+def tiny_config():
+    return Config(steps=6, sample_len=5, batch_size=8, lstm_units=6, attribute_units=8, discriminator_units=10)
+
+
+@pytest.fixture
+def tiny_trainer(small, tiny_config):
+    return Trainer(small, tiny_config)

@@ -1,0 +1,153 @@
+"""Encoding against plain loops: auto-normalisation over valid steps, flags, one-hot, scales, and the way back."""
+
+import math
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from dgkit.encode import Encoder, generation_flags
+from dgkit.errors import ConfigError, SchemaError
+from tests.conftest import small_dataset
+
+# the cases spelled out in the original's docstring (gan/doppelganger.py): T = 6
+FLAGS = {
+    (1, 3): [(0, 1), (0, 1), (0, 1), (0, 0), (0, 0), (0, 0)],
+    (3, 3): [(1, 0), (1, 0), (0, 1), (0, 0), (0, 0), (0, 0)],
+    (4, 3): [(1, 0), (1, 0), (1, 0), (0, 1), (0, 1), (0, 1)],
+    (1, 1): [(0, 1), (0, 0), (0, 0), (0, 0), (0, 0), (0, 0)],
+    (3, 1): [(1, 0), (1, 0), (0, 1), (0, 0), (0, 0), (0, 0)],
+    (4, 1): [(1, 0), (1, 0), (1, 0), (0, 1), (0, 0), (0, 0)],
+    (6, 3): [(1, 0), (1, 0), (1, 0), (1, 0), (1, 0), (0, 1)],
+}
+
+
+@pytest.mark.parametrize("case", FLAGS)
+def test_generation_flags_are_shifted_by_one_and_end_with_their_pass(case):
+    length, sample_len = case
+
+    flags = generation_flags(np.arange(6)[None] < length, sample_len)
+
+    assert [tuple(step) for step in flags[0].astype(int)] == FLAGS[case]
+
+
+@pytest.mark.parametrize("normalise", ["minusone_one", "zero_one"])
+def test_auto_normalisation_equals_the_original_loop_over_valid_steps_only(small, normalise):
+    encoder = Encoder.fit(small, sample_len=5, normalise=normalise, minmax_scale="linear")
+
+    encoded = encoder.encode(small)
+
+    low, high = np.nanmin(small.cpu), np.nanmax(small.cpu)
+    for i, length in enumerate(small.length.values):
+        x = [(v - low) / (high - low) for v in small.cpu.values[i, :length].astype(float)]
+        if normalise == "minusone_one":
+            x = [2 * v - 1 for v in x]
+        top, bottom = max(x) + 1e-4, min(x) - 1e-4
+        expected = [(v - bottom) / (top - bottom) for v in x]
+        if normalise == "minusone_one":
+            expected = [2 * v - 1 for v in expected]
+        np.testing.assert_allclose(encoded.features[i, :length, 1], expected, atol=2e-5)
+        assert (encoded.features[i, length:, :5] == 0).all()
+        np.testing.assert_allclose(encoded.minmax[i, 2:], [(top + bottom) / 2, (top - bottom) / 2], atol=1e-6)
+
+
+def test_one_hot_columns_follow_the_category_order(small):
+    encoded = Encoder.fit(small).encode(small)
+
+    for i, domain in enumerate(small.domain.values):
+        assert encoded.attributes[i, :3].tolist() == [float(domain == c) for c in ("de", "en", "fr")]
+    assert encoded.attributes[:, 3:5].tolist() == [[float(not s), float(s)] for s in small.spider.values]
+    step = encoded.features[0, 4, 2:5].tolist()  # after views and cpu
+    assert step == [float(small.state.values[0, 4] == c) for c in ("busy", "idle", "wait")]
+
+
+@pytest.mark.parametrize("auto_normalise", [True, False])
+@pytest.mark.parametrize("minmax_scale", ["linear", "log"])
+@pytest.mark.parametrize("normalise", ["minusone_one", "zero_one"])
+@pytest.mark.parametrize("variable", [True, False])
+def test_decode_undoes_encode(auto_normalise, minmax_scale, normalise, variable):
+    ds = small_dataset(variable=variable)
+    ds["cpu"] = ds["cpu"] - ds["cpu"].min()  # a log scale needs values from zero on
+    encoder = Encoder.fit(
+        ds, sample_len=5, auto_normalise=auto_normalise, normalise=normalise, minmax_scale=minmax_scale
+    )
+
+    back = encoder.decode(*encoder.encode(ds), length=ds.length.values if variable else None)
+
+    for name in ds.data_vars:
+        if ds[name].dtype.kind == "f":
+            np.testing.assert_allclose(back[name], ds[name], rtol=2e-3, atol=2e-4 * float(ds[name].max()))
+        else:
+            assert (back[name].values == ds[name].values).all()
+        assert back[name].dtype == ds[name].dtype
+
+
+def test_log_minmax_keeps_the_shape_of_series_many_decades_below_the_largest():
+    wave = np.sin(np.arange(12))
+    ds = xr.Dataset({"x": (("sample", "time"), np.stack([2 + wave, 1e7 * (2 + wave)]))})
+
+    small_series = {
+        scale: Encoder.fit(ds, minmax_scale=scale).encode(ds).features[0, :, 0].numpy() for scale in ("linear", "log")
+    }
+
+    expected = 2 * (wave - wave.min()) / (wave.max() - wave.min()) - 1
+    np.testing.assert_allclose(small_series["log"], expected, atol=1e-3)
+    assert np.abs(small_series["linear"]).max() < 0.01  # the original's constant 1e-4 flattens it
+
+
+def test_constant_series_and_constant_features_stay_finite_and_come_back():
+    ds = xr.Dataset(
+        {"x": (("sample", "time"), np.array([[3.0] * 6, [5.0] * 6])), "y": (("sample", "time"), np.ones((2, 6)))}
+    )
+    for scale in ("linear", "log"):
+        encoder = Encoder.fit(ds, sample_len=2, minmax_scale=scale)
+        encoded = encoder.encode(ds)
+
+        assert all(bool(part.isfinite().all()) for part in encoded)
+        back = encoder.decode(*encoded)
+        np.testing.assert_allclose(back.x, ds.x, rtol=1e-3)
+        np.testing.assert_allclose(back.y, ds.y, rtol=1e-3)
+
+
+def test_generated_values_are_cut_to_the_range_of_the_training_data(small):
+    encoder = Encoder.fit(small, sample_len=5)
+    attributes, minmax, features = encoder.encode(small)
+
+    back = encoder.decode(attributes, minmax * 0 + 1, features, small.length.values)
+
+    assert float(back.views.max()) <= float(small.views.max()) and float(back.views.min()) >= float(small.views.min())
+
+
+def test_declared_bounds_are_used_and_kept_to(small):
+    declared = small.assign(cpu=small.cpu.assign_attrs(valid_min=-50.0, valid_max=50.0))
+    assert Encoder.fit(declared).scales["cpu"].high == 50
+    with pytest.raises(SchemaError, match=r"'cpu' holds values .* outside its declared valid_min/valid_max"):
+        Encoder.fit(small.assign(cpu=small.cpu.assign_attrs(valid_max=0.0)))
+
+
+def test_what_cannot_be_encoded_is_refused_by_name(small):
+    with pytest.raises(ConfigError, match="sample_len=13 is longer than the series"):
+        Encoder.fit(small, sample_len=13)
+    with pytest.raises(ConfigError, match="'cpu' has negative values"):
+        Encoder.fit(small, minmax_scale="log")
+    encoder = Encoder.fit(small)
+    with pytest.raises(SchemaError, match=r"'domain' has the value .*'xx'"):
+        encoder.encode_attributes(small.assign(domain=("sample", ["xx"] * 40)))
+    with pytest.raises(SchemaError, match="attribute 'domain' is missing"):
+        encoder.encode_attributes(small.drop_vars("domain"))
+
+
+def test_encoder_survives_json(small):
+    encoder = Encoder.fit(small, sample_len=5)
+
+    again = Encoder.from_json(encoder.to_json())
+
+    assert again.to_json() == encoder.to_json()
+    assert all(bool((a == b).all()) for a, b in zip(again.encode(small), encoder.encode(small), strict=True))
+
+
+def test_passes_cover_a_series_whose_length_is_no_multiple_of_sample_len(small):
+    for sample_len in (1, 5, 7, 12):
+        encoder = Encoder.fit(small, sample_len=sample_len)
+        assert encoder.passes == math.ceil(12 / sample_len)
+        assert encoder.encode(small).features.shape == (40, encoder.passes * sample_len, 7)

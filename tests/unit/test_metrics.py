@@ -1,0 +1,426 @@
+"""Metrics against plain loops in float64, NumPy, statsmodels and SciPy, over random lengths and odd inputs."""
+
+import numpy as np
+import pytest
+import scipy.stats
+import xarray as xr
+from scipy.spatial.distance import jensenshannon
+from statsmodels.tsa.stattools import acf
+
+from dgkit import metrics
+from dgkit.errors import ConfigError, SchemaError
+from dgkit.metrics import kernels
+
+
+def series(n=30, steps=20, *, seed=0, variable=True):
+    """Random walks of random lengths (3 to `steps`), NaN past the end."""
+    random = np.random.default_rng(seed)
+    values = random.normal(size=(n, steps)).cumsum(axis=1) + 5 * random.normal(size=(n, 1))
+    if variable:
+        length = random.integers(3, steps + 1, n)
+        length[0] = steps
+        values[np.arange(steps) >= length[:, None]] = np.nan
+    return xr.DataArray(values, dims=("sample", "time"), name="load", attrs={"units": "W"})
+
+
+def plain_paper(values):
+    """The paper's definition, a sample and a lag at a time: list by lag of the list over samples."""
+    curve = []
+    for lag in range(1, values.shape[1] - 1):
+        found = []
+        for row in values:
+            row = row[~np.isnan(row)]
+            if len(row) - lag < 2:
+                continue
+            x, y = row[:-lag], row[lag:]
+            x, y = x - x.mean(), y - y.mean()
+            numerator, denominator = np.sum(x * y), np.sqrt(np.sum(x * x) * np.sum(y * y))
+            r = (numerator or 1e-8) / (denominator or 1e-8)
+            found.append(r if -1 <= r <= 1 else 0.0)
+        curve.append(found)
+    return curve
+
+
+@pytest.mark.parametrize("variable", [False, True])
+@pytest.mark.parametrize("steps", [3, 4, 11, 50])
+def test_paper_autocorrelation_is_the_loop_over_samples_and_lags(steps, variable):
+    values = series(200, steps, variable=variable)
+
+    curve = metrics.autocorrelation(values)
+
+    expected = [np.mean(found) for found in plain_paper(values.values)]
+    np.testing.assert_allclose(curve, expected, atol=1e-10)
+    assert curve.dims == ("lag",)
+    assert curve.lag.values.tolist() == list(range(1, steps - 1))
+
+
+def test_paper_autocorrelation_survives_large_offsets_and_steps():
+    values = series(40, 60, variable=False) + 1e7
+    values[:, 30:] += 1e6  # the head is small beside the mean of the whole: running sums alone lose seven digits
+
+    curve = metrics.autocorrelation(values, lags=57)
+
+    np.testing.assert_allclose(curve, [np.mean(found) for found in plain_paper(values.values)][:57], atol=1e-6)
+
+
+def test_running_sums_alone_would_lose_the_flat_part_of_a_step():
+    values = 1e-4 * np.random.default_rng(0).normal(size=(20, 40))
+    values[:, 20:] += 1e6
+
+    curve = metrics.autocorrelation(values, lags=37)
+
+    np.testing.assert_allclose(curve, [np.mean(found) for found in plain_paper(values)][:37], atol=1e-5)
+
+
+def test_constant_parts_follow_the_epsilon_rule_however_their_mean_rounds():
+    whole = np.full((1, 9), 0.1)
+    head = np.array([[0.3, 0.3, 0.3, 0.3, 0.3, 1.0, 5.0, 2.0, 4.0]])
+
+    assert metrics.autocorrelation(whole).values.tolist() == [1.0] * 7
+    curve = metrics.autocorrelation(head, per_sample=True).values[0]
+    assert curve[3:].tolist() == [1.0] * 4  # at lag 4 the first five steps are left: 1e-8 / 1e-8
+    np.testing.assert_allclose(curve[:3], np.ravel(plain_paper(head)[:3]), atol=1e-12)
+
+
+def test_a_perfect_correlation_counts_as_one_not_as_beyond_one():
+    slopes = np.random.default_rng(0).normal(size=(500, 1)) * np.arange(40) + 7.7
+
+    curve = metrics.autocorrelation(slopes, lags=37)
+
+    np.testing.assert_allclose(curve, 1.0, atol=1e-9)
+
+
+@pytest.mark.parametrize("variable", [False, True])
+def test_standard_autocorrelation_is_that_of_statsmodels(variable):
+    values = series(variable=variable)
+
+    curves = metrics.autocorrelation(values, kind="standard", per_sample=True)
+
+    for row, curve in zip(values.values, curves.values, strict=True):
+        row = row[~np.isnan(row)]
+        np.testing.assert_allclose(curve[: len(row) - 2], acf(row, nlags=len(row) - 2, fft=False)[1:], atol=1e-12)
+        assert np.isnan(curve[len(row) - 2 :]).all()
+    np.testing.assert_allclose(metrics.autocorrelation(values, kind="standard"), curves.mean("sample"), atol=1e-12)
+
+
+def test_the_two_definitions_differ():
+    values = series(variable=False)
+
+    paper, standard = (metrics.autocorrelation(values, kind=kind) for kind in ("paper", "standard"))
+
+    assert abs(paper - standard).max() > 0.1
+    assert (paper.kind, standard.kind) == ("paper", "standard")
+
+
+def test_standard_autocorrelation_leaves_constant_series_out():
+    values = series(5, variable=False)
+    with_constant = xr.concat([values, xr.full_like(values, 0.1)], "sample")
+
+    np.testing.assert_array_equal(
+        metrics.autocorrelation(with_constant, kind="standard"), metrics.autocorrelation(values, kind="standard")
+    )
+    with pytest.raises(SchemaError, match="constant"):
+        metrics.autocorrelation(with_constant[5:], kind="standard")
+
+
+@pytest.mark.parametrize("kind", ["paper", "standard"])
+@pytest.mark.parametrize("dtype", ["f4", "f8", "i4"])
+def test_chunks_and_dtypes_and_threads_do_not_change_the_curve(kind, dtype, monkeypatch):
+    values = (10 * series(300, 25, variable=dtype != "i4")).round().astype(dtype)
+    whole = metrics.autocorrelation(values, kind=kind)
+
+    chunked = metrics.autocorrelation(values.chunk(sample=70, time=10), kind=kind)
+    each = metrics.autocorrelation(values.chunk(sample=70), kind=kind, per_sample=True)
+    monkeypatch.setattr(kernels, "THREADS", 1)
+    alone = metrics.autocorrelation(values.astype("f8").transpose("time", "sample"), kind=kind)
+
+    assert each.chunks is not None
+    for other in (chunked, each.mean("sample"), alone):
+        np.testing.assert_allclose(other, whole, atol=1e-12)
+
+
+def test_autocorrelation_takes_one_series_and_stops_where_none_has_two_pairs():
+    values = np.append(np.random.default_rng(0).normal(size=8), [np.nan] * 5)
+
+    assert metrics.autocorrelation(values).sizes == {"lag": 6}
+    assert metrics.autocorrelation(values, lags=2).sizes == {"lag": 2}
+    assert np.isnan(metrics.autocorrelation(values, lags=9)[6:]).all()
+
+
+def test_autocorrelation_mse_is_the_plain_mean_square_over_shared_lags_for_full_lengths():
+    real, generated = series(seed=1, variable=False), series(seed=2, variable=False).isel(time=slice(15))
+
+    a, b = ([np.mean(found) for found in plain_paper(x.values)][:13] for x in (real, generated))
+    assert metrics.autocorrelation_mse(real, generated) == pytest.approx(np.mean(np.subtract(a, b) ** 2))
+    assert metrics.autocorrelation_mse(real, real) == 0
+
+
+def test_autocorrelation_mse_counts_a_lag_by_the_share_of_series_that_reach_it():
+    real, generated = series(seed=1), series(50, seed=2)
+
+    found = [plain_paper(x.values) for x in (real, generated)]
+    total = weight = 0.0
+    for ours, theirs in zip(*found, strict=True):
+        share = min(len(ours) / 30, len(theirs) / 50)  # every series has the 3 steps that lag 1 asks for
+        total += share * (np.mean(ours) - np.mean(theirs)) ** 2
+        weight += share
+    assert metrics.autocorrelation_mse(real, generated) == pytest.approx(total / weight)
+    assert metrics.autocorrelation(real).series.values.tolist() == [len(ours) for ours in found[0]]
+
+
+@pytest.mark.parametrize(
+    ("values", "options", "error", "message"),
+    [
+        (np.full((3, 9), np.nan), {}, SchemaError, "fewer than 3 valid"),
+        (np.ones((3, 2)), {}, SchemaError, "at least 3"),
+        (np.ones((0, 9)), {}, SchemaError, "empty"),
+        (np.array([[1, np.nan, 2, 3]]), {}, SchemaError, "NaN before"),
+        (np.array([[1, 2, np.inf, 3]]), {}, SchemaError, "infinite"),
+        (np.array([["a", "b", "c"]]), {}, SchemaError, "not numbers"),
+        (xr.DataArray(np.ones((3, 9)), dims=("home", "time"), name="load"), {}, SchemaError, "'load' has dims"),
+        (np.ones((3, 9)), {"kind": "acf"}, ConfigError, "kind"),
+        (np.ones((3, 9)), {"lags": 8}, ConfigError, "lags"),
+    ],
+)
+def test_autocorrelation_names_what_it_cannot_take(values, options, error, message):
+    with pytest.raises(error, match=message):
+        metrics.autocorrelation(values, **options)
+
+
+def pairs():
+    random = np.random.default_rng(3)
+    yield random.normal(size=50), random.normal(1, 2, size=50)
+    yield random.normal(size=7), random.lognormal(size=1000).astype("f4")
+    yield random.integers(0, 4, 300), random.integers(1, 6, 41)  # ties
+    yield np.zeros(3), np.zeros(5)
+    yield np.array([2.0]), np.array([5.0])
+
+
+@pytest.mark.parametrize(("a", "b"), list(pairs()))
+def test_wasserstein_and_kolmogorov_smirnov_are_those_of_scipy(a, b):
+    assert metrics.wasserstein(a, b) == pytest.approx(scipy.stats.wasserstein_distance(a, b), abs=1e-12)
+    assert metrics.wasserstein(b, a) == pytest.approx(metrics.wasserstein(a, b), abs=1e-12)
+    assert metrics.kolmogorov_smirnov(a, b) == pytest.approx(scipy.stats.ks_2samp(a, b).statistic, abs=1e-12)
+
+
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+def test_radix_sort_is_the_sort_of_numpy(dtype):
+    random = np.random.default_rng(0)
+    values = np.concatenate(
+        [random.normal(size=1000), random.lognormal(0, 20, 1000), [0.0, -0.0, 1, 1, -1e-40]]
+    ).astype(dtype)
+    keys = values.view("i" + dtype[1]).copy()
+
+    ordered = kernels.radix_sort(keys, np.empty_like(keys)).view(dtype)
+
+    np.testing.assert_array_equal(ordered, np.sort(values))
+
+
+def test_wasserstein_of_a_million_values_is_that_of_scipy():
+    random = np.random.default_rng(0)
+    a, b = random.normal(size=1_000_000), random.normal(0.5, 2, size=600_000)
+
+    assert metrics.wasserstein(a, b) == pytest.approx(scipy.stats.wasserstein_distance(a, b), rel=1e-10)
+
+
+def test_log_wasserstein_counts_decades_and_puts_zeros_at_the_smallest_positive_real_value():
+    a, b = np.random.default_rng(0).lognormal(size=(2, 400))
+
+    assert metrics.wasserstein(a, 10 * a, scale="log") == pytest.approx(1)
+    assert metrics.wasserstein(a, b, scale="log") == pytest.approx(
+        scipy.stats.wasserstein_distance(np.log10(a), np.log10(b))
+    )
+    assert metrics.wasserstein([0, 1, 100], [0, 1, 10], scale="log") == pytest.approx(1 / 3)
+    assert metrics.wasserstein([0, 1, 100], [1, 1e-9, 100], scale="log") == 0
+    with pytest.raises(SchemaError, match="positive"):
+        metrics.wasserstein([0.0, 0.0], [1.0, 2.0], scale="log")
+
+
+def test_flat_metrics_ignore_nan_and_read_dask(monkeypatch):
+    a, b = series(seed=1), series(seed=2)
+    flat_a, flat_b = (x.values[~np.isnan(x.values)] for x in (a, b))
+
+    expected = scipy.stats.wasserstein_distance(flat_a, flat_b)
+    assert metrics.wasserstein(a, b) == pytest.approx(expected)
+    assert metrics.wasserstein(a.chunk(sample=7), b.chunk(time=7)) == pytest.approx(expected)
+
+    monkeypatch.setattr("dgkit.metrics.inputs.MOST_VALUES", 200)  # as for an array larger than memory: draws samples
+    drawn = metrics.ecdf(a.chunk(sample=7)).value.values
+    assert 0 < drawn.size <= 200
+    assert np.isin(drawn, flat_a).all()
+
+
+def test_flat_metrics_name_what_they_cannot_take():
+    good = series()
+
+    for bad, message in (
+        ([], "no valid value"),
+        (np.full(4, np.nan), "no valid value"),
+        ([1.0, np.inf], "infinite"),
+        ([1.0, -np.inf], "infinite"),
+        (["a"], "not numbers"),
+        (good.isel(time=0), "not the same kind"),
+    ):
+        with pytest.raises(SchemaError, match=message):
+            metrics.wasserstein(good, bad)
+    with pytest.raises(ConfigError, match="scale"):
+        metrics.wasserstein(good, good, scale="ln")
+
+
+def test_ecdf_is_the_share_at_or_below():
+    values = np.random.default_rng(0).integers(0, 9, 200).astype(float)
+
+    curve = metrics.ecdf(xr.DataArray(values, dims="sample", attrs={"units": "W"}))
+
+    expected = [np.mean(values <= value) for value in curve.value.values]
+    np.testing.assert_allclose(curve, expected)
+    assert curve.value.units == "W"
+    thinned = metrics.ecdf(np.arange(10_000), points=50)
+    assert thinned.size == 50
+    assert thinned.values[-1] == 1
+    np.testing.assert_allclose(thinned, (thinned.value + 1) / 10_000)
+
+
+def test_jensen_shannon_is_the_square_of_scipys_in_bits():
+    random = np.random.default_rng(0)
+    a = random.choice(["de", "en", "fr"], 300, p=[0.5, 0.4, 0.1])
+    b = random.choice(["de", "en", "zh"], 200)
+
+    names = ["de", "en", "fr", "zh"]
+    p, q = ([np.mean(labels == name) for name in names] for labels in (a, b))
+    expected = jensenshannon(p, q, base=2) ** 2
+    assert metrics.jensen_shannon(a, b) == pytest.approx(expected)
+    assert metrics.jensen_shannon(np.append(a, [""] * 50), b) == pytest.approx(expected)
+    assert metrics.jensen_shannon(xr.DataArray(a, dims="sample").chunk(sample=50), b) == pytest.approx(expected)
+    assert metrics.jensen_shannon(a, a) == 0
+    assert metrics.jensen_shannon(a == "de", b == "de") < expected
+    with pytest.raises(SchemaError, match="floats"):
+        metrics.jensen_shannon([0.5], [0.5])
+    with pytest.raises(SchemaError, match="no category"):
+        metrics.jensen_shannon([""], a)
+
+
+@pytest.mark.filterwarnings("error")
+def test_mid_and_half_range_are_over_the_valid_steps():
+    values = series()
+
+    for found in (values, values.chunk(sample=7, time=5)):
+        mid, half = metrics.mid_range(found), metrics.half_range(found)
+        for row, middle, half_width in zip(values.values, mid.values, half.values, strict=True):
+            row = row[~np.isnan(row)]
+            assert middle == pytest.approx((max(row) + min(row)) / 2)
+            assert half_width == pytest.approx((max(row) - min(row)) / 2)
+        assert mid.units == "W"
+
+
+def test_range_coverage_is_the_overlap_of_the_ranges():
+    real = np.array([0.0, 10.0])
+
+    assert metrics.range_coverage(real, [-5.0, 4.0], tail=0) == pytest.approx(0.4)
+    assert metrics.range_coverage(real, [-5.0, 15.0], tail=0) == 1
+    assert metrics.range_coverage(real, [11.0, 15.0], tail=0) == 0
+    assert metrics.range_coverage([1.0, 1000.0], [1.0, 10.0], tail=0, scale="log") == pytest.approx(1 / 3)
+    assert metrics.range_coverage([3.0, 3.0], [2.0, 4.0]) == 1
+    many = np.linspace(0, 1, 1001)
+    assert metrics.range_coverage(many, np.append(many / 2, 99)) == pytest.approx(
+        0.5, abs=0.01
+    )  # an outlier does not cover
+
+
+def test_distinct_modes_fall_with_mode_collapse_and_ignore_the_unit():
+    random = np.random.default_rng(0)
+    level = 10 ** random.uniform(0, 4, (800, 1))
+    real = level * (2 + random.uniform(0.1, 1, (800, 1)) * np.sin(np.arange(30)))
+    again, collapsed = real[::-1], np.repeat(real[:4], 200, axis=0)
+
+    assert metrics.distinct_modes(real, again).values.tolist() == [metrics.distinct_modes(real, real).values[0]] * 2
+    assert metrics.distinct_modes(real, collapsed).values[1] <= 4
+    assert metrics.distinct_modes(real, real).values[0] > 20
+    np.testing.assert_array_equal(
+        metrics.distinct_modes(real, collapsed), metrics.distinct_modes(1000 * real, 1000 * collapsed)
+    )
+
+
+def test_cross_correlation_is_numpys_corrcoef_of_each_sample():
+    x, y = series(80, seed=1), series(80, seed=2)
+    x[3] = 0.1  # constant
+
+    found = metrics.cross_correlation(x, y)
+
+    for i in range(80):
+        valid = ~np.isnan(x.values[i]) & ~np.isnan(y.values[i])
+        if i == 3:
+            assert np.isnan(found[i])
+        else:
+            assert found[i].item() == pytest.approx(np.corrcoef(x.values[i][valid], y.values[i][valid])[0, 1])
+    np.testing.assert_array_equal(metrics.cross_correlation(x.chunk(sample=30), y.chunk(time=5)), found)
+    with pytest.raises(SchemaError, match="shape"):
+        metrics.cross_correlation(x, y[:4])
+
+
+def test_length_histogram_counts_valid_steps():
+    values = series()
+    lengths = values.notnull().sum("time")
+
+    for data in (values, xr.Dataset({"load": values, "length": lengths.astype("i8")})):
+        histogram = metrics.length_histogram(data)
+        assert histogram.sum() == 30
+        assert histogram.sizes["length"] == 20
+        assert all(histogram.sel(length=k) == np.count_nonzero(lengths == k) for k in range(1, 21))
+    assert metrics.length_histogram(xr.Dataset({"load": values.fillna(0)})).sel(length=20) == 30
+
+
+def test_nearest_neighbours_are_those_of_the_plain_loop():
+    generated, real = series(9, seed=1), series(50, seed=2)
+    flat = real.values[~np.isnan(real.values)]
+
+    found = metrics.nearest_neighbours(generated, real, k=4, block=8)
+
+    for i, ours in enumerate(generated.values):
+        errors = []
+        for theirs in real.values:
+            steps = max(np.count_nonzero(~np.isnan(row)) for row in (ours, theirs))
+            scaled = [np.nan_to_num((row - flat.mean()) / flat.std())[:steps] for row in (ours, theirs)]
+            errors.append(np.mean((scaled[0] - scaled[1]) ** 2))
+        order = np.argsort(errors)[:4]
+        assert found["index"].values[i].tolist() == order.tolist()
+        np.testing.assert_allclose(found.distance[i], np.array(errors)[order])
+
+
+def test_nearest_neighbours_of_mixed_features_find_the_copy(small):
+    copies = small.isel(sample=[7, 3])
+
+    for real in (small, small.chunk(sample=11)):
+        found = metrics.nearest_neighbours(copies, real, k=1)
+        assert found["index"].values.ravel().tolist() == [7, 3]
+        np.testing.assert_allclose(found.distance, 0, atol=1e-12)
+    others = metrics.nearest_neighbours(small, small, k=1, exclude_self=True)
+    assert (others["index"].values[:, 0] != np.arange(small.sizes["sample"])).all()
+    with pytest.raises(ConfigError, match="k is 99"):
+        metrics.nearest_neighbours(small, small, k=99)
+    with pytest.raises(SchemaError, match="cpu"):
+        metrics.nearest_neighbours(small.drop_vars("cpu"), small)
+
+
+@pytest.mark.parametrize("statistic", ["value", "total", "mid_range", "half_range"])
+def test_conditional_distances_are_those_of_the_subsets(small, statistic):
+    generated = small.isel(sample=slice(0, 30))
+    generated = generated.assign(domain=generated.domain.where(generated.domain != "fr", "de").astype("U2"))
+
+    found = metrics.conditional_distances(small, generated, "domain", statistic=statistic)
+
+    reduce = {
+        "value": lambda x: x,
+        "total": lambda x: x.sum("time"),
+        "mid_range": lambda x: (x.max("time") + x.min("time")) / 2,
+        "half_range": lambda x: (x.max("time") - x.min("time")) / 2,
+    }[statistic]
+    for value in ("de", "en"):
+        both = [reduce(ds.views.sel(sample=ds.domain == value)).values.ravel() for ds in (small, generated)]
+        expected = scipy.stats.wasserstein_distance(*(x[~np.isnan(x)] for x in both))
+        assert found.distance.sel(value=value, feature="views").item() == pytest.approx(expected)
+    assert np.isnan(found.distance.sel(value="fr")).all()
+    assert found["count"].sel(value="fr").values.tolist() == [13, 0]
+    for attribute, message in (("size", "pandas.cut"), ("colour", "no attribute 'colour'")):
+        with pytest.raises(SchemaError, match=message):
+            metrics.conditional_distances(small, generated, attribute)

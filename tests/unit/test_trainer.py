@@ -1,0 +1,321 @@
+"""The iterator contract: half steps, bit-exact resume, divergence, snapshots, interrupts."""
+
+import copy
+import math
+import subprocess
+import sys
+import textwrap
+
+import numpy as np
+import pytest
+import torch
+
+import dgkit as dg
+from dgkit.errors import ConfigError, DivergenceError, FileFormatError
+from dgkit.losses import critic_loss, generator_loss
+from dgkit.networks import flat
+from dgkit.trainer import Trainer
+
+
+def weights(trainer):
+    return {k: v for k, v in trainer.state()["tensors"].items() if k != "history.seconds"}
+
+
+def assert_same(a, b):
+    assert a.keys() == b.keys()
+    for name in a:
+        assert torch.equal(a[name], b[name]) or (a[name] != a[name]).all(), name
+
+
+def test_a_full_step_is_exactly_its_two_half_steps(small, tiny_config):
+    whole, halves = Trainer(small, tiny_config), Trainer(small, tiny_config)
+
+    next(whole)
+    halves.step_discriminator()
+    halves.step_generator()
+
+    without_history = {k: v for k, v in weights(whole).items() if not k.startswith("history")}
+    assert_same(without_history, {k: v for k, v in weights(halves).items() if not k.startswith("history")})
+
+
+def test_half_steps_change_only_their_own_networks(tiny_trainer):
+    def parameters(*names):
+        return [p.detach().clone() for name in names for p in getattr(tiny_trainer, name).parameters() if p.ndim == 2]
+
+    before_g, before_d = parameters("generator"), parameters("discriminator", "auxiliary")
+    tiny_trainer.step_discriminator()
+    middle_g, middle_d = parameters("generator"), parameters("discriminator", "auxiliary")
+    tiny_trainer.step_generator()
+
+    assert all(map(torch.equal, before_g, middle_g))
+    assert all(not torch.equal(a, b) for a, b in zip(before_d, middle_d, strict=True))
+    assert all(map(torch.equal, middle_d, parameters("discriminator", "auxiliary")))
+    assert any(not torch.equal(a, b) for a, b in zip(middle_g, parameters("generator"), strict=True))
+
+
+def test_one_step_equals_autograd_and_adam_written_out(small, tiny_config):
+    trainer, start = Trainer(small, tiny_config), Trainer(small, tiny_config)
+    rng = torch.Generator().manual_seed(tiny_config.seed)
+    rows = torch.randint(len(start.real), (8,), generator=rng)
+    noise = start.generator.draw(8, rng)
+    alphas = [torch.rand((8, 1), generator=rng) for _ in range(2)]
+    fake = flat(*start.generator(noise)[:3])
+
+    def adam(parameters, loss):  # first step from zero moments: lr * g / (|g| + eps)
+        parameters = list(parameters)
+        gradients = torch.autograd.grad(loss, parameters, retain_graph=True)
+        return [p - 1e-3 * g / (g.abs() + 1e-8) for p, g in zip(parameters, gradients, strict=True)]
+
+    real, cut = start.real[rows], start.narrow
+    expected_d = adam(
+        start.discriminator.parameters(), critic_loss(start.discriminator, real, fake.detach(), alphas[0], 10.0).loss
+    )
+    expected_a = adam(
+        start.auxiliary.parameters(),
+        critic_loss(start.auxiliary, real[:, -cut:], fake.detach()[:, -cut:], alphas[1], 10.0).loss,
+    )
+    with torch.no_grad():
+        for net, new in ((start.discriminator, expected_d), (start.auxiliary, expected_a)):
+            for p, value in zip(net.parameters(), new, strict=True):
+                p.copy_(value)
+    loss = generator_loss(start.discriminator, fake) + generator_loss(start.auxiliary, fake[:, -cut:])
+    expected_g = adam([p for p in start.generator.parameters() if p.requires_grad], loss)
+
+    record = next(trainer)
+
+    for net, expected in (("discriminator", expected_d), ("auxiliary", expected_a), ("generator", expected_g)):
+        got = [p for p in getattr(trainer, net).parameters() if p.requires_grad]
+        for a, b in zip(got, expected, strict=True):
+            torch.testing.assert_close(a, b, rtol=1e-5, atol=1e-6)
+    assert record.generator_loss == pytest.approx(loss.item(), rel=1e-5)
+
+
+def test_batches_are_drawn_with_replacement(small, tiny_config):
+    trainer = Trainer(small, dg.Config(steps=1, sample_len=5, batch_size=500))
+    next(trainer)  # 500 from 40: impossible without replacement
+
+    draws = torch.randint(40, (500,), generator=torch.Generator().manual_seed(0))
+    assert len(draws.unique()) == 40
+
+
+def test_rounds_repeat_updates_on_the_same_batch(small):
+    config = dg.Config(sample_len=5, batch_size=8, discriminator_rounds=3, generator_rounds=2)
+    trainer = Trainer(small, config)
+    next(trainer)
+
+    assert trainer.optimisers["discriminator"].state_dict()["state"][0]["step"] == 3
+    assert trainer.optimisers["generator"].state_dict()["state"][0]["step"] == 2
+
+
+@pytest.mark.parametrize("ema", [0.0, 0.9])
+def test_resumed_run_is_bit_identical(small, tiny_config, ema):
+    config = dg.Config(**{**tiny_config.__dict__, "ema": ema})
+    whole = Trainer(small, config)
+    part = Trainer(small, config)
+    for _ in range(3):
+        next(part)
+
+    resumed = Trainer.resume(part.state(), small)
+
+    for trainer in (whole, resumed):
+        for _ in trainer:
+            pass
+    assert_same(weights(whole), weights(resumed))
+    assert [r.step for r in resumed.history] == [1, 2, 3, 4, 5, 6]
+
+
+def test_resume_between_half_steps_is_bit_identical(small, tiny_config):
+    whole = Trainer(small, tiny_config)
+    next(whole)
+    whole.step_discriminator()
+
+    resumed = Trainer.resume(whole.state(), small)
+    for trainer in (whole, resumed):
+        trainer.step_generator()
+        next(trainer)
+
+    assert_same(weights(whole), weights(resumed))
+
+
+def test_killed_run_resumed_in_a_new_process_ends_bit_identical(tmp_path):
+    script = textwrap.dedent(
+        """
+        import os
+        import sys
+        import torch
+        from dgkit.config import Config
+        from dgkit.trainer import Trainer
+        from tests.conftest import small_dataset
+
+        torch.set_num_threads(1)
+        path, mode = sys.argv[1], sys.argv[2]
+        data = small_dataset()
+        config = Config(steps=8, sample_len=5, batch_size=8, lstm_units=6)
+        trainer = Trainer.load(path, data) if mode == "resume" else Trainer(data, config)
+        for record in trainer:
+            if mode == "kill" and record.step == 5:
+                os._exit(9)  # no clean-up of any kind
+            if mode == "kill" and record.step == 4:
+                trainer.save(path)
+        trainer.save(path)
+        """
+    )
+
+    def run(path, mode):
+        return subprocess.run([sys.executable, "-c", script, str(tmp_path / path), mode], timeout=300).returncode
+
+    assert run("whole", "go") == 0
+    assert run("part", "kill") == 9
+    assert run("part", "resume") == 0
+    whole, part = (torch_state(tmp_path / name) for name in ("whole", "part"))
+    assert_same(whole, part)
+
+
+def torch_state(path):
+    trainer = Trainer.load(path, __import__("tests.conftest").conftest.small_dataset())
+    return weights(trainer)
+
+
+def test_looking_at_the_model_does_not_disturb_training(small, tiny_config):
+    watched, alone = Trainer(small, tiny_config), Trainer(small, tiny_config)
+    for _ in watched:
+        watched.model.sample(5, seed=3)
+        watched.state()
+    for _ in alone:
+        pass
+
+    assert_same(weights(watched), weights(alone))
+
+
+def test_training_leaves_the_global_random_stream_alone(small, tiny_config):
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+
+    for _ in Trainer(small, tiny_config):
+        pass
+
+    assert torch.equal(torch.rand(3), expected)
+
+
+def test_same_seed_gives_the_same_model_and_another_seed_another(small, tiny_config):
+    def final(seed):
+        trainer = Trainer(small, dg.Config(**{**tiny_config.__dict__, "seed": seed}))
+        for _ in trainer:
+            pass
+        return trainer.generator.state_dict()["feature.head.weight"]
+
+    assert torch.equal(final(1), final(1))
+    assert not torch.equal(final(1), final(2))
+
+
+def test_divergence_names_the_step_and_carries_the_last_good_state(small, tiny_config):
+    trainer = Trainer(small, tiny_config)
+    next(trainer)
+    with torch.no_grad():
+        trainer.discriminator.layers[0].weight.fill_(math.nan)
+
+    with pytest.raises(DivergenceError, match=r"diverged at step 2.*Likely cause") as caught:
+        next(trainer)
+
+    assert caught.value.step == 2
+    healthy = Trainer.resume(caught.value.state, small)
+    assert math.isfinite(next(healthy).discriminator_loss)
+
+
+def test_exploding_learning_rate_ends_in_a_divergence_error(small):
+    trainer = Trainer(small, dg.Config(sample_len=5, batch_size=8, discriminator_lr=1e6))
+
+    with pytest.raises(DivergenceError, match="learning rates too high"):
+        for _ in trainer:
+            pass
+
+
+def test_resume_on_other_data_or_a_broken_file_is_refused(small, tiny_trainer, tmp_path):
+    with pytest.raises(ConfigError, match="other data"):
+        Trainer.resume(tiny_trainer.state(), small.isel(sample=slice(0, 20)))
+    path = tmp_path / "run.state"
+    tiny_trainer.save(path)
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(FileFormatError, match=r"run\.state"):
+        Trainer.load(path, small)
+
+
+def test_interrupting_fit_keeps_the_model_so_far(small, tiny_config, monkeypatch):
+    step = Trainer.step_generator
+
+    def interrupted(self):
+        if self.step == 3:
+            raise KeyboardInterrupt
+        return step(self)
+
+    monkeypatch.setattr(Trainer, "step_generator", interrupted)
+    with pytest.warns(UserWarning, match="interrupted: the model is that of step 3"):
+        model = dg.fit(small, tiny_config, progress=False)
+
+    assert model.history.step.values.tolist() == [1, 2, 3]
+    assert model.sample(2).sizes["sample"] == 2
+
+
+def test_fit_stops_at_its_time_limit(small):
+    model = dg.fit(small, dg.Config(steps=10**6, sample_len=5, batch_size=8), seconds=0.2, progress=False)
+
+    assert 1 <= model.history.sizes["step"] < 10**6
+
+
+def test_records_agree_with_what_they_are_made_of(tiny_trainer):
+    for record in tiny_trainer:
+        assert record.discriminator_loss == pytest.approx(10 * record.penalty - record.wasserstein, rel=1e-4)
+        assert record.epsilon == math.inf and record.seconds > 0 and record.generator_gradient > 0
+    history = tiny_trainer.model.history
+    assert history.sizes["step"] == 6 and history.step.values.tolist() == [1, 2, 3, 4, 5, 6]
+
+
+def test_moving_average_follows_its_formula(small, tiny_config):
+    trainer = Trainer(small, dg.Config(**{**tiny_config.__dict__, "ema": 0.9}))
+    expected = trainer.generator.feature.head.weight.detach().clone()
+    for _ in trainer:
+        expected = 0.9 * expected + 0.1 * trainer.generator.feature.head.weight.detach()
+
+    torch.testing.assert_close(trainer.model.generator.feature.head.weight, expected)
+    assert not torch.equal(trainer.model.generator.feature.head.weight, trainer.generator.feature.head.weight)
+
+
+def test_without_auxiliary_its_values_are_nan_and_it_does_not_exist(small, tiny_config):
+    trainer = Trainer(small, dg.Config(**{**tiny_config.__dict__, "auxiliary": False}))
+    record = next(trainer)
+
+    assert trainer.auxiliary is None and math.isnan(record.auxiliary_loss)
+    assert trainer.model.auxiliary is None
+
+
+@pytest.mark.parametrize("drop", [["domain", "spider", "size"], ["views", "cpu"], ["state", "cpu", "size"]])
+@pytest.mark.parametrize("auto_normalise", [True, False])
+def test_any_mix_of_variables_trains_and_samples(small, tiny_config, drop, auto_normalise):
+    data = small.drop_vars(drop)
+    config = dg.Config(**{**tiny_config.__dict__, "auto_normalise": auto_normalise, "steps": 2})
+
+    fake = dg.fit(data, config, progress=False).sample(7)
+
+    assert set(fake.data_vars) == set(data.data_vars)
+    assert np.isfinite(fake.to_dataframe().select_dtypes("number").iloc[0].astype(float)).all()
+    dg.schema.validate(fake, training=False)
+
+
+def test_config_is_checked_at_construction():
+    for field, value in {
+        "steps": 0, "sample_len": 2.5, "seed": -1, "batch_size": 1, "generator_lr": -1.0, "beta1": 1.0,
+        "auxiliary": 1, "initial_state": "warm", "normalise": "no", "device": "abacus", "penalty": math.nan,
+        "ema": "high", "lstm_units": True,
+    }.items():  # fmt: skip
+        with pytest.raises(ConfigError, match=field):
+            dg.Config(**{field: value})
+    assert dg.Config(generator_lr=1).generator_lr == 1
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
+def test_cuda_training_matches_the_cpu_for_the_first_steps(small, tiny_config):
+    runs = [Trainer(small, dg.Config(**{**tiny_config.__dict__, "device": d})) for d in ("cpu", "cuda")]
+    a, b = (next(run) for run in runs)
+    assert a.discriminator_loss == pytest.approx(b.discriminator_loss, rel=1e-3)
+    assert copy.copy(runs[1].model).sample(3).sizes["sample"] == 3
