@@ -40,6 +40,9 @@ def main() -> int:
 
 
 def lab(python: str, rest: list[str]) -> int:
+    settings = VENV / "share" / "jupyter" / "lab" / "settings" / "overrides.json"
+    settings.parent.mkdir(parents=True, exist_ok=True)  # no prompt for news over the first chapter
+    settings.write_text('{"@jupyterlab/apputils-extension:notification": {"fetchNews": "false"}}\n')
     command = [python, "-m", "jupyterlab", "--ip=127.0.0.1", f"--ServerApp.root_dir={ROOT}"]
     command += ["--LabApp.default_url=/lab/tree/notebooks/00_welcome.ipynb"]
     if hasattr(os, "geteuid") and os.geteuid() == 0:

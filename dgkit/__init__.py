@@ -5,6 +5,7 @@
 168
 """
 
+from dgkit import _threads  # isort: skip (before torch)
 from dgkit import check, datasets, metrics, plot, schema, simulate
 from dgkit._budget import budget
 from dgkit.config import Config
@@ -14,6 +15,8 @@ from dgkit.model import DoppelGANger, load
 from dgkit.trainer import StepRecord, Trainer, fit
 
 __version__ = "0.1.0"
+
+del _threads
 
 __all__ = [
     "Config",

@@ -168,6 +168,8 @@ def from_table(
         table = nw.from_native(df, eager_only=True)
     except TypeError as error:
         raise SchemaError(f"from_table needs a pandas, polars or pyarrow table, not {type(df).__name__}.") from error
+    except nw.exceptions.DuplicateError as error:
+        raise SchemaError(f"two columns of the table have the same name: {error}. Rename one.") from error
     steps = {name: list(columns) for name, columns in features.items()} if isinstance(features, Mapping) else {}
     wide, names = isinstance(features, Mapping), list(features)
     needed = [*([sample] if wide or time is None else [sample, time]), *attributes]
@@ -183,7 +185,7 @@ def from_table(
         wrong = np.flatnonzero(columns[name] != values[row_of])
         if len(wrong):
             raise SchemaError(
-                f"attribute {name!r} has more than one value in sample {ids[order][row_of[wrong[0]]]!r}. "
+                f"attribute {name!r} has more than one value in sample {str(ids[order][row_of[wrong[0]]])!r}. "
                 "What changes over time is a feature: name it in `features`."
             )
         data[name] = ("sample", values, _attrs(name, units))
@@ -208,7 +210,7 @@ def _long_features(columns, names, time, row_of, ids, units, coords) -> dict[str
     again = np.flatnonzero((sorted_sample[1:] == sorted_sample[:-1]) & (sorted_time[1:] == sorted_time[:-1]))
     if len(again):
         raise SchemaError(
-            f"column {time!r}: sample {ids[sorted_sample[again[0]]]!r} has two rows for {sorted_time[again[0]]}. "
+            f"column {time!r}: sample {str(ids[sorted_sample[again[0]]])!r} has two rows for {sorted_time[again[0]]}. "
             "Drop one, or aggregate them."
         )
     length = np.bincount(row_of, minlength=len(ids))
@@ -248,8 +250,6 @@ def _check_columns(table, needed, names, attributes, wide, time) -> None:
 def _column(table: Any, name: str) -> np.ndarray:
     """A column as numbers, truth values, dates or text; SchemaError, with its name, for anything else."""
     series = table[name]
-    if not isinstance(series, nw.Series):
-        raise SchemaError(f"there are two columns {name!r}. Rename one.")
     missing = series.is_null() | series.is_nan() if series.dtype.is_float() else series.is_null()
     if missing.any():
         row = int(missing.arg_true()[0])
@@ -495,7 +495,7 @@ def _read_arrays(path: Path) -> dict[str, np.ndarray]:
                     raise ValueError(f"{member.filename} holds {dtype}, not numbers")
                 if math.prod(shape) * dtype.itemsize > member.file_size or member.file_size > 2**34:
                     raise ValueError(f"{member.filename} declares more than it holds, or more than 16 GB")
-        with np.load(path, allow_pickle=False) as file:
+        with np.load(path, allow_pickle=False) as file, np.errstate(over="ignore"):  # infinite then, and refused below
             arrays = {key: np.asarray(file[key], np.float32 if file[key].ndim > 1 else None) for key in file.files}
     except Exception as error:  # zip, header and number errors of many kinds
         raise FileFormatError(f"{str(path)!r} is not an npz file of numbers: {error}") from error

@@ -255,7 +255,10 @@ def _minmax_scales(da: xr.DataArray, scale: Scale, log: bool) -> tuple[Scale, Sc
     if not log:  # as the original: mid-range like the feature, half-range always on 0 to 1
         return scale, Scale(0.0, span / 2 if scale.activation == "tanh" else span, "sigmoid")
     if scale.low < 0:
-        raise ConfigError(f"feature {da.name!r} has negative values: minmax_scale 'log' cannot hold. Use 'linear'.")
+        raise ConfigError(
+            f"feature {da.name!r} has negative values, so its level cannot be on a log scale. "
+            "Use minmax_scale='linear', or delete its attrs['scale']."
+        )
     floor = 1e-6 * span
     series = np.asarray(da.transpose("sample", "time").values, np.float64)
     logs = [np.log(part + floor) for part in _mid_half(series, scale, Scale(0, 1, "sigmoid", floor))]

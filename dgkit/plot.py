@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 import seaborn as sns
 import xarray as xr
+from matplotlib.axes import Axes
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, MaxNLocator
@@ -97,7 +98,7 @@ def autocorrelation(sets: Sets, feature: str | None = None, *, kind: str = "pape
         axis.axhline(0, color="0.7", linewidth=0.8, zorder=0)
         axis.set(xlabel=f"lag ({'days' if _dated(sets) else 'steps'})", ylabel=f"autocorrelation of {feature} (1)")
         axis.margins(x=0.01)
-        axis.legend()
+        _legend(axis, sets)
     return figure
 
 
@@ -133,7 +134,7 @@ def cdf(sets: Sets, feature: str | None = None, *, of: str = "mid_range") -> Fig
         what = {"value": "", "mid_range": "mid-range of ", "half_range": "half-range of ", "total": "total of "}
         unit = _unit(next(iter(sets.values()))[feature])
         axis.set(xlabel="length (steps)" if of == "length" else what[of] + unit, ylabel="share of samples (1)")
-        axis.legend()
+        _legend(axis, sets)
     return figure
 
 
@@ -205,7 +206,7 @@ def length_histogram(sets: Sets, *, bins: int = 20) -> Figure:
             counts, _ = np.histogram(lengths(ds), edges)
             axes[0, 0].stairs(counts / counts.sum(), edges, label=name, **style)
         axes[0, 0].set(xlabel="length (steps)", ylabel="share of samples (1)")
-        axes[0, 0].legend()
+        _legend(axes[0, 0], sets)
     return figure
 
 
@@ -238,6 +239,11 @@ def _feature(schema: Schema, feature: str | None) -> str:
             f"no continuous feature {feature!r}; the dataset has {', '.join(map(repr, known)) or 'none'}."
         )
     return str(feature)
+
+
+def _legend(axis: Axes, sets: Mapping) -> None:
+    if len(sets) > 1:
+        axis.legend()
 
 
 def _colours(sets: Mapping) -> list[Any]:

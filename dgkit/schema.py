@@ -307,8 +307,11 @@ def _time_coordinate(ds: xr.Dataset) -> tuple | None:
     if "time" not in ds.coords:
         return None
     time = ds["time"]
-    values = time.values.astype(np.int64) if time.dtype.kind in "mM" else time.values
-    return (time.dtype.str, tuple(values.tolist()), {str(key): _plain(value) for key, value in time.attrs.items()})
+    values, dtype = time.values, time.dtype.str
+    if time.dtype.kind in "mM":  # files and libraries differ in the unit they keep dates in: nanoseconds for all
+        dtype = f"<{time.dtype.kind}8[ns]"
+        values = values.astype(dtype).astype(np.int64)
+    return (dtype, tuple(values.tolist()), {str(key): _plain(value) for key, value in time.attrs.items()})
 
 
 def _lists_categories(variable: Variable) -> bool:

@@ -13,6 +13,7 @@ from nbclient.exceptions import CellExecutionError
 CHAPTERS = sorted((Path(__file__).parents[2] / "notebooks").glob("*.ipynb"))
 TAGS = {"parameters", "raises-exception", "hide-input", "exercise", "solution"}
 GIBIBYTE = 2**30
+WIDGETS = "application/vnd.jupyter.widget-state+json"
 
 
 def test_there_are_chapters():
@@ -53,8 +54,25 @@ def test_chapter_runs_on_one_thread_within_a_gibibyte(chapter, mode, tmp_path, m
 
     with capsys.disabled():
         print(f"\n{chapter.stem}, {mode}: {seen.seconds:.0f} CPU-seconds, {seen.memory / 2**20:.0f} MiB", end=" ")
-    assert not [out for cell in notebook.cells for out in cell.get("outputs", []) if out.output_type == "error"]
+    assert errors(notebook) == []
     assert 0 < seen.memory < GIBIBYTE
+
+
+def errors(notebook) -> list:
+    """Error outputs in cells, and those that an ipywidgets callback has shown in the widget."""
+    outputs = [out for cell in notebook.cells for out in cell.get("outputs", [])]
+    for model in notebook.metadata.get("widgets", {}).get(WIDGETS, {}).get("state", {}).values():
+        outputs += model["state"].get("outputs", [])
+    return [out["ename"] for out in outputs if out["output_type"] == "error"]
+
+
+def test_an_error_in_a_widget_is_noticed(tmp_path):
+    source = "import ipywidgets\n@ipywidgets.interact(x=[0, 1])\ndef f(x): 1 / x"
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source)])
+
+    NotebookClient(notebook, resources={"metadata": {"path": str(tmp_path)}}).execute()
+
+    assert errors(notebook) == ["ZeroDivisionError"]
 
 
 def test_a_chapter_that_fails_is_noticed(tmp_path):

@@ -1,0 +1,127 @@
+"""Exercises: right answers pass, wrong and absurd ones get a hint, and what was passed is kept."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import dgkit as dg
+from dgkit import check
+from dgkit.errors import ConfigError
+
+
+@pytest.fixture(autouse=True)
+def _own_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def model():
+    return dg.fit(dg.simulate.web(60), dg.Config(steps=2, sample_len=7, batch_size=10), progress=False)
+
+
+def english(model, n=50):
+    return model.sample(n, attributes={"domain": "en.wikipedia.org", "access": "desktop", "agent": "all-agents"})
+
+
+def reports(model):
+    real = dg.simulate.web(60)
+    far = model.sample(60)
+    return dg.metrics.evaluate(real, far), dg.metrics.evaluate(real, dg.simulate.web(60, seed=1))
+
+
+RIGHT = {
+    "00.1": lambda model: dg.open_dataset("web").sizes["time"],
+    "00.2": lambda model: "domain",
+    "00.3": lambda model: np.int64(7),
+    "01.1": lambda model: 24,
+    "01.2": english,
+    "01.3": lambda model: dict(zip(("sample_len 1", "sample_len 7"), reports(model), strict=True)),
+}
+WRONG = {
+    "00.1": ([3000, 167, 168.5, "168"], "number of pages"),
+    "00.2": (["access", "views", 3], "there is one with more"),
+    "00.3": ([14, 84, "a week"], "peaks"),
+    "01.1": ([168, 7, 23], "Each pass makes 7"),
+    "01.2": ([dg.simulate.web(60), 3], "There are pages of"),
+    "01.3": ([{"sample_len 1": 1, "sample_len 7": 2}, {}, 5], "The values are reports"),
+}
+
+
+class Odd:
+    def __eq__(self, other):
+        raise RuntimeError("no")
+
+    __hash__ = None
+
+
+def test_every_exercise_has_a_right_answer_here():
+    assert set(RIGHT) == set(WRONG) == set(check.EXERCISES)
+
+
+@pytest.mark.parametrize("number", RIGHT)
+def test_right_answers_pass_and_are_remembered(number, model):
+    result = check.answer(number, RIGHT[number](model))
+
+    assert result.passed, result
+    assert check.progress()[number]
+    assert json.loads(Path(".dgkit/progress.json").read_text()) == {"passed": [number]}
+
+
+@pytest.mark.parametrize("number", WRONG)
+def test_wrong_and_absurd_answers_get_a_hint_and_are_not_remembered(number):
+    answers, hint = WRONG[number]
+    results = [check.answer(number, value) for value in answers]
+
+    assert hint in results[0].message
+    for value in (None, [], {}, np.zeros(3), Odd(), object(), float("nan"), check, "x" * 1000):
+        results.append(check.answer(number, value))
+    assert not any(result.passed for result in results)
+    assert all(result.message for result in results)
+    assert not Path(".dgkit").exists()
+
+
+def test_real_pages_are_not_taken_for_generated_ones():
+    web = dg.open_dataset("web")
+    real = web.isel(sample=web.domain == "en.wikipedia.org")
+
+    assert "real pages" in check.answer("01.2", real).message
+
+
+def test_too_few_pages_and_swapped_reports_are_refused(model):
+    far, near = reports(model)
+
+    assert "generate 50" in check.answer("01.2", english(model, 20)).message
+    assert "same time" in check.answer("01.3", {"sample_len 1": near, "sample_len 7": far}).message
+
+
+def test_results_read_without_colour_and_escape_what_is_in_them():
+    result = check.Result("00.1", False, "<b>no</b>")
+
+    assert repr(result).startswith("✗ not yet: exercise 00.1.")
+    assert "&lt;b&gt;" in result._repr_html_()
+    assert "✓ passed" in check.Result("00.1", True, "yes")._repr_html_()
+
+
+def test_unknown_exercises_are_named():
+    with pytest.raises(ConfigError, match=r"no exercise '99.1'; there are 00.1"):
+        check.answer("99.1", 3)
+
+
+@pytest.mark.parametrize("damaged", ["{", "[]", '{"passed": 3}', '{"passed": [1]}', "\x00"])
+def test_a_damaged_progress_file_is_kept_aside(damaged):
+    Path(".dgkit").mkdir()
+    Path(".dgkit/progress.json").write_text(damaged)
+
+    assert check.answer("00.2", "domain").passed
+
+    assert Path(".dgkit/progress.json.bak").read_text() == damaged
+    assert check.progress() == {number: number == "00.2" for number in check.EXERCISES}
+
+
+def test_progress_that_cannot_be_noted_is_a_warning():
+    Path(".dgkit").write_text("a file where the folder should be")
+
+    with pytest.warns(UserWarning, match="could not be noted"):
+        assert check.answer("00.2", "domain").passed
