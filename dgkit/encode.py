@@ -119,6 +119,10 @@ class Encoder:
 
     def encode(self, ds: xr.Dataset) -> Encoded:
         """Tensors of a dataset of this schema. Raises SchemaError where it is not."""
+        missing = [variable.name for variable in self.schema.features if variable.name not in ds]
+        if missing or ds.sizes["time"] != self.schema.time:
+            what = f"feature {missing[0]!r} is missing" if missing else f"the series have {ds.sizes['time']} steps"
+            raise SchemaError(f"{what}; these data are not of the schema of {self.schema.time} steps trained on.")
         n, steps = lengths(ds), self.passes * self.sample_len
         valid = np.arange(steps) < n[:, None]  # (N, R * S)
         features, minmax = [], [np.empty((len(n), 0))]
@@ -166,20 +170,19 @@ class Encoder:
         training data (users of the original met this); continuous values are cut to that range.
         """
         values, position, column = {}, 0, 0
-        attributes, minmax, features = (np.asarray(part, np.float64) for part in (attributes, minmax, features))
+        attributes, minmax = (np.asarray(part, np.float64) for part in (attributes, minmax))
         for variable, head in zip(self.schema.attributes, self.attribute_heads, strict=True):
             values[variable.name] = self._decode_one(variable, attributes[:, position : position + head.width])
             position += head.width
         position = 0
         for variable, head in zip(self.schema.features, self.feature_heads[:-1], strict=True):
-            series = features[:, : self.schema.time, position : position + head.width]  # (N, T, width)
+            series = np.asarray(features[:, : self.schema.time, position : position + head.width], np.float64)
             if variable.name in self.minmax_scales:
-                mid, half = (
-                    scale.decode(minmax[:, column + k, None])
-                    for k, scale in enumerate(self.minmax_scales[variable.name])
-                )
+                scale, (mid_scale, half_scale) = self.scales[variable.name], self.minmax_scales[variable.name]
+                mid, half = mid_scale.decode(minmax[:, [column]]), half_scale.decode(minmax[:, [column + 1]])
+                if mid_scale.floor is not None:  # a share of the level
+                    half = half * (mid - scale.low + mid_scale.floor)
                 unit = (series[..., 0] + 1) / 2 if self.activation == "tanh" else series[..., 0]
-                scale = self.scales[variable.name]
                 values[variable.name] = np.clip(unit * 2 * half + mid - half, scale.low, scale.high)
                 column += 2
             else:
@@ -194,10 +197,12 @@ class Encoder:
 
     def _normalise_per_sample(self, name: str, raw: np.ndarray, valid: np.ndarray):
         """Auto-normalisation (paper, Section 4.2): (N, T, 1) in the activation's range; (N, 2) min/max attributes."""
-        mid_scale, half_scale = self.minmax_scales[name]
-        mid, half = _mid_half(np.where(valid[:, : raw.shape[1]], raw, np.nan), self.scales[name], half_scale)
+        scale, (mid_scale, half_scale) = self.scales[name], self.minmax_scales[name]
+        mid, half = _mid_half(np.where(valid[:, : raw.shape[1]], raw, np.nan), scale, mid_scale.floor)
         unit = (raw - (mid - half)[:, None]) / (2 * half)[:, None]
         series = unit * 2 - 1 if self.activation == "tanh" else unit
+        if mid_scale.floor is not None:
+            half = half / (mid - scale.low + mid_scale.floor)
         return series[..., None], np.stack([mid_scale.encode(mid), half_scale.encode(half)], 1)
 
     def to_json(self) -> dict:
@@ -239,14 +244,14 @@ def generation_flags(valid: np.ndarray, sample_len: int) -> np.ndarray:
     return np.stack([goes_on, ~goes_on & begun], 2).astype(np.float32)
 
 
-def _mid_half(series: np.ndarray, scale: Scale, half_scale: Scale) -> tuple[np.ndarray, np.ndarray]:
+def _mid_half(series: np.ndarray, scale: Scale, floor: float | None) -> tuple[np.ndarray, np.ndarray]:
     """(max + min) / 2 and (max - min) / 2 of each series, the range widened by EPS."""
     top, bottom = np.nanmax(series, 1), np.nanmin(series, 1)
-    if half_scale.floor is None:  # as the original: EPS of the globally scaled range
+    if floor is None:  # as the original: EPS of the globally scaled range
         span = (scale.high - scale.low) or 1.0
         widen = EPS * span / (2 if scale.activation == "tanh" else 1)
     else:  # that would flatten series many decades below the largest: EPS of the series' own range
-        widen = EPS * np.maximum((top - bottom) / 2, EPS * half_scale.floor)
+        widen = EPS * np.maximum((top - bottom) / 2, EPS * floor)
     return (top + bottom) / 2, (top - bottom) / 2 + widen
 
 
@@ -260,10 +265,9 @@ def _minmax_scales(da: xr.DataArray, scale: Scale, log: bool) -> tuple[Scale, Sc
             "Use minmax_scale='linear', or delete its attrs['scale']."
         )
     floor = 1e-6 * span
-    series = np.asarray(da.transpose("sample", "time").values, np.float64)
-    logs = [np.log(part + floor) for part in _mid_half(series, scale, Scale(0, 1, "sigmoid", floor))]
-    mid, half = ((float(part.min()), float(part.max())) for part in logs)
-    return Scale(*mid, scale.activation, floor), Scale(*half, "sigmoid", floor)
+    mid, _ = _mid_half(np.asarray(da.transpose("sample", "time").values, np.float64), scale, floor)
+    level = np.log(mid + floor)  # and the half-range as a share of the level: no series reaches below scale.low
+    return Scale(float(level.min()), float(level.max()), scale.activation, floor), Scale(0.0, 1.0, "sigmoid")
 
 
 def _bounds(da: xr.DataArray, attrs: dict) -> tuple[float, float]:

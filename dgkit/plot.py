@@ -1,10 +1,12 @@
 """Pictures of datasets, generated against real: figures with units, a legend and colour-blind safe colours.
 
 Every function takes one Dataset or a mapping {"real": ds, "DoppelGANger": fake, ...} whose first entry is the reference
-(black, solid), makes a figure of its own and returns it. In a notebook a figure shows once; end the line with a
-semicolon to keep its text out. Left out: interactive pictures.
+(black, solid), makes a figure of its own and returns it. In a notebook it shows once: as a cell's last line, with a
+semicolon after it, in a loop or in a widget's callback. In a script it is open in pyplot until `plt.close`.
+Left out: interactive pictures.
 """
 
+import itertools
 import textwrap
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -12,7 +14,6 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
-import pandas as pd
 import seaborn as sns
 import xarray as xr
 from matplotlib.axes import Axes
@@ -31,8 +32,8 @@ REFERENCE = "0.15"  # near black
 _DASHES: list[Any] = ["-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1)), (0, (1, 1)), (0, (8, 2))]
 
 
-def series(sets: Sets, feature: str | None = None, *, n: int = 6, seed: int = 0) -> Figure:
-    """A gallery: n randomly drawn series of each set, a row a set, each with its attributes.
+def series(sets: Sets, feature: str | None = None, *, n: int = 6, seed: int = 0, shared: bool = False) -> Figure:
+    """A gallery: n randomly drawn series of each set, rows of panels a set, each with its attributes.
 
     Parameters
     ----------
@@ -43,34 +44,47 @@ def series(sets: Sets, feature: str | None = None, *, n: int = 6, seed: int = 0)
         Series of each set.
     seed : int
         Of the draw.
+    shared : bool
+        One vertical axis for all panels, logarithmic if the feature's attrs have scale = "log": compares sizes.
+        Default: an axis each, which shows the shape of small and large series alike.
 
     Raises
     ------
     SchemaError, ConfigError
-        Not a dataset; no such feature.
+        Not a dataset; no such feature; n below 1.
     """
+    if n < 1:
+        raise ConfigError(f"n={n}: a gallery shows at least 1 series.")
     sets, schema = _named(sets)
-    feature = _feature(schema, feature)
-    columns = min(n, 3 if len(sets) == 1 else 4)
+    feature = _feature(sets, schema, feature)
+    columns = min(n, 3 if n % 3 == 0 else 4)
     rows = -(-n // columns)
-    with _figure(rows * len(sets), columns, height=1.55, sharex=True) as (figure, axes):
+    dated = _dated(sets)
+    log = shared and sets[next(iter(sets))][feature].attrs.get("scale") == "log"
+    with _figure(rows * len(sets), columns, height=1.65, sharex=True, sharey=shared) as (figure, axes):
         for k, (name, ds) in enumerate(sets.items()):
             drawn = np.random.default_rng(seed).permutation(ds.sizes["sample"])[:n]
             block = axes[k * rows : (k + 1) * rows].ravel()
             for axis, i in zip(block, drawn, strict=False):
                 one = ds.isel(sample=int(i))
-                axis.plot(_steps(ds), one[feature].values, color=_colours(sets)[k], linewidth=1)
-                axis.set_title(_attributes_of(schema, one), fontsize=7.5, loc="left", pad=3)
+                values = one[feature].values
+                dot = "." if np.isfinite(values).sum() == 1 else ""  # a line of one step would not be seen
+                axis.plot(_steps(ds, dated), values, dot + "-", color=_colours(sets)[k], linewidth=1)
+                axis.set_title(_attributes_of(schema, one, 88 // columns), fontsize=9, loc="left", pad=3)
                 axis.margins(x=0.01)
-                axis.yaxis.set_major_locator(MaxNLocator(3))
-                axis.yaxis.set_major_formatter(EngFormatter(sep=""))  # 20k, 300m: the same width for every size
+                if log:
+                    axis.set_yscale("log")
+                else:
+                    axis.yaxis.set_major_locator(MaxNLocator(3))
+                    axis.yaxis.set_major_formatter(_short)
             for axis in block[len(drawn) :]:
                 axis.set_visible(False)
             label = name if len(sets) > 1 else ""
             block[0].set_ylabel(f"{label}\n{_unit(ds[feature], short=True)}".strip(), color=_colours(sets)[k])
-        for axis in axes[-1]:
-            axis.set_xlabel("" if _dated(sets) else "time (steps)")
-            if _dated(sets):
+        for axis in (next(axis for axis in column[::-1] if axis.get_visible()) for column in axes.T):
+            axis.tick_params(labelbottom=True)
+            axis.set_xlabel("" if dated else "time (steps)")
+            if dated:
                 locator = AutoDateLocator(maxticks=4)
                 axis.xaxis.set_major_locator(locator)
                 axis.xaxis.set_major_formatter(ConciseDateFormatter(locator))
@@ -89,14 +103,14 @@ def autocorrelation(sets: Sets, feature: str | None = None, *, kind: str = "pape
         As in `dgkit.metrics.autocorrelation`.
     """
     sets, schema = _named(sets)
-    feature = _feature(schema, feature)
+    feature = _feature(sets, schema, feature)
     with _figure(height=3.2) as (figure, axes):
         axis = axes[0, 0]
         for (name, ds), style in zip(sets.items(), _styles(sets), strict=True):
             curve = metrics.autocorrelation(ds[feature], kind=kind, lags=lags)
             axis.plot(curve.lag, curve, label=name, **style)
         axis.axhline(0, color="0.7", linewidth=0.8, zorder=0)
-        axis.set(xlabel=f"lag ({'days' if _dated(sets) else 'steps'})", ylabel=f"autocorrelation of {feature} (1)")
+        axis.set(xlabel=f"lag ({_step(sets)})", ylabel=f"autocorrelation of {feature} (1)")
         axis.margins(x=0.01)
         _legend(axis, sets)
     return figure
@@ -114,11 +128,11 @@ def cdf(sets: Sets, feature: str | None = None, *, of: str = "mid_range") -> Fig
         Of each series (max + min) / 2, (max - min) / 2, its sum, each of its values, or its length.
     """
     sets, schema = _named(sets)
-    feature = _feature(schema, feature)
+    feature = _feature(sets, schema, feature)
     numbers = {
         "mid_range": lambda ds: metrics.mid_range(ds[feature]),
         "half_range": lambda ds: metrics.half_range(ds[feature]),
-        "total": lambda ds: ds[feature].sum("time"),
+        "total": lambda ds: ds[feature].sum("time", dtype=np.float64),
         "value": lambda ds: ds[feature],
         "length": lambda ds: xr.DataArray(lengths(ds), dims="sample"),
     }
@@ -133,7 +147,10 @@ def cdf(sets: Sets, feature: str | None = None, *, of: str = "mid_range") -> Fig
             axis.set_xscale("log")
         what = {"value": "", "mid_range": "mid-range of ", "half_range": "half-range of ", "total": "total of "}
         unit = _unit(next(iter(sets.values()))[feature])
-        axis.set(xlabel="length (steps)" if of == "length" else what[of] + unit, ylabel="share of samples (1)")
+        axis.set(
+            xlabel="length (steps)" if of == "length" else what[of] + unit,
+            ylabel=f"share of {'values' if of == 'value' else 'samples'} (1)",
+        )
         _legend(axis, sets)
     return figure
 
@@ -145,15 +162,17 @@ def attributes(sets: Sets, attribute: str | None = None) -> Figure:
     if not chosen:
         known = ", ".join(repr(v.name) for v in schema.attributes) or "none"
         raise SchemaError(f"no attribute {attribute!r}; the dataset has {known}.")
+    for variable, (name, ds) in itertools.product(chosen, sets.items()):
+        _same(name, ds, next(iter(sets.values())), variable.name)
     sizes = [max(2, len(v.categories) or 6) for v in chosen]
     height = (0.12 + 0.08 * len(sets)) * sum(sizes) + 0.7 * len(chosen)
     with _figure(len(chosen), 1, height=height / len(chosen), height_ratios=sizes) as (figure, axes):
         for axis, variable in zip(axes[:, 0], chosen, strict=True):
             if variable.kind == "continuous":
-                frame = pd.concat({k: ds[variable.name].to_series() for k, ds in sets.items()}, names=["set"])
-                palette = dict(zip(sets, _colours(sets), strict=True))
-                sns.histplot(frame.reset_index(name="x"), x="x", hue="set", stat="probability", common_norm=False,
-                             element="step", fill=False, palette=palette, ax=axis, legend=False)  # fmt: skip
+                numbers = [np.asarray(ds[variable.name], np.float64) for ds in sets.values()]
+                edges = np.histogram_bin_edges(np.concatenate(numbers), 20)
+                for values, style in zip(numbers, _styles(sets), strict=True):
+                    axis.stairs(np.histogram(values, edges)[0] / len(values), edges, **style)
                 axis.set(xlabel=_unit(sets[next(iter(sets))][variable.name]), ylabel="share (1)")
                 continue
             place, width = np.arange(len(variable.categories)), 0.8 / len(sets)
@@ -166,13 +185,15 @@ def attributes(sets: Sets, attribute: str | None = None) -> Figure:
             axis.grid(axis="y", visible=False)
         if len(sets) > 1:
             handles = [plt.Rectangle((0, 0), 1, 1, color=colour) for colour in _colours(sets)]
-            axes[0, 0].legend(handles, list(sets))
+            figure.legend(handles, list(sets), loc="outside upper center", ncols=min(4, len(sets)))
     return figure
 
 
 def history(model: DoppelGANger | xr.Dataset) -> Figure:
     """What training measured: Wasserstein estimates, losses, gradient norms; a running mean over the raw curve."""
     records = model.history if isinstance(model, DoppelGANger) else model
+    if not isinstance(records, xr.Dataset):
+        raise ConfigError(f"give a model or its history, not {type(model).__name__}: dg.fit(...) returns a model.")
     if not records.sizes.get("step"):
         raise ConfigError("there is no training history: this model has not taken a step.")
     panels = {
@@ -192,7 +213,7 @@ def history(model: DoppelGANger | xr.Dataset) -> Figure:
                     smooth = values.rolling(window, min_periods=1, center=True).mean()
                     axis.plot(smooth.index, smooth, color=colours[who], linestyle=dashes[who], label=who)
             axis.set(xlabel="step", ylabel=f"{title} (1)")
-            axis.legend(fontsize=8)
+            axis.legend()
         axes[0, 2].set_yscale("log")
     return figure
 
@@ -210,13 +231,28 @@ def length_histogram(sets: Sets, *, bins: int = 20) -> Figure:
     return figure
 
 
+class _Picture(Figure):
+    """A Figure that the inline backend shows once: what a cell shows itself is not shown again at the cell's end."""
+
+    def _ipython_display_(self) -> None:
+        if "inline" in plt.get_backend():
+            plt.close(self)
+        raise NotImplementedError  # IPython goes on as with every figure
+
+
 @contextmanager
 def _figure(rows: int = 1, columns: int = 1, *, height: float, **options: Any) -> Iterator[tuple[Figure, np.ndarray]]:
     """A figure of the notebook's width in the kit's style, and its axes, (rows, columns)."""
-    style: Any = {"font.size": 9, "axes.titlesize": 9.5, "figure.dpi": 100, "legend.frameon": False}
+    style: Any = {"font.size": 9, "axes.titlesize": 9.5, "figure.dpi": 100, "legend.edgecolor": "none"}
     with sns.axes_style("whitegrid"), plt.rc_context(style):
         figure, axes = plt.subplots(
-            rows, columns, figsize=(WIDTH, height * rows), squeeze=False, layout="constrained", **options
+            rows,
+            columns,
+            figsize=(WIDTH, height * rows),
+            squeeze=False,
+            layout="constrained",
+            FigureClass=_Picture,
+            **options,
         )
         yield figure, axes
 
@@ -230,7 +266,7 @@ def _named(sets: Sets) -> tuple[Mapping[str, xr.Dataset], Schema]:
     return dict(named), schemas[0]
 
 
-def _feature(schema: Schema, feature: str | None) -> str:
+def _feature(sets: Mapping[str, xr.Dataset], schema: Schema, feature: str | None) -> str:
     known = [variable.name for variable in schema.features if variable.kind == "continuous"]
     if feature is None and known:
         return known[0]
@@ -238,7 +274,18 @@ def _feature(schema: Schema, feature: str | None) -> str:
         raise SchemaError(
             f"no continuous feature {feature!r}; the dataset has {', '.join(map(repr, known)) or 'none'}."
         )
+    for name, ds in sets.items():
+        _same(name, ds, next(iter(sets.values())), feature)
     return str(feature)
+
+
+def _same(name: str, ds: xr.Dataset, reference: xr.Dataset, variable: str) -> None:
+    if variable not in ds or ds[variable].dims != reference[variable].dims:
+        raise SchemaError(
+            f"{name!r} has no {variable!r} on {reference[variable].dims}; it has {', '.join(map(repr, ds.data_vars))}."
+        )
+    if (ds[variable].dtype.kind in "US") != (reference[variable].dtype.kind in "US"):
+        raise SchemaError(f"{variable!r} is {ds[variable].dtype} in {name!r}; expected {reference[variable].dtype}.")
 
 
 def _legend(axis: Axes, sets: Mapping) -> None:
@@ -264,14 +311,31 @@ def _dated(sets: Mapping[str, xr.Dataset]) -> bool:
     return all("time" in ds.coords and ds["time"].dtype.kind == "M" for ds in sets.values())
 
 
-def _steps(ds: xr.Dataset) -> np.ndarray:
-    return ds["time"].values if "time" in ds.coords else np.arange(ds.sizes["time"])
+def _step(sets: Mapping[str, xr.Dataset]) -> str:
+    """What one step is: "days", "steps of 6 h", or "steps" where no even time coordinate says more."""
+    if _dated(sets):
+        gaps = np.unique(np.concatenate([np.diff(ds["time"].values) for ds in sets.values()]))
+        seconds = gaps[0] / np.timedelta64(1, "s") if len(gaps) == 1 else 0
+        for unit, size in {"days": 86400, "h": 3600, "min": 60, "s": 1}.items():
+            if seconds >= size:
+                return "days" if seconds == 86400 else f"steps of {seconds / size:g} {unit}"
+    return "steps"
 
 
-def _attributes_of(schema: Schema, one: xr.Dataset) -> str:
+def _steps(ds: xr.Dataset, dated: bool) -> np.ndarray:
+    known = "time" in ds.coords and (dated or ds["time"].dtype.kind in "iuf")
+    return ds["time"].values if known else np.arange(ds.sizes["time"])
+
+
+def _short(value: float, _position: int) -> str:
+    """A tick's label, short at every size: 20k, 1.6G, 0.02."""
+    return EngFormatter(sep="")(value) if abs(value) >= 1000 else f"{value:.3g}"
+
+
+def _attributes_of(schema: Schema, one: xr.Dataset, width: int) -> str:
     parts = [one[v.name].item() for v in schema.attributes]
     text = ", ".join(f"{part:.3g}" if isinstance(part, float) else str(part) for part in parts)
-    return textwrap.fill(textwrap.shorten(text, 64, placeholder=" …"), 32)
+    return textwrap.fill(text, width, max_lines=2, placeholder=" …", break_on_hyphens=False)
 
 
 __all__ = ["attributes", "autocorrelation", "cdf", "history", "length_histogram", "series"]

@@ -5,11 +5,13 @@ then the generator, with the same noise for all. One generator pass serves them 
 redraws the initial LSTM state each time, which is the same in distribution).
 """
 
+import hashlib
 import math
 import time
 import warnings
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields
+from functools import cached_property
 from os import PathLike
 from typing import Any
 
@@ -213,12 +215,12 @@ class Trainer:
             values["auxiliary_loss"] = record.auxiliary_loss
         wrong = [name for name, value in values.items() if not abs(value) < 1e6]
         if wrong:
-            good = 0 if self._good is None else self._good["plain"]["step"]
+            good = 0 if self._good is None else len(self._good["tensors"]["history.step"])
             raise DivergenceError(
                 f"training diverged at step {record.step}: {wrong[0]} is {values[wrong[0]]:g}. Likely cause: learning "
                 f"rates too high ({self.config.discriminator_lr:g}, {self.config.generator_lr:g}) or a penalty too "
-                f"small ({self.config.penalty:g}). The last good state, of step {good}, is in this error's `state`; "
-                "Trainer.resume(state, train) goes back to it.",
+                f"small ({self.config.penalty:g}). The last good state, of step {good}, is in this error's `state`: "
+                "Trainer.resume(error.state, train, discriminator_lr=..., generator_lr=...) goes on from there.",
                 record.step,
                 self._good,
             )
@@ -238,11 +240,15 @@ class Trainer:
             coords={"step": ("step", step, {"long_name": "training step"})},
         )
 
+    def weights(self) -> dict[str, Tensor]:
+        """All networks' parameters and buffers, by name."""
+        nets = {name: getattr(self, name).state_dict() for name in self.optimisers}
+        return {f"{name}.{key}": value for name, net in nets.items() for key, value in net.items()}
+
     def state(self) -> dict[str, Any]:
         """Everything needed to go on bit for bit: {"tensors": {name: Tensor}, "plain": JSON-able values}."""
-        tensors: dict[str, Tensor] = {"rng": self.rng.get_state()}
+        tensors: dict[str, Tensor] = {"rng": self.rng.get_state(), **self.weights()}
         for name, optimiser in self.optimisers.items():
-            tensors |= {f"{name}.{k}": v for k, v in getattr(self, name).state_dict().items()}
             for i, slots in optimiser.state_dict()["state"].items():
                 tensors |= {f"adam.{name}.{i}.{slot}": value for slot, value in slots.items()}
         tensors |= {f"average.{k}": v for k, v in self.average.items()}
@@ -250,22 +256,36 @@ class Trainer:
             tensors |= {f"noise.{k}": v for k, v in self._noise._asdict().items()}
         history = self.history_dataset()
         tensors |= {f"history.{name}": torch.tensor(history[name].values) for name in history.variables}
-        plain = {"config": asdict(self.config), "encoder": self.encoder.to_json(), "step": self.step}
+        plain = {"config": asdict(self.config), "encoder": self.encoder.to_json(), "data": self._data_hash}
         return {"tensors": {k: v.detach().to("cpu", copy=True) for k, v in tensors.items()}, "plain": plain}
 
+    @cached_property
+    def _data_hash(self) -> str:
+        return hashlib.sha256(self.real.cpu().numpy().tobytes()).hexdigest()
+
     @classmethod
-    def resume(cls, state: dict[str, Any], train: xr.Dataset) -> "Trainer":
-        """A trainer that goes on from `state()`; `train` must be the data it came from.
+    def resume(cls, state: dict[str, Any], train: xr.Dataset, **changes: Any) -> "Trainer":
+        """A trainer that goes on from `state()`, bit for bit unless something is changed.
+
+        Parameters
+        ----------
+        state : dict
+        train : Dataset
+            The data the state was trained on.
+        **changes
+            Fields of `Config` to change, such as `steps` to train longer or `generator_lr`.
 
         Raises
         ------
         ConfigError
-            `train` is not what the state was trained on.
+            `train` is not what the state was trained on, or a change asks for other networks.
         """
         tensors, plain = state["tensors"], state["plain"]
-        trainer = cls(train, Config(**plain["config"]))
-        if trainer.encoder.to_json() != plain["encoder"]:
-            raise ConfigError("this state was trained on other data (schema or ranges differ). Pass the same dataset.")
+        trainer = cls(train, Config(**{**plain["config"], **changes}))
+        if trainer.encoder.to_json() != plain["encoder"] or trainer._data_hash != plain["data"]:
+            raise ConfigError("this state was trained on other data, or encoded otherwise. Pass the same dataset.")
+        if changes and any(k not in tensors or v.shape != tensors[k].shape for k, v in trainer.weights().items()):
+            raise ConfigError(f"{', '.join(changes)}: this change makes other networks; train them from the start.")
 
         def part(prefix: str) -> dict[str, Tensor]:
             return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
@@ -299,7 +319,9 @@ class Trainer:
         tensors, plain = _files.read(path, "training state")
         try:
             return cls.resume({"tensors": tensors, "plain": plain}, train)
-        except (KeyError, TypeError, RuntimeError) as error:
+        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+            if isinstance(error, ConfigError):
+                raise
             raise FileFormatError(f"{str(path)!r} is not a whole training state: {error}") from error
 
 

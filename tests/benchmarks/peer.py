@@ -53,7 +53,7 @@ def main(mode, source, target, seconds, sample_len, seed, threads):
     result = {"steps": len(marks), "seconds_a_step": np.median(steps), "steps_per_second": len(steps) / steps.sum()}
     if mode == "fit":
         attributes, features = model.generate_numpy(2000)
-        result |= {"features": features[..., 0], "attributes": attributes}
+        result |= {"features": np.stack(features)[..., 0], "attributes": attributes}
     np.savez(target, **result)
 
 

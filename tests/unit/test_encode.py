@@ -131,6 +131,10 @@ def test_what_cannot_be_encoded_is_refused_by_name(small):
     with pytest.raises(ConfigError, match="'cpu' has negative values"):
         Encoder.fit(small, minmax_scale="log")
     encoder = Encoder.fit(small)
+    with pytest.raises(SchemaError, match="feature 'cpu' is missing"):
+        encoder.encode(small.drop_vars("cpu"))
+    with pytest.raises(SchemaError, match="the series have 6 steps"):
+        encoder.encode(small.isel(time=slice(0, 6)))
     with pytest.raises(SchemaError, match=r"'domain' has the value .*'xx'"):
         encoder.encode_attributes(small.assign(domain=("sample", ["xx"] * 40)))
     with pytest.raises(SchemaError, match="attribute 'domain' is missing"):

@@ -124,6 +124,19 @@ def test_resumed_run_is_bit_identical(small, tiny_config, ema):
     assert [r.step for r in resumed.history] == [1, 2, 3, 4, 5, 6]
 
 
+def test_a_finished_run_can_be_trained_longer(small, tiny_config):
+    short, long = Trainer(small, tiny_config), Trainer(small, dg.Config(**{**tiny_config.__dict__, "steps": 9}))
+    for trainer in (short, long):
+        for _ in trainer:
+            pass
+
+    longer = Trainer.resume(short.state(), small, steps=9)
+    for _ in longer:
+        pass
+
+    assert_same(weights(long), weights(longer))
+
+
 def test_resume_between_half_steps_is_bit_identical(small, tiny_config):
     whole = Trainer(small, tiny_config)
     next(whole)
@@ -219,7 +232,8 @@ def test_divergence_names_the_step_and_carries_the_last_good_state(small, tiny_c
         next(trainer)
 
     assert caught.value.step == 2
-    healthy = Trainer.resume(caught.value.state, small)
+    healthy = Trainer.resume(caught.value.state, small, discriminator_lr=1e-4)
+    assert healthy.optimisers["discriminator"].param_groups[0]["lr"] == 1e-4
     assert math.isfinite(next(healthy).discriminator_loss)
 
 
@@ -232,8 +246,11 @@ def test_exploding_learning_rate_ends_in_a_divergence_error(small):
 
 
 def test_resume_on_other_data_or_a_broken_file_is_refused(small, tiny_trainer, tmp_path):
-    with pytest.raises(ConfigError, match="other data"):
-        Trainer.resume(tiny_trainer.state(), small.isel(sample=slice(0, 20)))
+    for other in (small.isel(sample=slice(0, 20)), small.isel(sample=slice(None, None, -1))):
+        with pytest.raises(ConfigError, match="other data"):
+            Trainer.resume(tiny_trainer.state(), other)
+    with pytest.raises(ConfigError, match="lstm_units: this change makes other networks"):
+        Trainer.resume(tiny_trainer.state(), small, lstm_units=7)
     path = tmp_path / "run.state"
     tiny_trainer.save(path)
     path.write_bytes(path.read_bytes()[:-100])
