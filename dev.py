@@ -111,6 +111,7 @@ def reachable(address: str, seconds: float = 4) -> bool:
 
 
 def run(command: list[str]) -> int:
+    os.environ.setdefault("GOMP_SPINCOUNT", "1000")  # as dgkit/_threads.py, for kernels that import torch first
     try:
         return subprocess.run(command, cwd=ROOT).returncode
     except KeyboardInterrupt:  # the child has had it too, and said what it had to say

@@ -71,7 +71,7 @@ def answer(exercise: str, value: Any) -> Result:
     >>> answer("01.1", 1).passed
     False
     """
-    if exercise not in EXERCISES:
+    if not isinstance(exercise, str) or exercise not in EXERCISES:
         raise ConfigError(f"no exercise {exercise!r}; there are {', '.join(EXERCISES)}.")
     if value is None:
         return Result(exercise, False, "Put your answer in the place of None and run the cell again.")
@@ -80,15 +80,33 @@ def answer(exercise: str, value: Any) -> Result:
     except Wrong as hint:
         return Result(exercise, False, str(hint))
     except Exception as error:  # an answer may be anything, with any behaviour
-        return Result(exercise, False, f"This answer could not be looked at ({type(error).__name__}: {error}).")
+        return Result(
+            exercise, False, f"This answer could not be looked at ({type(error).__name__}); is it what was asked for?"
+        )
     _remember(exercise)
     return result
 
 
-def progress() -> dict[str, bool]:
+class Progress(dict[str, bool]):
+    """By exercise, whether it was passed."""
+
+    def __repr__(self) -> str:
+        rows = (f"{number}  {'✓ passed' if passed else '· open'}" for number, passed in self.items())
+        return "\n".join([*rows, f"{sum(self.values())} of {len(self)} passed"])
+
+    def _repr_html_(self) -> str:
+        rows = (
+            f"<tr><td>{html.escape(number)}</td><td>{'✓ passed' if passed else '· open'}</td></tr>"
+            for number, passed in self.items()
+        )
+        caption = f"{sum(self.values())} of {len(self)} passed"
+        return f"<table><caption>{caption}</caption><tr><th>exercise</th><th>state</th></tr>{''.join(rows)}</table>"
+
+
+def progress() -> Progress:
     """Which exercises were passed in this folder."""
     passed = _read()
-    return {exercise: exercise in passed for exercise in EXERCISES}
+    return Progress({number: number in passed for number in EXERCISES})
 
 
 def exercise(number: str) -> Callable:
@@ -175,13 +193,20 @@ def _sample_len(value: Any) -> str:
 
 
 def _whole(value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, int | float | np.number) or value != int(value):
-        raise Wrong("Give a whole number.")
+    if isinstance(value, np.ndarray | xr.DataArray) and value.ndim == 0:  # what idxmax("lag") returns
+        value = value.item()
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, int | float | np.integer | np.floating)
+        or not float(value).is_integer()
+    ):
+        raise Wrong(f"Give a whole number; this is {type(value).__name__}.")
     return int(value)
 
 
 def _copies(generated: np.ndarray, real: np.ndarray) -> bool:
-    return bool({row.tobytes() for row in generated} & {row.tobytes() for row in real})
+    rows = [{row.tobytes() for row in values.astype(np.float32)} for values in (generated, real)]
+    return bool(rows[0] & rows[1])
 
 
 def _read() -> list[str]:
@@ -192,7 +217,7 @@ def _read() -> list[str]:
         return passed
     except FileNotFoundError:
         return []
-    except (OSError, ValueError, TypeError, KeyError):  # damaged: keep it for a human, begin a new one
+    except (OSError, ValueError, TypeError, KeyError, RecursionError):  # damaged: keep it for a human, begin a new one
         with contextlib.suppress(OSError):
             PROGRESS.replace(PROGRESS.with_suffix(".json.bak"))
         return []
@@ -206,4 +231,6 @@ def _remember(exercise: str) -> None:
         beside.write_text(json.dumps({"passed": passed}, indent=1))
         beside.replace(PROGRESS)
     except OSError as error:
+        with contextlib.suppress(OSError):
+            beside.unlink()
         warnings.warn(f"passed, but it could not be noted in {PROGRESS}: {error}", stacklevel=3)

@@ -51,8 +51,9 @@ class Config:
     normalise : {"minusone_one", "zero_one"}
         Range of continuous values inside the network (tanh or sigmoid); the original sets it per data set.
     minmax_scale : {"auto", "linear", "log"}
-        Scale of the two min/max attributes. The original's is "linear"; "auto" takes "log" for features that declare
-        `attrs["scale"] = "log"`, without which levels far below the largest are lost (CHANGELOG has the numbers).
+        Scale of the two min/max attributes. The original's is "linear". "log": the logarithm of the mid-range, and the
+        half-range as a share of it, so that levels far below the largest are not lost and no series reaches below the
+        data's smallest value (CHANGELOG has numbers). "auto": "log" for features with `attrs["scale"] = "log"`.
     ema : float
         Decay of a moving average of the generator's weights, used for sampling; 0: off, as in the original.
     device : str

@@ -4,7 +4,7 @@ Follows `gan/util.py` of the original code (normalize_per_sample, add_gen_flag, 
 Section 4 of Lin et al. 2020. Differences, each for a reason:
 - a series' minimum and maximum are taken over its valid steps only (the original lets the zero padding leak in);
 - T need not be a multiple of sample_len: the last pass is padded, and the padding counts as past the end;
-- `minmax_scale` may put the two min/max attributes on a log scale (`Config`, default: where the feature asks for it).
+- `minmax_scale` may put the level on a log scale and the half-range relative to it (where the feature asks for it).
 
 Letters for shapes: N samples, T steps, S steps a pass (sample_len), R passes (R * S >= T), A attribute width,
 M min/max width (two for each continuous feature), F feature width (one-hot widths included, flags not).

@@ -185,7 +185,7 @@ def attributes(sets: Sets, attribute: str | None = None) -> Figure:
             axis.grid(axis="y", visible=False)
         if len(sets) > 1:
             handles = [plt.Rectangle((0, 0), 1, 1, color=colour) for colour in _colours(sets)]
-            figure.legend(handles, list(sets), loc="outside upper center", ncols=min(4, len(sets)))
+            figure.legend(handles, list(sets), loc="outside upper center", ncols=_columns(sets))
     return figure
 
 
@@ -213,8 +213,10 @@ def history(model: DoppelGANger | xr.Dataset) -> Figure:
                     smooth = values.rolling(window, min_periods=1, center=True).mean()
                     axis.plot(smooth.index, smooth, color=colours[who], linestyle=dashes[who], label=who)
             axis.set(xlabel="step", ylabel=f"{title} (1)")
-            axis.legend()
         axes[0, 2].set_yscale("log")
+        lines = [line for axis in axes[0] for line in axis.lines if line.get_label() in colours]
+        named = {str(line.get_label()): line for line in lines}
+        figure.legend(list(named.values()), list(named), loc="outside upper center", ncols=3)
     return figure
 
 
@@ -243,7 +245,7 @@ class _Picture(Figure):
 @contextmanager
 def _figure(rows: int = 1, columns: int = 1, *, height: float, **options: Any) -> Iterator[tuple[Figure, np.ndarray]]:
     """A figure of the notebook's width in the kit's style, and its axes, (rows, columns)."""
-    style: Any = {"font.size": 9, "axes.titlesize": 9.5, "figure.dpi": 100, "legend.edgecolor": "none"}
+    style: Any = {"font.size": 9, "axes.titlesize": 9.5, "figure.dpi": 100, "legend.frameon": False}
     with sns.axes_style("whitegrid"), plt.rc_context(style):
         figure, axes = plt.subplots(
             rows,
@@ -268,8 +270,7 @@ def _named(sets: Sets) -> tuple[Mapping[str, xr.Dataset], Schema]:
 
 def _feature(sets: Mapping[str, xr.Dataset], schema: Schema, feature: str | None) -> str:
     known = [variable.name for variable in schema.features if variable.kind == "continuous"]
-    if feature is None and known:
-        return known[0]
+    feature = known[0] if feature is None and known else feature
     if feature not in known:
         raise SchemaError(
             f"no continuous feature {feature!r}; the dataset has {', '.join(map(repr, known)) or 'none'}."
@@ -289,8 +290,14 @@ def _same(name: str, ds: xr.Dataset, reference: xr.Dataset, variable: str) -> No
 
 
 def _legend(axis: Axes, sets: Mapping) -> None:
+    """Above the axes, where it hides no curve."""
     if len(sets) > 1:
-        axis.legend()
+        axis.legend(loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0.1, ncols=_columns(sets))
+
+
+def _columns(sets: Mapping) -> int:
+    """Of a legend as wide as the figure."""
+    return max(1, min(len(sets), 100 // (8 + max(len(str(name)) for name in sets))))
 
 
 def _colours(sets: Mapping) -> list[Any]:
@@ -329,7 +336,7 @@ def _steps(ds: xr.Dataset, dated: bool) -> np.ndarray:
 
 def _short(value: float, _position: int) -> str:
     """A tick's label, short at every size: 20k, 1.6G, 0.02."""
-    return EngFormatter(sep="")(value) if abs(value) >= 1000 else f"{value:.3g}"
+    return EngFormatter(sep="")(value) if abs(value) >= 1000 else f"{value:.3g}".replace("-", "−")
 
 
 def _attributes_of(schema: Schema, one: xr.Dataset, width: int) -> str:

@@ -3,6 +3,8 @@
 python tests/benchmarks/run.py [metrics] [speed] [penalty] [matrix] [fidelity] [--seconds 60]
 """
 
+import dgkit  # noqa: F401, I001 (before torch: it sets how long idle threads spin)
+
 import argparse
 import platform
 import sys

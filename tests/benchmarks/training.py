@@ -124,8 +124,8 @@ def fidelity_rows(seconds: float = 60, seeds=(0, 1, 2), threads: int = 2) -> lis
             results.append(
                 {
                     "who": who,
-                    "autocorrelation MSE": float(report.autocorrelation_mse),
-                    "mid-range Wasserstein, views/day": float(report.mid_range_wasserstein),
+                    "autocorrelation MSE": report.autocorrelation_mse.item(),
+                    "mid-range Wasserstein, views/day": report.mid_range_wasserstein.item(),
                     "mid-range Wasserstein, decades": float(log_mid_range(real, fake)),
                     "largest attribute Jensen-Shannon divergence": float(report.attribute_jensen_shannon.max()),
                 }

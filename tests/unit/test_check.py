@@ -49,9 +49,17 @@ WRONG = {
 }
 
 
-class Odd:
+class Unsayable(Exception):
+    def __str__(self):
+        raise RuntimeError("no")
+
+
+class Odd(dict):
     def __eq__(self, other):
         raise RuntimeError("no")
+
+    def __iter__(self):
+        raise Unsayable
 
     __hash__ = None
 
@@ -75,7 +83,7 @@ def test_wrong_and_absurd_answers_get_a_hint_and_are_not_remembered(number):
     results = [check.answer(number, value) for value in answers]
 
     assert hint in results[0].message
-    for value in (None, [], {}, np.zeros(3), Odd(), object(), float("nan"), check, "x" * 1000):
+    for value in (None, [], {}, np.zeros(3), Odd(), object(), float("nan"), -np.inf, 7j, True, check, "x" * 1000):
         results.append(check.answer(number, value))
     assert not any(result.passed for result in results)
     assert all(result.message for result in results)
@@ -87,6 +95,15 @@ def test_real_pages_are_not_taken_for_generated_ones():
     real = web.isel(sample=web.domain == "en.wikipedia.org")
 
     assert "real pages" in check.answer("01.2", real).message
+    assert "real pages" in check.answer("01.2", real.assign(views=real.views.astype("f8"))).message
+
+
+def test_a_number_may_come_as_an_array_without_dims():
+    curve = dg.metrics.autocorrelation(dg.open_dataset("web").views, lags=20)
+
+    assert check.answer("00.3", curve.sel(lag=slice(4, 20)).idxmax("lag")).passed
+    assert check.answer("01.1", np.array(24)).passed
+    assert "this is float" in check.answer("01.1", np.array(24.5)).message
 
 
 def test_too_few_pages_and_swapped_reports_are_refused(model):
@@ -104,12 +121,36 @@ def test_results_read_without_colour_and_escape_what_is_in_them():
     assert "✓ passed" in check.Result("00.1", True, "yes")._repr_html_()
 
 
-def test_unknown_exercises_are_named():
-    with pytest.raises(ConfigError, match=r"no exercise '99.1'; there are 00.1"):
-        check.answer("99.1", 3)
+@pytest.mark.parametrize("unknown", ["99.1", 1.1, [], None])
+def test_unknown_exercises_are_named(unknown):
+    with pytest.raises(ConfigError, match=r"no exercise .*; there are 00.1, 00.2, .*01.3"):
+        check.answer(unknown, 3)
 
 
-@pytest.mark.parametrize("damaged", ["{", "[]", '{"passed": 3}', '{"passed": [1]}', "\x00"])
+def test_progress_reads_as_text_and_as_a_table():
+    check.answer("00.2", "domain")
+
+    assert "00.1  · open\n00.2  ✓ passed\n" in repr(check.progress())
+    assert repr(check.progress()).endswith(f"1 of {len(check.EXERCISES)} passed")
+    assert "<td>00.2</td><td>✓ passed</td>" in check.progress()._repr_html_()
+
+
+def test_progress_is_written_beside_and_renamed(monkeypatch):
+    check.answer("00.2", "domain")
+    before = Path(".dgkit/progress.json").read_text()
+
+    def full(self, *_):
+        raise OSError("no space left")
+
+    monkeypatch.setattr(Path, "replace", full)
+    with pytest.warns(UserWarning, match="no space left"):
+        assert check.answer("01.1", 24).passed
+
+    assert Path(".dgkit/progress.json").read_text() == before
+    assert [path.name for path in Path(".dgkit").iterdir()] == ["progress.json"]
+
+
+@pytest.mark.parametrize("damaged", ["{", "[]", '{"passed": 3}', '{"passed": [1]}', "\x00", "[" * 200_000])
 def test_a_damaged_progress_file_is_kept_aside(damaged):
     Path(".dgkit").mkdir()
     Path(".dgkit/progress.json").write_text(damaged)

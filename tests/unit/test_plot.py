@@ -1,12 +1,16 @@
 """Pictures: what stands on the axes is what the metrics say, with units, a legend and colours that differ."""
 
+from itertools import pairwise
+
 import matplotlib
 
 matplotlib.use("agg")
 
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 import pytest
+from IPython.core.interactiveshell import InteractiveShell
 
 import dgkit as dg
 from dgkit.errors import ConfigError, SchemaError
@@ -36,6 +40,24 @@ def test_autocorrelation_draws_the_metric_for_every_set(sets):
 
 
 @pytest.mark.parametrize(
+    ("time", "label"),
+    [
+        (pd.date_range("2024-01-01", periods=12, freq="D"), "lag (days)"),
+        (pd.date_range("2024-01-01", periods=12, freq="7D"), "lag (steps of 7 days)"),
+        (pd.date_range("2024-01-01", periods=12, freq="6h"), "lag (steps of 6 h)"),
+        (pd.date_range("2024-01-01", periods=12, freq="5min"), "lag (steps of 5 min)"),
+        (pd.date_range("2024-01-01", periods=12, freq="MS"), "lag (steps)"),
+        (np.arange(12) * 2.5, "lag (steps)"),
+    ],
+)
+def test_a_lag_is_called_days_only_where_a_step_is_a_day(time, label):
+    ds = small_dataset().assign_coords(time=time)
+
+    assert dg.plot.autocorrelation(ds).axes[0].get_xlabel() == label
+    assert dg.plot.autocorrelation({"a": ds, "b": small_dataset()}).axes[0].get_xlabel() == "lag (steps)"
+
+
+@pytest.mark.parametrize(
     ("of", "values", "label"),
     [
         ("mid_range", lambda ds: (ds.views.max("time") + ds.views.min("time")) / 2, "mid-range of views (views/day)"),
@@ -62,7 +84,18 @@ def test_attribute_bars_are_the_shares(sets):
     for got, ds in zip(widths, sets.values(), strict=True):
         assert got == pytest.approx([float((ds.domain == d).mean()) for d in ("de", "en", "fr")])
     assert [text.get_text() for text in figure.axes[0].get_yticklabels()] == ["de", "en", "fr"]
-    assert len(dg.plot.attributes(sets).axes) == 3
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == list(sets)
+
+
+def test_numeric_attributes_are_histograms_of_shares(sets):
+    axis = dg.plot.attributes(sets).axes[2]
+
+    assert axis.get_xlabel() == "size (GB)"
+    for stairs, ds in zip(axis.patches, sets.values(), strict=True):
+        values, edges, _ = stairs.get_data()
+        inside = [((ds["size"] >= a) & (ds["size"] < b)).sum().item() for a, b in pairwise(edges)]
+        inside[-1] += (ds["size"] == edges[-1]).sum().item()
+        assert values == pytest.approx(np.array(inside) / 40)
 
 
 def test_gallery_shows_whole_series_and_their_attributes(sets):
@@ -74,7 +107,37 @@ def test_gallery_shows_whole_series_and_their_attributes(sets):
     for axis, i in zip(drawn, np.random.default_rng(4).permutation(40)[:5], strict=True):
         np.testing.assert_array_equal(axis.lines[0].get_ydata(), ds.views.values[i])
         assert str(ds.domain.values[i]) in axis.get_title(loc="left")
+        assert axis.get_yscale() == "linear"
     assert "views (views/day)" in drawn[0].get_ylabel()
+
+
+def test_gallery_on_a_shared_axis_is_logarithmic_where_the_feature_says_so(sets):
+    views = dg.plot.series(sets, n=4, shared=True).axes
+    cpu = dg.plot.series(sets, "cpu", n=4, shared=True).axes
+
+    assert len(views) == 12
+    assert {axis.get_yscale() for axis in views} == {"log"} and len({axis.get_ylim() for axis in views}) == 1
+    assert {axis.get_yscale() for axis in cpu} == {"linear"} and len({axis.get_ylim() for axis in cpu}) == 1
+
+
+def test_a_series_of_one_step_can_be_seen():
+    ds = small_dataset().isel(sample=slice(0, 9))
+    ds["length"][:] = 1
+    for name, fill in {"views": np.nan, "cpu": np.nan, "state": ""}.items():
+        ds[name][:, 1:] = fill
+
+    assert {axis.lines[0].get_marker() for axis in dg.plot.series(ds, n=9).axes} == {"."}
+
+
+def test_a_notebook_shows_a_figure_once(monkeypatch):
+    monkeypatch.setattr(plt, "get_backend", lambda: "module://matplotlib_inline.backend_inline")
+    figure = dg.plot.cdf(small_dataset())
+    formatter = InteractiveShell.instance().display_formatter
+
+    formatter.format(figure)  # what a cell does with its last line, and the inline backend with what is still open
+
+    assert not plt.fignum_exists(figure.number)
+    assert figure.axes
 
 
 def test_length_histogram_sums_to_one(sets):
@@ -90,8 +153,20 @@ def test_history_shows_every_step(tiny_trainer):
     figure = dg.plot.history(tiny_trainer.model)
 
     assert [axis.get_ylabel() for axis in figure.axes] == ["Wasserstein estimate (1)", "loss (1)", "gradient norm (1)"]
+    assert [t.get_text() for t in figure.legends[0].get_texts()] == ["discriminator", "auxiliary", "generator"]
     raw = figure.axes[0].lines[0]
     np.testing.assert_allclose(raw.get_ydata(), [record.wasserstein for record in tiny_trainer.history])
+
+
+def test_long_names_do_not_squeeze_the_axes(sets):
+    named = {f"{name}, trained on the whole of the data with all the defaults": ds for name, ds in sets.items()}
+
+    for draw in (dg.plot.autocorrelation, dg.plot.attributes):
+        figure = draw(named)
+        figure.canvas.draw()
+        legend = (figure.legends or [figure.axes[0].get_legend()])[0].get_window_extent()
+        assert legend.x0 >= 0 and legend.x1 <= figure.bbox.x1 and legend.y1 <= figure.bbox.y1
+        assert figure.axes[0].get_window_extent().width > 0.8 * figure.bbox.width
 
 
 def test_a_single_set_needs_no_legend():
@@ -107,5 +182,20 @@ def test_what_cannot_be_drawn_is_named(sets, tiny_trainer):
         dg.plot.cdf(sets, of="middle")
     with pytest.raises(ConfigError, match="no training history"):
         dg.plot.history(tiny_trainer.model)
+    with pytest.raises(ConfigError, match="not int"):
+        dg.plot.history(3)
+    with pytest.raises(ConfigError, match="n=0"):
+        dg.plot.series(sets, n=0)
     with pytest.raises(SchemaError, match="not list"):
         dg.plot.cdf([1])
+
+
+def test_a_generated_set_that_lacks_what_is_drawn_is_named(sets):
+    for draw in (dg.plot.series, dg.plot.autocorrelation, dg.plot.cdf):
+        with pytest.raises(SchemaError, match=r"'two' has no 'views' on .*; it has 'cpu'"):
+            draw({**sets, "two": sets["two"].drop_vars("views")})
+    with pytest.raises(SchemaError, match="'two' has no 'domain'"):
+        dg.plot.attributes({**sets, "two": sets["two"].drop_vars("domain")})
+    numbers = sets["two"].assign(domain=("sample", np.arange(40.0)))
+    with pytest.raises(SchemaError, match="'domain' is float64 in 'two'; expected <U2"):
+        dg.plot.attributes({**sets, "two": numbers}, "domain")
