@@ -21,11 +21,11 @@ def test_the_weekly_rhythm_the_levels_and_the_attributes_of_web_are_learned():
     web = dg.open_dataset("web")
     untrained = dg.Trainer(web, dg.Config(sample_len=7)).model
 
-    model = dg.fit(web, dg.Config(steps=600, sample_len=7, ema=0.99), progress=False)
+    model = dg.fit(web, dg.Config(steps=500, sample_len=7, ema=0.99), progress=False)
 
     before, after = (dg.metrics.evaluate(web, m.sample(1500, seed=1)) for m in (untrained, model))
     assert before.autocorrelation_mse.item() > 0.1
-    assert after.autocorrelation_mse.item() < 0.03
+    assert after.autocorrelation_mse.item() < 0.04
     assert float(after.attribute_jensen_shannon.max()) < 0.03
     fake = model.sample(1500, seed=1)
     for name in ("domain", "access", "agent"):
@@ -37,7 +37,7 @@ def test_the_weekly_rhythm_the_levels_and_the_attributes_of_web_are_learned():
 @pytest.mark.slow
 def test_two_modes_of_length_are_learned_from_cluster():
     cluster = dg.open_dataset("cluster")
-    trainer = dg.Trainer(cluster, dg.Config(steps=700, sample_len=5, ema=0.99))
+    trainer = dg.Trainer(cluster, dg.Config(steps=400, sample_len=5, ema=0.99))
     untrained = trainer.model.sample(1500, seed=1)
     for _ in trainer:
         pass
@@ -56,7 +56,7 @@ def test_the_real_mba_arrays_train_and_sample():
     names = {"features": [("traffic", {"units": "byte", "scale": "log"}), "loss"], "attributes": ["a", "b", "c"]}
     ds = dg.from_npz(MBA, names=names)
 
-    fake = dg.fit(ds, dg.Config(steps=400, sample_len=4, ema=0.99), progress=False).sample(600, seed=1)
+    fake = dg.fit(ds, dg.Config(steps=300, sample_len=4, ema=0.99), progress=False).sample(600, seed=1)
 
     assert all(bool(np.isfinite(fake[name]).all()) for name in ("traffic", "loss"))
     bytes_of = [np.log10(part.traffic).quantile([0.1, 0.5, 0.9]).values for part in (ds, fake)]
