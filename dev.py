@@ -5,11 +5,15 @@ GPU, and dgkit itself. A second run finds all that done and starts at once; an i
 Standard library only.
 """
 
+from __future__ import annotations  # so that an older Python gets as far as saying that it is too old
+
 import argparse
 import hashlib
+import http.client
 import os
 import platform
 import shutil
+import signal
 import subprocess
 import sys
 import urllib.request
@@ -72,7 +76,7 @@ def bench(python: str, rest: list[str]) -> int:
 def set_up(extras: str) -> str:
     """The environment's Python, with torch and dgkit[extras] installed."""
     python = str(VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python"))
-    if subprocess.run([python, "-c", ""], capture_output=True).returncode if Path(python).exists() else True:
+    if subprocess.run([python, "-c", "import pip"], capture_output=True).returncode if Path(python).exists() else True:
         print("Making the environment in .venv ...", flush=True)
         if run([sys.executable, "-m", "venv", "--clear", str(VENV)]):
             sys.exit("That failed. On Debian and Ubuntu: sudo apt install python3-venv")
@@ -106,16 +110,31 @@ def reachable(address: str, seconds: float = 4) -> bool:
     try:
         with urllib.request.urlopen(urllib.request.Request(address + "/torch/", method="HEAD"), timeout=seconds):
             return True
-    except OSError:
+    except (OSError, http.client.HTTPException):
         return False
 
 
 def run(command: list[str]) -> int:
+    """The command's exit code. Ctrl-C and SIGTERM are for the command to answer; nothing is run after them."""
     os.environ.setdefault("GOMP_SPINCOUNT", "1000")  # as dgkit/_threads.py, for kernels that import torch first
-    try:
-        return subprocess.run(command, cwd=ROOT).returncode
-    except KeyboardInterrupt:  # the child has had it too, and said what it had to say
-        return 130
+    stopped = False
+
+    def stop(*_: object) -> None:
+        nonlocal stopped
+        stopped = True
+        child.terminate()
+
+    with subprocess.Popen(command, cwd=ROOT) as child:
+        before = signal.signal(signal.SIGTERM, stop)
+        while child.returncode is None:
+            try:
+                child.wait()
+            except KeyboardInterrupt:  # the child has had it too: JupyterLab asks back, pytest sums up
+                stopped = True
+    signal.signal(signal.SIGTERM, before)
+    if stopped:
+        sys.exit(child.returncode or 130)
+    return child.returncode
 
 
 if __name__ == "__main__":
