@@ -1,0 +1,49 @@
+"""Build what the browser runs, from sources to committed files: `python widgets/build.py` (needs Node and npm).
+
+Users need no Node: the built files ship with the package. Beside them lies a hash of the sources they were made from,
+which a test compares with the sources at hand.
+"""
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+JS, STATIC = HERE / "js", HERE / "dgkit_widgets" / "static"
+
+
+def js_sources() -> list[Path]:
+    """The files that the anywidgets' bundles are made from."""
+    return sorted([*JS.glob("src/**/*.js"), *JS.glob("src/**/*.css"), JS / "package.json", JS / "package-lock.json"])
+
+
+def digest(paths: list[Path]) -> str:
+    """sha256 over the files' names and contents, the same whatever the system's line ends."""
+    total = hashlib.sha256()
+    for path in paths:
+        total.update(path.relative_to(HERE).as_posix().encode() + b"\0" + path.read_bytes().replace(b"\r\n", b"\n"))
+    return total.hexdigest()
+
+
+def build_js() -> None:
+    """Bundle every widgets/js/src/NAME.js into dgkit_widgets/static/NAME.js (and .css)."""
+    npm("ci", cwd=JS)
+    entries = [str(path.relative_to(JS)) for path in sorted(JS.glob("src/*.js"))]
+    esbuild = JS / "node_modules" / "esbuild" / "bin" / "esbuild"
+    options = ["--bundle", "--minify", "--format=esm", "--target=es2022", f"--outdir={STATIC}", "--legal-comments=none"]
+    subprocess.run(["node", str(esbuild), *entries, *options], cwd=JS, check=True)
+    (STATIC / "sources.sha256").write_text(digest(js_sources()) + "\n")
+
+
+def npm(*arguments: str, cwd: Path) -> None:
+    program = shutil.which("npm")
+    if program is None:
+        sys.exit("npm is not on the PATH: rebuilding needs Node 20 or newer. Using dgkit does not.")
+    subprocess.run([program, *arguments, "--no-audit", "--no-fund"], cwd=cwd, check=True, env={**os.environ})
+
+
+if __name__ == "__main__":
+    build_js()

@@ -1,0 +1,150 @@
+// Line charts on uPlot, with what it lacks: theme colours, a keyboard cursor, a spoken summary, bands, no mouse needed.
+
+import uPlot from "uplot";
+import "uplot/dist/uPlot.min.css";
+import { h, oncePerFrame, short } from "./dom.js";
+import { DASHES, onTheme, theme } from "./theme.js";
+
+/**
+ * A chart that grows with its container.
+ *
+ * options: { title, x: { label, log }, y: { label, log, range: [low, high] }, height = 180, sync: a string shared by
+ * charts whose cursors move together }.
+ * Returns { set, destroy, root }. `set({ x, series })`: x ascending numbers, each series { name, y, real, band: [low, high] }
+ * with null (or NaN) for gaps; `real: true` draws it in the text colour, `colour: k` fixes its place in the palette.
+ */
+export function lineChart(container, options) {
+  const { title, x: xAxis, y: yAxis, height = 180, sync } = options;
+  const readout = h("div", { class: "dgkit-readout", "aria-live": "off" });
+  const place = h("div", { class: "dgkit-plot" });
+  const root = h("div", { class: "dgkit-chart", tabindex: "0", role: "group", "aria-roledescription": "line chart" },
+    h("div", { class: "dgkit-chart-title", "aria-hidden": "true" }, title), place, readout);
+  const summary = h("span", { class: "dgkit-visually-hidden" });
+  root.append(summary);
+  container.append(root);
+  let plot = null, shown = null, shape = "", cursor = null, focused = false;
+
+  const width = () => Math.max(160, place.clientWidth || container.clientWidth || 320);
+
+  function columns({ x, series }) {
+    const data = [Array.from(x)];
+    for (const one of series) {
+      const clean = (values) => Array.from(values, (v) => (v === null || !Number.isFinite(v) || (yAxis.log && v <= 0) ? null : v));
+      data.push(clean(one.y));
+      if (one.band) data.push(clean(one.band[0]), clean(one.band[1]));
+    }
+    return data;
+  }
+
+  function build(state) {
+    plot?.destroy();
+    const colours = theme(root);
+    const lines = [{}], bands = [];
+    let k = 0;
+    for (const one of state.series) {
+      const place = one.colour ?? (one.real ? -1 : k++);
+      const stroke = one.real ? colours.fg : colours.palette[place % colours.palette.length];
+      lines.push({ label: one.name, stroke, width: one.real ? 2 : 1.75, dash: one.real ? [] : DASHES[place % DASHES.length], points: { show: state.x.length < 2 || one.points === true, size: 6, fill: stroke }, spanGaps: false });
+      if (one.band) {
+        const edge = { stroke: "transparent", width: 0, points: { show: false } };
+        lines.push(edge, { ...edge });
+        bands.push({ series: [lines.length - 1, lines.length - 2], fill: withAlpha(stroke, 0.22) });
+      }
+    }
+    const axis = (given, more) => ({
+      label: given.label, stroke: colours.fg, grid: { stroke: colours.grid, width: 1 }, ticks: { stroke: colours.grid, width: 1 },
+      font: "11px system-ui, sans-serif", labelFont: "12px system-ui, sans-serif", labelSize: 20,
+      values: (_, ticks) => ticks.map((v) => (v === null ? null : tick(v))), ...more,
+    });
+    const wanted = yAxis.range && yAxis.range.every(Number.isFinite) ? { range: () => yAxis.range } : {};
+    plot = new uPlot({
+      width: width(), height, legend: { show: false }, padding: [8, 10, 0, 0],
+      cursor: { drag: { x: false, y: false }, points: { size: 7 }, ...(sync ? { sync: { key: sync, setSeries: false } } : {}) },
+      scales: { x: { time: false, distr: xAxis.log ? 3 : 1 }, y: { distr: yAxis.log ? 3 : 1, ...wanted } },
+      axes: [axis(xAxis, { size: 30 }), axis(yAxis, { size: 48 })], series: lines, bands,
+      hooks: { setCursor: [(u) => { cursor = u.cursor.idx ?? null; read(); }] },
+    }, columns(state), place);
+  }
+
+  /** What the cursor is at, as text: by mouse and by keyboard alike. */
+  function read() {
+    const at = cursor;
+    const colours = theme(root);
+    readout.replaceChildren();
+    let k = 0;
+    const spoken = [];
+    if (at !== null && shown && at < shown.x.length) readout.append(h("span", {}, `${xAxis.label}: ${short(shown.x[at])}`));
+    for (const one of shown?.series ?? []) {
+      const place = one.colour ?? (one.real ? -1 : k++);
+      const colour = one.real ? colours.fg : colours.palette[place % colours.palette.length];
+      const value = at === null ? "" : ` ${short(one.y[at])}` + (one.band ? ` (${short(one.band[0][at])} to ${short(one.band[1][at])})` : "");
+      const dash = one.real ? [] : DASHES[place % DASHES.length];
+      readout.append(h("span", { class: "dgkit-key" }, swatch(colour, dash), one.name + value));
+      spoken.push(one.name + value);
+    }
+    if (focused && at !== null) summary.textContent = `${xAxis.label} ${short(shown.x[at])}: ${spoken.join(", ")}`;
+  }
+
+  const draw = oncePerFrame(() => {
+    if (!shown) return;
+    const now = JSON.stringify(shown.series.map((s) => [s.name, !!s.real, !!s.band, s.colour, !!s.points])) + (shown.x.length < 2);
+    if (!plot || now !== shape) build(shown);
+    else plot.setData(columns(shown));
+    shape = now;
+    root.setAttribute("aria-label", describe(title, xAxis, yAxis, shown));
+    read();
+  });
+
+  const resize = new ResizeObserver(() => { if (plot && Math.abs(plot.width - width()) > 1) plot.setSize({ width: width(), height }); });
+  resize.observe(place);
+  const stopTheme = onTheme(() => { shape = ""; draw(); });
+  root.addEventListener("keydown", (event) => {
+    if (!plot || !shown?.x.length) return;
+    const step = { ArrowLeft: -1, ArrowRight: 1, PageUp: -10, PageDown: 10, Home: -Infinity, End: Infinity }[event.key];
+    if (step === undefined) return;
+    event.preventDefault();
+    event.stopPropagation();
+    const last = shown.x.length - 1;
+    const at = Math.min(last, Math.max(0, (cursor ?? (step > 0 ? -1 : last + 1)) + step));
+    plot.setCursor({ left: plot.valToPos(shown.x[at], "x"), top: plot.bbox.height / 2 / devicePixelRatio });
+  });
+  root.addEventListener("focus", () => { focused = true; summary.setAttribute("aria-live", "polite"); });
+  root.addEventListener("blur", () => { focused = false; summary.textContent = ""; });
+
+  return {
+    root,
+    set(state) { shown = state; draw(); },
+    destroy() { draw.cancel(); resize.disconnect(); stopTheme(); plot?.destroy(); root.remove(); },
+  };
+}
+
+/** A short stroke in a series' colour and dash, for legends. */
+export function swatch(colour, dash = []) {
+  const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+  for (const [name, value] of Object.entries({ width: 26, height: 8, "aria-hidden": "true" })) svg.setAttribute(name, value);
+  const line = document.createElementNS("http://www.w3.org/2000/svg", "line");
+  for (const [name, value] of Object.entries({ x1: 1, x2: 25, y1: 4, y2: 4, stroke: colour, "stroke-width": 2.5, "stroke-dasharray": dash.join(" ") }))
+    line.setAttribute(name, value);
+  svg.append(line);
+  return svg;
+}
+
+function describe(title, xAxis, yAxis, { x, series }) {
+  const parts = series.map((one) => {
+    const values = Array.from(one.y).filter((v) => v !== null && Number.isFinite(v));
+    if (!values.length) return `${one.name}: no values`;
+    return `${one.name}: from ${short(values.reduce((a, b) => Math.min(a, b)))} to ${short(values.reduce((a, b) => Math.max(a, b)))}, last ${short(values.at(-1))}`;
+  });
+  return `${title}. ${yAxis.label} against ${xAxis.label}. ${parts.join(". ")}. ${x.length ? "Left and right arrow keys read values." : ""}`;
+}
+
+function withAlpha(colour, alpha) {
+  const parts = [1, 3, 5].map((k) => parseInt(colour.slice(k, k + 2), 16));
+  return `rgba(${parts.join(",")},${alpha})`;
+}
+
+function tick(value) {
+  const size = Math.abs(value);
+  if (size >= 1e5 || (size !== 0 && size < 1e-3)) return value.toExponential(0).replace("e+", "e");
+  return String(Number(value.toPrecision(6)));
+}
