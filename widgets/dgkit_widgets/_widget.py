@@ -72,7 +72,7 @@ class Widget(anywidget.AnyWidget):
         data, metadata = bundle
         text = (
             f"This is a {type(self).__name__}, a live widget. It needs a running kernel and JavaScript: open the "
-            "notebook with `make lab` (or in JupyterLab, Notebook 7 or Voila with dgkit[lab] installed) and run the cell "
+            "notebook with `make lab` (or in JupyterLab, Notebook 7 or Voila with dgkit[lab]) and run the cell "
             "again. "
             f"{self.without_browser()}"
         )
