@@ -3,7 +3,7 @@ PYTHON ?= python3
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lab test lint bench
+.PHONY: help setup lab test lint bench record build
 
 help:  ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-8s %s\n", $$1, $$2}'
@@ -22,3 +22,9 @@ lint:  ## ruff, mypy, notebooks without outputs
 
 bench:  ## the benchmarks, in one table; ARGS="speed" runs a part
 	@$(PYTHON) dev.py bench $(ARGS)
+
+record:  ## compute what is missing of the recorded runs; ARGS="sample_len" only that one
+	@$(PYTHON) dev.py record $(ARGS)
+
+build:  ## bundle the widgets' JavaScript and the JupyterLab extension (needs Node; using dgkit does not)
+	@$(PYTHON) dev.py build

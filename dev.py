@@ -29,8 +29,11 @@ TASKS = {
     "test": "lint, type-check and run all tests (further arguments go to pytest)",
     "lint": "ruff, mypy and the check that notebooks hold no outputs",
     "bench": "the benchmarks, in one table (further arguments: which)",
+    "record": "compute what is missing of the recorded runs in data/runs, hours at most (further arguments: which)",
+    "build": "bundle the widgets' JavaScript and the JupyterLab extension (needs Node; using dgkit does not)",
 }
-EXTRAS = {"setup": "lab", "lab": "lab", "test": "test", "lint": "test", "bench": "test,bench"}
+EXTRAS = dict.fromkeys(("setup", "lab", "record"), "lab") | dict.fromkeys(("test", "lint", "build"), "test")
+EXTRAS["bench"] = "test,bench"
 
 
 def main() -> int:
@@ -40,7 +43,8 @@ def main() -> int:
     parser.add_argument("task", choices=TASKS, help="; ".join(f"{name}: {what}" for name, what in TASKS.items()))
     task, rest = parser.parse_known_args()
     python = set_up(EXTRAS[task.task])
-    return {"setup": lambda *_: 0, "lab": lab, "test": test, "lint": lint, "bench": bench}[task.task](python, rest)
+    tasks = {"lab": lab, "test": test, "lint": lint, "bench": bench, "record": record, "build": build}
+    return tasks[task.task](python, rest) if task.task in tasks else 0
 
 
 def lab(python: str, rest: list[str]) -> int:
@@ -71,6 +75,14 @@ def lint(python: str, _: list[str]) -> int:
 
 def bench(python: str, rest: list[str]) -> int:
     return run([python, "tests/benchmarks/run.py", *rest])
+
+
+def record(python: str, rest: list[str]) -> int:
+    return run([python, "-m", "dgkit.experiments", "record", *(rest or ["--all"])])
+
+
+def build(python: str, rest: list[str]) -> int:
+    return run([python, "widgets/build.py", *rest])
 
 
 def set_up(extras: str) -> str:
