@@ -1,7 +1,7 @@
 """Checks of the course's exercises: at once, with a hint on failure, and a record of what was passed.
 
 An exercise is a function that looks at an answer and raises `Wrong` with what to think about next. The truth is
-computed from the data, not typed in. What was passed is kept in `.dgkit/progress.json` of the current folder.
+computed from the data, not typed in. What was passed is kept in `dgkit-progress.json` of the current folder.
 Left out: grading; anyone can read the solutions here.
 """
 
@@ -24,7 +24,7 @@ from dgkit.datasets import open_dataset
 from dgkit.errors import ConfigError, SchemaError
 from dgkit.schema import validate
 
-PROGRESS = Path(".dgkit") / "progress.json"
+PROGRESS = Path("dgkit-progress.json")  # not hidden: Jupyter serves no hidden files, and the course panel reads it
 EXERCISES: dict[str, Callable[[Any], str]] = {}
 
 
@@ -227,7 +227,6 @@ def _remember(exercise: str) -> None:
     passed = sorted({*_read(), exercise})
     beside = PROGRESS.with_suffix(f".{os.getpid()}")
     try:
-        PROGRESS.parent.mkdir(exist_ok=True)
         beside.write_text(json.dumps({"passed": passed}, indent=1))
         beside.replace(PROGRESS)
     except OSError as error:

@@ -1,0 +1,76 @@
+"""List the chapters for the JupyterLab extension: `python widgets/course.py` (needs no Node).
+
+Everything in widgets/labextension/course.json is read from notebooks/NN_name.ipynb: title and question from the first
+cell, exercises from the calls of dgkit.check. The minutes are an estimate from the chapter's length; an author who has
+timed a chapter puts {"dgkit": {"minutes": 40}} into the notebook's metadata. Left out: the chapters' text, which ships
+as the notebooks themselves.
+"""
+
+import json
+import math
+import re
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+COURSE = ROOT / "widgets" / "labextension" / "course.json"
+WORDS_A_MINUTE = 150  # prose with formulas, read to be understood
+MINUTES_A_CELL = 0.5  # run it and look at what it shows
+MINUTES_AN_EXERCISE = 5
+
+
+def chapters(folder: Path = ROOT / "notebooks") -> list[dict]:
+    """What is known of each chapter in the folder, in the course's order."""
+    return [chapter(path) for path in sorted(folder.glob("[0-9][0-9]_*.ipynb")) if "-copy" not in path.stem]
+
+
+def chapter(path: Path) -> dict:
+    """Number, file, title, question, minutes and exercises of one chapter.
+
+    Raises
+    ------
+    ValueError
+        The first cell has no heading "# NN Title" or the chapter asks no question.
+    """
+    notebook = json.loads(path.read_text(encoding="utf-8"))
+    code = ["".join(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == "code"]
+    prose = ["".join(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == "markdown"]
+    heading = re.match(r"# (\d\d) (.+)", prose[0])
+    if not heading or not path.name.startswith(heading[1]):
+        raise ValueError(f"{path.name}: the first cell must begin with '# {path.name[:2]} Title'.")
+    question = re.search(r"\*\*The question\.\*\*\s(.+?)(\n\n|$)", prose[0], re.DOTALL)
+    asked = re.findall(r"(?:^|(?<=[.?!] ))[^.?!]*\?", plain(question[1])) if question else []
+    if not asked:
+        raise ValueError(f"{path.name}: the first cell must have a paragraph '**The question.** ...?'.")
+    exercises = sorted(set(re.findall(r"check\.answer\(\s*[\"']([\d.]+)[\"']", "\n".join(code))))
+    estimate = (
+        sum(len(text.split()) for text in prose) / WORDS_A_MINUTE
+        + len(code) * MINUTES_A_CELL
+        + len(exercises) * MINUTES_AN_EXERCISE
+    )
+    minutes = notebook["metadata"].get("dgkit", {}).get("minutes", 5 * math.ceil(estimate / 5))
+    return {
+        "number": heading[1],
+        "file": path.name,
+        "title": plain(heading[2]),
+        "question": asked[0].strip(),
+        "minutes": minutes,
+        "exercises": exercises,
+    }
+
+
+def plain(markdown: str) -> str:
+    """The text without emphasis, code marks, links and line ends."""
+    return " ".join(re.sub(r"\[([^\]]*)\]\([^)]*\)|[*`]", r"\1", markdown).split())
+
+
+def text() -> str:
+    return json.dumps({"chapters": chapters()}, indent=1, ensure_ascii=False) + "\n"
+
+
+if __name__ == "__main__":
+    try:
+        COURSE.write_text(text(), encoding="utf-8")
+    except ValueError as error:
+        sys.exit(str(error))
+    print(f"{COURSE.relative_to(ROOT)}: {len(chapters())} chapters")
