@@ -148,7 +148,23 @@ class Trainer:
             self._good = self.state()
         start = time.perf_counter()
         measured = self.step_discriminator() | self.step_generator()
-        record = StepRecord(step=self.step + 1, seconds=time.perf_counter() - start, **measured)
+        return self.record(measured, time.perf_counter() - start)
+
+    def record(self, measured: dict[str, float], seconds: float) -> StepRecord:
+        """Count a discriminator and a generator step taken by hand as the full step that they are.
+
+        Parameters
+        ----------
+        measured : dict
+            What `step_discriminator` returned, joined with what the `step_generator` right after it returned.
+        seconds : float
+            Wall time of both.
+
+        Raises
+        ------
+        DivergenceError
+        """
+        record = StepRecord(step=self.step + 1, seconds=seconds, **measured)
         self._check(record)
         self.history.append(record)
         return record

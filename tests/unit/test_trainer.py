@@ -38,6 +38,17 @@ def test_a_full_step_is_exactly_its_two_half_steps(small, tiny_config):
     assert_same(without_history, {k: v for k, v in weights(halves).items() if not k.startswith("history")})
 
 
+def test_half_steps_taken_by_hand_count_as_a_step_when_recorded(small, tiny_config):
+    whole, halves = Trainer(small, tiny_config), Trainer(small, tiny_config)
+    expected = [next(whole) for _ in range(2)]
+
+    measured = halves.step_discriminator() | halves.step_generator()
+    made = [halves.record(measured, 0.5), next(halves)]
+
+    assert [r | {"seconds": 0} for r in map(vars, made)] == [r | {"seconds": 0} for r in map(vars, expected)]
+    assert halves.step == 2 and halves.history[0].seconds == 0.5
+
+
 def test_half_steps_change_only_their_own_networks(tiny_trainer):
     def parameters(*names):
         return [p.detach().clone() for name in names for p in getattr(tiny_trainer, name).parameters() if p.ndim == 2]
