@@ -3,4 +3,6 @@
 Every widget is a plain Python object first: what a button does is a method, and what the browser shows are traits.
 """
 
-__all__: list[str] = []
+from dgkit_widgets.painter import DistributionPainter
+
+__all__ = ["DistributionPainter"]

@@ -60,7 +60,8 @@ export function shell(el, model, name) {
   const alert = h("div", { class: "dgkit-error", role: "alert", hidden: true });
   const live = h("div", { class: "dgkit-visually-hidden", role: "status", "aria-live": "polite" });
   const body = h("div", { class: "dgkit-body" });
-  const root = h("section", { class: "dgkit", "aria-label": name }, alert, body, live);
+  const keys = { "data-lm-suppress-shortcuts": "true" };  // else JupyterLab's command mode takes arrows and letters
+  const root = h("section", { class: "dgkit", "aria-label": name, ...keys }, alert, body, live);
   el.append(root);
   const showError = () => {
     const text = model.get("error");
@@ -86,6 +87,20 @@ export function oncePerFrame(draw) {
   let asked = 0;
   const ask = () => { asked ||= requestAnimationFrame(() => { asked = 0; draw(); }); };
   ask.cancel = () => { cancelAnimationFrame(asked); asked = 0; };
+  return ask;
+}
+
+/** Call `f` at once, then at most `hz` times a second, the last call always; `.now()` runs a waiting call at once. */
+export function atMost(hz, f) {
+  let timer = null, waiting = false;
+  const run = () => {
+    waiting = false;
+    timer = setTimeout(() => { timer = null; if (waiting) run(); }, 1000 / hz);
+    f();
+  };
+  const ask = () => { if (timer) waiting = true; else run(); };
+  ask.now = () => { if (waiting) { clearTimeout(timer); run(); } };
+  ask.cancel = () => { clearTimeout(timer); timer = null; waiting = false; };
   return ask;
 }
 
