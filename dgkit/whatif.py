@@ -1,0 +1,456 @@
+"""What if the attributes were distributed otherwise? Three ways to ask a trained model; none changes its series.
+
+Follows `example_retraining_attribute` of the original code and Section 6.1 of Lin et al. 2020:
+
+- `retrain_attributes`: a new attribute generator, trained against the wanted distribution; the others stay.
+- `rejection_sample`: draw from the old one, and reject until the distribution is right ("clearly inefficient").
+- `sample_target`: draw the attributes from the wanted distribution itself, and generate series for them.
+
+For retraining, the original sets features, flags and min/max attributes to zero, real and generated, and starts both
+discriminators anew: they learn P(attributes) alone. Here they read the attributes alone. So the min/max and the feature
+generator need not run and cannot change (there, the batch-norm statistics of the first drift to the new mix), and the
+gradient penalty leaves out the slope along the zeros, which the original counts. Both discriminators are kept: the same
+game from two starts, the generator descends the weighted sum.
+Left out: whether P(series | attributes) outlives such a change. No model of one dataset can know; chapter 07 shows it.
+
+Letters for shapes: N samples in the batch, K rows that stand for a distribution, A attribute width.
+"""
+
+import copy
+import math
+import time
+import warnings
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any, cast
+
+import numpy as np
+import torch
+import xarray as xr
+from torch import Tensor, nn
+from tqdm.auto import trange
+
+from dgkit.errors import ConfigError, DivergenceError, SchemaError
+from dgkit.losses import critic_loss, generator_loss
+from dgkit.model import DoppelGANger
+from dgkit.networks import AttributeGenerator, Discriminator, harden
+
+DRAWS = 100_000  # of a model's attribute generator, to know how often it makes which attributes
+TOLERANCE = 1e-3  # of a sum of probabilities: 0.333 three times is well meant
+
+
+def retrain_attributes(
+    model: DoppelGANger, target: Any, *, steps: int = 500, seed: int = 0, progress: bool = True
+) -> DoppelGANger:
+    """A copy of `model` with a new attribute generator, trained until its attributes are distributed as in `target`.
+
+    Parameters
+    ----------
+    model : DoppelGANger
+        Stays as it is.
+    target : mapping or Dataset, or an object whose `target` is one
+        The wanted distribution:
+
+        - {"end_event": {"EVICT": 0.1, "FINISH": 0.9}}: the share of every category, none where it is left out. Given
+          these, the other attributes stay distributed as the model generates them: of all distributions with this
+          margin, it is the closest to the model's own in Kullback-Leibler divergence.
+        - {("end_event", "job_class"): {("EVICT", "small"): 0.1, ...}}: the same for combinations. Where they name all
+          attributes, nothing is taken from the model. Several margins must all hold (iterative proportional fitting).
+        - a Dataset: its rows, each as likely as the others. Only the attributes are read.
+        - an object with a `target`, such as the widget `DistributionPainter`.
+    steps : int
+        Training steps (batches). 500 do for a dozen combinations of categories, a thousand combinations need more.
+    seed : int
+        Of the new weights, batches and noise.
+    progress : bool
+        Show a bar.
+
+    Returns
+    -------
+    DoppelGANger
+        Its `history` is that of the retraining. Its discriminators are the new ones, which judge attributes alone: the
+        old ones have seen the old distribution and would give it away.
+
+    Raises
+    ------
+    SchemaError
+        `target` has an attribute or a category the model was not trained with.
+    ConfigError
+        The model has no attributes. `target` holds no probabilities, contradicts itself, gives shares to a continuous
+        attribute, or asks for what the model never generates. `steps` is below 1.
+    DivergenceError
+        A loss is not finite.
+
+    Warns
+    -----
+    UserWarning
+        Over 1 % of `target` are combinations of categories that the model never generates.
+
+    Source
+    ------
+    `example_retraining_attribute` and `fix_feature_network` of the original code; paper, Section 6.1.
+
+    Examples
+    --------
+    >>> from dgkit import Config, Trainer
+    >>> from dgkit.simulate import cluster
+    >>> trainer = Trainer(cluster(200), Config(steps=20, sample_len=10))
+    >>> model = [trainer.model for _ in trainer][-1]
+    >>> target = {"job_class": {"small": 0.1, "medium": 0.1, "large": 0.8}}
+    >>> changed = retrain_attributes(model, target, steps=200, progress=False)
+    >>> bool((changed.sample(500).job_class == "large").mean() > 0.6)
+    True
+    >>> given = {"job_class": "small", "end_event": "FINISH"}
+    >>> changed.sample(3, attributes=given).equals(model.sample(3, attributes=given))
+    True
+    """
+    if isinstance(steps, bool) or not isinstance(steps, int | np.integer) or steps < 1:
+        raise ConfigError(f"steps={steps!r} must be a whole number of at least 1.")
+    rows, weights = _rows_of(model, target)
+    config, real_rows = model.config, torch.from_numpy(rows)
+    rng = torch.Generator().manual_seed(seed)
+    batches = np.random.default_rng(seed).choice(len(rows), (steps, config.batch_size), p=weights)
+    with torch.random.fork_rng(devices=[]):  # initial weights from the seed, the global stream untouched
+        torch.manual_seed(seed)
+        heads, sizes = model.encoder.attribute_heads, (config.discriminator_units, config.discriminator_layers)
+        generator = AttributeGenerator(config.noise, heads, config.attribute_units, config.attribute_layers)
+        critics = {"discriminator": Discriminator(rows.shape[1], *sizes)}
+        if model.auxiliary is not None:
+            critics["auxiliary"] = Discriminator(rows.shape[1], *sizes)
+    weight = {"discriminator": 1.0, "auxiliary": config.auxiliary_weight}
+    penalty = {"discriminator": config.penalty, "auxiliary": config.auxiliary_penalty}
+    adams = {
+        name: torch.optim.Adam(net.parameters(), getattr(config, f"{name}_lr"), (config.beta1, 0.999), fused=True)
+        for name, net in {"generator": generator, **critics}.items()
+    }
+    average = copy.deepcopy(generator)
+    history: list[dict[str, float]] = []
+    for step in trange(1, steps + 1, unit="step", disable=not progress):
+        start, record = time.perf_counter(), {}
+        real = real_rows[batches[step - 1]]  # (N, A)
+        fake = generator(torch.randn((config.batch_size, config.noise), generator=rng))  # (N, A), soft
+        loss = torch.zeros(())
+        for name, critic in critics.items():
+            alpha = torch.rand((config.batch_size, 1), generator=rng)
+            judged = critic_loss(critic, real, fake.detach(), alpha, penalty[name])
+            record[f"{name}_gradient"] = _step(adams[name], judged.loss)
+            prefix = "" if name == "discriminator" else f"{name}_"
+            parts = zip((f"{name}_loss", f"{prefix}wasserstein", f"{prefix}penalty"), judged, strict=True)
+            record |= {part: float(value.detach()) for part, value in parts}
+            loss = loss + weight[name] * generator_loss(critic, fake)
+        record |= {"generator_loss": float(loss.detach()), "generator_gradient": _step(adams["generator"], loss)}
+        if not all(math.isfinite(value) for value in record.values()):
+            raise DivergenceError(
+                f"retraining diverged at step {step}: a loss is not finite. Its learning rates are those of "
+                "model.config: set it to dataclasses.replace(model.config, generator_lr=...) and try again.",
+                step,
+            )
+        _blend(average, generator, max(0.01, 1 / step))
+        history.append(record | {"seconds": time.perf_counter() - start})
+    changed = copy.deepcopy(model)
+    changed.generator.attribute = average.eval().requires_grad_(False)
+    minmax = sum(head.width for head in model.encoder.minmax_heads)
+    for name, critic in critics.items():
+        _widen(getattr(changed, name), critic, minmax)
+    columns = {name: ("step", np.array([record[name] for record in history])) for name in history[0]}
+    changed.history = xr.Dataset(columns, {"step": np.arange(1, steps + 1)})
+    return changed
+
+
+def rejection_sample(
+    model: DoppelGANger, target: Any, n: int, *, seed: int = 0, most_draws: int = 1_000_000
+) -> xr.Dataset:
+    """Series of `model` whose attributes are distributed as in `target`: draw attributes, keep some, generate for them.
+
+    A draw is kept with probability r / max r, where r = target / model is the ratio of the probabilities of its
+    combination of categories. So the share that is kept is 1 / max r in the mean: `expected_acceptance_rate`.
+
+    Parameters
+    ----------
+    model, target
+        As in `retrain_attributes`. The model's probabilities are counted in `DRAWS` of its draws.
+    n : int
+        Series to return.
+    seed : int
+        Of the noise.
+    most_draws : int
+        Of attributes, before giving up. A draw costs little here, because the series come after the attributes; with a
+        model that makes both at once, such as the naive GAN, it costs a series.
+
+    Returns
+    -------
+    Dataset
+        `attrs` holds `acceptance_rate` (kept / drawn until the n-th was kept) and `expected_acceptance_rate`.
+
+    Raises
+    ------
+    SchemaError, ConfigError
+        As `retrain_attributes`. Also ConfigError: `target` has combinations the model never generates, or is a Dataset
+        with continuous attributes (their densities are not known); n needs more than `most_draws`.
+
+    Source
+    ------
+    Paper, Section 6.1: "The naive way is to rejection sample the metadata to a different desired distribution."
+    """
+    _check_n(n)
+    rows, weights = _rows_of(model, target)
+    continuous = [variable.name for variable in model.encoder.schema.attributes if variable.kind == "continuous"]
+    if continuous and isinstance(_unwrapped(target), xr.Dataset):
+        raise ConfigError(
+            f"attribute {continuous[0]!r} is continuous: how likely the model makes each of its values is not known, "
+            "so its draws cannot be rejected. Use sample_target or retrain_attributes."
+        )
+    wanted: Counter = Counter()
+    for combination, share in zip(_combinations(model, rows), weights, strict=True):
+        wanted[combination] += share
+    made = Counter(_combinations(model, _generated(model)))
+    never = [combination for combination, share in wanted.items() if share > 0 and combination not in made]
+    if never:
+        raise ConfigError(
+            f"in {DRAWS} draws the model made no {_in_words(model, never[0])}, of which the target wants "
+            f"{wanted[never[0]]:.3g}: rejection cannot reach it. Use sample_target or retrain_attributes."
+        )
+    ratio = {combination: wanted[combination] * DRAWS / count for combination, count in made.items()}
+    rate = 1 / max(ratio.values())
+    if n / rate > most_draws:
+        raise ConfigError(
+            f"one draw in {1 / rate:.0f} is kept, so n={n} takes about {n / rate:.0f} draws, more than "
+            f"most_draws={most_draws}. Use sample_target or retrain_attributes, or raise most_draws."
+        )
+    rng, uniform = torch.Generator().manual_seed(seed), np.random.default_rng(seed)
+    kept, drawn = [np.empty((0, rows.shape[1]), np.float32)], 0
+    while (found := sum(map(len, kept))) < n:
+        if drawn > 2 * most_draws:  # far more than expected: the counted probabilities were wrong
+            raise ConfigError(f"{drawn} draws gave {found} of n={n}. Use sample_target or retrain_attributes.")
+        some = _generated(model, 10_000, rng)
+        odds = np.array([ratio.get(combination, 0.0) for combination in _combinations(model, some)])
+        places = np.flatnonzero(uniform.random(len(some)) < odds * rate)[: n - found]
+        kept.append(some[places])
+        drawn += int(places[-1]) + 1 if found + len(places) == n else len(some)
+    result = model.sample(attributes=_attributes(model, np.concatenate(kept)), seed=seed)
+    return result.assign_attrs(acceptance_rate=n / drawn, expected_acceptance_rate=rate)
+
+
+def sample_target(model: DoppelGANger, target: Any, n: int, *, seed: int = 0) -> xr.Dataset:
+    """Series of `model` for attributes drawn from `target` itself: no training and no rejection.
+
+    Parameters
+    ----------
+    model, target
+        As in `retrain_attributes`.
+    n : int
+        Series to return.
+    seed : int
+        Of the attributes and the noise.
+
+    Returns
+    -------
+    Dataset
+
+    Raises
+    ------
+    SchemaError, ConfigError
+        As `retrain_attributes`.
+    """
+    _check_n(n)
+    rows, weights = _rows_of(model, target)
+    chosen = np.random.default_rng(seed).choice(len(rows), n, p=weights)
+    return model.sample(attributes=_attributes(model, rows[chosen]), seed=seed)
+
+
+def _step(adam: torch.optim.Adam, loss: Tensor) -> float:
+    """One step of this optimiser's parameters alone; returns the gradient's norm."""
+    parameters = adam.param_groups[0]["params"]
+    gradients = torch.autograd.grad(loss, parameters, retain_graph=True)
+    for parameter, gradient in zip(parameters, gradients, strict=True):
+        parameter.grad = gradient
+    adam.step()
+    return float(torch.nn.utils.get_total_norm(gradients))
+
+
+def _blend(average: nn.Module, network: nn.Module, share: float) -> None:
+    """Move `average` by this share to `network`: single steps of the game circle around what they approach."""
+    for old, new in zip(average.state_dict().values(), network.state_dict().values(), strict=True):
+        old.lerp_(new, share) if old.is_floating_point() else old.copy_(new)
+
+
+@torch.no_grad()
+def _widen(network: Discriminator, critic: Discriminator, minmax: int) -> None:
+    """Make `network`, which reads (features,) attributes, min/max, give the scores of `critic`, of attributes alone."""
+    own, new = network.state_dict(), critic.state_dict()  # they share the networks' memory
+    for name, value in own.items():
+        if name == "layers.0.weight":
+            end = value.shape[1] - minmax
+            value.zero_()[:, end - new[name].shape[1] : end] = new[name]
+        else:
+            value.copy_(new[name])
+
+
+def _rows_of(model: DoppelGANger, target: Any) -> tuple[np.ndarray, np.ndarray]:
+    """The target as encoded rows, (K, A), and their probabilities, (K,)."""
+    target, heads = _unwrapped(target), model.encoder.attribute_heads
+    if not heads:
+        raise ConfigError("this model has no attributes, so there is none to change. Train it on data that have some.")
+    if isinstance(target, xr.Dataset):
+        rows = _dataset_rows(model, target)
+        weights = np.full(len(rows), 1 / len(rows))
+    elif isinstance(target, Mapping) and target:
+        margins = [_margin(model, names, shares) for names, shares in target.items()]
+        if len(margins) > 1 or len(margins[0][0]) < len(heads):
+            rows = _generated(model)
+            return rows, _fitted(model, rows, margins)
+        (columns, shares), blocks = margins[0], []
+        for column, head in enumerate(heads):
+            codes = [combination[columns.index(column)] for combination in shares]
+            blocks.append(np.eye(head.width, dtype=np.float32)[codes])
+        rows, weights = np.concatenate(blocks, 1), np.array(list(shares.values()))
+    else:
+        name = model.encoder.schema.attributes[0].name
+        raise ConfigError(
+            f"the target is {target!r:.80}; give a Dataset, or shares such as {{{name!r}: {{category: 0.1, ...}}}}."
+        )
+    made = set(_combinations(model, _generated(model)))
+    new = np.array([combination not in made for combination in _combinations(model, rows)])
+    share = float(weights[new].sum())
+    if share > 0.01:
+        what = (
+            f"{share:.0%} of the target are combinations the model never made in {DRAWS} draws, such as "
+            f"{_in_words(model, _combinations(model, rows[new])[0])}"
+        )
+        if share > 0.999:
+            raise ConfigError(
+                f"{what}: it has nothing to show for any of it. Ask for combinations of the training data."
+            )
+        warnings.warn(f"{what}: their series are extrapolated.", stacklevel=3)
+    return rows, weights
+
+
+def _unwrapped(target: Any) -> Any:
+    return target if isinstance(target, xr.Dataset | Mapping) else getattr(target, "target", target)
+
+
+def _dataset_rows(model: DoppelGANger, ds: xr.Dataset) -> np.ndarray:
+    for variable in model.encoder.schema.attributes:
+        if variable.name in ds and (ds[variable.name].dims != ("sample",) or not ds.sizes["sample"]):
+            raise SchemaError(f"attribute {variable.name!r} of the target has no values on the dim 'sample'.")
+    rows = model.encoder.encode_attributes(ds).astype(np.float32)
+    low, high = (-1, 1) if model.encoder.activation == "tanh" else (0, 1)
+    outside = ~((rows >= low - 1e-4) & (rows <= high + 1e-4))  # NaN too
+    if outside.any():
+        column = np.repeat(np.arange(len(_widths(model))), _widths(model))[outside.any(0)][0]
+        variable = model.encoder.schema.attributes[column]
+        raise SchemaError(
+            f"attribute {variable.name!r} of the target has values that are NaN or outside the training data's range. "
+            "Leave these samples out: the model cannot make them."
+        )
+    return rows
+
+
+def _margin(model: DoppelGANger, names: Any, shares: Any) -> tuple[tuple[int, ...], dict[tuple[int, ...], float]]:
+    """One entry of a target: the attributes' places, and the positive shares by the categories' places."""
+    schema, key = model.encoder.schema.attributes, names
+    names = names if isinstance(names, tuple) else (names,)
+    known = [variable.name for variable in schema]
+    if not set(names) <= set(known) or len(set(names)) < len(names):
+        raise SchemaError(f"the target names {key!r}; the model's attributes are {', '.join(map(repr, known))}.")
+    columns = tuple(known.index(name) for name in names)
+    for column in columns:
+        if schema[column].kind == "continuous":
+            raise ConfigError(
+                f"attribute {known[column]!r} is continuous, so its values have no shares. Give a Dataset whose "
+                "rows are distributed as you want."
+            )
+    if not isinstance(shares, Mapping):
+        raise ConfigError(f"target[{key!r}] is {shares!r:.80}; give {{category: share, ...}}.")
+    places = {}
+    for categories, share in shares.items():
+        values = categories if isinstance(categories, tuple) else (categories,)
+        if len(values) != len(names):
+            raise ConfigError(f"target[{key!r}] has {categories!r}; give one category for each of {len(names)} names.")
+        for column, value in zip(columns, values, strict=True):
+            if value not in schema[column].categories:
+                raise SchemaError(
+                    f"target[{key!r}] has {value!r}, a category the model never saw; {known[column]!r} is one of "
+                    f"{', '.join(map(repr, schema[column].categories))}."
+                )
+        if isinstance(share, bool) or not isinstance(share, int | float | np.number) or not 0 <= share <= 1 + TOLERANCE:
+            raise ConfigError(f"target[{key!r}][{categories!r}] is {share!r}; a share is a number from 0 to 1.")
+        place = tuple(schema[column].categories.index(value) for column, value in zip(columns, values, strict=True))
+        places[place] = float(share)
+    total = sum(places.values())
+    if abs(total - 1) > TOLERANCE:
+        raise ConfigError(f"the shares of target[{key!r}] sum to {total:g}; they must sum to 1. Divide each by it.")
+    return columns, {place: share / total for place, share in places.items() if share > 0}
+
+
+def _fitted(model: DoppelGANger, rows: np.ndarray, margins: list) -> np.ndarray:
+    """Weights of generated rows, (K,), that meet the margins: iterative proportional fitting from equal weights."""
+    combinations = np.array(_combinations(model, rows))
+    weights = np.full(len(rows), 1 / len(rows))
+    groups = []
+    for columns, shares in margins:
+        place = {combination: k for k, combination in enumerate(shares)}
+        group = np.array([place.get(tuple(one), len(place)) for one in combinations[:, columns].tolist()])  # (K,)
+        wanted = np.array([*shares.values(), 0.0])
+        never = np.flatnonzero((np.bincount(group, minlength=len(wanted)) == 0) & (wanted > 0))
+        if len(never):
+            values = list(shares)[never[0]]
+            raise ConfigError(
+                f"in {DRAWS} draws the model made no {_in_words(model, values, columns)}, so what goes with it is not "
+                "known. Say it: give shares of the combinations of all attributes, or a Dataset."
+            )
+        groups.append((group, wanted))
+    for _ in range(1000):
+        furthest = 0.0
+        for group, wanted in groups:
+            now = np.bincount(group, weights, len(wanted))
+            furthest = max(furthest, np.abs(now - wanted).max())
+            weights *= np.divide(wanted, now, out=np.zeros_like(now), where=now > 0)[group]
+        if furthest < 1e-6:
+            return weights / weights.sum()
+    raise ConfigError(
+        f"the target's {len(margins)} entries cannot all hold: a share is still {furthest:.2g} off, among what the "
+        "model generates. Leave one out, or give shares of the combinations."
+    )
+
+
+@torch.no_grad()
+def _generated(model: DoppelGANger, n: int = DRAWS, rng: torch.Generator | None = None) -> np.ndarray:
+    """Attributes as `model.sample` makes them, categories hard, (n, A), without the series."""
+    generator, rng = model.generator, rng or torch.Generator().manual_seed(0)
+    attribute = cast(AttributeGenerator, generator.attribute)  # the model has attributes, see _rows_of
+    noise = torch.randn((n, generator.noise_width), generator=rng).split(10_000)  # bounds memory
+    return torch.cat([harden(attribute(part), generator.attribute_heads) for part in noise]).numpy()
+
+
+def _widths(model: DoppelGANger) -> list[int]:
+    return [head.width for head in model.encoder.attribute_heads]
+
+
+def _combinations(model: DoppelGANger, rows: np.ndarray) -> list[tuple[int, ...]]:
+    """For each encoded row the places of its categories; 0 for a continuous attribute."""
+    blocks = np.split(rows, np.cumsum(_widths(model))[:-1], axis=1)
+    return list(zip(*(block.argmax(1).tolist() for block in blocks), strict=True))
+
+
+def _in_words(model: DoppelGANger, combination: tuple[int, ...], columns: tuple[int, ...] | None = None) -> str:
+    schema = model.encoder.schema.attributes
+    chosen = [schema[column] for column in columns] if columns is not None else schema
+    pairs = [(v.name, v.categories[k]) for v, k in zip(chosen, combination, strict=True) if v.categories]
+    return " with ".join(f"{name} {category!r}" for name, category in pairs)
+
+
+def _attributes(model: DoppelGANger, rows: np.ndarray) -> xr.Dataset:
+    """Encoded rows as a Dataset of attributes."""
+    values, blocks = {}, np.split(rows, np.cumsum(_widths(model))[:-1], axis=1)
+    for variable, block in zip(model.encoder.schema.attributes, blocks, strict=True):
+        if variable.kind == "categorical":
+            values[variable.name] = ("sample", np.array(variable.categories)[block.argmax(1)])
+        else:
+            values[variable.name] = ("sample", model.encoder.scales[variable.name].decode(block[:, 0].astype(float)))
+    return xr.Dataset(values)
+
+
+def _check_n(n: Any) -> None:
+    if isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 1:
+        raise ConfigError(f"n={n!r} must be a whole number of at least 1.")
