@@ -147,7 +147,7 @@ function render({ model, el }) {
     input.addEventListener("blur", () => typed(one));
     const parts = [input, track];
     if (axis === null) {
-      if (!joint) parts.push(h("div", { class: "dgp-label", "aria-hidden": "true" }, label));
+      if (!joint) parts.push(h("div", { class: "dgp-label", "aria-hidden": "true" }, label.replaceAll(".", ".\u200b")));
       one.lock = button(padlock(), () => act(model, "lock", { place, on: !locked[place] }), {
         class: "dgkit-button dgp-lock", "aria-label": `Lock ${label}`, title: "Keep as it is (L)",
       });
@@ -223,9 +223,12 @@ function render({ model, el }) {
       h("td", { class: "dgp-total" }, bar(0, i, `${a}, total`))));
     const foot = h("tr", {}, h("th", { scope: "row" }, "total"), ...second.map((b, j) => h("td", { class: "dgp-total" }, bar(1, j, `${b}, total`))), h("td"));
     const table = h("table", { class: "dgp-table" }, head, ...rows, foot);
-    table.style.minWidth = `${96 + 54 * (columns + 1)}px`;
+    table.style.minWidth = `${64 + 46 * (columns + 1)}px`;
     area.append(table);
-  } else area.append(...names[0].map((name, k) => bar(null, k, name)));
+  } else {
+    area.style.maxWidth = `${120 * columns}px`;
+    area.append(...names[0].map((name, k) => bar(null, k, name)));
+  }
 
   body.append(
     h("h3", {}, `Target distribution of ${what}, in % of the samples`),
