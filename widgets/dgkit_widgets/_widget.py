@@ -42,13 +42,12 @@ class Widget(anywidget.AnyWidget):
         self.guarded(lambda: getattr(self, action)(**values))
 
     def guarded(self, call: Callable[[], Any]) -> None:
-        """Run `call`; an exception becomes the widget's `error`, success clears it."""
+        """Run `call`; an exception becomes the widget's `error`, which is cleared before (`call` may set it too)."""
+        self.error = ""
         try:
             call()
         except Exception as error:
             self.show_error(error)
-        else:
-            self.error = ""
 
     def show_error(self, error: BaseException) -> None:
         """Show an exception: dgkit's own as its message, any other with the place it came from."""
@@ -76,7 +75,10 @@ class Widget(anywidget.AnyWidget):
             "again. "
             f"{self.without_browser()}"
         )
-        return data | {"text/plain": repr(self), "text/html": f"<p>{html.escape(text)}</p>"}, metadata
+        return data | {
+            "text/plain": repr(self),
+            "text/html": f'<p style="white-space: pre-wrap">{html.escape(text)}</p>',
+        }, metadata
 
 
 def static(name: str) -> dict[str, Path]:

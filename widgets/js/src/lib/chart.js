@@ -10,7 +10,7 @@ import { DASHES, onTheme, theme } from "./theme.js";
  *
  * options: { title, x: { label, log }, y: { label, log, range: [low, high] }, height = 180, sync: a string shared by
  * charts whose cursors move together }.
- * Returns { set, destroy, root }. `set({ x, series })`: x ascending numbers, each series { name, y, real, band: [low, high] }
+ * Returns { set, destroy, root }. `set({ x, series, range, xRange })`: range and xRange, optional, fix the axes' [low, high]; x ascending numbers, each series { name, y, real, band: [low, high] }
  * with null (or NaN) for gaps; `real: true` draws it in the text colour, `colour: k` fixes its place in the palette.
  */
 export function lineChart(container, options) {
@@ -56,11 +56,18 @@ export function lineChart(container, options) {
       font: "11px system-ui, sans-serif", labelFont: "12px system-ui, sans-serif", labelSize: 20,
       values: (_, ticks) => ticks.map((v) => (v === null ? null : tick(v))), ...more,
     });
-    const wanted = yAxis.range && yAxis.range.every(Number.isFinite) ? { range: () => yAxis.range } : {};
+    const fixed = (range) => range?.length === 2 && range.every(Number.isFinite) && range[1] > range[0];
+    const yRange = (_, low, high) => {
+      const given = shown?.range ?? yAxis.range;
+      if (fixed(given)) return given;
+      if (low === null) return yAxis.log ? [0.1, 1] : [0, 1];
+      return yAxis.log ? uPlot.rangeLog(low, high, 10, true) : uPlot.rangeNum(low, high, 0.1, true);
+    };
+    const xRange = (_, low, high) => (fixed(shown?.xRange) ? shown.xRange : low === null ? [xAxis.log ? 0.1 : 0, 1] : xAxis.log ? uPlot.rangeLog(low, high, 10, true) : low === high ? [low - 0.5, low + 0.5] : [low, high]);
     plot = new uPlot({
       width: width(), height, legend: { show: false }, padding: [8, 10, 0, 0],
       cursor: { drag: { x: false, y: false }, points: { size: 7 }, ...(sync ? { sync: { key: sync, setSeries: false } } : {}) },
-      scales: { x: { time: false, distr: xAxis.log ? 3 : 1 }, y: { distr: yAxis.log ? 3 : 1, ...wanted } },
+      scales: { x: { time: false, distr: xAxis.log ? 3 : 1, range: xRange }, y: { distr: yAxis.log ? 3 : 1, range: yRange } },
       axes: [axis(xAxis, { size: 30 }), axis(yAxis, { size: 48 })], series: lines, bands,
       hooks: { setCursor: [(u) => { cursor = u.cursor.idx ?? null; read(); }] },
     }, columns(state), place);

@@ -1,0 +1,622 @@
+"""The studio without a browser: what its buttons do, its thread, its state, what it sends."""
+
+import gc
+import json
+import re
+import threading
+import time
+import weakref
+
+import numpy as np
+import psutil
+import pytest
+import torch
+import xarray as xr
+from dgkit_widgets import TrainingStudio, _session, _views
+from dgkit_widgets.studio import RATE
+
+import dgkit as dg
+from dgkit import Config, Trainer, metrics
+from dgkit.errors import ConfigError, DivergenceError
+from tests.conftest import small_dataset
+
+TINY = Config(steps=5000, sample_len=4, batch_size=8, lstm_units=6, attribute_units=8, discriminator_units=10)
+
+
+def make(config=TINY, dataset=None, **options):
+    return TrainingStudio(small_dataset() if dataset is None else dataset, config, **options)
+
+
+@pytest.fixture
+def studio():
+    studio = make()
+    yield studio
+    studio.close()
+
+
+def until(condition, seconds=20):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not happen"
+        time.sleep(0.005)
+
+
+def measured(history):
+    """A history without its wall times."""
+    return history.drop_vars("seconds")
+
+
+def parameters(trainer, *names):
+    return [p.detach().clone() for name in names for p in getattr(trainer, name).parameters()]
+
+
+def same(a, b):
+    return all(torch.equal(x, y) for x, y in zip(a, b, strict=True))
+
+
+def training_threads():
+    return [thread for thread in threading.enumerate() if thread.name.startswith("dgkit training")]
+
+
+def press(studio, action, **values):
+    """What the browser sends."""
+    studio._receive(studio, {"action": action, "values": values}, [])
+
+
+def run_code(text, ds=None):
+    scope = {"ds": ds}
+    exec(text, scope)
+    return scope
+
+
+# --- training ---------------------------------------------------------------------------------------------------------
+
+
+def test_the_studio_trains_exactly_as_the_trainer_does(studio):
+    studio.start()
+    until(lambda: studio.trainer.step >= 30)
+    studio.pause()
+    studio.wait()
+
+    plain = Trainer(small_dataset(), TINY)
+    for _ in range(studio.trainer.step):
+        next(plain)
+    assert measured(studio.history).equals(measured(plain.history_dataset()))
+    assert same(parameters(studio.trainer, "generator"), parameters(plain, "generator"))
+    assert studio.status["state"] == "paused" and studio.status["step"] == studio.trainer.step
+
+
+def test_half_steps_change_their_own_networks_and_together_count_as_a_step(studio):
+    generator, critics = (
+        parameters(studio.trainer, "generator"),
+        parameters(studio.trainer, "discriminator", "auxiliary"),
+    )
+
+    press(studio, "discriminator_step")
+    after = parameters(studio.trainer, "discriminator", "auxiliary")
+    assert same(generator, parameters(studio.trainer, "generator")) and not same(critics, after)
+    assert studio.trainer.step == 0 and studio.status["half"]["which"] == "discriminator"
+    assert studio.status["extra"] == {"discriminator": 1, "generator": 0}
+
+    press(studio, "generator_step")
+    assert same(after, parameters(studio.trainer, "discriminator", "auxiliary"))
+    assert not same(generator, parameters(studio.trainer, "generator"))
+
+    plain = Trainer(small_dataset(), TINY)
+    next(plain)
+    assert measured(studio.history).equals(measured(plain.history_dataset()))
+    assert studio.session.log == [["steps", 1]] and studio.error == ""
+
+
+def test_pausing_takes_less_than_200_ms_and_says_how_long(studio):
+    studio.start()
+    until(lambda: studio.trainer.step >= 5)
+    asked = time.perf_counter()
+    press(studio, "pause")
+    until(lambda: not studio.session.running)
+
+    assert 0 < studio.session.stop_seconds <= time.perf_counter() - asked
+    print(f"paused after {studio.session.stop_seconds * 1e3:.1f} ms")
+    before = studio.trainer.step
+    studio.wait()
+    assert studio.trainer.step == before
+
+
+def test_training_ends_at_its_steps_and_can_be_lengthened():
+    studio = make(dg.Config(**{**vars(TINY), "steps": 7}))
+    studio.start()
+    studio.wait()
+    assert studio.status["state"] == "finished" and studio.status["step"] == 7
+
+    press(studio, "start")
+    assert "training is finished" in studio.error
+    press(studio, "change", steps=9)
+    assert studio.error == ""
+    studio.start()
+    studio.wait()
+    assert studio.trainer.step == 9
+    studio.close()
+
+
+def test_learning_rates_act_at_once_and_other_networks_on_reset(studio):
+    studio.step(3)
+    press(studio, "change", discriminator_lr=0.0003, generator_lr=0.01)
+    press(studio, "change", sample_len=6, seed=4)
+
+    assert studio.trainer.optimisers["generator"].param_groups[0]["lr"] == 0.01
+    assert studio.trainer.config.auxiliary_lr == studio.trainer.config.discriminator_lr == 0.0003
+    assert studio.trainer.step == 3 and studio.trainer.config.sample_len == 4
+    assert sorted(studio.status["pending"]) == ["sample_len", "seed"]
+    assert studio.settings["sample_len"] == 6
+
+    press(studio, "reset")
+    config = studio.trainer.config
+    assert (config.sample_len, config.seed, config.generator_lr, studio.trainer.step) == (6, 4, 0.01, 0)
+    assert studio.status["pending"] == [] and studio.status["state"] == "ready"
+
+
+def test_settings_act_at_once_before_the_first_step(studio):
+    press(studio, "change", sample_len=3)
+    assert studio.trainer.config.sample_len == 3 and studio.status["pending"] == []
+    press(studio, "change", dataset="broadband")
+    assert studio.trainer.encoder.schema.features[0].name == "traffic_bytes" and studio.reference["time"] == 56
+
+
+def test_a_bad_setting_is_refused_in_the_widget_and_nothing_changes(studio):
+    for values, word in [
+        ({"batch_size": 1}, "batch_size"),
+        ({"nonsense": 1}, "nonsense"),
+        ({"sample_len": 99}, "sample_len"),
+    ]:
+        press(studio, "change", **values)
+        assert word in studio.error
+        assert studio.settings["batch_size"] == 8 and studio.settings["sample_len"] == 4
+    studio.step()
+    assert studio.trainer.step == 1
+    press(studio, "close")  # not an action
+    assert studio.comm is not None
+
+
+def test_settings_can_change_while_it_trains(studio):
+    studio.start()
+    until(lambda: studio.trainer.step >= 5)
+    press(studio, "change", generator_lr=0.0001)
+    at = studio.trainer.step
+    until(lambda: studio.trainer.step >= at + 5)
+    studio.pause()
+    studio.wait()
+
+    assert studio.error == "" and studio.trainer.config.generator_lr == 0.0001
+    kinds = [kind for kind, _ in studio.session.log]
+    assert kinds == ["steps", "set", "steps"]
+    scope = run_code(studio.code(), small_dataset())
+    assert measured(scope["trainer"].history_dataset()).equals(measured(studio.history))
+
+
+def test_model_and_history_can_be_used_while_it_trains(studio):
+    studio.start()
+    until(lambda: studio.trainer.step >= 3)
+    fake, history = studio.model.sample(5, seed=1), studio.history
+    assert studio.session.running and fake.sizes["sample"] == 5 and history.sizes["step"] >= 3
+    studio.pause()
+
+
+# --- errors -----------------------------------------------------------------------------------------------------------
+
+
+def test_divergence_is_shown_and_the_last_good_state_kept():
+    config = dg.Config(**{**vars(TINY), "discriminator_lr": 1e6})
+    studio = make(config)
+    studio.start()
+    studio.wait()
+
+    assert "DivergenceError" in studio.error and "back at step" in studio.error
+    assert studio.status["state"] == "error"
+    with pytest.raises(DivergenceError) as raised:
+        for _ in Trainer(small_dataset(), config):
+            pass
+    good = len(raised.value.state["tensors"]["history.step"])
+    assert studio.trainer.step == good == sum(n for kind, n in studio.session.log if kind == "steps")
+    assert all(torch.isfinite(p).all() for p in parameters(studio.trainer, "generator", "discriminator"))
+    press(studio, "change", discriminator_lr=0.001)
+    press(studio, "step")
+    assert studio.error == "" and studio.trainer.step == good + 1
+    studio.close()
+
+
+def test_any_exception_of_the_thread_is_shown_and_leaves_no_thread(studio, monkeypatch):
+    def broken(self):
+        raise RuntimeError("no such luck")
+
+    monkeypatch.setattr(Trainer, "step_generator", broken)
+    studio.start()
+    studio.wait()
+
+    assert "RuntimeError: no such luck" in studio.error and "test_widget_studio.py" in studio.error
+    assert studio.status["state"] == "error" and not training_threads()
+
+
+# --- threads and what is sent -----------------------------------------------------------------------------------------
+
+
+def test_a_hundred_starts_stops_and_resets_leave_no_thread_and_no_memory(studio):
+    process, levels = psutil.Process(), []
+    for k in range(100):
+        press(studio, "start")
+        press(studio, "pause")
+        if k % 2:
+            press(studio, "reset")
+        if k >= 20 and k % 10 == 9:
+            gc.collect()
+            levels.append(process.memory_info().rss / 2**20)
+        assert len(training_threads()) <= 1
+    studio.wait()
+
+    assert studio.error == "" and not training_threads()
+    print(f"memory (MiB): {', '.join(f'{level:.1f}' for level in levels)}")
+    assert levels[-1] - levels[0] < 50
+
+
+def test_starting_a_studio_pauses_every_other_one(studio):
+    other = make()
+    studio.start()
+    until(lambda: studio.trainer.step >= 2)
+    other.start()
+    until(lambda: other.trainer.step >= 2)
+
+    assert not studio.session.running and other.session.running and len(training_threads()) == 1
+    other.close()
+    assert not training_threads()
+
+
+def test_studios_side_by_side_run_at_once_and_share_their_ranges():
+    a, b = make(), make(dg.Config(**{**vars(TINY), "generator_lr": 0.01}))
+    box = TrainingStudio.compare(a, b)
+    assert box.children == (a, b) and (a.title, b.title) == ("A", "B")
+    a.start()
+    b.start()
+    until(lambda: a.trainer.step > 30 and b.trainer.step > 30)
+    assert a.session.running and b.session.running
+    for studio in (a, b):
+        studio.pause()
+        studio.wait()
+
+    assert a.ranges == b.ranges
+    both = np.concatenate([studio.history.wasserstein.values for studio in (a, b)])
+    both = np.append(both, np.concatenate([studio.history.auxiliary_wasserstein.values for studio in (a, b)]))
+    assert a.ranges["wasserstein"] == pytest.approx([both.min(), both.max()])
+    a.close()
+    b.close()
+
+
+def test_updates_stay_below_the_limit_and_the_last_state_is_sent(studio, monkeypatch):
+    sent = []
+    send = studio.send_state
+
+    def count(key=None):
+        sent.append((time.perf_counter(), dict(studio.status)))
+        send(key)
+
+    monkeypatch.setattr(studio, "send_state", count)
+    studio.change(steps=400)
+    sent.clear()
+    studio.start()
+    studio.wait()
+
+    times = np.array([when for when, _ in sent])
+    assert len(sent) >= 2 and np.diff(times).min() >= 0.9 / RATE
+    assert sent[-1][1]["step"] == studio.trainer.step == 400 and sent[-1][1]["state"] == "finished"
+    assert np.frombuffer(studio.frame["x"], np.float32)[-1] == 400
+    assert studio.picture["step"] == 400
+
+
+def test_closing_stops_training_and_keeps_the_run(studio):
+    studio.start()
+    until(lambda: studio.trainer.step >= 3)
+    studio.close()
+
+    assert not training_threads() and studio.trainer.step >= 3
+    assert studio.model.sample(2).sizes["sample"] == 2
+
+
+def test_training_pauses_when_no_page_shows_the_studio(studio, monkeypatch):
+    monkeypatch.setattr("dgkit_widgets.studio.LEAVE_SECONDS", 0.1)
+    studio.start()
+    until(lambda: studio.trainer.step >= 20)  # never seen: a script trains on
+    studio._attend(studio, {"view": "one", "here": True}, [])
+    studio._attend(studio, {"view": "two", "here": True}, [])
+    studio._attend(studio, {"view": "one", "here": False}, [])
+    time.sleep(0.2)
+    assert studio.session.running
+    studio._attend(studio, {"view": "two", "here": False}, [])
+    studio.wait(20)
+    assert not studio.session.running and "no page shows" in studio.status["note"]
+
+    studio._attend(studio, {"view": "three", "here": True}, [])
+    studio.start()
+    until(lambda: studio.session.running)
+    monkeypatch.setattr("dgkit_widgets.studio.SILENT_SECONDS", 0.1)
+    studio.wait(20)
+    assert not studio.session.running
+
+
+def test_a_cell_that_runs_again_closes_its_earlier_studio(monkeypatch):
+    class Shell:
+        def __init__(self, cell, run):
+            self.kernel, self.request = self, {"metadata": {"cellId": cell}, "header": {"msg_id": run}}
+
+        def get_parent(self, channel):
+            return self.request
+
+    def run(cell, message):
+        monkeypatch.setattr("dgkit_widgets.studio.get_ipython", lambda: Shell(cell, message))
+        return make()
+
+    first, beside = run("cell-1", "run-1"), run("cell-1", "run-1")
+    elsewhere = run("cell-2", "run-2")
+    beside.start()
+    again = run("cell-1", "run-3")
+    assert beside.comm is None and first.comm is None and not training_threads()
+    assert elsewhere.comm is not None and again.comm is not None
+    gone = weakref.ref(beside)
+    del beside
+    gc.collect()
+    assert gone() is None  # nothing keeps its data in memory
+    for studio in (elsewhere, again):
+        studio.close()
+
+
+def test_an_interrupt_keeps_the_last_state(studio, monkeypatch):
+    join = threading.Thread.join
+    once = iter([KeyboardInterrupt])
+
+    def interrupted(self, timeout=None):
+        for error in once:
+            until(lambda: studio.trainer.step >= 3)
+            raise error
+        return join(self, timeout)
+
+    studio.start()
+    monkeypatch.setattr(threading.Thread, "join", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        studio.wait()
+    assert not studio.session.running and studio.trainer.step >= 3 and studio.status["state"] == "paused"
+
+
+# --- state and code ---------------------------------------------------------------------------------------------------
+
+
+def eventful(studio):
+    studio.step(3)
+    studio.discriminator_step()
+    studio.discriminator_step()
+    studio.generator_step()
+    studio.generator_step()
+    studio.change(generator_lr=0.002, batch_size=6)
+    studio.step(2)
+    studio.discriminator_step()
+    studio.change(discriminator_rounds=2)
+    studio.step()
+
+
+def test_the_code_does_exactly_what_was_done_by_hand(studio):
+    eventful(studio)
+    scope = run_code(studio.code(), small_dataset())
+
+    assert measured(scope["trainer"].history_dataset()).equals(measured(studio.history))
+    nets = "generator", "discriminator", "auxiliary"
+    assert same(parameters(scope["trainer"], *nets), parameters(studio.trainer, *nets))
+    assert scope["fake"].equals(studio.model.sample(1000, seed=1))
+    assert max(map(len, studio.code().splitlines())) <= 120
+
+
+def test_the_code_opens_shipped_data_by_itself():
+    studio = TrainingStudio("broadband", dg.Config(steps=3, sample_len=8, batch_size=8))
+    studio.start()
+    studio.wait()
+    scope = run_code(studio.code())
+    assert measured(scope["trainer"].history_dataset()).equals(measured(studio.history))
+    assert studio.reference["held_acf"]
+    studio.close()
+
+
+def test_a_state_comes_back_bit_for_bit(studio):
+    eventful(studio)
+    text = studio.to_json()
+    again = TrainingStudio.from_json(text, small_dataset())
+    again.wait()
+
+    state = json.loads(text)
+    assert (state["step"], state["seed"], state["dataset"]) == (studio.trainer.step, 0, None)
+    assert again.error == "" and measured(again.history).equals(measured(studio.history))
+    nets = "generator", "discriminator", "auxiliary"
+    assert same(parameters(again.trainer, *nets), parameters(studio.trainer, *nets))
+    assert json.loads(again.to_json()) == state
+    studio.step()
+    again.step()
+    assert measured(again.history).equals(measured(studio.history))
+    again.close()
+
+
+def test_a_state_is_pasted_into_a_running_studio_and_may_be_written_by_hand(studio):
+    studio.start()
+    press(studio, "paste", text=json.dumps({"dataset": None, "config": vars(TINY) | {"sample_len": 6}, "step": 4}))
+    studio.wait()
+    assert studio.error == "" and studio.trainer.step == 4 and studio.trainer.config.sample_len == 6
+
+    press(studio, "paste", text=json.dumps({"dataset": "broadband", "config": {"batch_size": 8}, "seed": 3}))
+    assert studio.error == "" and studio.settings["dataset"] == "broadband" and studio.trainer.config.seed == 3
+
+
+@pytest.mark.parametrize(
+    "text, message",
+    [
+        ("{", "not the state"),
+        ("[]", "not the state"),
+        ('{"config": {"nonsense": 1}}', "not the state"),
+        ('{"config": {"batch_size": 1}}', "batch_size"),
+        ('{"dataset": "nowhere"}', "nowhere"),
+        ('{"dataset": null, "log": [["steps", -1]]}', "no entry"),
+        ('{"dataset": null, "log": [["eval", "1"]]}', "no entry"),
+        ('{"dataset": null, "log": 5}', "no entry"),
+    ],
+)  # fmt: skip
+def test_a_bad_state_is_refused_in_the_widget(studio, text, message):
+    studio.step()
+    press(studio, "paste", text=text)
+    assert message in studio.error and studio.trainer.step == 1
+
+
+def test_a_state_of_ones_own_data_needs_them(studio):
+    with pytest.raises(ConfigError, match="dataset="):
+        TrainingStudio.from_json(studio.to_json())
+
+
+def test_a_checkpoint_goes_on_training(tmp_path):
+    trainer = Trainer(small_dataset(), TINY)
+    for _ in range(3):
+        next(trainer)
+    trainer.save(tmp_path / "three.state")
+    studio = make(checkpoints={"three": tmp_path / "three.state"})
+    press(studio, "restore", name="three")
+    assert studio.error == "" and studio.trainer.step == 3
+    studio.step()
+    next(trainer)
+
+    assert measured(studio.history).equals(measured(trainer.history_dataset()))
+    scope = run_code(studio.code(), small_dataset())
+    assert measured(scope["trainer"].history_dataset()).equals(measured(studio.history))
+    again = TrainingStudio.from_json(studio.to_json(), small_dataset(), checkpoints={"three": tmp_path / "three.state"})
+    again.wait()
+    assert measured(again.history).equals(measured(studio.history))
+
+    press(studio, "restore", name=str(tmp_path / "missing.state"))
+    assert "no file at" in studio.error and studio.trainer.step == 4
+    studio.close()
+    again.close()
+
+
+# --- what is drawn ----------------------------------------------------------------------------------------------------
+
+
+def test_slow_motion_shows_the_batch_of_the_next_step_and_trains_nothing(studio):
+    studio.step(3)
+    before = studio.trainer.state()["tensors"]
+    press(studio, "slow_motion")
+    after = studio.trainer.state()["tensors"]
+    assert studio.error == "" and all(torch.equal(before[k], after[k]) or before[k].isnan().any() for k in before)
+
+    walk = studio.walk
+    draws = torch.Generator()
+    draws.set_state(studio.trainer.rng.get_state())
+    rows = torch.randint(len(studio.trainer.real), (TINY.batch_size,), generator=draws)
+    noise = studio.trainer.generator.draw(TINY.batch_size, draws)
+    assert walk["noise"]["attribute"] == noise.attribute[0].tolist()
+    scores = studio.trainer.discriminator(studio.trainer.real[rows])
+    assert walk["judged"]["main"]["real"] == pytest.approx(scores.tolist(), abs=1e-6)
+    halves = studio.trainer.step_discriminator()
+    for key, name in (("main", "discriminator"), ("auxiliary", "auxiliary")):
+        assert walk["judged"][key]["loss"] == pytest.approx(halves[f"{name}_loss"], rel=1e-6)
+    assert walk["step"] == 4 and len(walk["series"]["scaled"]) == 12
+    domain = next(one for one in walk["attributes"] if one["name"] == "domain")
+    assert sum(domain["shares"]) == pytest.approx(1) and domain["chosen"] == int(np.argmax(domain["shares"]))
+
+
+def test_slow_motion_without_auto_normalisation_and_auxiliary():
+    studio = make(dg.Config(**{**vars(TINY), "auto_normalise": False, "auxiliary": False}))
+    press(studio, "slow_motion")
+    assert studio.error == "" and "auxiliary" not in studio.walk["judged"] and studio.walk["series"]["range"] == []
+    studio.close()
+
+
+def test_the_picture_is_the_models_own_sample_and_the_metrics_are_dgkits(studio):
+    studio.step(5)
+    fake = studio.model.sample(200, seed=0)
+    shown = np.frombuffer(studio.picture["series"], np.float32).reshape(-1, 12)
+    np.testing.assert_array_equal(shown, fake.views.values[:30].astype(np.float32))
+    curve = np.frombuffer(studio.picture["acf"], np.float32)
+    expected = metrics.autocorrelation(fake.views).values
+    np.testing.assert_allclose(curve[: len(expected)], expected, rtol=1e-6)
+    distance = metrics.wasserstein(metrics.mid_range(small_dataset().views), metrics.mid_range(fake.views), scale="log")
+    assert studio.picture["distance"] == pytest.approx(distance)
+    domain = next(one for one in studio.picture["bars"] if one["name"] == "domain")
+    assert domain["shares"] == [float((fake.domain == label).mean()) for label in domain["labels"]]
+    assert sum(domain["shares"]) == pytest.approx(1)
+
+
+@pytest.mark.parametrize("of", _views.CDF_OF)
+def test_every_cdf_rises_to_one_on_the_real_side(studio, of):
+    press(studio, "look", of=of, feature="cpu")
+    cdf = np.frombuffer(studio.reference["cdf"], np.float32)
+    assert studio.error == "" and studio.reference["feature"] == "cpu" and studio.reference["of"] == of
+    assert (np.diff(cdf) >= 0).all() and cdf[-1] == 1
+
+
+def test_data_without_a_continuous_feature_or_attribute_can_be_trained_on():
+    rng = np.random.default_rng(0)
+    ds = xr.Dataset({"state": (("sample", "time"), np.array(["on", "off"])[rng.integers(0, 2, (20, 6))])})
+    studio = make(dg.Config(**{**vars(TINY), "sample_len": 2}), ds)
+    studio.step()
+    press(studio, "slow_motion")
+    assert studio.error == "" and studio.reference["features"] == [] and studio.picture["bars"] == []
+    studio.close()
+
+
+def test_curves_are_means_of_equally_many_steps_and_end_at_the_last():
+    trainer = Trainer(small_dataset(), TINY)
+    for _ in range(23):
+        next(trainer)
+    curves = _views.Curves()
+    curves.extend(trainer.history)
+    frame = curves.frame(points=10)
+    loss = np.array([record.generator_loss for record in trainer.history], np.float32)
+    assert frame["per"] == 4
+    np.testing.assert_array_equal(np.frombuffer(frame["x"], np.float32), [4, 8, 12, 16, 20, 23])
+    expected = [*loss[:20].reshape(5, 4).mean(1), loss[20:].mean()]
+    np.testing.assert_allclose(np.frombuffer(frame["generator_loss"], np.float32), expected, rtol=1e-6)
+
+
+def test_many_categories_are_gathered_and_shares_still_sum_to_one():
+    ds = dg.open_dataset("broadband")
+    studio = TrainingStudio("broadband", dg.Config(steps=1, batch_size=8))
+    state = next(one for one in studio.reference["bars"] if one["name"] == "state")
+    assert len(np.unique(ds.state)) > len(state["labels"]) == _views.BARS
+    assert re.fullmatch(r"\d+ others", state["labels"][-1]) and sum(state["shares"]) == pytest.approx(1)
+    studio.close()
+
+
+# --- the rest ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_teacher_can_hide_controls():
+    studio = make(hide=["seed", "network", "code"])
+    names = [control["name"] for control in studio.controls]
+    assert "seed" not in names and "lstm_units" not in names and "code" not in names and "batch_size" in names
+    with pytest.raises(ConfigError, match="sead"):
+        make(hide=["sead"])
+    studio.close()
+
+
+def test_without_a_browser_the_repr_gives_the_code(studio):
+    studio.step(2)
+    bundle, _ = studio._repr_mimebundle_()
+    assert "islice(trainer, 2)" in repr(studio) and "islice(trainer, 2)" in bundle["text/html"]
+    assert "application/vnd.jupyter.widget-view+json" in bundle
+
+
+def test_everything_sent_is_json_and_bytes(studio):
+    studio.step()
+    studio.discriminator_step()
+    studio.slow_motion()
+    for name in ("controls", "settings", "status", "walk", "ranges", "shared"):
+        json.dumps(getattr(studio, name), allow_nan=False)
+    for name in ("frame", "reference", "picture"):
+        json.dumps({k: v for k, v in getattr(studio, name).items() if not isinstance(v, bytes)}, allow_nan=False)
+
+
+def test_a_log_is_cut_at_a_step():
+    log = [["steps", 5], ["discriminator", 1], ["set", {"steps": 9}], ["steps", 4]]
+    assert _session.until(log, 9) == log
+    assert _session.until(log, 5) == log[:3]
+    assert _session.until(log, 7) == [*log[:3], ["steps", 2]]
+    assert _session.until(log, 3) == [["steps", 3]]
