@@ -6,7 +6,7 @@
 """
 
 from dgkit import _threads  # isort: skip (before torch)
-from dgkit import check, datasets, metrics, plot, schema, simulate
+from dgkit import check, datasets, metrics, plot, privacy, schema, simulate
 from dgkit._budget import budget
 from dgkit.config import Config
 from dgkit.datasets import from_npz, from_table, open_dataset, split
@@ -38,6 +38,7 @@ __all__ = [
     "metrics",
     "open_dataset",
     "plot",
+    "privacy",
     "schema",
     "simulate",
     "split",

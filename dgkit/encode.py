@@ -267,6 +267,8 @@ def _minmax_scales(da: xr.DataArray, scale: Scale, log: bool) -> tuple[Scale, Sc
     floor = 1e-6 * span
     mid, _ = _mid_half(np.asarray(da.transpose("sample", "time").values, np.float64), scale, floor)
     level = np.log(mid + floor)  # and the half-range as a share of the level: no series reaches below scale.low
+    if {"valid_min", "valid_max"} <= set(da.attrs):  # public bounds: nothing of the data itself
+        level = np.log(np.array([scale.low, scale.high]) + floor)
     return Scale(float(level.min()), float(level.max()), scale.activation, floor), Scale(0.0, 1.0, "sigmoid")
 
 

@@ -9,7 +9,7 @@ import hashlib
 import math
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, fields
 from functools import cached_property
 from os import PathLike
@@ -25,9 +25,11 @@ from dgkit import _files
 from dgkit.config import Config
 from dgkit.encode import Encoder
 from dgkit.errors import ConfigError, DivergenceError, FileFormatError
-from dgkit.losses import critic_loss, generator_loss
+from dgkit.losses import CriticLoss, critic_loss, generator_loss
 from dgkit.model import DoppelGANger
 from dgkit.networks import Discriminator, Generated, Generator, Noise, flat
+from dgkit.privacy.accounting import epsilon
+from dgkit.privacy.dp import clipped_gradients
 
 
 @dataclass(frozen=True)
@@ -107,6 +109,7 @@ class Trainer:
         )
         encoded = self.encoder.encode(train)
         self.real = flat(*encoded).to(self.device)  # (all samples, inputs)
+        self._check_privacy()
         self.narrow = encoded.attributes.shape[1] + encoded.minmax.shape[1]  # what the auxiliary discriminator sees
         with torch.random.fork_rng(devices=[]):  # initial weights from the seed, the global stream untouched
             torch.manual_seed(config.seed)
@@ -129,6 +132,7 @@ class Trainer:
         }  # fmt: skip
         self.average = {k: v.clone() for k, v in self.generator.state_dict().items()} if config.ema else {}
         self.history: list[StepRecord] = []
+        self.batches = 0  # that the discriminators have seen: what epsilon counts
         self._noise: Noise | None = None  # drawn by a discriminator step, for the generator step that follows
         self._fake: Generated | None = None  # made from it, while the generator's weights are still the same
         self._good: dict[str, Any] | None = None
@@ -164,7 +168,7 @@ class Trainer:
         ------
         DivergenceError
         """
-        record = StepRecord(step=self.step + 1, seconds=seconds, **measured)
+        record = StepRecord(step=self.step + 1, seconds=seconds, epsilon=self.epsilon(), **measured)
         self._check(record)
         self.history.append(record)
         return record
@@ -172,19 +176,21 @@ class Trainer:
     def step_discriminator(self) -> dict[str, float]:
         """Half a step: draw a batch and noise, update the discriminators. Returns its part of the record."""
         config = self.config
-        rows = torch.randint(len(self.real), (config.batch_size,), generator=self.rng)  # with replacement
-        real = self.real[rows.to(self.device)]  # (N, inputs)
+        real = self.real[self._batch().to(self.device)]  # (N, inputs)
+        self.batches += 1
         self._noise = Noise(*(part.to(self.device) for part in self.generator.draw(config.batch_size, self.rng)))
         self._fake = self.generator(self._noise)
         fake = flat(*self._fake[:3]).detach()
+        if (
+            config.dp and config.dp.sampling == "poisson"
+        ):  # a fake of its own for each: none depends on who else is there
+            fake = fake[torch.randint(len(fake), (len(real),), generator=self.rng).to(self.device)]
         auxiliary: list[Tensor | float] = [math.nan] * 3
         for _ in range(config.discriminator_rounds):
-            loss = critic_loss(self.discriminator, real, fake, self._alpha(), config.penalty)
-            norm = self._update("discriminator", loss.loss)
+            loss, norm = self._train_critic("discriminator", real, fake, config.penalty)
             if self.auxiliary is not None:
                 narrow = real[:, -self.narrow :], fake[:, -self.narrow :]
-                auxiliary_loss = critic_loss(self.auxiliary, *narrow, self._alpha(), config.auxiliary_penalty)
-                self._update("auxiliary", auxiliary_loss.loss)
+                auxiliary_loss, _ = self._train_critic("auxiliary", *narrow, config.auxiliary_penalty)
                 auxiliary = [part.detach() for part in auxiliary_loss]
         names = ["discriminator_loss", "wasserstein", "penalty", "discriminator_gradient"]
         names += ["auxiliary_loss", "auxiliary_wasserstein", "auxiliary_penalty"]
@@ -212,18 +218,62 @@ class Trainer:
                 self.average[name].copy_(value)
         return {"generator_loss": float(loss.detach()), "generator_gradient": float(norm)}
 
-    def _alpha(self) -> Tensor:
-        """Where between real and fake each sample's gradient is taken, (N, 1)."""
-        return torch.rand((self.config.batch_size, 1), generator=self.rng).to(self.device)
+    def _batch(self) -> Tensor:
+        """Which samples this step sees."""
+        n, size, dp = len(self.real), self.config.batch_size, self.config.dp
+        if dp and dp.sampling == "poisson":
+            return torch.nonzero(torch.rand(n, generator=self.rng, dtype=torch.float64) < size / n).squeeze(1)
+        return torch.randint(n, (size,), generator=self.rng)  # with replacement
+
+    def _train_critic(self, name: str, real: Tensor, fake: Tensor, weight: float) -> tuple[CriticLoss, Tensor]:
+        """One update of a discriminator; its loss, and the norm of the gradient it went by."""
+        critic, dp = getattr(self, name), self.config.dp
+        alpha = torch.rand((len(real), 1), generator=self.rng).to(self.device)  # where the penalty is taken
+        if dp is None:
+            loss = critic_loss(critic, real, fake, alpha, weight)
+            return loss, self._update(name, loss.loss)
+        clipped = clipped_gradients(critic, real, fake, alpha, weight, dp.max_grad_norm)
+        if dp.noise_multiplier:
+            for total in clipped.total:
+                noise = torch.randn(total.shape, generator=self.rng).to(self.device)
+                total += dp.noise_multiplier * dp.max_grad_norm * noise
+        return clipped.loss, self._apply(name, [total / self.config.batch_size for total in clipped.total])
 
     def _update(self, name: str, loss: Tensor) -> Tensor:
         """One Adam step of the named network alone; returns the gradient's norm."""
+        return self._apply(name, torch.autograd.grad(loss, self.optimisers[name].param_groups[0]["params"]))
+
+    def _apply(self, name: str, gradients: Sequence[Tensor]) -> Tensor:
         parameters = self.optimisers[name].param_groups[0]["params"]
-        gradients = torch.autograd.grad(loss, parameters)
         for parameter, gradient in zip(parameters, gradients, strict=True):
             parameter.grad = gradient
         self.optimisers[name].step()
         return torch.nn.utils.get_total_norm(gradients)
+
+    def epsilon(self) -> float:
+        """Privacy spent so far, half steps taken by hand included; infinite without differential privacy."""
+        config, dp = self.config, self.config.dp
+        if dp is None:
+            return math.inf
+        return epsilon(
+            noise_multiplier=dp.noise_multiplier,
+            sample_rate=config.batch_size / len(self.real),
+            steps=self.batches,
+            delta=dp.delta,
+            releases=config.discriminator_rounds * (1 if self.auxiliary is None else 2),
+        )
+
+    def _check_privacy(self) -> None:
+        dp, n = self.config.dp, len(self.real)
+        if dp is None:
+            return
+        if self.config.batch_size > n:
+            raise ConfigError(f"batch_size={self.config.batch_size} is more than the {n} samples. Lower it.")
+        if dp.delta >= 1 / n:
+            raise ConfigError(
+                f"dp: delta={dp.delta:g} is not below 1 / {n}, one over the number of samples: a mechanism that "
+                f"publishes a random sample would pass. Set delta={0.1 / n:.1g} or less."
+            )
 
     def _check(self, record: StepRecord) -> None:
         values = {k: v for k, v in vars(record).items() if k != "epsilon" and not k.startswith("auxiliary")}
@@ -264,6 +314,7 @@ class Trainer:
     def state(self) -> dict[str, Any]:
         """Everything needed to go on bit for bit: {"tensors": {name: Tensor}, "plain": JSON-able values}."""
         tensors: dict[str, Tensor] = {"rng": self.rng.get_state(), **self.weights()}
+        tensors["batches"] = torch.tensor(self.batches)
         for name, optimiser in self.optimisers.items():
             for i, slots in optimiser.state_dict()["state"].items():
                 tensors |= {f"adam.{name}.{i}.{slot}": value for slot, value in slots.items()}
@@ -294,9 +345,20 @@ class Trainer:
         Raises
         ------
         ConfigError
-            `train` is not what the state was trained on, or a change asks for other networks.
+            `train` is not what the state was trained on, or a change asks for other networks, or would make the
+            epsilon of private training untrue.
         """
         tensors, plain = state["tensors"], state["plain"]
+        fixed = {"dp", "batch_size", "discriminator_rounds", "auxiliary"} & {
+            name
+            for name, value in changes.items()
+            if Config(**{**plain["config"], name: value}) != Config(**plain["config"])
+        }
+        if fixed and (plain["config"].get("dp") or changes.get("dp")):
+            raise ConfigError(
+                f"{', '.join(sorted(fixed))}: epsilon is accounted from the first step on with the settings it began "
+                "with. Change only others, such as steps, or train from the start."
+            )
         trainer = cls(train, Config(**{**plain["config"], **changes}))
         if trainer.encoder.to_json() != plain["encoder"] or trainer._data_hash != plain["data"]:
             raise ConfigError("this state was trained on other data, or encoded otherwise. Pass the same dataset.")
@@ -319,6 +381,7 @@ class Trainer:
                 buffer.data.copy_(tensors[f"generator.{name}"])
         trainer.average = {k: v.to(trainer.device) for k, v in part("average.").items()}
         trainer.rng.set_state(tensors["rng"])
+        trainer.batches = int(tensors.get("batches", len(tensors["history.step"])))  # an older state: one a step
         columns = {k: v.tolist() for k, v in part("history.").items()}
         for row in zip(*columns.values(), strict=True):
             trainer.history.append(StepRecord(**dict(zip(columns, row, strict=True))))
