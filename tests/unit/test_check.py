@@ -32,6 +32,26 @@ def reports(model):
     return dg.metrics.evaluate(real, far), dg.metrics.evaluate(real, dg.simulate.web(60, seed=1))
 
 
+def evicted(_):
+    """Other jobs than the shipped ones, half of which were evicted."""
+    jobs = dg.simulate.cluster(9000, seed=77)
+    which = (jobs.end_event == "EVICT").values
+    half = np.flatnonzero(which)
+    return jobs.isel(sample=np.concatenate([half, np.flatnonzero(~which)[: len(half)]]))
+
+
+def crowded(_):
+    """By bisection: the mix that fills the machines."""
+    low, high = 0.0, 0.5
+    for _step in range(40):
+        shift = (low + high) / 2
+        mix = {
+            "job_class": {"small": (0.85 - shift) * 12 / 17, "medium": (0.85 - shift) * 5 / 17, "large": 0.15 + shift}
+        }
+        low, high = (shift, high) if dg.simulate.cluster_load(mix) < 1 else (low, shift)
+    return mix
+
+
 RIGHT = {
     "00.1": lambda model: dg.open_dataset("web").sizes["time"],
     "00.2": lambda model: "domain",
@@ -39,6 +59,9 @@ RIGHT = {
     "01.1": lambda model: 24,
     "01.2": english,
     "01.3": lambda model: dict(zip(("sample_len 1", "sample_len 7"), reports(model), strict=True)),
+    "07.1": lambda model: (dg.open_dataset("cluster").job_class == "large").mean() / 0.9,
+    "07.2": crowded,
+    "07.3": evicted,
 }
 WRONG = {
     "00.1": ([3000, 167, 168.5, "168"], "number of pages"),
@@ -47,6 +70,16 @@ WRONG = {
     "01.1": ([168, 7, 23], "Each pass makes 7"),
     "01.2": ([dg.simulate.web(60), 3], "There are pages of"),
     "01.3": ([{"sample_len 1": 1, "sample_len 7": 2}, {}, 5], "The values are reports"),
+    "07.1": ([0.9, 0.15, 6, "a sixth"], "For which class"),
+    "07.2": (
+        [
+            {"job_class": {"small": 0.2, "medium": 0.2, "large": 0.6}},
+            {"job_class": {"small": 0.0, "medium": 0.78, "large": 0.22}},
+            {"job_class": {"small": 0.5}},
+        ],
+        "brings a load of",
+    ),
+    "07.3": ([dg.simulate.cluster(600, seed=5), dg.simulate.cluster(20), dg.simulate.web(600), 3], "were evicted"),
 }
 
 
