@@ -233,6 +233,106 @@ def length_histogram(sets: Sets, *, bins: int = 20) -> Figure:
     return figure
 
 
+def against(
+    values: xr.DataArray, x: str, hue: str | None = None, *, log: str = "", reference: Mapping[str, float] | None = None
+) -> Figure:
+    """A measured number against a setting: the median over seeds, and a band or bar from the smallest to the largest.
+
+    Parameters
+    ----------
+    values : DataArray, dims (x,), (x, seed), (x, hue) or (x, hue, seed)
+        As `dgkit.experiments.sweep` or `open_run` gives them; `long_name` and `units` name the vertical axis.
+    x : str
+        The setting on the horizontal axis; values that are no numbers are spaced evenly.
+    hue : str, optional
+        A second setting, a curve for each of its values.
+    log : {"", "x", "y", "xy"}
+        Axes on a logarithmic scale.
+    reference : mapping, optional
+        Names and values of horizontal lines, such as what chance gives.
+
+    Raises
+    ------
+    ConfigError
+        `values` has other dims (select or average them first), or lacks one.
+    """
+    rest = set(values.dims) - {x, hue, "seed"}
+    if rest or not {x, *([hue] if hue else [])} <= set(values.dims):
+        raise ConfigError(f"values has dims {values.dims}; expected {x!r}, {hue!r} and seed. Select one of the others.")
+    curves = {str(one[hue].item()): one for one in values.transpose(hue, ...)} if hue else {"": values}
+    across = values[x].values
+    numbers = across.dtype.kind in "iuf"
+    place = across if numbers else np.arange(len(across))
+    ticks = list(place) if len(place) <= 8 else None
+    with _figure(height=3.2) as (figure, axes):
+        axis = axes[0, 0]
+        colours = sns.color_palette("colorblind", len(curves))
+        for k, (name, one) in enumerate(curves.items()):
+            colour, dash, marker = colours[k], _DASHES[k % len(_DASHES)], "os^Dv"[k % 5]
+            seeds = one if "seed" in one.dims else one.expand_dims("seed")
+            label = f"{hue} {name}" if hue and name.replace(".", "").isdigit() else name
+            middle, low, high = seeds.median("seed"), seeds.min("seed"), seeds.max("seed")
+            style: dict[str, Any] = {"marker": marker, "color": colour, "label": label, "markersize": 4.5}
+            if numbers:
+                axis.plot(place, middle, linestyle=dash, **style)
+                axis.fill_between(place, low, high, color=colour, alpha=0.2, linewidth=0)
+            else:  # no line where there is nothing between two values
+                beside = place + 0.08 * (k - (len(curves) - 1) / 2)
+                axis.errorbar(beside, middle, [middle - low, high - middle], linestyle="", capsize=3, **style)
+        for (name, height), dash in zip((reference or {}).items(), (":", (0, (1, 3)), (0, (5, 3))), strict=False):
+            axis.axhline(height, color=REFERENCE, linestyle=dash, linewidth=1.2, label=name, zorder=1)
+        for which in log:
+            axis.set(**{f"{which}scale": "log"})
+        if ticks:
+            axis.set_xticks(ticks, [str(value) for value in across], minor=False)
+            axis.minorticks_off()
+        unit = values[x].attrs.get("units")
+        name = values[x].attrs.get("long_name", x)
+        axis.set(xlabel=f"{name} ({unit})" if unit else str(name), ylabel=_unit(values))
+        if not numbers:
+            axis.margins(x=0.2)
+        if len(curves) > 1 or reference:
+            _legend(axis, dict.fromkeys([*curves, *(reference or {})]))
+    return figure
+
+
+def histogram(numbers: Mapping[str, Any], *, bins: int = 30, log: bool = False) -> Figure:
+    """Histograms of one number a sample, a step curve a set, such as the mid-ranges of the paper's Figure 6.
+
+    Parameters
+    ----------
+    numbers : mapping
+        For each set its values, any shape, NaN ignored; the first is the reference. A DataArray's `long_name` and
+        `units` name the axis.
+    bins : int
+        Over the range of all sets.
+    log : bool
+        A logarithmic horizontal axis, with bins of equal width on it; values at or below 0 are left out.
+
+    Raises
+    ------
+    ConfigError
+        No set, or one without a value to show.
+    """
+    flat = {name: np.asarray(values, np.float64).ravel() for name, values in numbers.items()}
+    flat = {name: values[np.isfinite(values) & ((values > 0) | (not log))] for name, values in flat.items()}
+    empty = [name for name, values in flat.items() if not values.size]
+    if empty or not flat:
+        raise ConfigError(f"{empty[0]!r} has no value to show." if empty else "give at least one set of numbers.")
+    every = np.concatenate(list(flat.values()))
+    edges = np.geomspace(every.min(), every.max(), bins + 1) if log else np.histogram_bin_edges(every, bins)
+    with _figure(height=3) as (figure, axes):
+        axis = axes[0, 0]
+        for (name, values), style in zip(flat.items(), _styles(flat), strict=True):
+            axis.stairs(np.histogram(values, edges)[0] / values.size, edges, label=name, **style)
+        if log:
+            axis.set_xscale("log")
+        first = next(iter(numbers.values()))
+        axis.set(xlabel=_unit(first) if isinstance(first, xr.DataArray) else "value", ylabel="share of samples (1)")
+        _legend(axis, flat)
+    return figure
+
+
 class _Picture(Figure):
     """A Figure that the inline backend shows once: what a cell shows itself is not shown again at the cell's end."""
 
@@ -345,4 +445,4 @@ def _attributes_of(schema: Schema, one: xr.Dataset, width: int) -> str:
     return textwrap.fill(text, width, max_lines=2, placeholder=" …", break_on_hyphens=False)
 
 
-__all__ = ["attributes", "autocorrelation", "cdf", "history", "length_histogram", "series"]
+__all__ = ["against", "attributes", "autocorrelation", "cdf", "histogram", "history", "length_histogram", "series"]
