@@ -86,6 +86,12 @@ def retrain_attributes(
     UserWarning
         Over 1 % of `target` are combinations of categories that the model never generates.
 
+    Notes
+    -----
+    The result makes the wanted distribution, but does not keep the old one secret: the batch-norm statistics of the
+    min/max generator are means over the training mix and give it back by least squares, and `encoder.schema` carries
+    the training data's attrs (chapter 07). Give samples away, not the model.
+
     Source
     ------
     `example_retraining_attribute` and `fix_feature_network` of the original code; paper, Section 6.1.
@@ -191,6 +197,15 @@ def rejection_sample(
     Source
     ------
     Paper, Section 6.1: "The naive way is to rejection sample the metadata to a different desired distribution."
+
+    Examples
+    --------
+    >>> from dgkit import Config, Trainer
+    >>> from dgkit.simulate import cluster
+    >>> model = Trainer(cluster(200), Config(sample_len=10)).model
+    >>> third = {"job_class": {"small": 1 / 3, "medium": 1 / 3, "large": 1 / 3}}
+    >>> rejection_sample(model, third, 10).attrs["acceptance_rate"] <= 1
+    True
     """
     _check_n(n)
     rows, weights = _rows_of(model, target)
@@ -211,7 +226,7 @@ def rejection_sample(
             f"{wanted[never[0]]:.3g}: rejection cannot reach it. Use sample_target or retrain_attributes."
         )
     ratio = {combination: wanted[combination] * DRAWS / count for combination, count in made.items()}
-    rate = 1 / max(ratio.values())
+    rate = float(1 / max(ratio.values()))
     if n / rate > most_draws:
         raise ConfigError(
             f"one draw in {1 / rate:.0f} is kept, so n={n} takes about {n / rate:.0f} draws, more than "
@@ -251,6 +266,14 @@ def sample_target(model: DoppelGANger, target: Any, n: int, *, seed: int = 0) ->
     ------
     SchemaError, ConfigError
         As `retrain_attributes`.
+
+    Examples
+    --------
+    >>> from dgkit import Config, Trainer
+    >>> from dgkit.simulate import cluster
+    >>> model = Trainer(cluster(200), Config(sample_len=10)).model
+    >>> bool((sample_target(model, {"job_class": {"large": 1.0}}, 10).job_class == "large").all())
+    True
     """
     _check_n(n)
     rows, weights = _rows_of(model, target)
