@@ -158,7 +158,8 @@ def retrain_attributes(
     minmax = sum(head.width for head in model.encoder.minmax_heads)
     for name, critic in critics.items():
         _widen(getattr(changed, name), critic, minmax)
-    columns = {name: ("step", np.array([record[name] for record in history])) for name in history[0]}
+    names = [*history[0], *(f"auxiliary_{part}" for part in ("loss", "wasserstein", "penalty") if len(critics) == 1)]
+    columns = {name: ("step", np.array([record.get(name, math.nan) for record in history])) for name in names}
     changed.history = xr.Dataset(columns, {"step": np.arange(1, steps + 1)})
     return changed
 

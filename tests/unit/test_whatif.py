@@ -274,6 +274,7 @@ def test_models_of_every_kind_can_be_retrained(small, tiny_config, switch, tmp_p
     assert float((made.domain == "de").mean()) > 0.7
     assert made.identical(changed.sample(400))
     assert changed.sample(attributes=small).equals(model.sample(attributes=small))
+    assert set(dg.plot.history(changed).axes[0].get_lines()) and changed.history.sizes["step"] == 300
 
 
 @pytest.fixture(scope="module")
