@@ -61,7 +61,7 @@ def chapter(path: Path) -> dict:
 
 def plain(markdown: str) -> str:
     """The text without emphasis, code marks, links and line ends."""
-    return " ".join(re.sub(r"\[([^\]]*)\]\([^)]*\)|[*`]", r"\1", markdown).split())
+    return " ".join(re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", re.sub("[*`]", "", markdown)).split())
 
 
 def text() -> str:

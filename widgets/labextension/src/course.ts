@@ -33,6 +33,8 @@ export class Course {
   /** Where the learner's chapters are; null where none was found. */
   folder: string | null = null;
   passed = new Set<string>();
+  /** Whether the learner's files were looked at. */
+  known = false;
   private present = new Set<string>();
   private remembered: string | null = null;
   private progressRead: string | null = null;
@@ -94,6 +96,7 @@ export class Course {
     }
     const before = this.state();
     await this.readProgress(folder, files.get(PROGRESS));
+    this.known = true;
     this.folder = folder;
     this.present = new Set(files.keys());
     if (folder !== null) {
@@ -214,8 +217,8 @@ export class Course {
 
   private async shipped(name: string): Promise<any> {
     const settings = ServerConnection.makeSettings();
-    const url = URLExt.join(PageConfig.getOption('fullLabextensionsUrl'), 'dgkit-lab', name);
-    const response = await ServerConnection.makeRequest(url, {}, settings);
+    const path = URLExt.join(PageConfig.getOption('fullLabextensionsUrl'), 'dgkit-lab', name);
+    const response = await ServerConnection.makeRequest(new URL(path, settings.baseUrl).href, {}, settings);
     if (!response.ok) {
       throw new ServerConnection.ResponseError(response, `${name} is not installed with dgkit; reinstall dgkit.`);
     }
@@ -223,6 +226,6 @@ export class Course {
   }
 
   private state(): string {
-    return JSON.stringify([this.folder, this.here, this.chapters.map(c => this.has(c)), [...this.passed]]);
+    return JSON.stringify([this.known, this.folder, this.here, this.chapters.map(c => this.has(c)), [...this.passed]]);
   }
 }

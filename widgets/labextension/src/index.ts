@@ -71,6 +71,7 @@ function activate(
         attempt(async () => {
           const placed = await course.placeMissing();
           panel.say(`${placed} chapters were placed in ${course.target}.`);
+          panel.activate(); // its button is gone
         })
     },
     () => poll.refresh()
@@ -169,7 +170,13 @@ function activate(
     caption: 'The chapters, and what was passed in each',
     icon: args => (args.isPalette ? undefined : courseIcon),
     describedBy: { args: { type: 'object', properties: {} } },
-    execute: () => app.shell.activateById(panel.id)
+    execute: async () => {
+      // Wait at least once: the palette, closing, gives the focus back to where it was. What is shown must be known, too:
+      // a button that vanishes under the focus would lose it.
+      await app.restored;
+      await course.refresh().catch(error => panel.say(String(error.message)));
+      app.shell.activateById(panel.id);
+    }
   });
 
   commands.addCommand('dgkit:open-studio', {
@@ -190,13 +197,15 @@ function activate(
   palette?.addItem({ command: 'dgkit:open-studio', category: CATEGORY, args: { isPalette: true } });
   void course.ready.then(
     () => {
-      course.chapters.forEach(({ number }, rank) => {
+      launcher?.add({ command: 'dgkit:open-course', category: CATEGORY, rank: 0 });
+      course.chapters.forEach(({ number }, before) => {
+        const rank = before + 1;
         launcher?.add({ command: 'dgkit:open-chapter', category: CATEGORY, rank, args: { chapter: number } });
         for (const command of ['dgkit:open-chapter', 'dgkit:fresh-copy']) {
           palette?.addItem({ command, category: CATEGORY, args: { chapter: number, isPalette: true } });
         }
       });
-      launcher?.add({ command: 'dgkit:open-studio', category: CATEGORY, rank: course.chapters.length });
+      launcher?.add({ command: 'dgkit:open-studio', category: CATEGORY, rank: course.chapters.length + 1 });
     },
     error => panel.say(String(error.message))
   );

@@ -40,12 +40,21 @@ export class CoursePanel extends ReactWidget {
     this.shown();
   }
 
-  protected onActivateRequest(): void {
+  protected async onActivateRequest(): Promise<void> {
+    await this.renderPromise; // React draws later than it is told to
     (this.node.querySelector('button') ?? this.node).focus();
   }
 
   protected render(): JSX.Element {
-    const { chapters, folder } = this.course;
+    const { chapters, folder, known } = this.course;
+    if (!known) {
+      return (
+        <>
+          <h2>GANs for time series</h2>
+          <p role="status">{this.message || 'Looking for the chapters …'}</p>
+        </>
+      );
+    }
     const minutes = chapters.reduce((sum, chapter) => sum + chapter.minutes, 0);
     const exercises = chapters.reduce((sum, chapter) => sum + chapter.exercises.length, 0);
     const passed = chapters.reduce((sum, chapter) => sum + this.course.passedIn(chapter), 0);
