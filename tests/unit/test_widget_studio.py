@@ -1,5 +1,6 @@
 """The studio without a browser: what its buttons do, its thread, its state, what it sends."""
 
+import asyncio
 import gc
 import json
 import re
@@ -12,7 +13,7 @@ import psutil
 import pytest
 import torch
 import xarray as xr
-from dgkit_widgets import TrainingStudio, _session, _views
+from dgkit_widgets import TrainingStudio, _lifetime, _session, _views
 from dgkit_widgets.studio import RATE
 
 import dgkit as dg
@@ -319,25 +320,55 @@ def test_closing_stops_training_and_keeps_the_run(studio):
     assert studio.model.sample(2).sizes["sample"] == 2
 
 
+def attend(studio, view, here=True, **more):
+    studio._attend(studio, {"view": view, "here": here, **more}, [])
+
+
 def test_training_pauses_when_no_page_shows_the_studio(studio, monkeypatch):
-    monkeypatch.setattr("dgkit_widgets.studio.LEAVE_SECONDS", 0.1)
+    monkeypatch.setattr(_lifetime, "LEAVE_SECONDS", 0.1)
     studio.start()
     until(lambda: studio.trainer.step >= 20)  # never seen: a script trains on
-    studio._attend(studio, {"view": "one", "here": True}, [])
-    studio._attend(studio, {"view": "two", "here": True}, [])
-    studio._attend(studio, {"view": "one", "here": False}, [])
+    attend(studio, "one")
+    attend(studio, "two")
+    attend(studio, "one", here=False)
     time.sleep(0.2)
     assert studio.session.running
-    studio._attend(studio, {"view": "two", "here": False}, [])
+    attend(studio, "two", here=False)
     studio.wait(20)
     assert not studio.session.running and "no page shows" in studio.status["note"]
 
-    studio._attend(studio, {"view": "three", "here": True}, [])
+
+def test_training_pauses_when_its_pages_fall_silent_but_waits_for_patient_ones(studio, monkeypatch):
+    monkeypatch.setattr(_lifetime, "SILENT_SECONDS", 0.1)
+    attend(studio, "hidden", patience=60)
     studio.start()
-    until(lambda: studio.session.running)
-    monkeypatch.setattr("dgkit_widgets.studio.SILENT_SECONDS", 0.1)
+    time.sleep(0.3)
+    assert studio.session.running
+    attend(studio, "hidden", here=False)
+    attend(studio, "seen")
     studio.wait(20)
-    assert not studio.session.running
+    assert not studio.session.running and "no page shows" in studio.status["note"]
+
+
+def test_silence_behind_a_busy_cell_does_not_count(monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(_lifetime.time, "perf_counter", lambda: now[0])
+
+    async def scenario():
+        attendance = _lifetime.Attendance()
+        attendance.heard("page", True)
+        await asyncio.sleep(0)
+        now[0] = 100.0  # a cell has kept the loop for 100 s
+        assert not attendance.abandoned()
+        await asyncio.sleep(0)  # it ends: the loop turns, messages are still queued
+        assert not attendance.abandoned()
+        for now[0] in np.arange(101.0, 100 + _lifetime.SILENT_SECONDS, 1):
+            await asyncio.sleep(0)
+            assert not attendance.abandoned()
+        now[0] += 2.0
+        assert attendance.abandoned()
+
+    asyncio.run(scenario())
 
 
 def test_a_cell_that_runs_again_closes_its_earlier_studio(monkeypatch):
@@ -349,7 +380,7 @@ def test_a_cell_that_runs_again_closes_its_earlier_studio(monkeypatch):
             return self.request
 
     def run(cell, message):
-        monkeypatch.setattr("dgkit_widgets.studio.get_ipython", lambda: Shell(cell, message))
+        monkeypatch.setattr("dgkit_widgets._lifetime.get_ipython", lambda: Shell(cell, message))
         return make()
 
     first, beside = run("cell-1", "run-1"), run("cell-1", "run-1")

@@ -276,8 +276,8 @@ def check_log(log: Any) -> list[list[Any]]:
     """A log as read from JSON. Raises ConfigError where it is none."""
     for entry in log if isinstance(log, list) else [log]:
         kind, value = entry if isinstance(entry, list) and len(entry) == 2 else (None, None)
-        right = {"set": dict, "load": str}.get(kind, int if kind in ("steps", "discriminator", "generator") else ())
-        if not isinstance(value, right) or isinstance(value, bool) or (right is int and value < 1):
+        counted = kind in ("steps", "discriminator", "generator") and type(value) is int and value > 0
+        if not (counted or (kind == "set" and isinstance(value, dict)) or (kind == "load" and isinstance(value, str))):
             raise ConfigError(f"{entry!r} is no entry of a studio's log, such as ['steps', 100]. Copy the state again.")
     return [list(entry) for entry in log]
 

@@ -155,7 +155,7 @@ class Look:
         return self._of(fake, curve, numbers) | self._distances(numbers, curve) | {"step": trainer.step}
 
     def _of(self, ds: xr.Dataset, curve, numbers: np.ndarray) -> dict[str, Any]:
-        series = np.asarray(ds[self.feature].transpose("sample", "time"))[: self.rows] if self.feature else []
+        series: Any = np.asarray(ds[self.feature].transpose("sample", "time"))[: self.rows] if self.feature else []
         some = ds.isel(sample=slice(self.shown))
         return {
             "series": f4(series),
@@ -228,16 +228,14 @@ def _bars(variable, ds: xr.Dataset, edges: Any) -> dict[str, Any]:
     values = np.asarray(ds[variable.name].values)
     if variable.kind == "continuous":
         inside = np.clip(values.astype(float), edges[0], edges[-1])
-        shares = np.histogram(inside, edges)[0] / len(values)
         labels = [f"{a:.3g} to {b:.3g}" for a, b in pairwise(edges)]
-        return {"name": variable.name, "labels": labels, "shares": shares.tolist()}
+        counts = np.histogram(inside, edges)[0]
+        return {"name": variable.name, "labels": labels, "shares": (counts / len(values)).tolist()}
     shares = [float((values == category).mean()) for category in edges]
     labels = [str(category) for category in edges]
     if len(edges) < len(variable.categories):
-        labels, shares = (
-            [*labels, f"{len(variable.categories) - len(edges)} others"],
-            [*shares, max(0.0, 1 - sum(shares))],
-        )
+        labels.append(f"{len(variable.categories) - len(edges)} others")
+        shares.append(max(0.0, 1 - sum(shares)))
     return {"name": variable.name, "labels": labels, "shares": shares}
 
 

@@ -16,7 +16,6 @@ from typing import Any, ClassVar
 import numpy as np
 import traitlets
 import xarray as xr
-from IPython import get_ipython
 from ipywidgets import GridBox, Layout
 
 import dgkit as dg
@@ -24,46 +23,14 @@ from dgkit import Config, DivergenceError, DoppelGANger, Trainer, experiments
 from dgkit.errors import ConfigError
 from dgkit.schema import validate
 from dgkit_widgets import _session, _views
+from dgkit_widgets._controls import CONTROLS, DATASETS, PARTS
+from dgkit_widgets._lifetime import Attendance, replace_earlier
 from dgkit_widgets._session import LIVE, Session
 from dgkit_widgets._widget import STATIC, Widget
 
-DATASETS = ("web", "cluster", "broadband")
 SPLIT = 0.5, 0  # fraction and seed of dgkit.split: a shipped dataset's first part is trained on, the second held out
 RATE = 30  # messages a second to the browser at most
 FRAME_SHARE, PICTURE_SHARE = 0.03, 0.04  # of the training thread's time that drawing may take
-LEAVE_SECONDS, SILENT_SECONDS = 3.0, 90.0  # without a view; without a sign from one (hidden pages wake once a minute)
-_RATES = [1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1]
-
-
-def _control(name: str, label: str, kind: str, group: str, **more: Any) -> dict[str, Any]:
-    return {"name": name, "label": label, "kind": kind, "group": group, "live": name in LIVE, **more}
-
-
-CONTROLS = [
-    _control("dataset", "Dataset", "choice", "design", options=list(DATASETS)),
-    _control("sample_len", "Steps a pass (sample_len)", "number", "design", least=1),
-    _control("auto_normalise", "Auto-normalisation", "check", "design"),
-    _control("auxiliary", "Auxiliary discriminator", "check", "design"),
-    _control("discriminator_lr", "Discriminator learning rate", "choice", "training", options=_RATES),
-    _control("generator_lr", "Generator learning rate", "choice", "training", options=_RATES),
-    _control("discriminator_rounds", "Discriminator updates", "number", "training", least=1),
-    _control("generator_rounds", "Generator updates", "number", "training", least=1),
-    _control("batch_size", "Batch size (samples)", "number", "training", least=2),
-    _control("steps", "Training steps", "number", "training", least=1),
-    _control("seed", "Seed", "number", "training", least=0),
-    _control("noise", "Noise width", "number", "network", least=1),
-    _control("attribute_layers", "Attribute, min/max: layers", "number", "network", least=2),
-    _control("attribute_units", "Attribute, min/max: units", "number", "network", least=1),
-    _control("lstm_layers", "LSTM: layers", "number", "network", least=1),
-    _control("lstm_units", "LSTM: units", "number", "network", least=1),
-    _control("discriminator_layers", "Discriminators: layers", "number", "network", least=2),
-    _control("discriminator_units", "Discriminators: units", "number", "network", least=1),
-    _control("penalty", "Gradient penalty weight", "number", "network", least=0, any=True),
-    _control("ema", "Averaging of weights (ema)", "number", "network", least=0, any=True),
-]
-PARTS = ("network", "checkpoint", "slow_motion", "code", "state")  # what else can be hidden
-
-_of_cell: dict[str, tuple[str, "weakref.WeakSet[TrainingStudio]"]] = {}  # what each notebook cell's last run made
 
 
 class TrainingStudio(Widget):
@@ -100,7 +67,7 @@ class TrainingStudio(Widget):
     -----
     Training runs in one daemon thread. Starting a studio pauses any other that runs, unless they were put side by side
     by `compare`. The browser hears at most 30 times a second, and always of the last state. Training pauses
-    when no page has shown the studio for three seconds (a closed notebook), or 90 seconds without a word from one.
+    when no page has shown the studio for three seconds, or none has said so for twenty (a closed notebook).
 
     Raises
     ------
@@ -124,7 +91,7 @@ class TrainingStudio(Widget):
     CONTROLS: ClassVar[list[dict[str, Any]]] = CONTROLS
 
     title = traitlets.Unicode("").tag(sync=True)
-    controls = traitlets.List().tag(sync=True)
+    controls: Any = traitlets.List().tag(sync=True)
     settings = traitlets.Dict().tag(sync=True)
     status = traitlets.Dict().tag(sync=True)
     frame = traitlets.Dict().tag(sync=True)
@@ -159,8 +126,7 @@ class TrainingStudio(Widget):
         self._frame_wait, self._picture_wait = 1 / RATE, 1.0
         self.frame_seconds = self.picture_seconds = 0.0  # what the last one cost the training thread
         self._pace: deque[tuple[float, int]] = deque(maxlen=50)
-        self._pages: dict[str, float] = {}  # view -> when it was heard of last
-        self._left: float | None = None  # since when there is none, after there was one
+        self._attendance = Attendance()
         self._note = ""
         self._same_scale = False
         self._peers: weakref.WeakSet[TrainingStudio] = weakref.WeakSet([self])
@@ -171,7 +137,7 @@ class TrainingStudio(Widget):
         self.on_msg(self._attend)
         if self.comm is not None:
             self.comm.on_close(lambda _: self.session.pause())
-        self._replace_earlier()
+        replace_earlier(self)
         self._draw()
         self._publish(reference=True)
 
@@ -430,7 +396,7 @@ class TrainingStudio(Widget):
         if now - self._sent >= self._frame_wait:
             self._publish()
             self._frame_wait = max(1 / RATE, self.frame_seconds / FRAME_SHARE)
-        if self._abandoned(now):
+        if self._attendance.abandoned():
             self._note = "Paused, since no page shows this studio any more."
             self.session.pause()
 
@@ -514,37 +480,10 @@ class TrainingStudio(Widget):
             if peer.ranges != union and (peer is self or not peer.session.running):  # one that runs sees to it itself
                 peer.ranges = union
 
-    def _abandoned(self, now: float) -> bool:
-        if self._left is not None:
-            return now - self._left > LEAVE_SECONDS
-        return bool(self._pages) and all(now - heard > SILENT_SECONDS for heard in self._pages.values())
-
     def _attend(self, _widget: Any, content: Any, _buffers: Any) -> None:
-        """A view in a page says every now and then that it is there, and when it goes."""
-        if not isinstance(content, dict) or "view" not in content:
-            return
-        now, view = time.perf_counter(), str(content["view"])
-        if content.get("here"):
-            self._pages[view], self._left = now, None
-        else:
-            self._pages.pop(view, None)
-            self._left = None if self._pages else now
-
-    def _replace_earlier(self) -> None:
-        """Running a cell again closes the studio that its last run made."""
-        shell = get_ipython()
-        kernel = getattr(shell, "kernel", None)
-        request = kernel.get_parent("shell") if kernel is not None else {}
-        cell, run = request.get("metadata", {}).get("cellId"), request.get("header", {}).get("msg_id", "")
-        if cell is None:
-            return
-        earlier_run, earlier = _of_cell.get(cell, (run, weakref.WeakSet()))
-        if earlier_run != run:
-            for studio in list(earlier):
-                studio.close()
-            earlier = weakref.WeakSet()
-        earlier.add(self)
-        _of_cell[cell] = run, earlier
+        """A view in a page says that it is there, or that it goes."""
+        if isinstance(content, dict) and "view" in content:
+            self._attendance.heard(str(content["view"]), bool(content.get("here")), float(content.get("patience", 0)))
 
     def _look_at(self, feature: str | None, of: str) -> None:
         train = self.session.train

@@ -9,7 +9,8 @@ import { settingsForm } from "./studio/controls.js";
 import { colourMap, shareTables } from "./studio/pictures.js";
 import { walkPanel } from "./studio/walk.js";
 
-const HERE_MS = 20_000; // how often a view says that it is there
+const HERE_MS = 5000; // how often a view says that it is there
+const HIDDEN_PATIENCE = 90; // seconds: browsers wake a hidden page once a minute
 const OF = { mid_range: "mid-range", half_range: "half-range", value: "value", length: "length" };
 
 export default {
@@ -51,10 +52,14 @@ export default {
     });
 
     const view = uid("view") + Math.random().toString(36).slice(2);
-    const here = (there) => { try { model.send({ view, here: there }); } catch { clearInterval(heart); } }; // the kernel is gone
-    const heart = setInterval(() => here(true), HERE_MS);
-    here(true);
-    cleanups.push(() => { clearInterval(heart); here(false); });
+    const here = (there) => {
+      try { model.send({ view, here: there, patience: document.hidden ? HIDDEN_PATIENCE : 0 }); } catch { clearInterval(heart); } // the kernel is gone
+    };
+    const seen = () => here(true);
+    const heart = setInterval(seen, HERE_MS);
+    document.addEventListener("visibilitychange", seen);
+    seen();
+    cleanups.push(() => { clearInterval(heart); document.removeEventListener("visibilitychange", seen); here(false); });
     return close;
   },
 };

@@ -1,0 +1,383 @@
+"""TrainingStudio in a real JupyterLab: by mouse, by keyboard alone, in a burst, closed, restarted, run again."""
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from tests.ui.conftest import Lab, Server
+
+# tiny networks: hundreds of steps a second
+SETUP = """
+import dgkit as dg
+from dgkit_widgets import TrainingStudio, _session
+config = dg.Config(steps=100_000, sample_len=8, batch_size=8, lstm_units=8, attribute_units=8, discriminator_units=16)
+runs = globals().get("runs", 0) + 1
+
+def weights():
+    nets = {"generator": ["generator"], "critics": ["discriminator", "auxiliary"]}
+    return {name: sum(float(p.detach().double().abs().sum()) for part in parts
+            for p in getattr(studio.trainer, part).parameters()) for name, parts in nets.items()}
+"""
+SHOW = 'studio = TrainingStudio("broadband", config)\nstudio'
+# what stands out of the widget, or is wider than its box
+CLIPPED = """() => {
+    const root = document.querySelector(".dgkit-studio"), edge = root.getBoundingClientRect();
+    const outside = (e) => {
+        const box = e.getBoundingClientRect();
+        return box.width && (box.right > edge.right + 1 || box.left < edge.left - 1);
+    };
+    const texts = "button, label, legend, summary, caption, figcaption, .dgkit-caption, .dgkit-hint";
+    const wide = (e) => getComputedStyle(e).display !== "inline" && e.scrollWidth > e.clientWidth + 1;
+    return [...root.querySelectorAll("*")]
+        .filter((e) => !e.closest(".u-wrap, .dgkit-visually-hidden, pre"))
+        .filter((e) => outside(e) || (e.matches(texts) && wide(e)))
+        .map((e) => e.outerHTML.slice(0, 120));
+}"""
+THREADS = "sum(t.name.startswith('dgkit training') for t in __import__('threading').enumerate())"
+STUDIO = ".dgkit-studio"
+
+
+def opened(lab: Lab, *cells: str) -> None:
+    lab.run(*(cells or (SETUP, SHOW)))
+    lab.page.wait_for_selector(f"{STUDIO} .uplot")
+
+
+def button(lab: Lab, name: str):
+    return lab.page.locator(STUDIO).get_by_role("button", name=name, exact=True)
+
+
+def shows(lab: Lab, text: str) -> None:
+    lab.page.wait_for_function(
+        "text => document.querySelector('.dgkit-progress-text').textContent.includes(text)", arg=text
+    )
+
+
+def agree(lab: Lab) -> int:
+    """Browser and kernel show the same step, which is returned."""
+    step = lab.python("studio.trainer.step")
+    lab.page.wait_for_function(
+        "step => document.querySelector('.dgkit-bar').getAttribute('aria-valuenow') === String(step)", arg=step
+    )
+    return step
+
+
+def drive_by_mouse(lab: Lab) -> None:
+    opened(lab)
+    page = lab.page
+    shows(lab, "Ready · step 0 of 100,000")
+
+    button(lab, "Start").click()
+    page.wait_for_function("() => Number(document.querySelector('.dgkit-bar').getAttribute('aria-valuenow')) > 20")
+    button(lab, "Pause").click()
+    shows(lab, "Paused")
+    lab.wait_python("not studio.session.running")
+    stopped = agree(lab)
+    print(f"paused at step {stopped}, {1e3 * lab.python('studio.session.stop_seconds'):.1f} ms after the click arrived")
+    assert lab.python(THREADS) == 0
+
+    before = lab.python("weights()")
+    button(lab, "Discriminator half step").click()
+    page.wait_for_selector("text=Discriminator half step: loss")
+    middle = lab.python("weights()")
+    assert middle["generator"] == before["generator"] and middle["critics"] != before["critics"]
+    assert agree(lab) == stopped
+    button(lab, "Generator half step").click()
+    shows(lab, f"step {stopped + 1:,} of")
+    after = lab.python("weights()")
+    assert after["critics"] == middle["critics"] and after["generator"] != middle["generator"]
+    button(lab, "One step").click()
+    shows(lab, f"step {stopped + 2:,} of")
+    assert agree(lab) == stopped + 2
+
+    button(lab, "Continue").click()
+    page.wait_for_function(
+        "step => Number(document.querySelector('.dgkit-bar').getAttribute('aria-valuenow')) > step",
+        arg=stopped + 10,
+    )
+    button(lab, "Pause").click()
+    shows(lab, "Paused")
+
+    page.get_by_label("Steps a pass (sample_len)").fill("14")
+    page.get_by_label("Generator learning rate").select_option("0.0003")
+    page.get_by_label("Auxiliary discriminator").uncheck()
+    lab.wait_python(
+        "studio.trainer.config.generator_lr == 0.0003 and set(studio.status['pending']) == {'auxiliary', 'sample_len'}"
+    )
+    page.wait_for_selector("text=takes effect on reset")
+    button(lab, "Reset").click()
+    shows(lab, "Ready · step 0 of 100,000")
+    assert lab.python("(studio.trainer.config.sample_len, studio.trainer.auxiliary, studio.trainer.step)") == (
+        14,
+        None,
+        0,
+    )
+    assert lab.violations(STUDIO) == []
+
+
+def test_by_mouse_it_trains_pauses_steps_apart_resumes_and_resets(lab):
+    drive_by_mouse(lab)
+
+
+@pytest.fixture(scope="session")
+def ipykernel_7_1(request):
+    """A folder with ipykernel 7.1, the oldest that the lab extra allows."""
+    folder = request.config.cache.mkdir("ipykernel-7.1")
+    command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", f"--target={folder}", "ipykernel==7.1.0"]
+    if not (folder / "ipykernel").exists():
+        done = subprocess.run(command, capture_output=True, text=True)
+        if done.returncode:
+            pytest.skip(f"ipykernel 7.1.0 could not be fetched: {done.stderr.strip()[-200:]}")
+    return folder
+
+
+@pytest.fixture
+def old_lab(browser, ipykernel_7_1, tmp_path, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ipykernel_7_1), os.environ.get("PYTHONPATH", "")]))
+    server = Server(tmp_path)
+    lab = Lab(server, browser.new_page(viewport={"width": 1280, "height": 800}))
+    yield lab
+    lab.close()
+    server.stop()
+    assert lab.errors == []
+
+
+def test_the_same_on_the_oldest_ipykernel(old_lab):
+    drive_by_mouse(old_lab)
+    assert old_lab.python("__import__('ipykernel').__version__") == "7.1.0"
+
+
+def test_by_keyboard_alone(lab):
+    opened(lab)
+    page, press = lab.page, lab.page.keyboard.press
+    page.locator(STUDIO).focus()
+
+    press("Space")
+    lab.wait_python("studio.trainer.step > 20")
+    press("Space")
+    lab.wait_python("not studio.session.running")
+    stopped = agree(lab)
+    before = lab.python("weights()")
+    press("d")
+    lab.wait_python("studio.status['half'] is not None")
+    middle = lab.python("weights()")
+    assert middle["generator"] == before["generator"] and middle["critics"] != before["critics"]
+    press("g")
+    lab.wait_python(f"studio.trainer.step == {stopped + 1}")
+    assert lab.python("weights()")["critics"] == middle["critics"]
+    press(".")
+    lab.wait_python(f"studio.trainer.step == {stopped + 2}")
+    agree(lab)
+
+    names = walk_by_tab(
+        lab, 11
+    )  # dataset, sample_len, two switches, the learning rates, rounds, batch size, steps, seed
+    assert all(names) and len(set(names)) == len(names) and names[0] == "Dataset" and names[-1] == "Seed"
+    press("Control+a")
+    page.keyboard.type("9")
+    press("Tab")  # a change is taken over on leaving the field
+    lab.wait_python("studio.settings['seed'] == 9")
+    assert lab.python("studio.trainer.step") == stopped + 2  # digits typed into a field are no shortcuts
+    go_to(lab, "Slow motion")
+    press("Enter")
+    page.wait_for_selector(".dgkit-walk:not([hidden])")
+    press("ArrowRight")
+    page.wait_for_selector(".dgkit-caption:has-text('2. The attribute generator')")
+    press("ArrowLeft")
+    page.wait_for_selector(".dgkit-caption:has-text('1. Noise')")
+    press("Escape")
+    page.wait_for_selector(".dgkit-walk", state="hidden")
+    go_to(lab, "Reset")
+    press("Enter")
+    lab.wait_python("studio.trainer.step == 0 and studio.trainer.config.seed == 9")
+    shows(lab, "Ready")
+    go_to(lab, "Losses", part=True)
+    assert page.evaluate("() => getComputedStyle(document.activeElement).outlineStyle") != "none"  # the focus is seen
+
+
+def focused(lab: Lab) -> str:
+    """The accessible name of what has the focus."""
+    return lab.page.evaluate(
+        """() => {
+        const e = document.activeElement;
+        return (e.getAttribute("aria-label") ?? e.labels?.[0]?.textContent ?? e.textContent).trim();
+    }"""
+    )
+
+
+def walk_by_tab(lab: Lab, times: int) -> list[str]:
+    names = []
+    for _ in range(times):
+        lab.page.keyboard.press("Tab")
+        names.append(focused(lab))
+    return names
+
+
+def go_to(lab: Lab, name: str, part: bool = False) -> None:
+    for _ in range(60):
+        lab.page.keyboard.press("Tab")
+        now = focused(lab)
+        if now == name or (part and now.startswith(name)):
+            return
+    raise AssertionError(f"Tab never came to {name}")
+
+
+def test_a_burst_stays_below_30_messages_a_second_and_ends_in_the_same_state(lab):
+    count = """
+sent = []
+send = studio.send_state
+def counted(key=None):
+    sent.append(__import__("time").perf_counter())
+    send(key)
+studio.send_state = counted
+"""
+    opened(lab, SETUP, "config = dg.Config(**{**vars(config), 'steps': 600})\n" + SHOW, count)
+    button(lab, "Start").click()
+    lab.wait_python("studio.status['state'] == 'finished'", seconds=60)
+    shows(lab, "Finished · step 600 of 600")
+
+    assert agree(lab) == 600 and lab.python("studio.error") == ""
+    times = np.array(lab.python("sent"))
+    print(f"{600 / (times[-1] - times[0]):.0f} steps/s, {len(times) / (times[-1] - times[0]):.1f} messages/s")
+    assert len(times) > 1 and np.diff(times).min() >= 0.9 / 30
+    page = lab.page
+    page.locator(".dgkit-chart").first.focus()
+    page.keyboard.press("End")
+    readout = page.locator(".dgkit-chart").first.locator(".dgkit-readout")
+    readout.filter(has_text="step: 600").wait_for()
+    per = lab.python("studio.frame['per']")  # the last point is the mean of the steps since the last whole `per`
+    loss = lab.python(f"float(studio.history.generator_loss[{(600 - 1) // per * per}:].mean())")
+    assert f"generator {loss:.4g}" in readout.inner_text()
+
+
+def test_an_error_of_the_training_thread_is_shown(lab):
+    opened(lab)
+    lab.python("1", "studio.change(discriminator_lr=1e6, auxiliary_lr=1e6)")
+    button(lab, "Start").click()
+    alert = lab.page.locator(f"{STUDIO} [role=alert]")
+    alert.filter(has_text="DivergenceError: training diverged at step").wait_for()
+    shows(lab, "Stopped by an error")
+    assert lab.violations(STUDIO) == []
+
+    lab.page.get_by_label("Discriminator learning rate").select_option("0.001")
+    lab.wait_python("studio.trainer.config.discriminator_lr == 0.001")
+    button(lab, "One step").click()
+    lab.wait_python("studio.trainer.step == 1")
+    alert.wait_for(state="hidden")
+
+
+def test_slow_motion_walks_by_itself_and_not_where_motion_is_to_be_reduced(lab):
+    opened(lab)
+    page = lab.page
+    button(lab, "Slow motion").click()
+    page.wait_for_selector(".dgkit-caption:has-text('6. From the scores')", timeout=30_000)
+    loss = lab.python("studio.walk['judged']['main']['loss']")
+    assert f"{loss:.3f}".replace("-", "−") in page.locator(".dgkit-stage").inner_text()
+    assert lab.python("studio.trainer.step_discriminator()['discriminator_loss']") == pytest.approx(loss, rel=1e-5)
+    button(lab, "Close").click()
+
+    page.emulate_media(reduced_motion="reduce")
+    button(lab, "Slow motion").click()
+    page.wait_for_selector(".dgkit-caption:has-text('1. Noise')")
+    page.wait_for_timeout(2000)
+    assert page.locator(".dgkit-caption").inner_text().startswith("1. Noise")
+    button(lab, "4 LSTM").click()
+    page.get_by_label("LSTM pass").focus()
+    page.keyboard.press("Home")
+    page.wait_for_selector("output:has-text('1 of 7')")
+    assert lab.violations(STUDIO) == []
+
+
+def test_state_goes_out_and_comes_back(lab):
+    opened(lab)
+    page = lab.page
+    button(lab, "One step").click()
+    button(lab, "Discriminator half step").click()
+    lab.wait_python("studio.session.log == [['steps', 1], ['discriminator', 1]]")
+    page.locator("summary", has_text="State, to share").click()
+    state = page.get_by_label("This studio's state")
+    page.wait_for_function("() => document.querySelector('.dgkit-more textarea').value.includes('discriminator\", 1')")
+    text, before = state.input_value(), lab.python("weights()")
+    button(lab, "Reset").click()
+    shows(lab, "Ready")
+
+    page.get_by_label("A state to go to").fill(text)
+    button(lab, "Go to this state").click()
+    lab.wait_python("studio.session.log == [['steps', 1], ['discriminator', 1]] and not studio.session.running")
+    assert lab.python("weights()") == before
+    page.locator("summary", has_text="Show the code").click()
+    assert "trainer.step_discriminator()" in page.get_by_role("region", name="Python code of this run").inner_text()
+
+
+def test_two_studios_side_by_side_show_the_same_ranges(lab):
+    pair = """
+configs = [dg.Config(**{**vars(config), "steps": 60, "auxiliary": on}) for on in (True, False)]
+a, b = (TrainingStudio("broadband", one) for one in configs)
+TrainingStudio.compare(a, b)
+"""
+    opened(lab, SETUP, pair)
+    page = lab.page
+    for name in ("A", "B"):
+        page.get_by_label(f"Training studio {name}").get_by_role("button", name="Start", exact=True).click()
+    lab.wait_python("a.status['state'] == b.status['state'] == 'finished'", seconds=60)
+    assert lab.python("a.ranges == b.ranges and bool(a.ranges['loss'])")
+    page.wait_for_function(
+        """() => {
+        const scales = [...document.querySelectorAll(".dgkit-map-scale")].map((e) => e.textContent);
+        return scales.length === 2 && scales[0] === scales[1];
+    }"""
+    )
+    lab.shot("studio-compare")
+
+
+def test_closing_the_notebook_stops_training(lab):
+    opened(lab)
+    button(lab, "Start").click()
+    lab.wait_python("studio.trainer.step > 5")
+    lab.command("docmanager:save")
+    lab.command("application:close")
+    lab.page.wait_for_selector(STUDIO, state="detached")
+
+    lab.wait_python("not studio.session.running", seconds=60)  # 20 s without a word from the page
+    assert lab.python(THREADS) == 0 and "no page shows" in lab.python("studio.status['note']")
+
+
+def test_restarting_the_kernel_stops_training(lab):
+    opened(lab)
+    button(lab, "Start").click()
+    lab.wait_python("studio.trainer.step > 5")
+    lab.command("notebook:restart-kernel", wait=False)
+    lab.page.locator(".jp-Dialog").get_by_role("button", name="Confirm Kernel Restart").click()
+    lab.page.wait_for_selector(".jp-Dialog", state="detached")
+
+    lab.wait_python("'studio' not in globals()", seconds=60)
+    assert lab.python(THREADS) == 0
+
+
+def test_running_the_cell_again_leaves_one_trainer(lab):
+    opened(lab, SETUP + SHOW.replace("\nstudio", "\nstudio.start()\nstudio"))
+    lab.wait_python("studio.trainer.step > 5")
+    for k in (2, 3):
+        lab.command("notebook:run-all-cells", wait=False)
+        lab.wait_python(f"runs == {k} and studio.trainer.step > 5", seconds=60)
+    assert lab.python(THREADS) == 1 and lab.python("len(_session._running)") == 1
+    lab.page.wait_for_function("() => document.querySelectorAll('.dgkit-studio').length === 1")
+    widgets = "from ipywidgets.widgets.widget import _instances as widgets"
+    assert lab.python("sum(type(one).__name__ == 'TrainingStudio' for one in widgets.values())", widgets) == 1
+
+
+@pytest.mark.parametrize("width", [1280, 800])
+@pytest.mark.parametrize("theme", ["JupyterLab Light", "JupyterLab Dark"])
+def test_nothing_is_clipped_or_overlaps(lab, width, theme):
+    lab.page.set_viewport_size({"width": width, "height": 2400})
+    opened(lab, SETUP, SHOW, "studio.step(30)\nstudio.slow_motion()")
+    lab.command("application:toggle-left-area")
+    lab.theme(theme)
+    for summary in lab.page.locator(f"{STUDIO} summary").all():
+        summary.click()
+    clipped = lab.page.evaluate(CLIPPED)
+    lab.shot(f"studio-{width}-{theme.split()[1].lower()}", STUDIO)
+    assert clipped == []
+    assert lab.violations(STUDIO) == []
