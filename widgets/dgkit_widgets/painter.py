@@ -157,10 +157,10 @@ class DistributionPainter(Widget):
     _esm, _css = static("painter").values()
     actions: ClassVar[tuple[str, ...]] = ("paint", "lock", "undo", "redo", "reset", "uniform")
 
-    attributes = traitlets.List().tag(sync=True)
-    names = traitlets.List().tag(sync=True)
+    attributes: Any = traitlets.List().tag(sync=True)
+    names: Any = traitlets.List().tag(sync=True)
     source = traitlets.Unicode().tag(sync=True)
-    reference = traitlets.List().tag(sync=True)
+    reference: Any = traitlets.List().tag(sync=True)
     probabilities = traitlets.Any().tag(sync=True)
     locked = traitlets.Any().tag(sync=True)
     total_variation = traitlets.Float().tag(sync=True)

@@ -243,6 +243,7 @@ function render({ model, el }) {
   root.addEventListener("keydown", (event) => {
     if (!(event.ctrlKey || event.metaKey) || event.key.toLowerCase() !== "z" || event.target.dataset.typing) return;
     event.preventDefault();
+    event.stopPropagation();  // JupyterLab's would undo in the notebook, too
     (event.shiftKey ? redo : undo).click();
   });
   for (const name of TRAITS) cleanups.push(on(model, `change:${name}`, load));

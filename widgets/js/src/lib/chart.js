@@ -3,15 +3,15 @@
 import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
 import { h, oncePerFrame, short } from "./dom.js";
-import { DASHES, onTheme, theme } from "./theme.js";
+import { dashOf, onTheme, theme } from "./theme.js";
 
 /**
  * A chart that grows with its container.
  *
- * options: { title, x: { label, log }, y: { label, log, range: [low, high] }, height = 180, sync: a string shared by
+ * options: { title, x: { label, log, labels: texts for x = 0, 1, ... }, y: { label, log, range: [low, high], categories: what 0, 1, ... stand for, drawn in steps }, height = 180, sync: a string shared by
  * charts whose cursors move together }.
  * Returns { set, destroy, root }. `set({ x, series, range, xRange })`: range and xRange, optional, fix the axes' [low, high]; x ascending numbers, each series { name, y, real, band: [low, high] }
- * with null (or NaN) for gaps; `real: true` draws it in the text colour, `colour: k` fixes its place in the palette.
+ * with null (or NaN) for gaps; `real: true` draws it in the text colour, `colour: k` fixes its place in the palette, `width` its stroke.
  */
 export function lineChart(container, options) {
   const { title, x: xAxis, y: yAxis, height = 180, sync } = options;
@@ -22,8 +22,11 @@ export function lineChart(container, options) {
   const summary = h("span", { class: "dgkit-visually-hidden" });
   root.append(summary);
   container.append(root);
+  const names = yAxis.categories?.map(String);
+  const text = (v) => names?.[v] ?? short(v);
   let plot = null, shown = null, shape = "", cursor = null, focused = false;
 
+  const xText = (value) => xAxis.labels?.[value] ?? short(value);
   const width = () => Math.max(160, place.clientWidth || container.clientWidth || 320);
 
   function columns({ x, series }) {
@@ -44,11 +47,11 @@ export function lineChart(container, options) {
     for (const one of state.series) {
       const place = one.colour ?? (one.real ? -1 : k++);
       const stroke = one.real ? colours.fg : colours.palette[place % colours.palette.length];
-      lines.push({ label: one.name, stroke, width: one.real ? 2 : 1.75, dash: one.real ? [] : DASHES[place % DASHES.length], points: { show: state.x.length < 2 || one.points === true, size: 6, fill: stroke }, spanGaps: false });
+      lines.push({ label: one.name, stroke, width: one.width ?? (one.real ? 2 : 1.75), dash: one.real ? [] : dashOf(place), points: { show: state.x.length < 2 || one.points === true, size: 6, fill: stroke }, spanGaps: false, ...(names ? { paths: uPlot.paths.stepped({ align: 1 }) } : {}) });
       if (one.band) {
         const edge = { stroke: "transparent", width: 0, points: { show: false } };
         lines.push(edge, { ...edge });
-        bands.push({ series: [lines.length - 1, lines.length - 2], fill: withAlpha(stroke, 0.22) });
+        bands.push({ series: [lines.length - 1, lines.length - 2], fill: withAlpha(stroke, state.series.length > 4 ? 0.12 : 0.22) });
       }
     }
     const axis = (given, more) => ({
@@ -59,6 +62,7 @@ export function lineChart(container, options) {
     const fixed = (range) => range?.length === 2 && range.every(Number.isFinite) && range[1] > range[0];
     const yRange = (_, low, high) => {
       const given = shown?.range ?? yAxis.range;
+      if (names) return [-0.5, names.length - 0.5];
       if (fixed(given)) return given;
       if (low === null) return yAxis.log ? [0.1, 1] : [0, 1];
       return yAxis.log ? uPlot.rangeLog(low, high, 10, true) : uPlot.rangeNum(low, high, 0.1, true);
@@ -68,7 +72,7 @@ export function lineChart(container, options) {
       width: width(), height, legend: { show: false }, padding: [8, 10, 0, 0],
       cursor: { drag: { x: false, y: false }, points: { size: 7 }, ...(sync ? { sync: { key: sync, setSeries: false } } : {}) },
       scales: { x: { time: false, distr: xAxis.log ? 3 : 1, range: xRange }, y: { distr: yAxis.log ? 3 : 1, range: yRange } },
-      axes: [axis(xAxis, { size: 30 }), axis(yAxis, { size: 48 })], series: lines, bands,
+      axes: [axis(xAxis, { size: 30, ...(xAxis.labels ? named(xAxis.labels) : {}) }), axis(yAxis, names ? { size: Math.min(130, 16 + 7 * Math.max(...names.map((name) => name.length))), splits: () => names.map((_, k) => k), values: (_, ticks) => ticks.map((v) => names[v]) } : { size: 48 })], series: lines, bands,
       hooks: { setCursor: [(u) => { cursor = u.cursor.idx ?? null; read(); }] },
     }, columns(state), place);
   }
@@ -80,16 +84,16 @@ export function lineChart(container, options) {
     readout.replaceChildren();
     let k = 0;
     const spoken = [];
-    if (at !== null && shown && at < shown.x.length) readout.append(h("span", {}, `${xAxis.label}: ${short(shown.x[at])}`));
+    if (at !== null && shown && at < shown.x.length) readout.append(h("span", {}, `${xAxis.label}: ${xText(shown.x[at])}`));
     for (const one of shown?.series ?? []) {
       const place = one.colour ?? (one.real ? -1 : k++);
       const colour = one.real ? colours.fg : colours.palette[place % colours.palette.length];
-      const value = at === null ? "" : ` ${short(one.y[at])}` + (one.band ? ` (${short(one.band[0][at])} to ${short(one.band[1][at])})` : "");
-      const dash = one.real ? [] : DASHES[place % DASHES.length];
+      const value = at === null ? "" : ` ${text(one.y[at])}` + (one.band ? ` (${short(one.band[0][at])} to ${short(one.band[1][at])})` : "");
+      const dash = one.real ? [] : dashOf(place);
       readout.append(h("span", { class: "dgkit-key" }, swatch(colour, dash), one.name + value));
       spoken.push(one.name + value);
     }
-    if (focused && at !== null) summary.textContent = `${xAxis.label} ${short(shown.x[at])}: ${spoken.join(", ")}`;
+    if (focused && at !== null) summary.textContent = `${xAxis.label} ${xText(shown.x[at])}: ${spoken.join(", ")}`;
   }
 
   const draw = oncePerFrame(() => {
@@ -98,7 +102,7 @@ export function lineChart(container, options) {
     if (!plot || now !== shape) build(shown);
     else plot.setData(columns(shown));
     shape = now;
-    root.setAttribute("aria-label", describe(title, xAxis, yAxis, shown));
+    root.setAttribute("aria-label", describe(title, xAxis, yAxis, shown, text));
     read();
   });
 
@@ -136,11 +140,11 @@ export function swatch(colour, dash = []) {
   return svg;
 }
 
-function describe(title, xAxis, yAxis, { x, series }) {
+function describe(title, xAxis, yAxis, { x, series }, text) {
   const parts = series.map((one) => {
     const values = Array.from(one.y).filter((v) => v !== null && Number.isFinite(v));
     if (!values.length) return `${one.name}: no values`;
-    return `${one.name}: from ${short(values.reduce((a, b) => Math.min(a, b)))} to ${short(values.reduce((a, b) => Math.max(a, b)))}, last ${short(values.at(-1))}`;
+    return `${one.name}: from ${text(values.reduce((a, b) => Math.min(a, b)))} to ${text(values.reduce((a, b) => Math.max(a, b)))}, last ${text(values.at(-1))}`;
   });
   return `${title}. ${yAxis.label} against ${xAxis.label}. ${parts.join(". ")}. ${x.length ? "Left and right arrow keys read values." : ""}`;
 }
@@ -148,6 +152,12 @@ function describe(title, xAxis, yAxis, { x, series }) {
 function withAlpha(colour, alpha) {
   const parts = [1, 3, 5].map((k) => parseInt(colour.slice(k, k + 2), 16));
   return `rgba(${parts.join(",")},${alpha})`;
+}
+
+/** Ticks with a text for each whole number, as many as fit. */
+function named(labels) {
+  const longest = Math.max(...labels.map((text) => text.length));
+  return { incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 1e4, 1e5], space: Math.max(40, longest * 7 + 8), values: (_, ticks) => ticks.map((v) => labels[v] ?? "") };
 }
 
 function tick(value) {

@@ -3,7 +3,10 @@
 
 const LIGHT = ["#0072b2", "#d55e00", "#007a5a", "#a8538a", "#8a6d00", "#3a87b5", "#5b5b5b"];
 const DARK = ["#56b4e9", "#ff9d4d", "#2fd0a2", "#e59ac6", "#f0e442", "#9bd3f5", "#c8c8c8"];
-export const DASHES = [[], [7, 4], [2, 3], [9, 3, 2, 3], [4, 2], [1, 2], [12, 4]];
+const DASHES = [[], [7, 4], [2, 3], [9, 3, 2, 3], [4, 2], [1, 2], [12, 4]];
+
+/** The dash of the line at a place of the palette; where colours come again, with another dash. */
+export const dashOf = (place) => DASHES[(place + Math.floor(place / LIGHT.length)) % DASHES.length];
 
 /** The colours in force at `element`: { fg, muted, grid, bg, dark, palette }. */
 export function theme(element) {
