@@ -1,6 +1,6 @@
 """`make bench`: every benchmark in one run, one table; ours and the other take turns, so that ratios hold.
 
-python tests/benchmarks/run.py [metrics] [speed] [penalty] [matrix] [fidelity] [--seconds 60]
+python tests/benchmarks/run.py [metrics] [speed] [penalty] [privacy] [matrix] [fidelity] [--seconds 60]
 """
 
 import dgkit  # noqa: F401, I001 (before torch: it sets how long idle threads spin)
@@ -28,6 +28,7 @@ def main() -> None:
     parts = {
         "metrics": lambda seconds: [as_row(row) for row in bench_metrics.rows()],
         "penalty": lambda seconds: training.penalty_rows(),
+        "privacy": lambda seconds: training.privacy_rows(),
         "matrix": lambda seconds: training.matrix_share_rows(),
         "speed": lambda seconds: training.speed_rows(),
         "fidelity": lambda seconds: training.fidelity_rows(seconds),

@@ -16,6 +16,7 @@ import xarray as xr
 
 import dgkit as dg
 from dgkit.losses import critic_loss
+from dgkit.privacy import clipped_gradients
 
 ROOT = Path(__file__).parents[2]
 PEER = ROOT / ".venv-peer"
@@ -184,12 +185,73 @@ def step_flops(trainer: dg.Trainer) -> float:
     return counter.get_total_flops() + 3 * trainer.generator.passes * per_pass  # forward, and twice that backward
 
 
-def penalty_rows() -> list[dict]:
-    """The written-out penalty against automatic differentiation through a gradient (double backward)."""
+def _critic_batch(samples: int = 100) -> tuple:
+    """A discriminator of the WWT sizes, and real, fake and alpha for one batch of 100."""
     torch.set_num_threads(2)
     trainer = dg.Trainer(wwt_sizes(200), dg.Config(sample_len=10))
-    critic, real = trainer.discriminator, trainer.real[:100]
-    fake, alpha = real.roll(1, 0), torch.rand(100, 1)
+    real = trainer.real[:samples]
+    return trainer.discriminator, real, real.roll(1, 0), torch.rand(samples, 1)
+
+
+def _in_turns(calls: dict, rounds: int) -> dict:
+    """Seconds of each call, each round timing every one of them once; the first fifth is left out."""
+    times: dict = {name: [] for name in calls}
+    for _ in range(rounds):
+        for name, call in calls.items():
+            start = time.perf_counter()
+            call()
+            times[name].append(time.perf_counter() - start)
+    return {name: np.array(spent[rounds // 5 :]) for name, spent in times.items()}
+
+
+def privacy_rows() -> list[dict]:
+    """The private step of the discriminator against the ordinary one, vmap of grad, and a loop over samples."""
+    critic, real, fake, alpha = _critic_batch()
+    parameters = dict(critic.named_parameters())
+
+    def loss(weights, x, y, a):  # of one sample, differentiable twice
+        def score(point):
+            return torch.func.functional_call(critic, weights, (point[None],)).squeeze()
+
+        slope = torch.func.grad(score)(x + a * (y - x))
+        return score(y) - score(x) + 10 * ((slope.square().sum() + 1e-8).sqrt() - 1).square()
+
+    def summed(gradients):  # what clipping needs of per-sample gradients
+        norms = sum(g.flatten(1).square().sum(1) for g in gradients.values()).sqrt()
+        share = (1 / norms).clamp(max=1)
+        return [torch.einsum("n,n...->...", share, g) for g in gradients.values()]
+
+    def vectorised():
+        per_sample = torch.func.vmap(torch.func.grad(loss), (None, 0, 0, 0), chunk_size=25)
+        return summed(per_sample(parameters, real, fake, alpha))
+
+    def loop():
+        each = [torch.func.grad(loss)(parameters, *one) for one in zip(real, fake, alpha, strict=True)]
+        return summed({name: torch.stack([g[name] for g in each]) for name in parameters})
+
+    calls = {
+        "ordinary step": lambda: torch.autograd.grad(
+            critic_loss(critic, real, fake, alpha, 10.0).loss, list(parameters.values())
+        ),
+        "private": lambda: clipped_gradients(critic, real, fake, alpha, 10.0, 1.0),
+        "vmap of grad": vectorised,
+        "loop over samples": loop,
+    }
+    times = _in_turns(calls, 15)
+    ours = times.pop("private")
+    return [
+        {
+            "what": "private gradients, batch 100, WWT sizes", "ours": f"{np.median(ours) * 1e3:.1f} ms",
+            "other": f"{name} {np.median(other) * 1e3:.1f} ms", "ratio": float(np.median(other / ours)),
+            "spread": f"{np.quantile(other / ours, 0.1):.2f} to {np.quantile(other / ours, 0.9):.2f}",
+        }
+        for name, other in times.items()
+    ]  # fmt: skip
+
+
+def penalty_rows() -> list[dict]:
+    """The written-out penalty against automatic differentiation through a gradient (double backward)."""
+    critic, real, fake, alpha = _critic_batch()
 
     def ours():
         torch.autograd.grad(critic_loss(critic, real, fake, alpha, 10.0).loss, list(critic.parameters()))
@@ -201,13 +263,7 @@ def penalty_rows() -> list[dict]:
         loss = critic(fake).mean() - critic(real).mean() + 10 * penalty
         torch.autograd.grad(loss, list(critic.parameters()), allow_unused=True)
 
-    times = {ours: [], double_backward: []}
-    for _ in range(40):
-        for call, spent in times.items():
-            start = time.perf_counter()
-            call()
-            spent.append(time.perf_counter() - start)
-    a, b = (np.array(spent[5:]) for spent in times.values())
+    a, b = _in_turns({"ours": ours, "double backward": double_backward}, 40).values()
     return [
         {
             "what": "discriminator loss and gradients, WWT sizes", "ours": f"{np.median(a) * 1e3:.1f} ms",
