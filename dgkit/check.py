@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from dgkit import metrics, simulate
+from dgkit import experiments, metrics, simulate
 from dgkit.datasets import open_dataset
 from dgkit.errors import ConfigError, SchemaError
 from dgkit.schema import validate
@@ -192,6 +192,108 @@ def _sample_len(value: Any) -> str:
     return f"autocorrelation MSE {short:.4g} at sample_len 1, {long:.4g} at 7: {short / long:.0f} times closer."
 
 
+@exercise("02.1")
+def _decades(value: Any) -> str:
+    levels = metrics.mid_range(open_dataset("web").views)
+    truth = float(np.log10(levels.max() / levels.min()))
+    if abs(_number(value) - truth) > 0.05:
+        raise Wrong("A decade is a factor of ten: np.log10(largest / smallest), of the pages' mid-ranges.")
+    return f"{truth:.2f} decades: the largest page is {10**truth:,.0f} times the smallest."
+
+
+@exercise("02.2")
+def _share_of_range(value: Any) -> str:
+    views = open_dataset("web").views
+    truth = float((2 * metrics.half_range(views)).median() / (views.max() - views.min()))
+    if abs(_number(value) - truth) > 0.02 * truth:
+        raise Wrong(
+            "Of each page largest less smallest day; the median of these; over the same of all values together."
+        )
+    return f"{truth:.4f}: without auto-normalisation half of the pages live in less than that of the network's range."
+
+
+@exercise("02.3")
+def _by_hand(value: Any) -> str:
+    one = open_dataset("web").views.isel(sample=0).astype(np.float64)
+    half, middle = float(one.max() - one.min()) / 2, float(one.max() + one.min()) / 2
+    if not isinstance(value, np.ndarray | xr.DataArray) or value.shape != one.shape:
+        raise Wrong(f"Give the {one.sizes['time']} normalised values, an array or a DataArray.")
+    if not np.allclose(np.asarray(value, np.float64), (one.values - middle) / half, atol=1e-3):
+        raise Wrong("Take the mid-range away, then divide by the half-range: the smallest day is -1, the largest 1.")
+    return "That, and the two numbers you took, is all the LSTM has to make of this page."
+
+
+@exercise("03.1")
+def _as_many_passes(value: Any) -> str:
+    paper, steps = 550 / 10, open_dataset("web").sizes["time"]
+    truth = min(range(1, steps + 1), key=lambda sample_len: abs(steps / sample_len - paper))
+    if _whole(value) != truth:
+        raise Wrong("550 days at S = 10 are 55 passes. 168 days in about as many passes are how many days a pass?")
+    return f"{truth} days a pass, {math.ceil(steps / truth)} passes."
+
+
+@exercise("03.2")
+def _best(value: Any) -> str:
+    curve = experiments.open_run("sample_len").autocorrelation_mse.isel(step=-1).median("seed")
+    best = int(curve.idxmin("sample_len"))
+    if _whole(value) != best:
+        raise Wrong("The median over seeds at the last step, then .idxmin('sample_len').")
+    return f"{best}: {curve.sel(sample_len=best).item():.4f}, and at 1 it is {curve.sel(sample_len=1).item():.3f}."
+
+
+@exercise("03.3")
+def _fall(value: Any) -> str:
+    curve = experiments.open_run("training_size").autocorrelation_mse.median("seed")
+    truth = float(curve.sel(samples=100) / curve.sel(samples=1000))
+    if abs(_number(value) - truth) > 0.02 * truth:
+        raise Wrong("The median over seeds at 100 samples, divided by that at 1,000.")
+    return f"A factor of {truth:.1f}."
+
+
+@exercise("04.1")
+def _combinations(value: Any) -> str:
+    jobs = open_dataset("cluster")
+    truth = len(set(zip(jobs.job_class.values.tolist(), jobs.end_event.values.tolist(), strict=True)))
+    if _whole(value) != truth:
+        raise Wrong("Put the two attributes of each job together as a pair, and count the different pairs.")
+    return f"{truth} pairs occur; how often each does is the joint distribution."
+
+
+@exercise("04.2")
+def _missed(value: Any) -> str:
+    shares = experiments.open_run("event_types").end_event_share.sel(model="naive GAN").median("seed")
+    jobs = open_dataset("cluster")
+    ratio = {
+        event: float(shares.sel(end_event=event) / (jobs.end_event == event).mean())
+        for event in jobs.end_event.attrs["categories"]
+    }
+    if not isinstance(value, str) or value not in ratio:
+        raise Wrong(f"Give an end event, in quotes: one of {', '.join(map(repr, ratio))}.")
+    worst = min(ratio, key=lambda event: ratio[event])
+    if value != worst:
+        raise Wrong("For each event divide the recorded share (median over seeds) by the share in the data.")
+    return f"It makes {ratio[worst]:.2f} times as many {worst} as there are."
+
+
+@exercise("04.3")
+def _failed_jobs(value: Any) -> str:
+    if not isinstance(value, xr.Dataset):
+        raise Wrong("Pass the Dataset that model.sample(..., attributes={...}) returns.")
+    real = open_dataset("cluster")
+    try:
+        validate(value, training=False)
+        pairs = set(zip(value["job_class"].values.tolist(), value["end_event"].values.tolist(), strict=True))
+    except (SchemaError, KeyError) as error:
+        raise Wrong(f"These are not generated jobs: {error}") from error
+    if pairs != {("large", "FAIL")}:
+        raise Wrong("All should be of job_class 'large' and end with 'FAIL'; give both attributes.")
+    if value.sizes["sample"] < 100:
+        raise Wrong(f"That are {value.sizes['sample']} jobs; generate 100.")
+    if value.sizes["time"] == real.sizes["time"] and _copies(value["cpu_rate"].values, real["cpu_rate"].values):
+        raise Wrong("These are real jobs. Let the model generate some.")
+    return f"{value.sizes['sample']} large jobs that fail, of {float(value['length'].mean()):.0f} steps on average."
+
+
 @exercise("07.1")
 def _kept(value: Any) -> str:
     jobs, wanted = open_dataset("cluster"), {"small": 0.05, "medium": 0.05, "large": 0.9}
@@ -246,6 +348,14 @@ def _evicted(value: Any) -> str:
         f"And {float((value['job_class'] == 'large').mean()):.2f} of them are large, as evicted jobs mostly are: this "
         "target asks which jobs are evicted, not what happens when more are."
     )
+
+
+def _number(value: Any) -> float:
+    if isinstance(value, np.ndarray | xr.DataArray) and value.ndim == 0:
+        value = value.item()
+    if isinstance(value, bool) or not isinstance(value, int | float | np.number) or not math.isfinite(value):
+        raise Wrong(f"Give a number; this is {type(value).__name__}.")
+    return float(value)
 
 
 def _whole(value: Any) -> int:

@@ -234,7 +234,7 @@ def length_histogram(sets: Sets, *, bins: int = 20) -> Figure:
 
 
 def against(
-    values: xr.DataArray, x: str, hue: str | None = None, *, log: str = "", reference: Mapping[str, float] | None = None
+    values: xr.DataArray, x: str, hue: str | None = None, *, log: str = "", reference: Mapping[str, Any] | None = None
 ) -> Figure:
     """A measured number against a setting: the median over seeds, and a band or bar from the smallest to the largest.
 
@@ -249,7 +249,7 @@ def against(
     log : {"", "x", "y", "xy"}
         Axes on a logarithmic scale.
     reference : mapping, optional
-        Names and values of horizontal lines, such as what chance gives.
+        What to compare with, in black: numbers (what chance gives), or curves over x (the real data's).
 
     Raises
     ------
@@ -272,15 +272,21 @@ def against(
             seeds = one if "seed" in one.dims else one.expand_dims("seed")
             label = f"{hue} {name}" if hue and name.replace(".", "").isdigit() else name
             middle, low, high = seeds.median("seed"), seeds.min("seed"), seeds.max("seed")
-            style: dict[str, Any] = {"marker": marker, "color": colour, "label": label, "markersize": 4.5}
+            style: dict[str, Any] = {"color": colour, "label": label}
+            if len(place) <= 20:
+                style |= {"marker": marker, "markersize": 4.5}
             if numbers:
                 axis.plot(place, middle, linestyle=dash, **style)
                 axis.fill_between(place, low, high, color=colour, alpha=0.2, linewidth=0)
             else:  # no line where there is nothing between two values
                 beside = place + 0.08 * (k - (len(curves) - 1) / 2)
                 axis.errorbar(beside, middle, [middle - low, high - middle], linestyle="", capsize=3, **style)
-        for (name, height), dash in zip((reference or {}).items(), (":", (0, (1, 3)), (0, (5, 3))), strict=False):
-            axis.axhline(height, color=REFERENCE, linestyle=dash, linewidth=1.2, label=name, zorder=1)
+        for (name, height), dash in zip((reference or {}).items(), itertools.cycle([":", (0, (1, 3)), (0, (5, 3))])):
+            style = {"color": REFERENCE, "linestyle": dash, "linewidth": 1.3, "label": name}
+            if isinstance(height, xr.DataArray) and height.ndim:
+                axis.plot(height[x], height, **style)
+            else:
+                axis.axhline(float(height), zorder=1, **style)
         for which in log:
             axis.set(**{f"{which}scale": "log"})
         if ticks:

@@ -32,6 +32,27 @@ def reports(model):
     return dg.metrics.evaluate(real, far), dg.metrics.evaluate(real, dg.simulate.web(60, seed=1))
 
 
+SAMPLE_LENS = (1, 2, 4, 7, 14, 28, 84, 168)
+
+
+def pages():
+    return dg.open_dataset("web").views.values.astype(float)
+
+
+def levels():
+    return (pages().max(1) + pages().min(1)) / 2
+
+
+def recorded(name):
+    """Autocorrelation MSE of a recorded run, the seeds in the second dim."""
+    return dg.check.experiments.open_run(name).autocorrelation_mse.values
+
+
+def failed(_):
+    jobs = dg.simulate.cluster(9000, seed=77)
+    return jobs.isel(sample=((jobs.job_class == "large") & (jobs.end_event == "FAIL")).values)
+
+
 def evicted(_):
     """Other jobs than the shipped ones, half of which were evicted."""
     jobs = dg.simulate.cluster(9000, seed=77)
@@ -59,6 +80,17 @@ RIGHT = {
     "01.1": lambda model: 24,
     "01.2": english,
     "01.3": lambda model: dict(zip(("sample_len 1", "sample_len 7"), reports(model), strict=True)),
+    "02.1": lambda model: float(np.log10(levels().max() / levels().min())),
+    "02.2": lambda model: np.median(np.ptp(pages(), axis=1)) / np.ptp(pages()),
+    "02.3": lambda model: 2 * (pages()[0] - pages()[0].min()) / np.ptp(pages()[0]) - 1,
+    "03.1": lambda model: 3,
+    "03.2": lambda model: SAMPLE_LENS[np.median(recorded("sample_len")[:, :, -1], axis=1).argmin()],
+    "03.3": lambda model: np.divide(*np.median(recorded("training_size"), axis=1)[[0, 2]]),
+    "04.1": lambda model: len(
+        {*zip(*(dg.open_dataset("cluster")[k].values for k in ("job_class", "end_event")), strict=True)}
+    ),
+    "04.2": lambda model: "EVICT",
+    "04.3": failed,
     "07.1": lambda model: (dg.open_dataset("cluster").job_class == "large").mean() / 0.9,
     "07.2": crowded,
     "07.3": evicted,
@@ -70,6 +102,15 @@ WRONG = {
     "01.1": ([168, 7, 23], "Each pass makes 7"),
     "01.2": ([dg.simulate.web(60), 3], "There are pages of"),
     "01.3": ([{"sample_len 1": 1, "sample_len 7": 2}, {}, 5], "The values are reports"),
+    "02.1": ([3000.0, 1, "three"], "A decade is a factor of ten"),
+    "02.2": ([0.5, 1, {}], "largest less smallest"),
+    "02.3": ([np.zeros(168), pages()[0], 3], "Take the mid-range away"),
+    "03.1": ([10, 55, 4], "55 passes"),
+    "03.2": ([1, 7.5, "best"], "median over seeds"),
+    "03.3": ([1e4, -1, True], "divided by"),
+    "04.1": ([7, 4, "twelve"], "different pairs"),
+    "04.2": (["FINISH", "evict", 4], "divide the recorded share"),
+    "04.3": ([dg.open_dataset("cluster").isel(sample=slice(200)), 3, dg.simulate.web(60)], "give both attributes"),
     "07.1": ([0.9, 0.15, 6, "a sixth"], "For which class"),
     "07.2": (
         [

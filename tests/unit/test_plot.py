@@ -10,6 +10,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+import xarray as xr
 from IPython.core.interactiveshell import InteractiveShell
 
 import dgkit as dg
@@ -199,3 +200,68 @@ def test_a_generated_set_that_lacks_what_is_drawn_is_named(sets):
     numbers = sets["two"].assign(domain=("sample", np.arange(40.0)))
     with pytest.raises(SchemaError, match="'domain' is float64 in 'two'; expected <U2"):
         dg.plot.attributes({**sets, "two": numbers}, "domain")
+
+
+def measured():
+    values = np.random.default_rng(0).random((3, 4, 2))
+    coords = {"sample_len": ("sample_len", [1, 7, 14, 84], {"units": "days"}), "model": ["a", "b"]}
+    attrs = {"units": "1", "long_name": "error"}
+    return xr.DataArray(values, coords, ("seed", "sample_len", "model"), "mse", attrs)
+
+
+def test_against_draws_the_median_and_the_whole_range_of_the_seeds():
+    values = measured()
+
+    axis = dg.plot.against(values, "sample_len", "model", log="xy", reference={"chance": 0.5}).axes[0]
+
+    for k, model in enumerate("ab"):
+        np.testing.assert_allclose(axis.lines[k].get_ydata(), np.median(values.sel(model=model), axis=0))
+        corners = axis.collections[k].get_paths()[0].vertices
+        assert corners[:, 1].max() == values.sel(model=model).max()
+        assert corners[:, 1].min() == values.sel(model=model).min()
+    assert [text.get_text() for text in axis.get_legend().get_texts()] == ["a", "b", "chance"]
+    assert (axis.get_xlabel(), axis.get_ylabel()) == ("sample_len (days)", "error (1)")
+    assert (axis.get_xscale(), axis.get_yscale()) == ("log", "log")
+    assert [tick.get_text() for tick in axis.get_xticklabels()] == ["1", "7", "14", "84"]
+
+
+def test_against_draws_no_line_between_values_that_are_no_numbers():
+    axis = dg.plot.against(measured().isel(sample_len=0), "model").axes[0]
+
+    assert axis.lines[0].get_linestyle() == "None"
+    assert [tick.get_text() for tick in axis.get_xticklabels()] == ["a", "b"]
+
+
+def test_against_shows_one_seed_and_a_curve_to_compare_with():
+    values = measured().isel(seed=0, model=0)
+
+    axis = dg.plot.against(values, "sample_len", reference={"real": values + 1}).axes[0]
+
+    np.testing.assert_array_equal(axis.lines[0].get_ydata(), values)
+    np.testing.assert_array_equal(axis.lines[1].get_ydata(), values + 1)
+
+
+@pytest.mark.parametrize(("x", "hue"), [("sample_len", None), ("lag", None), ("sample_len", "lag")])
+def test_against_names_dims_it_cannot_draw(x, hue):
+    with pytest.raises(ConfigError, match="values has dims"):
+        dg.plot.against(measured(), x, hue)
+
+
+@pytest.mark.parametrize("log", [False, True])
+def test_histograms_share_their_bins_and_sum_to_one(log):
+    numbers = {"real": np.array([1.0, 10, 100, np.nan]), "fake": np.array([[3.0, 5], [0, 50]])}
+
+    axis = dg.plot.histogram(numbers, bins=5, log=log).axes[0]
+
+    first, second = (patch.get_data() for patch in axis.patches)
+    np.testing.assert_array_equal(first.edges, second.edges)
+    assert first.values.sum() == pytest.approx(1)
+    assert second.values.sum() == pytest.approx(1)
+    assert axis.get_xscale() == ("log" if log else "linear")
+
+
+def test_a_histogram_of_nothing_is_refused():
+    with pytest.raises(ConfigError, match="'fake' has no value"):
+        dg.plot.histogram({"real": [1.0], "fake": [0.0]}, log=True)
+    with pytest.raises(ConfigError, match="at least one"):
+        dg.plot.histogram({})
