@@ -56,7 +56,7 @@ class DoppelGANger:
         """A copy of what `trainer` has now; the moving average of the generator where the config asks for one."""
         model = cls.__new__(cls)
         model.encoder, model.config, model.history = trainer.encoder, trainer.config, trainer.history_dataset()
-        if trainer.config.dp:  # the model may be handed on: nothing in it that saw data without noise
+        if trainer.config.dp and trainer.history:  # the model may be handed on: nothing in it saw data without noise
             model.history = model.history[["generator_loss", "generator_gradient", "seconds", "epsilon"]]
         for name in ("generator", "discriminator", "auxiliary"):
             network = getattr(trainer, name)

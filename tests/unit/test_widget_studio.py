@@ -441,6 +441,25 @@ def test_the_code_does_exactly_what_was_done_by_hand(studio):
     assert max(map(len, studio.code().splitlines())) <= 120
 
 
+def test_private_training_goes_in_and_out_like_any_other():
+    private = dg.Config(**{**vars(TINY), "dp": dg.privacy.DP(noise_multiplier=1.0)})
+    studio = make(private)
+    studio.step(2)
+    press(studio, "slow_motion")
+    press(studio, "change", generator_lr=0.002)
+    studio.step()
+    assert studio.error == ""
+
+    scope = run_code(studio.code(), small_dataset())
+    again = TrainingStudio.from_json(studio.to_json(), small_dataset())
+    again.wait()
+    for other in (scope["trainer"].history_dataset(), again.history):
+        assert measured(other).equals(measured(studio.history))
+    assert again.trainer.config == studio.trainer.config
+    studio.close()
+    again.close()
+
+
 def test_the_code_opens_shipped_data_by_itself():
     studio = TrainingStudio("broadband", dg.Config(steps=3, sample_len=8, batch_size=8))
     studio.start()

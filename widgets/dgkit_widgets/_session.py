@@ -315,7 +315,8 @@ def code(log: list[list[Any]], data: str, config: Config, load: Callable[[str], 
 def config_code(config: Config) -> str:
     """The constructor call, with what is not a default."""
     given = {f.name: getattr(config, f.name) for f in fields(config) if getattr(config, f.name) != f.default}
-    return f"dg.Config({', '.join(f'{name}={value!r}' for name, value in given.items())})"
+    texts = {name: f"dg.privacy.{value!r}" if name == "dp" else repr(value) for name, value in given.items()}
+    return f"dg.Config({', '.join(f'{name}={text}' for name, text in texts.items())})"
 
 
 @atexit.register

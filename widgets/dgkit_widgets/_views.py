@@ -245,7 +245,8 @@ def walk(trainer: Trainer, feature: str | None) -> dict[str, Any]:
     It is the batch that the next discriminator half step will draw: rows, noise and the points of the gradient penalty
     come from a copy of the trainer's random generator, and go through copies of its networks (in training mode, batch
     norm counting the batch), so that neither changes. The losses are those before that half step's update; with one
-    round of the discriminator `step_discriminator` then reports the same.
+    round of the discriminator `step_discriminator` then reports the same. (Under differential privacy batches vary in
+    size; then it is a batch of `batch_size` drawn at random instead.)
 
     Parameters
     ----------

@@ -69,7 +69,7 @@ export function lineChart(container, options) {
     };
     const xRange = (_, low, high) => (fixed(shown?.xRange) ? shown.xRange : low === null ? [xAxis.log ? 0.1 : 0, 1] : xAxis.log ? uPlot.rangeLog(low, high, 10, true) : low === high ? [low - 0.5, low + 0.5] : [low, high]);
     plot = new uPlot({
-      width: width(), height, legend: { show: false }, padding: [8, 10, 0, 0],
+      width: width(), height, legend: { show: false }, padding: [8, 16, 0, 0],
       cursor: { drag: { x: false, y: false }, points: { size: 7 }, ...(sync ? { sync: { key: sync, setSeries: false } } : {}) },
       scales: { x: { time: false, distr: xAxis.log ? 3 : 1, range: xRange }, y: { distr: yAxis.log ? 3 : 1, range: yRange } },
       axes: [axis(xAxis, { size: 30, ...(xAxis.labels ? named(xAxis.labels) : {}) }), axis(yAxis, names ? { size: Math.min(130, 16 + 7 * Math.max(...names.map((name) => name.length))), splits: () => names.map((_, k) => k), values: (_, ticks) => ticks.map((v) => names[v]) } : { size: 48 })], series: lines, bands,
