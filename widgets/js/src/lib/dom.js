@@ -62,6 +62,10 @@ export function shell(el, model, name) {
   const body = h("div", { class: "dgkit-body" });
   const keys = { "data-lm-suppress-shortcuts": "true" };  // else JupyterLab's command mode takes arrows and letters
   const root = h("section", { class: "dgkit", "aria-label": name, ...keys }, alert, body, live);
+  root.addEventListener("keydown", (event) => {  // the attribute is not enough where a shortcut's selector is the focused control
+    const theirs = event.ctrlKey || event.metaKey || event.altKey || event.key === "Escape" || (event.shiftKey && event.key === "Enter");
+    if (!theirs) event.stopPropagation();
+  });
   el.append(root);
   const showError = () => {
     const text = model.get("error");
@@ -111,7 +115,8 @@ export function short(value) {
   if (value === null || value === undefined || Number.isNaN(value)) return "–";
   const size = Math.abs(value);
   if (size !== 0 && (size < 1e-3 || size >= 1e6)) return value.toExponential(2);
-  return Number.isInteger(value) ? value.toLocaleString("en") : String(Number(value.toPrecision(4)));
+  if (size >= 1000) return (Number.isInteger(value) ? value : Number(value.toPrecision(4))).toLocaleString("en");
+  return String(Number.isInteger(value) ? value : Number(value.toPrecision(4)));
 }
 
 /** float32 (or int32) numbers of a trait that Python sent as bytes: a DataView, maybe at an odd offset. */
