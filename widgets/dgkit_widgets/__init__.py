@@ -3,6 +3,9 @@
 Every widget is a plain Python object first: what a button does is a method, and what the browser shows are traits.
 """
 
+from dgkit_widgets.browser import SeriesBrowser
+from dgkit_widgets.explorer import Explorer
 from dgkit_widgets.painter import DistributionPainter
+from dgkit_widgets.studio import TrainingStudio
 
-__all__ = ["DistributionPainter"]
+__all__ = ["DistributionPainter", "Explorer", "SeriesBrowser", "TrainingStudio"]
