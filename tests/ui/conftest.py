@@ -206,6 +206,7 @@ class Lab:
             yield client
         finally:
             client.stop_channels()
+            client.context.destroy(linger=0)  # its sockets stay open otherwise, and polling uses up all files
 
     def python(self, expression: str, setup: str = ""):
         """The value of a Python expression (plain literals) in the notebook's kernel, after running `setup`."""
