@@ -39,10 +39,7 @@ def digest(paths: list[Path]) -> str:
 def build_js() -> None:
     """Bundle every widgets/js/src/NAME.js into dgkit_widgets/static/NAME.js (and .css)."""
     npm("ci", cwd=JS)
-    entries = [str(path.relative_to(JS)) for path in sorted(JS.glob("src/*.js"))]
-    esbuild = JS / "node_modules" / "esbuild" / "bin" / "esbuild"
-    options = ["--bundle", "--minify", "--format=esm", "--target=es2022", f"--outdir={STATIC}", "--legal-comments=none"]
-    subprocess.run(["node", str(esbuild), *entries, *options], cwd=JS, check=True)
+    npm("run", "build", cwd=JS)
     (STATIC / "sources.sha256").write_text(digest(js_sources()) + "\n")
 
 
@@ -59,7 +56,7 @@ def npm(*arguments: str, cwd: Path) -> None:
     program = shutil.which("npm")
     if program is None:
         sys.exit("npm is not on the PATH: rebuilding needs Node 20 or newer. Using dgkit does not.")
-    subprocess.run([program, *arguments, "--no-audit", "--no-fund"], cwd=cwd, check=True, env={**os.environ})
+    subprocess.run([program, *arguments, "--no-audit", "--no-fund"], cwd=cwd, check=True)
 
 
 if __name__ == "__main__":
