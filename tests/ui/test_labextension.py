@@ -14,6 +14,8 @@ CHAPTERS = json.loads((ROOT / "widgets" / "labextension" / "course.json").read_t
 FIRST = CHAPTERS[0]
 CATEGORY = "dgkit: GANs for time series"
 PANEL = "#dgkit-course"
+# Notebook 7.6 logs these on its own, without the extension too: at the start, and when it opens a notebook
+NOTEBOOKS_OWN = ("(reading 'schema')", "(reading 'updateRenderOption')")
 
 
 @pytest.fixture(scope="module")
@@ -34,15 +36,13 @@ def start(browser, installed, tmp_path, monkeypatch):
     monkeypatch.setenv("JUPYTER_PATH", str(installed))
     opened: list[Lab] = []
 
-    def start(*, chapters: bool, application: str = "lab", page: str = "lab?reset", width: int = 1280) -> Lab:
+    def start(*, chapters: bool, application: str = "lab", page: str = "lab?reset") -> Lab:
         if chapters:
             shutil.copytree(installed / "labextensions/dgkit-lab/chapters", tmp_path / "work" / "notebooks")
         server = Server(tmp_path, "jupyterlab" if application == "lab" else "notebook")
-        lab = Lab(server, browser.new_page(viewport={"width": width, "height": 800}), application)
+        lab = Lab(server, browser.new_page(viewport={"width": 1280, "height": 800}), application)
         opened.append(lab)
-        lab.page.goto(f"{server.url}/{page}")
-        lab.page.wait_for_function("() => window.jupyterapp?.commands.hasCommand('dgkit:open-course')")
-        lab.page.wait_for_selector("#jupyterlab-splash", state="detached")  # it does not bear a change of theme
+        load(lab, page)
         return lab
 
     yield start
@@ -50,6 +50,12 @@ def start(browser, installed, tmp_path, monkeypatch):
         lab.close()
         lab.server.stop()
     assert [error for lab in opened for error in lab.errors] == []
+
+
+def load(lab: Lab, page: str) -> None:
+    lab.page.goto(f"{lab.server.url}/{page}")
+    lab.page.wait_for_function("() => window.jupyterapp?.commands.hasCommand('dgkit:open-studio')")
+    lab.page.wait_for_selector("#jupyterlab-splash", state="detached")  # it does not bear a change of theme
 
 
 def course(lab: Lab):
@@ -190,7 +196,7 @@ def test_an_empty_folder_is_offered_copies_that_overwrite_nothing(start):
 
     own.write_text("mine, since the panel last looked")
     panel.get_by_role("button", name="Place the missing ones").click()
-    panel.get_by_text("were placed in").wait_for()
+    panel.get_by_text("placed in dgkit-course.").wait_for()
 
     assert sorted(path.name for path in own.parent.glob("*.ipynb")) == [chapter["file"] for chapter in CHAPTERS]
     assert own.read_text() == "mine, since the panel last looked"
@@ -217,13 +223,10 @@ def test_the_studio_opens_in_a_notebook_of_its_own_and_again_as_it_was_left(star
 
     lab.command("dgkit:open-studio")
     open_path(lab, "studio.ipynb")
-    kernel = "window.jupyterapp.shell.currentWidget.sessionContext.session?.kernel?.status"
-    lab.page.wait_for_function(f"() => {kernel} === 'idle'")  # closed before that, JupyterLab logs an error of its own
     source = "".join(json.loads(file.read_text())["cells"][0]["source"])
-    lab.command("docmanager:save")
-    lab.command("application:close")
     left = file.read_text().replace("TrainingStudio()", "TrainingStudio(), 'as it was left'")
     file.write_text(left)
+    load(lab, "lab?reset")
     lab.command("dgkit:open-studio")
     open_path(lab, "studio.ipynb")
 
@@ -233,26 +236,26 @@ def test_the_studio_opens_in_a_notebook_of_its_own_and_again_as_it_was_left(star
     assert [path.name for path in lab.server.root.glob("*.ipynb")] == ["studio.ipynb"]
 
 
-@pytest.mark.parametrize("theme", ["Light", "Dark"])
-@pytest.mark.parametrize("width", [1280, 800])
-def test_panel_is_accessible_and_clips_no_text(start, width, theme):
-    lab = start(chapters=True, width=width)
+def test_panel_is_accessible_and_clips_no_text(start):
+    lab = start(chapters=True)
     (lab.server.root / "notebooks" / "dgkit-progress.json").write_text(json.dumps({"passed": FIRST["exercises"]}))
-    lab.theme(f"JupyterLab {theme}")
     panel = course(lab)
     panel.get_by_text("✓").first.wait_for()
-    lab.shot(f"course-{width}-{theme.lower()}")
-
-    clipped = panel.evaluate(
+    clipped = (
         "el => [el, ...el.querySelectorAll('*')].filter(e => e.scrollWidth > e.clientWidth + 1 && e.clientWidth)"
         ".map(e => e.outerHTML.slice(0, 100))"
     )
 
-    assert clipped == []
-    assert lab.violations(PANEL) == []
-    assert len(set(panel.get_by_role("button").evaluate_all("all => all.map(b => b.ariaLabel ?? b.innerText)"))) == (
-        panel.get_by_role("button").count()
-    )
+    for theme in ("Light", "Dark"):
+        lab.theme(f"JupyterLab {theme}")
+        for width in (1280, 800):
+            lab.page.set_viewport_size({"width": width, "height": 800})
+            lab.page.wait_for_timeout(300)
+            lab.shot(f"course-{width}-{theme.lower()}")
+            assert panel.evaluate(clipped) == []
+        assert lab.violations(PANEL) == []
+    names = panel.get_by_role("button").evaluate_all("all => all.map(button => button.ariaLabel)")
+    assert len(set(names)) == len(names) == 2 * len(CHAPTERS)
 
 
 def test_panel_works_in_notebook_7_where_there_is_no_launcher(start):
@@ -268,3 +271,4 @@ def test_panel_works_in_notebook_7_where_there_is_no_launcher(start):
     opened.value.wait_for_selector(".jp-Notebook .jp-Cell")
     assert opened.value.url == f"{lab.server.url}/notebooks/notebooks/{copy}"
     assert json.loads((lab.server.root / "notebooks" / copy).read_text())["cells"] == shipped(FIRST)["cells"]
+    lab.errors[:] = [error for error in lab.errors if not error.endswith(NOTEBOOKS_OWN)]

@@ -1,13 +1,11 @@
 /**
  * The course in JupyterLab: a launcher category with a card a chapter, a side panel, commands.
  *
- * Every part of the application is optional, so that the same file loads in Notebook 7 (no launcher) and Voila (nothing
- * of it).
+ * Every part of the application is optional, so that the same file loads in Notebook 7 (no launcher) and in Voila, where
+ * it does nothing.
  */
-import { ILabShell, ILayoutRestorer, JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
+import { ILayoutRestorer, JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
 import { Dialog, ICommandPalette, showDialog, showErrorMessage } from '@jupyterlab/apputils';
-import { IDefaultFileBrowser } from '@jupyterlab/filebrowser';
-import { ILauncher } from '@jupyterlab/launcher';
 import { IStateDB } from '@jupyterlab/statedb';
 import { LabIcon } from '@jupyterlab/ui-components';
 import { ReadonlyPartialJSONObject } from '@lumino/coreutils';
@@ -42,24 +40,28 @@ const plugin: JupyterFrontEndPlugin<void> = {
   id: 'dgkit-lab:plugin',
   description: 'The course of dgkit: launcher cards, side panel, commands',
   autoStart: true,
-  optional: [ILauncher, ICommandPalette, ILayoutRestorer, IDefaultFileBrowser, IStateDB, ILabShell],
+  optional: [ICommandPalette, ILayoutRestorer, IStateDB],
   activate
 };
 
 export default plugin;
 
-function activate(
+async function activate(
   app: JupyterFrontEnd,
-  launcher: ILauncher | null,
   palette: ICommandPalette | null,
   restorer: ILayoutRestorer | null,
-  browser: IDefaultFileBrowser | null,
-  state: IStateDB | null,
-  shell: ILabShell | null
-): void {
-  if (!launcher && !palette) {
+  state: IStateDB | null
+): Promise<void> {
+  if (!palette) {
     return; // no place where someone could ask for a chapter
   }
+  // not imported above: Voila lacks both, and would not load this file
+  const [{ ILauncher }, { IDefaultFileBrowser }] = await Promise.all([
+    import('@jupyterlab/launcher'),
+    import('@jupyterlab/filebrowser')
+  ]);
+  const launcher = await app.resolveOptionalService(ILauncher);
+  const browser = await app.resolveOptionalService(IDefaultFileBrowser);
   const { commands } = app;
   const course = new Course(app.serviceManager.contents, () => browser?.model.path ?? '');
   const panel = new CoursePanel(
@@ -70,7 +72,7 @@ function activate(
       placeMissing: () =>
         attempt(async () => {
           const placed = await course.placeMissing();
-          panel.say(`${placed} chapters were placed in ${course.target}.`);
+          panel.say(`${placed} ${placed === 1 ? 'chapter was' : 'chapters were'} placed in ${course.target}.`);
           panel.activate(); // its button is gone
         })
     },
@@ -193,8 +195,8 @@ function activate(
       })
   });
 
-  palette?.addItem({ command: 'dgkit:open-course', category: CATEGORY, args: { isPalette: true } });
-  palette?.addItem({ command: 'dgkit:open-studio', category: CATEGORY, args: { isPalette: true } });
+  palette.addItem({ command: 'dgkit:open-course', category: CATEGORY, args: { isPalette: true } });
+  palette.addItem({ command: 'dgkit:open-studio', category: CATEGORY, args: { isPalette: true } });
   void course.ready.then(
     () => {
       launcher?.add({ command: 'dgkit:open-course', category: CATEGORY, rank: 0 });
@@ -202,7 +204,7 @@ function activate(
         const rank = before + 1;
         launcher?.add({ command: 'dgkit:open-chapter', category: CATEGORY, rank, args: { chapter: number } });
         for (const command of ['dgkit:open-chapter', 'dgkit:fresh-copy']) {
-          palette?.addItem({ command, category: CATEGORY, args: { chapter: number, isPalette: true } });
+          palette.addItem({ command, category: CATEGORY, args: { chapter: number, isPalette: true } });
         }
       });
       launcher?.add({ command: 'dgkit:open-studio', category: CATEGORY, rank: course.chapters.length + 1 });
