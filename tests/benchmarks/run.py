@@ -1,6 +1,6 @@
 """`make bench`: every benchmark in one run, one table; ours and the other take turns, so that ratios hold.
 
-python tests/benchmarks/run.py [metrics] [speed] [penalty] [privacy] [matrix] [fidelity] [--seconds 60]
+python tests/benchmarks/run.py [metrics] [speed] [penalty] [privacy] [widgets] [matrix] [fidelity] [--seconds 60]
 """
 
 import dgkit  # noqa: F401, I001 (before torch: it sets how long idle threads spin)
@@ -16,6 +16,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 import bench_metrics
 import training
+import widgets
 
 
 def as_row(row: dict) -> dict:
@@ -29,6 +30,7 @@ def main() -> None:
         "metrics": lambda seconds: [as_row(row) for row in bench_metrics.rows()],
         "penalty": lambda seconds: training.penalty_rows(),
         "privacy": lambda seconds: training.privacy_rows(),
+        "widgets": lambda seconds: widgets.rows(),
         "matrix": lambda seconds: training.matrix_share_rows(),
         "speed": lambda seconds: training.speed_rows(),
         "fidelity": lambda seconds: training.fidelity_rows(seconds),

@@ -38,7 +38,7 @@ def frame_milliseconds(repeats: int = 50) -> np.ndarray:
             packed(studio.get_state(name))
         times.append(studio.frame_seconds + time.perf_counter() - start)
     studio.close()
-    return 1e3 * np.array(times)
+    return 1e3 * np.array(times[1:])  # the first imports and compiles
 
 
 def packed(state: dict) -> bytes:
@@ -52,21 +52,23 @@ def packed(state: dict) -> bytes:
     return b"".join([*session.serialize(message), *map(bytes, buffers)])
 
 
-def steps_a_second(studio: TrainingStudio | None, seconds: float) -> float:
-    """Of the same training, by the studio's thread or by a bare loop."""
+def steps_a_cpu_second(studio: TrainingStudio | None, seconds: float) -> float:
+    """Of the same training, by the studio's thread or by a bare loop; all of the process's time counts.
+
+    On one core that is what the learner waits for, and it does not hang on what else the machine does meanwhile.
+    """
     if studio is None:
         trainer = dg.Trainer(dg.split(dg.open_dataset("web"), 0.5, seed=0)[0], CONFIG)
-        start = time.perf_counter()
-        while time.perf_counter() - start < seconds:
+        start, end = time.process_time(), time.perf_counter() + seconds
+        while time.perf_counter() < end:
             next(trainer)
-        return trainer.step / (time.perf_counter() - start)
-    before, start = studio.trainer.step, time.perf_counter()
+        return trainer.step / (time.process_time() - start)
+    start = time.process_time()
     studio.start()
     time.sleep(seconds)
-    steps, end = studio.trainer.step - before, time.perf_counter()
     studio.pause()
     studio.wait()
-    return steps / (end - start)
+    return studio.trainer.step / (time.process_time() - start)
 
 
 def rows(seconds: float = 8, rounds: int = 5) -> list[dict]:
@@ -77,7 +79,7 @@ def rows(seconds: float = 8, rounds: int = 5) -> list[dict]:
     pairs = []
     for _ in range(rounds):
         studio.reset()
-        pairs.append((steps_a_second(studio, seconds), steps_a_second(None, seconds)))
+        pairs.append((steps_a_cpu_second(studio, seconds), steps_a_cpu_second(None, seconds)))
     studio.close()
     with_it, without = np.median(np.array(pairs), 0)
     ratios = [a / b for a, b in pairs]
@@ -90,7 +92,7 @@ def rows(seconds: float = 8, rounds: int = 5) -> list[dict]:
             "spread": f"{frames.min():.2f} to {frames.max():.2f} ms",
         },
         {
-            "what": "training, steps/s: studio open against a bare loop (limit 0.90)",
+            "what": "training, steps per CPU second: studio open against a bare loop (limit 0.90)",
             "ours": f"{with_it:.1f}",
             "other": f"{without:.1f}",
             "ratio": float(np.median(ratios)),

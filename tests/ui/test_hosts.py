@@ -11,8 +11,9 @@ config = dg.Config(steps=100, sample_len=8, batch_size=8, lstm_units=8, attribut
 studio = TrainingStudio("broadband", config)
 studio
 """
+NOTEBOOK = ("reading 'schema'",)  # Notebook 7.6's own, on any notebook
 # Voila asks a CDN for an icon font, and for parts of JupyterLab that its page has not
-VOILA = ("fontawesome", "ERR_", "Failed to load resource", "No provider for", "plugin", "Plugin")
+VOILA = ("fontawesome", "ERR_", "Failed to load resource", "No provider for", "plugin", "shared module")
 
 
 @pytest.fixture
@@ -28,7 +29,7 @@ def host(request, browser, tmp_path):
 
 
 def takes_a_step(page) -> None:
-    page.wait_for_selector(".dgkit-studio .uplot", timeout=90_000)
+    page.wait_for_selector(".dgkit-studio .uplot", timeout=120_000)
     page.get_by_role("button", name="One step", exact=True).click()
     page.wait_for_selector(".dgkit-progress-text:has-text('step 1 of 100')")
 
@@ -39,13 +40,14 @@ def test_notebook_7(host):
     takes_a_step(host.page)
     assert host.python("studio.trainer.step") == 1
     host.shot("studio-notebook7")
-    assert host.errors == []
+    assert [error for error in host.errors if not any(part in error for part in NOTEBOOK)] == []
 
 
 @pytest.mark.parametrize("host", ["voila"], indirect=True)
 def test_voila(host):
     name = host.notebook(SETUP)
-    host.page.goto(f"{host.server.url}/voila/render/{name}")
+    host.page.route("**/cdn.jsdelivr.net/**", lambda route: route.abort())  # there may be no network
+    host.page.goto(f"{host.server.url}/voila/render/{name}", wait_until="commit")
     takes_a_step(host.page)
     host.shot("studio-voila")
     assert [error for error in host.errors if not any(part in error for part in VOILA)] == []
