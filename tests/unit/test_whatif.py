@@ -14,6 +14,7 @@ from scipy.spatial.distance import jensenshannon
 from scipy.stats import ks_2samp
 
 import dgkit as dg
+import dgkit.experiments
 from dgkit.errors import ConfigError, DivergenceError, SchemaError
 from dgkit.simulate import JOB_CLASSES, cluster
 from dgkit.whatif import rejection_sample, retrain_attributes, sample_target
@@ -379,3 +380,19 @@ def test_divergence_is_an_error_that_says_where(tiny_model):
 
     with pytest.raises(DivergenceError, match=r"retraining diverged at step \d+.*dataclasses.replace"):
         retrain_attributes(wild, {"domain": {"de": 1.0}}, steps=50, progress=False)
+
+
+def test_the_recorded_error_rises_with_the_shift_only_where_machines_fill_up():
+    run = dg.experiments.open_run("whatif")
+    error = run.cpu_rate_wasserstein.median("seed")
+    full, never_full = (error.sel(answer="retrained model", capacity=c) for c in (1.0, 1000.0))
+    exact = error.sel(answer="reweighted jobs")
+
+    assert bool((full.diff("shift") > 0).all())
+    assert float(full[-1] / full[0]) > 3 * float(never_full[-1] / never_full[0])
+    assert float(exact.sel(capacity=1.0, shift=0.5) / exact.sel(capacity=1000.0, shift=0.5)) > 10
+    assert bool((run.true_cpu_used.sel(capacity=1.0) < 1).all())
+    assert float(run.cpu_used.sel(answer="retrained model", capacity=1.0, shift=0.5).median()) > 1.2
+    wanted, made = run.job_share.values, run.retrained_job_share.values
+    assert (jensenshannon(wanted, made, base=2, axis=run.job_share.get_axis_num("job_class")) ** 2).max() < 0.01
+    np.testing.assert_allclose(run.acceptance_rate, run.expected_acceptance_rate, rtol=0.1)
