@@ -39,7 +39,7 @@ def wait_text(lab, selector, text):
 def test_the_mouse_turns_a_dim_reads_a_value_and_compares(lab):
     lab.run(SETUP, "explorer")
     page = lab.page
-    slider = page.get_by_label("steps per LSTM pass")
+    slider = page.get_by_role("slider", name="steps per LSTM pass")
     slider.scroll_into_view_if_needed()
     box = slider.bounding_box()
     before = chart_text(lab)
