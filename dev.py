@@ -93,7 +93,9 @@ def set_up(extras: str) -> str:
         if run([sys.executable, "-m", "venv", "--clear", str(VENV)]):
             sys.exit("That failed. On Debian and Ubuntu: sudo apt install python3-venv")
     stamp = VENV / f"dgkit-{extras.replace(',', '-')}.done"
-    state = hashlib.sha256((ROOT / "pyproject.toml").read_bytes()).hexdigest()
+    installed = [ROOT / "pyproject.toml", ROOT / "widgets/labextension/course.json"]  # what an installation copies
+    installed.append(ROOT / "widgets/dgkit_widgets/labextension/sources.sha256")
+    state = hashlib.sha256(b"".join(path.read_bytes() for path in installed)).hexdigest()
     if stamp.exists() and stamp.read_text() == state:
         return python
     if subprocess.run([python, "-c", "import torch"], capture_output=True).returncode:

@@ -6,7 +6,7 @@
 """
 
 from dgkit import _threads  # isort: skip (before torch)
-from dgkit import check, datasets, metrics, plot, privacy, schema, simulate
+from dgkit import baselines, check, datasets, experiments, metrics, plot, privacy, schema, simulate, whatif
 from dgkit._budget import budget
 from dgkit.config import Config
 from dgkit.datasets import from_npz, from_table, open_dataset, split
@@ -28,9 +28,11 @@ __all__ = [
     "SchemaError",
     "StepRecord",
     "Trainer",
+    "baselines",
     "budget",
     "check",
     "datasets",
+    "experiments",
     "fit",
     "from_npz",
     "from_table",
@@ -42,4 +44,5 @@ __all__ = [
     "schema",
     "simulate",
     "split",
+    "whatif",
 ]
