@@ -17,7 +17,7 @@ from dgkit_widgets import TrainingStudio, _lifetime, _session, _views
 from dgkit_widgets.studio import RATE
 
 import dgkit as dg
-from dgkit import Config, Trainer, metrics
+from dgkit import Config, Trainer, experiments, metrics
 from dgkit.errors import ConfigError, DivergenceError
 from tests.conftest import small_dataset
 
@@ -544,6 +544,20 @@ def test_a_checkpoint_goes_on_training(tmp_path):
     assert "no file at" in studio.error and studio.trainer.step == 4
     studio.close()
     again.close()
+
+
+@pytest.mark.parametrize("name", sorted(experiments.checkpoints()))
+def test_a_recorded_checkpoint_goes_on_training_and_the_code_says_how(name):
+    studio = TrainingStudio("broadband", dg.Config(steps=50, batch_size=8))
+    press(studio, "restore", name=name)
+    assert studio.error == "" and studio.trainer.step > 0 and studio.settings["dataset"] == "web"
+    before = studio.trainer.step
+    studio.step()
+    assert studio.trainer.step == before + 1
+
+    scope = run_code(studio.code())
+    assert measured(scope["trainer"].history_dataset()).equals(measured(studio.history))
+    studio.close()
 
 
 # --- what is drawn ----------------------------------------------------------------------------------------------------

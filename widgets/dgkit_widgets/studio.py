@@ -234,13 +234,15 @@ class TrainingStudio(Widget):
     def restore(self, name: str) -> None:
         """Go on from a training state: the name of a checkpoint, or a file of `Trainer.save`.
 
-        Raises
-        ------
-        FileFormatError, ConfigError
-            No such file; it was trained on other data.
+        One that has taken all its steps may take as many more as the studio was set to. Raises FileFormatError or
+        ConfigError: no such file, or it was trained on other data.
         """
+        more = self._as_shown().steps
         known = self._known_checkpoints().get(name)
         self._begin(getattr(known, "dataset", self._dataset), self._begun, load=name)
+        step = self.session.trainer.step
+        if step >= self.session.trainer.config.steps:
+            self.change(steps=step + more)
 
     # --- state in and out ---------------------------------------------------------------------------------------------
 
