@@ -19,7 +19,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
-from matplotlib.ticker import EngFormatter, MaxNLocator
+from matplotlib.ticker import EngFormatter, MaxNLocator, NullLocator
 
 from dgkit import metrics
 from dgkit.errors import ConfigError, SchemaError
@@ -290,8 +290,8 @@ def against(
         for which in log:
             axis.set(**{f"{which}scale": "log"})
         if ticks:
-            axis.set_xticks(ticks, [str(value) for value in across], minor=False)
-            axis.minorticks_off()
+            axis.set_xticks(ticks, [f"{value:g}" if numbers else str(value) for value in across])
+            axis.xaxis.set_minor_locator(NullLocator())
         unit = values[x].attrs.get("units")
         name = values[x].attrs.get("long_name", x)
         axis.set(xlabel=f"{name} ({unit})" if unit else str(name), ylabel=_unit(values))

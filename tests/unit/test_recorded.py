@@ -1,0 +1,135 @@
+"""Recorded runs: they are of today's definitions, a short run of each comes out the same, and they show what is taught.
+
+Where a whole cell takes over a minute, the short run in a file's group "check" stands for it.
+"""
+
+import json
+from dataclasses import asdict
+
+import numpy as np
+import pytest
+
+import dgkit as dg
+from dgkit import experiments
+from dgkit.experiments import EXPERIMENTS, open_run
+
+FILES = sorted(experiments._folder().rglob("*.*"))
+
+
+@pytest.fixture(params=EXPERIMENTS)
+def name(request):
+    return request.param
+
+
+def test_a_file_holds_its_whole_grid_with_seeds_and_no_gap(name):
+    ds, experiment = open_run(name), EXPERIMENTS[name]
+
+    for dim, values in experiment.grid.items():
+        assert ds[dim].values.tolist() == list(values)
+    assert len(experiment.grid["seed"]) >= 3
+    for variable in ds.data_vars.values():
+        assert variable.dtype in ("f4", "i4")
+    assert bool((ds.seconds > 0).all())
+    assert all(bool(variable.notnull().any()) for variable in ds.data_vars.values())
+
+
+def test_a_file_says_how_it_was_made_and_is_not_stale(name):
+    ds, experiment = open_run(name), EXPERIMENTS[name]
+
+    assert dg.Config(**json.loads(ds.attrs["config"])) == experiment.base
+    assert list(json.loads(ds.attrs["grid"])) == list(experiment.grid)
+    assert ds.attrs["history"].endswith(f"record {name}")
+    assert {"dgkit", "torch", "numpy"} <= set(json.loads(ds.attrs["versions"]))
+    assert ds.attrs["wall_seconds"] == pytest.approx(float(ds.seconds.sum()), rel=1e-3)
+    point = {key: value for key, value in experiment.check.items() if key != "steps"}
+    hashes = json.loads(ds.attrs["data"])
+    assert dict(experiment.data(point).attrs)["history"] in hashes.values()
+    assert asdict(experiment.config(point))["seed"] == point["seed"]
+
+
+@pytest.mark.parametrize("shipped", ["web", "cluster"])
+def test_the_hash_is_that_of_the_data_used(shipped):
+    used = {"web": "sample_len", "cluster": "event_types"}[shipped]
+
+    assert experiments.data_hash(dg.open_dataset(shipped)) in json.loads(open_run(used).attrs["data"])
+
+
+def test_a_short_run_comes_out_as_recorded(name):
+    recorded, again = open_run(name, group="check"), experiments.rerun(name)
+
+    assert set(recorded.data_vars) == set(again.data_vars)
+    for variable in (name for name in recorded.data_vars if not name.endswith("seconds")):
+        expected, found = recorded[variable].values, again[variable].values
+        scale = np.nanmax(np.abs(expected), initial=1e-6)  # other processors round otherwise
+        np.testing.assert_allclose(found, expected, rtol=0.05, atol=0.02 * scale, err_msg=variable)
+
+
+def test_all_files_together_are_small():
+    assert 0 < sum(path.stat().st_size for path in FILES) < 12e6
+    assert all(path.stat().st_size < 700e3 for path in FILES if path.suffix == ".state")
+
+
+@pytest.mark.parametrize("name", experiments.checkpoints())
+def test_a_checkpoint_goes_on_from_where_it_was(name):
+    point = experiments.checkpoints()[name]
+
+    trainer = dg.Trainer.load(point.path, point.data())
+
+    before = trainer.step
+    assert before == trainer.config.steps
+    resumed = dg.Trainer.resume(trainer.state(), point.data(), steps=before + 1)
+    assert next(resumed).step == before + 1
+    assert dg.metrics.autocorrelation_mse(point.data().views, trainer.model.sample(500, seed=1).views) < 0.05
+
+
+def medians(name):
+    return open_run(name).median("seed")
+
+
+def test_auto_normalisation_brings_variety_back():
+    at = medians("mode_collapse").sel(decades=3.0)
+    off, on = at.sel(normalisation="off"), at.sel(normalisation="on")
+
+    assert on.median_day_coverage > 3 * off.median_day_coverage
+    assert 3 * on.value_wasserstein < off.value_wasserstein
+    assert 10 * on.autocorrelation_mse < off.autocorrelation_mse
+    assert off.distinct_modes / off.real_modes < 0.6 < on.distinct_modes / on.real_modes
+
+
+def test_doppelganger_makes_rare_events_and_the_naive_gan_does_not():
+    divergence = medians("event_types").attribute_divergence.sel(attribute="end_event")
+
+    for model in ("DoppelGANger", "no averaging"):
+        assert 3 * divergence.sel(model=model) < divergence.sel(model="naive GAN")
+
+
+def test_a_pass_of_a_week_remembers_what_a_pass_of_a_day_forgets():
+    runs = medians("sample_len")
+    final = runs.isel(step=-1)
+    error = final.autocorrelation_mse
+    best = error.sel(sample_len=[7, 14]).min()
+
+    assert 4 * best < error.sel(sample_len=1)  # after as many steps
+    taken = runs.training_seconds.sel(sample_len=14)[-1]
+    slow = runs.sel(sample_len=1)
+    assert slow.training_seconds[0] > taken
+    assert 10 * error.sel(sample_len=14) < slow.autocorrelation_mse[0]  # and after as much time
+    assert error.values.argmin() not in (0, error.size - 1)
+    for lost in (final.largest_rise_wasserstein, final.change_wasserstein):
+        assert 2 * lost.sel(sample_len=7) < lost.sel(sample_len=84)
+
+
+def test_more_training_samples_give_a_smaller_error():
+    runs = medians("training_size")
+
+    assert runs.autocorrelation_mse.sel(samples=1000) < 0.8 * runs.autocorrelation_mse.sel(samples=100)
+    worst = runs.attribute_divergence.max("attribute")
+    assert worst.sel(samples=10_000) < 0.5 * worst.sel(samples=100)
+
+
+def test_the_auxiliary_discriminator_brings_levels_and_attributes_nearer():
+    runs = medians("auxiliary")
+    off, on = (runs.sel(auxiliary=switch) for switch in (False, True))
+
+    assert on.mid_range_wasserstein < 0.9 * off.mid_range_wasserstein
+    assert 3 * on.attribute_divergence.max() < off.attribute_divergence.max()
