@@ -105,7 +105,7 @@ class Server:
     def stop(self) -> None:
         self.process.terminate()
         try:
-            self.process.wait(20)
+            self.process.wait(4)  # it may wait for kernels that nobody needs any more; they end when it does
         except subprocess.TimeoutExpired:
             self.process.kill()
         self.log.close()

@@ -11,6 +11,8 @@ import dgkit as dg
 from dgkit import experiments
 from dgkit.errors import ConfigError, DivergenceError, FileFormatError
 from dgkit.experiments import Experiment, sweep
+from dgkit.experiments.__main__ import main
+from dgkit.experiments.cells import train_and_look, train_model
 
 TINY = dg.Config(steps=2, batch_size=8, sample_len=7, lstm_units=6, attribute_units=8, discriminator_units=10)
 
@@ -107,7 +109,7 @@ def test_the_hash_of_data_outlives_a_file_and_changes_with_a_value(web, tmp_path
 
 
 def test_looks_on_the_way_leave_training_as_it_is(web):
-    looked = list(experiments._models(web, dg.Config(**{**vars(TINY), "steps": 7}), 3))
+    looked = list(train_and_look(web, dg.Config(**{**vars(TINY), "steps": 7}), 3))
     straight = dg.fit(web, dg.Config(**{**vars(TINY), "steps": 7}), progress=False)
 
     assert [step for step, _, _ in looked] == [2, 5, 7]
@@ -117,7 +119,7 @@ def test_looks_on_the_way_leave_training_as_it_is(web):
 
 
 def _cell(train, config, point):
-    made = experiments._model(train, config).sample(6, seed=1)
+    made = train_model(train, config).sample(6, seed=1)
     return xr.Dataset({"size": ("lag", [float(made.views.mean()), config.seed]), "count": ((), 6)}, {"lag": [1, 2]})
 
 
@@ -215,13 +217,13 @@ def test_what_is_not_there_is_named(toy, tmp_path, monkeypatch):
 
 def test_the_command_line_lists_and_records(toy, tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    experiments.main(["list"])
+    main(["list"])
     assert "toy            missing     8 cells" in capsys.readouterr().out
 
-    experiments.main(["record", "toy", "--out", "runs", "--cells", "cells"])
+    main(["record", "toy", "--out", "runs", "--cells", "cells"])
 
     assert "toy.nc: " in capsys.readouterr().out
     assert Path("runs/toy.nc").exists()
     for wrong in (["record"], ["record", "nothing"], []):
         with pytest.raises(SystemExit):
-            experiments.main(wrong)
+            main(wrong)

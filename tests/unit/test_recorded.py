@@ -109,14 +109,15 @@ def test_a_pass_of_a_week_remembers_what_a_pass_of_a_day_forgets():
     error = final.autocorrelation_mse
     best = error.sel(sample_len=[7, 14]).min()
 
-    assert 4 * best < error.sel(sample_len=1)  # after as many steps
+    assert 10 * best < error.sel(sample_len=1)  # after as many steps
     taken = runs.training_seconds.sel(sample_len=14)[-1]
     slow = runs.sel(sample_len=1)
     assert slow.training_seconds[0] > taken
     assert 10 * error.sel(sample_len=14) < slow.autocorrelation_mse[0]  # and after as much time
     assert error.values.argmin() not in (0, error.size - 1)
     for lost in (final.largest_rise_wasserstein, final.change_wasserstein):
-        assert 2 * lost.sel(sample_len=7) < lost.sel(sample_len=84)
+        assert lost.sel(sample_len=7) < lost.sel(sample_len=1)
+        assert 1.3 * lost.sel(sample_len=7) < lost.sel(sample_len=84) < lost.sel(sample_len=168)
 
 
 def test_more_training_samples_give_a_smaller_error():

@@ -43,9 +43,15 @@ function field(model, control) {
       element.value = key;
     };
   } else {
+    let typing = false;  // what is being typed is not to be overwritten by news of the run
     element = h("input", { type: "number", min: control.least, step: control.any ? "any" : 1, ...described,
-      onchange: () => (element.value.trim() === "" ? show(shown) : change(Number(element.value))) });
-    show = (value) => { if (document.activeElement !== element || Number(element.value) !== value) element.value = value; };
+      oninput: () => { typing = true; },
+      onchange: () => {
+        typing = false;
+        if (element.value.trim() === "") show(shown);
+        else change(Number(element.value));
+      } });
+    show = (value) => { if (!typing) element.value = value; };
   }
   let shown;
   const root = h("div", { class: `dgkit-field${kind === "check" ? " dgkit-check" : ""}` }, h("label", { for: element.id }, label), element, note);
