@@ -26,7 +26,13 @@ export function settingsForm(model) {
 
 function field(model, control) {
   const { name, label, kind } = control;
-  const change = (value) => act(model, "change", { [name]: value });
+  let sent = null, timer = 0;  // until Python has answered, or two seconds, older news does not undo a choice
+  const change = (value) => {
+    sent = { value };
+    clearTimeout(timer);
+    timer = setTimeout(() => { sent = null; show(shown); }, 2000);
+    act(model, "change", { [name]: value });
+  };
   const note = h("span", { class: "dgkit-hint", id: uid("note") });
   const described = { id: uid(name), "aria-describedby": note.id, "data-name": name };
   let element, show;
@@ -59,7 +65,8 @@ function field(model, control) {
     root,
     show(value, pending) {
       shown = value;
-      show(value);
+      if (sent?.value === value) { sent = null; clearTimeout(timer); }
+      if (!sent) show(value);
       root.classList.toggle("dgkit-pending", pending);
       note.textContent = pending ? "takes effect on reset" : "";
     },
