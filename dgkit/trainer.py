@@ -225,10 +225,14 @@ class Trainer:
             return torch.nonzero(torch.rand(n, generator=self.rng, dtype=torch.float64) < size / n).squeeze(1)
         return torch.randint(n, (size,), generator=self.rng)  # with replacement
 
+    def _alpha(self, n: int) -> Tensor:
+        """Where between real and fake each sample's gradient is taken, (n, 1)."""
+        return torch.rand((n, 1), generator=self.rng).to(self.device)
+
     def _train_critic(self, name: str, real: Tensor, fake: Tensor, weight: float) -> tuple[CriticLoss, Tensor]:
         """One update of a discriminator; its loss, and the norm of the gradient it went by."""
         critic, dp = getattr(self, name), self.config.dp
-        alpha = torch.rand((len(real), 1), generator=self.rng).to(self.device)  # where the penalty is taken
+        alpha = self._alpha(len(real))
         if dp is None:
             loss = critic_loss(critic, real, fake, alpha, weight)
             return loss, self._update(name, loss.loss)
