@@ -181,9 +181,8 @@ class Trainer:
         self._noise = Noise(*(part.to(self.device) for part in self.generator.draw(config.batch_size, self.rng)))
         self._fake = self.generator(self._noise)
         fake = flat(*self._fake[:3]).detach()
-        if (
-            config.dp and config.dp.sampling == "poisson"
-        ):  # a fake of its own for each: none depends on who else is there
+        if config.dp and config.dp.sampling == "poisson":
+            # each real sample draws a fake of its own: what it adds does not depend on who else is in the batch
             fake = fake[torch.randint(len(fake), (len(real),), generator=self.rng).to(self.device)]
         auxiliary: list[Tensor | float] = [math.nan] * 3
         for _ in range(config.discriminator_rounds):
