@@ -1,36 +1,45 @@
 """Other generative models of series with attributes, to compare DoppelGANger with: one file a model, one protocol.
 
-`fit(name, ds)` trains a model and returns an object whose `sample(n, seed)` is a Dataset of the same schema. A module
-here offers `fit(ds, *, seed, budget, **options)` and says what it keeps of its source and what it leaves out.
+`fit(name, ds)` trains a model and returns an object whose `sample(n, seed)` is a Dataset of the same schema. Each
+module says what it keeps of its source and what it leaves out; protocol.py holds what they share.
 """
 
-from collections.abc import Callable
-from typing import Any, Protocol
+import inspect
+from os import PathLike
+from types import ModuleType
+from typing import Any
 
 import xarray as xr
+from tqdm.auto import tqdm
 
+from dgkit import _files
 from dgkit.baselines import naive_gan
-from dgkit.errors import ConfigError
+from dgkit.baselines.protocol import Baseline, Training
+from dgkit.encode import Encoder
+from dgkit.errors import ConfigError, DgkitError, FileFormatError
+
+__all__ = ["BUDGETS", "Baseline", "Training", "fit", "load", "names", "training"]
 
 BUDGETS = ("smoke", "live", "full")
-
-
-class Baseline(Protocol):
-    """A trained model."""
-
-    def sample(self, n: int, seed: int = 0) -> xr.Dataset:
-        """n samples of the training data's schema; the same n and seed give the same samples."""
-
-
-_FIT: dict[str, Callable[..., Baseline]] = {"naive_gan": naive_gan.fit}
+_MODULES: dict[str, ModuleType] = {"naive_gan": naive_gan}
 
 
 def names() -> tuple[str, ...]:
     """The baselines there are."""
-    return tuple(_FIT)
+    return tuple(_MODULES)
 
 
-def fit(name: str, ds: xr.Dataset, *, seed: int = 0, budget: str = "live", **options: Any) -> Baseline:
+def fit(
+    name: str,
+    ds: xr.Dataset,
+    *,
+    seed: int = 0,
+    budget: str = "live",
+    steps: int | None = None,
+    auto_normalise: bool = False,
+    progress: bool = False,
+    **options: Any,
+) -> Baseline:
     """Train a baseline.
 
     Parameters
@@ -40,16 +49,22 @@ def fit(name: str, ds: xr.Dataset, *, seed: int = 0, budget: str = "live", **opt
     ds : Dataset
         As `dgkit.schema` describes.
     seed : int
-        Of weights, batches and noise.
+        Of weights, batches and noise. Same seed, data and thread count: same model.
     budget : {"smoke", "live", "full"}
         How long: seconds for a test; under a minute, in a chapter; as long as it goes on getting better.
+    steps : int, optional
+        Training steps, in place of the budget's; what a step is, the model's module says.
+    auto_normalise : bool
+        Lend it DoppelGANger's auto-normalisation: each series scaled to its own range, which becomes two attributes.
+    progress : bool
+        Show a bar.
     **options
         The model's own, as its module says.
 
     Returns
     -------
     Baseline
-        `sample(n, seed)` generates.
+        `sample(n, seed)` generates, `save(path)` writes it to a file.
 
     Raises
     ------
@@ -57,6 +72,8 @@ def fit(name: str, ds: xr.Dataset, *, seed: int = 0, budget: str = "live", **opt
         No such baseline, budget or option.
     SchemaError
         `ds` is not a dataset.
+    DivergenceError
+        A loss became NaN or infinite.
 
     Examples
     --------
@@ -64,8 +81,64 @@ def fit(name: str, ds: xr.Dataset, *, seed: int = 0, budget: str = "live", **opt
     >>> fit("naive_gan", web(50), budget="smoke", steps=2).sample(3).sizes["sample"]
     3
     """
-    if name not in _FIT:
-        raise ConfigError(f"no baseline {name!r}; there are {', '.join(map(repr, _FIT))}.")
+    run = training(name, ds, seed=seed, budget=budget, steps=steps, auto_normalise=auto_normalise, **options)
+    for _ in tqdm(run, total=run.steps, desc=name, unit="step", disable=not progress):
+        pass
+    return run.model
+
+
+def training(
+    name: str,
+    ds: xr.Dataset,
+    *,
+    seed: int = 0,
+    budget: str = "live",
+    steps: int | None = None,
+    auto_normalise: bool = False,
+    **options: Any,
+) -> Training:
+    """A training of a baseline, to be driven step by step; the arguments are those of `fit`.
+
+    Examples
+    --------
+    >>> from dgkit.simulate import web
+    >>> run = training("naive_gan", web(50), steps=3)
+    >>> [sorted(losses) for losses in run][-1], run.model.history.sizes["step"]
+    (['critic_loss', 'generator_loss'], 3)
+    """
+    if name not in _MODULES:
+        raise ConfigError(f"no baseline {name!r}; there are {', '.join(map(repr, names()))}.")
     if budget not in BUDGETS:
         raise ConfigError(f"budget={budget!r} is none of {', '.join(map(repr, BUDGETS))}.")
-    return _FIT[name](ds, seed=seed, budget=budget, **options)
+    module = _MODULES[name]
+    known = list(inspect.signature(module.Network).parameters)[2:]  # after encoder and samples
+    wrong = sorted(set(options) - set(known))
+    if wrong:
+        raise ConfigError(f"{name} has no option {wrong[0]!r}; it has {', '.join(known) or 'none'}.")
+    steps = module.STEPS[budget] if steps is None else steps
+    return Training(name, module, ds, seed=seed, steps=steps, auto_normalise=auto_normalise, options=options)
+
+
+def load(path: str | PathLike) -> Baseline:
+    """Read a baseline that `save` wrote.
+
+    Raises
+    ------
+    FileFormatError
+        No such file, or not a whole file of a baseline.
+    """
+    tensors, plain = _files.read(path, "baseline")
+    try:
+        encoder = Encoder.from_json(plain["encoder"])
+        network = _MODULES[plain["name"]].Network(encoder, **plain["options"])
+        parts: dict[str, dict[str, Any]] = {"network": {}, "history": {}}
+        for key, tensor in tensors.items():
+            part, _, rest = key.partition(".")
+            parts[part][rest] = tensor
+        network.load_state_dict(parts["network"])
+        history = xr.Dataset({key: ("step", tensor.numpy()) for key, tensor in parts["history"].items()})
+        if parts["history"]:
+            history = history.assign_coords(step=range(1, history.sizes["step"] + 1))
+    except (KeyError, TypeError, ValueError, AttributeError, RuntimeError, DgkitError) as error:
+        raise FileFormatError(f"{str(path)!r} is not a whole file of a baseline: {error}") from error
+    return Baseline(plain["name"], encoder, network.eval().requires_grad_(False), plain["options"], history)

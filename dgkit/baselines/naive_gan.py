@@ -10,118 +10,60 @@ DoppelGANger's. Left out: sampling for given attributes, which this model cannot
 Letters for shapes: N samples in the batch, T steps, A attribute width, F feature width with the two flags.
 """
 
-import math
+from collections.abc import Iterator
 from itertools import pairwise
 
-import numpy as np
 import torch
-import xarray as xr
 from torch import Tensor, nn
 
+from dgkit.baselines.protocol import Data, Made, adam, batches, descend, ends, glorot, heads, valid, widths
 from dgkit.encode import Encoder
-from dgkit.errors import ConfigError, DivergenceError
 from dgkit.losses import critic_loss, generator_loss
-from dgkit.networks import Discriminator, activate, flat
+from dgkit.networks import Discriminator, activate
 
 STEPS = {"smoke": 20, "live": 1000, "full": 5000}
 UNITS, HIDDEN, NOISE, BATCH, RATE, PENALTY = 200, 4, 10, 100, 1e-3, 10.0
 
 
-class Generator(nn.Module):
-    """Noise -> attributes and all steps."""
+class Network(nn.Module):
+    """Noise -> attributes and all steps; and the critic."""
 
-    def __init__(self, encoder: Encoder):
+    def __init__(self, encoder: Encoder, samples: int):
         super().__init__()
-        self.attribute_heads, self.feature_heads = encoder.attribute_heads, encoder.feature_heads
-        self.narrow, self.wide = (
-            sum(head.width for head in heads) for heads in (self.attribute_heads, self.feature_heads)
-        )
-        widths = [NOISE, *[UNITS] * HIDDEN]
+        self.attribute_heads, self.feature_heads = heads(encoder)
+        self.narrow, self.wide, self.time = widths(self.attribute_heads), widths(self.feature_heads), encoder.passes
+        outputs = self.narrow + self.time * self.wide
         layers: list[nn.Module] = []
-        for inputs, outputs in pairwise(widths):
-            layers += [nn.Linear(inputs, outputs), nn.ReLU(), nn.BatchNorm1d(outputs)]
-        self.layers = nn.Sequential(*layers, nn.Linear(UNITS, self.narrow + encoder.passes * self.wide))
-        for layer in self.layers:
-            if isinstance(layer, nn.Linear):
-                nn.init.xavier_uniform_(layer.weight)
-                nn.init.zeros_(layer.bias)
+        for a, b in pairwise([NOISE, *[UNITS] * HIDDEN]):
+            layers += [nn.Linear(a, b), nn.ReLU(), nn.BatchNorm1d(b)]
+        self.generator = glorot(nn.Sequential(*layers, nn.Linear(UNITS, outputs)))
+        self.critic = Discriminator(outputs, UNITS, HIDDEN + 1)
 
-    def forward(self, noise: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Attributes (N, A), features (N, T, F), zero past the end, and lengths (N,)."""
-        attributes, steps = self.layers(noise).tensor_split([self.narrow], 1)
+    def forward(self, noise: Tensor) -> tuple[Tensor, Tensor]:
+        """Attributes (N, A) and features (N, T, F), zero past the end."""
+        attributes, steps = self.generator(noise).tensor_split([self.narrow], 1)
         attributes = activate(attributes, self.attribute_heads) if self.attribute_heads else attributes
-        features = activate(steps.reshape(len(noise), -1, self.wide), self.feature_heads)
-        goes_on = features.detach()[..., -2] >= features.detach()[..., -1]  # (N, T), argmax of the flag
-        alive = torch.ones_like(features[..., 0])
-        alive[:, 1:] = goes_on[:, :-1].cumprod(1)  # 1 up to and including the first step that says "ends here"
-        return attributes, features * alive[..., None], alive.sum(1)
+        features = activate(steps.reshape(len(noise), self.time, self.wide), self.feature_heads)
+        return attributes, features * valid(ends(features.detach()), self.time)[..., None]
+
+    def generate(self, n: int, rng: torch.Generator) -> Made:
+        attributes, features = self(torch.randn((n, NOISE), generator=rng))
+        return Made(attributes, features, ends(features))
 
 
-class NaiveGAN:
-    """A trained naive GAN."""
-
-    def __init__(self, encoder: Encoder, generator: Generator):
-        self.encoder, self.generator = encoder, generator.eval().requires_grad_(False)
-
-    def sample(self, n: int, seed: int = 0) -> xr.Dataset:
-        """n samples of the training data's schema. Raises ConfigError for n below 1."""
-        if isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 1:
-            raise ConfigError(f"n={n!r} must be a whole number of at least 1.")
-        attributes, features, lengths = self.generator(_noise(int(n), torch.Generator().manual_seed(seed)))
-        variable = self.encoder.schema.variable_length
-        length = lengths.numpy().astype(np.int64) if variable else None
-        return self.encoder.decode(attributes, attributes.new_zeros(int(n), 0), features, length)
-
-
-def fit(ds: xr.Dataset, *, seed: int = 0, budget: str = "live", steps: int | None = None) -> NaiveGAN:
-    """Train a naive GAN.
-
-    Parameters
-    ----------
-    ds : Dataset
-        As `dgkit.schema` describes.
-    seed : int
-        Same seed, data and thread count: same model.
-    budget : {"smoke", "live", "full"}
-        20, 1000 or 5000 steps.
-    steps : int, optional
-        Training steps, in place of the budget's.
-
-    Raises
-    ------
-    SchemaError, ConfigError, DivergenceError
-    """
-    steps = STEPS[budget] if steps is None else steps
-    if isinstance(steps, bool) or not isinstance(steps, int) or steps < 1:
-        raise ConfigError(f"steps={steps!r} must be a whole number of at least 1.")
-    encoder = Encoder.fit(ds, sample_len=1, auto_normalise=False)
-    real = flat(*encoder.encode(ds))  # (all samples, T * F + A)
-    with torch.random.fork_rng(devices=[]):  # initial weights from the seed, the global stream untouched
-        torch.manual_seed(seed)
-        generator, critic = Generator(encoder), Discriminator(real.shape[1], UNITS, HIDDEN + 1)
-    rng = torch.Generator().manual_seed(seed)
-    generator_adam, critic_adam = (
-        torch.optim.Adam(net.parameters(), RATE, (0.5, 0.999), fused=True) for net in (generator, critic)
-    )
-    for step in range(1, steps + 1):
-        batch = real[torch.randint(len(real), (BATCH,), generator=rng)]
-        attributes, features, _ = generator(_noise(BATCH, rng))
-        fake = flat(attributes, attributes.new_zeros(BATCH, 0), features)
+def train(network: Network, data: Data, steps: int, rng: torch.Generator) -> Iterator[dict[str, float]]:
+    """Losses of each step: of the critic with its penalty, and of the generator."""
+    optimisers = [adam(net, rate=RATE, beta1=0.5) for net in (network.critic, network.generator)]
+    for batch in batches(data, BATCH, rng):
+        real = _flat(batch.attributes, batch.features)
+        fake = _flat(*network(torch.randn((BATCH, NOISE), generator=rng)))
         alpha = torch.rand((BATCH, 1), generator=rng)
-        _update(critic, critic_adam, critic_loss(critic, batch, fake.detach(), alpha, PENALTY).loss)
-        loss = generator_loss(critic, fake)
-        _update(generator, generator_adam, loss)
-        if not math.isfinite(loss.item()):
-            raise DivergenceError(f"the naive GAN diverged at step {step}: its loss is {loss.item():g}.", step)
-    return NaiveGAN(encoder, generator)
+        loss = critic_loss(network.critic, real, fake.detach(), alpha, PENALTY).loss
+        yield {
+            "critic_loss": descend(optimisers[0], loss),
+            "generator_loss": descend(optimisers[1], generator_loss(network.critic, fake)),
+        }
 
 
-def _update(net: nn.Module, adam: torch.optim.Adam, loss: Tensor) -> None:
-    parameters = list(net.parameters())
-    for parameter, gradient in zip(parameters, torch.autograd.grad(loss, parameters), strict=True):
-        parameter.grad = gradient
-    adam.step()
-
-
-def _noise(n: int, rng: torch.Generator) -> Tensor:
-    return torch.randn((n, NOISE), generator=rng)
+def _flat(attributes: Tensor, features: Tensor) -> Tensor:
+    return torch.cat([features.flatten(1), attributes], 1)

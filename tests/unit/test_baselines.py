@@ -8,6 +8,7 @@ import xarray as xr
 import dgkit as dg
 from dgkit import baselines
 from dgkit.baselines import naive_gan
+from dgkit.baselines.protocol import ends
 from dgkit.encode import Encoder
 from dgkit.errors import ConfigError, SchemaError
 from dgkit.schema import validate
@@ -65,15 +66,16 @@ def test_what_cannot_be_is_named(small):
 def test_the_naive_gan_is_two_multilayer_perceptrons_over_the_whole_sample(small):
     encoder = Encoder.fit(small, sample_len=1, auto_normalise=False)
     encoded = encoder.encode(small)
+    network = naive_gan.Network(encoder, samples=small.sizes["sample"])
 
-    attributes, features, lengths = naive_gan.Generator(encoder)(torch.randn(4, naive_gan.NOISE))
+    attributes, features = network(torch.randn(4, naive_gan.NOISE))
 
     assert attributes.shape == (4, encoded.attributes.shape[1])
     assert features.shape == (4, *encoded.features.shape[1:])
-    linear = [m for m in naive_gan.Generator(encoder).modules() if isinstance(m, torch.nn.Linear)]
+    linear = [m for m in network.generator.modules() if isinstance(m, torch.nn.Linear)]
     assert [m.out_features for m in linear[:-1]] == [200] * 4
     assert linear[-1].out_features == encoded.attributes.shape[1] + encoded.features[0].numel()
-    for one, length in zip(features, lengths.long().tolist(), strict=True):
+    for one, length in zip(features, ends(features).tolist(), strict=True):
         assert bool((one[length:] == 0).all())
         assert bool((one[:length].abs().sum(1) > 0).all())
 

@@ -45,7 +45,7 @@ def levels():
 
 def recorded(name):
     """Autocorrelation MSE of a recorded run, the seeds in the second dim."""
-    return dg.check.experiments.open_run(name).autocorrelation_mse.values
+    return dg.experiments.open_run(name).autocorrelation_mse.values
 
 
 def failed(_):

@@ -1,0 +1,259 @@
+"""What all baselines share: the data as tensors, the training loop, and the trained model with its file.
+
+A baseline's own file holds two things:
+
+- `Network(encoder, samples, **options)`, a torch module that holds everything learned, and whose
+  `generate(n, rng)` makes n encoded samples;
+- `train(network, data, steps, rng)`, an iterator that does one training step at a time and yields its losses.
+
+Attributes here include the two min/max attributes of each feature where `auto_normalise` is on. It is off by default:
+auto-normalisation is an idea of DoppelGANger's, and the switch shows how much of the difference it makes.
+
+Letters for shapes: N samples, T steps, A attribute width (min/max included), F feature width with the two flags.
+"""
+
+import copy
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import pairwise
+from os import PathLike
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+import torch
+import xarray as xr
+from torch import Tensor, nn
+
+from dgkit import _files
+from dgkit.encode import Encoder, Head
+from dgkit.errors import ConfigError, DivergenceError
+
+
+class Data(NamedTuple):
+    """The training data, encoded; float32 but for the lengths."""
+
+    attributes: Tensor  # (N, A)
+    features: Tensor  # (N, T, F), zero past the end; the last two are the generation flags
+    lengths: Tensor  # (N,), int64, at least 1
+
+
+class Made(NamedTuple):
+    """What a network generates. Categories may be soft: the largest is taken."""
+
+    attributes: Tensor  # (N, A)
+    features: Tensor  # (N, T, F); what lies past the end does not matter
+    lengths: Tensor  # (N,), valid steps
+
+
+class Network(Protocol):
+    """What a baseline's network offers beside being a torch module."""
+
+    def generate(self, n: int, rng: torch.Generator) -> Made:
+        """n samples; everything random is drawn from `rng`."""
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """A trained baseline.
+
+    Parameters
+    ----------
+    name : str
+        One of `dgkit.baselines.names()`.
+    encoder : Encoder
+    network : Module
+        With everything learned.
+    options : dict
+        The network's own, by which it is built again.
+    history : Dataset, dims (step,)
+        Losses of the training, by the names the model's file explains.
+    """
+
+    name: str
+    encoder: Encoder
+    network: nn.Module
+    options: dict[str, Any] = field(default_factory=dict)
+    history: xr.Dataset = field(default_factory=xr.Dataset)
+
+    @torch.no_grad()
+    def sample(self, n: int, seed: int = 0) -> xr.Dataset:
+        """n samples of the training data's schema; the same n and seed give the same samples.
+
+        Raises ConfigError for n below 1.
+        """
+        whole("n", n)
+        made = self.network.generate(int(n), torch.Generator().manual_seed(seed))  # type: ignore[operator]
+        width = widths(self.encoder.attribute_heads)
+        variable = self.encoder.schema.variable_length
+        length = made.lengths.numpy().astype(np.int64) if variable else None
+        return self.encoder.decode(made.attributes[:, :width], made.attributes[:, width:], made.features, length)
+
+    def save(self, path: str | PathLike) -> None:
+        """Write the model to one file (safetensors), which `dgkit.baselines.load` reads."""
+        tensors = {f"network.{name}": value for name, value in self.network.state_dict().items()}
+        tensors |= {f"history.{name}": torch.tensor(values.values) for name, values in self.history.items()}
+        plain = {"name": self.name, "encoder": self.encoder.to_json(), "options": self.options}
+        _files.write(path, "baseline", tensors, plain)
+
+
+class Training:
+    """A training on its way: an iterator of the losses of each step, as `dgkit.Trainer` is for DoppelGANger.
+
+    Parameters
+    ----------
+    name : str
+    module : module
+        The baseline's own, with `Network` and `train`.
+    ds : Dataset
+        As `dgkit.schema` describes.
+    seed : int
+        Of weights, batches and noise.
+    steps : int
+    auto_normalise : bool
+    options : dict
+        The network's own.
+
+    Raises
+    ------
+    SchemaError, ConfigError
+        At construction; DivergenceError where a loss becomes NaN or infinite.
+    """
+
+    def __init__(
+        self, name: str, module: Any, ds: xr.Dataset, *, seed: int, steps: int, auto_normalise: bool, options: dict
+    ):
+        whole("steps", steps)
+        whole("seed", seed, least=0)
+        self.name, self.steps, self.step = name, int(steps), 0
+        self.encoder = Encoder.fit(ds, sample_len=1, auto_normalise=auto_normalise)
+        encoded = self.encoder.encode(ds)
+        attributes = torch.cat([encoded.attributes, encoded.minmax], 1)
+        self.data = Data(attributes, encoded.features, ends(encoded.features))
+        self.options = {"samples": len(attributes), **options}
+        rng = torch.Generator().manual_seed(int(seed))
+        with torch.random.fork_rng(devices=[]):  # initial weights from the seed, the global stream untouched
+            torch.manual_seed(int(seed))
+            self.network = module.Network(self.encoder, **self.options)
+        self._losses: list[dict[str, float]] = []
+        self._run = module.train(self.network, self.data, self.steps, rng)
+
+    def __iter__(self) -> Iterator[dict[str, float]]:
+        return self
+
+    def __next__(self) -> dict[str, float]:
+        if self.step == self.steps:
+            raise StopIteration
+        losses = next(self._run)
+        self.step += 1
+        self._losses.append(losses)
+        wrong = [name for name, loss in losses.items() if not math.isfinite(loss)]
+        if wrong:
+            raise DivergenceError(
+                f"{self.name} diverged at step {self.step}: its {wrong[0]} is {losses[wrong[0]]:g}. Try another seed.",
+                self.step,
+            )
+        return losses
+
+    @property
+    def model(self) -> Baseline:
+        """The model as it is now; sampling from it does not disturb the training."""
+        columns: dict[str, list[float]] = {}
+        for losses in self._losses:
+            for name in losses:
+                columns.setdefault(name, [])
+        for name, column in columns.items():
+            column += [losses.get(name, math.nan) for losses in self._losses]
+        history = xr.Dataset({name: ("step", column) for name, column in columns.items()})
+        history = history.assign_coords(step=np.arange(1, self.step + 1)) if columns else history
+        network = copy.deepcopy(self.network).eval().requires_grad_(False)
+        return Baseline(self.name, self.encoder, network, self.options, history)
+
+
+# --- parts -----------------------------------------------------------------------------------------------------------
+
+
+def whole(name: str, value: Any, least: int = 1) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
+        raise ConfigError(f"{name}={value!r} must be a whole number of at least {least}.")
+
+
+def heads(encoder: Encoder) -> tuple[list[Head], list[Head]]:
+    """Of the attributes (min/max included), and of a step's features (flags included)."""
+    return encoder.attribute_heads + encoder.minmax_heads, encoder.feature_heads
+
+
+def widths(some: list[Head]) -> int:
+    return sum(head.width for head in some)
+
+
+def ends(features: Tensor) -> Tensor:
+    """Lengths by the generation flags, (N, T, F) -> (N,): steps up to and including the first that says "ends here"."""
+    goes_on = features[..., -2] >= features[..., -1]  # (N, T), argmax of the flag
+    alive = torch.ones_like(features[..., 0])
+    alive[:, 1:] = goes_on[:, :-1].cumprod(1)
+    return alive.sum(1).long()
+
+
+def valid(lengths: Tensor, steps: int) -> Tensor:
+    """1.0 up to each series' end, (N,) -> (N, T)."""
+    return (torch.arange(steps) < lengths[:, None]).float()
+
+
+def batches(data: Data, size: int, rng: torch.Generator) -> Iterator[Data]:
+    """Random batches without end, drawn with replacement, as the original draws them."""
+    while True:
+        rows = torch.randint(len(data.attributes), (size,), generator=rng)
+        yield Data(*(part[rows] for part in data))
+
+
+def adam(*networks: nn.Module, rate: float = 1e-3, beta1: float = 0.9) -> torch.optim.Adam:
+    parameters = [p for network in networks for p in network.parameters() if p.requires_grad]
+    return torch.optim.Adam(parameters, rate, (beta1, 0.999), fused=True)
+
+
+def descend(optimiser: torch.optim.Adam, loss: Tensor) -> float:
+    """One step down the gradient of `loss` for the optimiser's parameters and no others; the loss."""
+    parameters = [p for group in optimiser.param_groups for p in group["params"]]
+    for parameter, gradient in zip(parameters, torch.autograd.grad(loss, parameters, allow_unused=True), strict=True):
+        parameter.grad = gradient
+    optimiser.step()
+    return loss.item()
+
+
+def mlp(inputs: int, outputs: int, *, units: int = 200, hidden: int = 4) -> nn.Sequential:
+    """`hidden` layers of ReLU and a linear one, started as TensorFlow does: Glorot-uniform weights, zero biases."""
+    sizes = [inputs, *[units] * hidden]
+    layers: list[nn.Module] = []
+    for a, b in pairwise(sizes):
+        layers += [nn.Linear(a, b), nn.ReLU()]
+    return glorot(nn.Sequential(*layers, nn.Linear(sizes[-1], outputs)))
+
+
+def glorot(network: Any) -> Any:
+    """Glorot-uniform weights and zero biases in every linear layer of `network`."""
+    for layer in network.modules():
+        if isinstance(layer, nn.Linear):
+            nn.init.xavier_uniform_(layer.weight)
+            nn.init.zeros_(layer.bias)
+    return network
+
+
+class Empirical(nn.Module):
+    """The training data's attributes, min/max included: rows are drawn from them as they are, with replacement.
+
+    The joint distribution is the data's own, whatever the series do: what the paper gives the models that cannot
+    generate attributes. Whatever is drawn so is a copy of a training sample's attributes.
+    """
+
+    rows: Tensor
+
+    def __init__(self, samples: int, width: int):
+        super().__init__()
+        self.register_buffer("rows", torch.zeros(samples, width))
+
+    def fit(self, attributes: Tensor) -> None:
+        self.rows.copy_(attributes)
+
+    def forward(self, n: int, rng: torch.Generator) -> Tensor:  # (n, A)
+        return self.rows[torch.randint(len(self.rows), (n,), generator=rng)]

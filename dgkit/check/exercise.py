@@ -1,0 +1,49 @@
+"""What an exercise is made of: its registration, the hint, and how an answer is read."""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+EXERCISES: dict[str, Callable[[Any], str]] = {}
+
+
+class Wrong(Exception):
+    """The answer is not right; the message is the hint."""
+
+
+def exercise(number: str) -> Callable:
+    """Register a function as the check of an exercise; it returns what to say when the answer is right."""
+
+    def register(function: Callable[[Any], str]) -> Callable[[Any], str]:
+        EXERCISES[number] = function
+        return function
+
+    return register
+
+
+def number(value: Any) -> float:
+    if isinstance(value, np.ndarray | xr.DataArray) and value.ndim == 0:
+        value = value.item()
+    if isinstance(value, bool) or not isinstance(value, int | float | np.number) or not math.isfinite(value):
+        raise Wrong(f"Give a number; this is {type(value).__name__}.")
+    return float(value)
+
+
+def whole(value: Any) -> int:
+    if isinstance(value, np.ndarray | xr.DataArray) and value.ndim == 0:  # what idxmax("lag") returns
+        value = value.item()
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, int | float | np.integer | np.floating)
+        or not float(value).is_integer()
+    ):
+        raise Wrong(f"Give a whole number; this is {type(value).__name__}.")
+    return int(value)
+
+
+def copies(generated: np.ndarray, real: np.ndarray) -> bool:
+    rows = [{row.tobytes() for row in values.astype(np.float32)} for values in (generated, real)]
+    return bool(rows[0] & rows[1])
