@@ -162,7 +162,7 @@ def predict_events(
     classes = np.unique(_target(train, target)[_long_enough(train, observed)])
     if len(classes) == 1:
         raise SchemaError(
-            f"{target!r} is {classes[0]!r} in all {train.sizes['sample']} training samples"
+            f"{target!r} is {classes.tolist()[0]!r} in all {train.sizes['sample']} training samples"
             f"{'' if observed is None else f' longer than {observed} steps'}: there is nothing to tell apart. "
             "Give more samples, or another target."
         )
@@ -222,11 +222,13 @@ def event_inputs(ds: xr.Dataset, *, observed: int | None = None, like: xr.Datase
         values = _on_scale(values, variable, like if like is not None else ds)
         masked = np.ma.masked_array(values, steps >= length[:, None])
         first, last = values[:, 0], np.take_along_axis(values, length[:, None] - 1, 1)[:, 0]
+        low, high = masked.min(1).filled(), masked.max(1).filled()
         columns |= {
-            f"{name} mean": masked.mean(1),
-            f"{name} spread": masked.std(1),
-            f"{name} smallest": masked.min(1),
-            f"{name} largest": masked.max(1),
+            # exact where a series is constant: round-off depends on the number of steps, and quantiles would enlarge it
+            f"{name} mean": np.where(high > low, masked.mean(1), first),
+            f"{name} spread": np.where(high > low, masked.std(1), 0.0),
+            f"{name} smallest": low,
+            f"{name} largest": high,
             f"{name} first": first,
             f"{name} last": last,
             f"{name} slope": (last - first) / np.maximum(length - 1, 1),
@@ -427,7 +429,8 @@ def _forecast(
         drawn = np.random.default_rng(seed).permutation(len(x))[:most]
         with warnings.catch_warnings():
             _not_converged_is_fine()
-            answer = regressor.fit(x[drawn], y[drawn]).predict((x_test - x_mean) / x_scale)
+            answers = y[drawn] if horizon > 1 else y[drawn, 0]
+            answer = regressor.fit(x[drawn], answers).predict((x_test - x_mean) / x_scale)
         errors[name] = (answer.reshape(y_test.shape) * y_scale + y_mean - y_test) ** 2  # (N, H)
     again = _bootstrap(len(y_test), draws, seed)
     every = np.ones((1, len(y_test)))
@@ -518,7 +521,9 @@ def rank_correlation(real: xr.Dataset, generated: xr.Dataset, *, level: float = 
         return xr.apply_ufunc(_spearman, *pair, input_core_dims=[[dim], [dim]])
 
     drawn = correlation(f"{scores[dim]}_draws")
-    low, high = (drawn.quantile(q, "draw").drop_vars("quantile") for q in ((1 - level) / 2, (1 + level) / 2))
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "All-NaN", RuntimeWarning)  # no ranking in any draw: NaN
+        low, high = (drawn.quantile(q, "draw").drop_vars("quantile") for q in ((1 - level) / 2, (1 + level) / 2))
     names = {"units": "1", "long_name": "rank correlation"}
     ranked = xr.Dataset({"rank_correlation": correlation(scores[dim]), "low": low, "high": high})
     for name in ranked:
