@@ -321,7 +321,7 @@ def _long_enough(ds: xr.Dataset, observed: int | None) -> np.ndarray:
     if observed is None:
         return np.ones(ds.sizes["sample"], bool)
     _check_whole("observed", observed, 1, ds.sizes["time"])
-    return (lengths(ds) > observed) | ("length" not in ds)
+    return lengths(ds) > observed
 
 
 # --- forecasts ------------------------------------------------------------------------------------------------------
