@@ -6,7 +6,7 @@
 """
 
 from dgkit import _threads  # isort: skip (before torch)
-from dgkit import baselines, check, datasets, experiments, metrics, plot, privacy, schema, simulate, whatif
+from dgkit import baselines, check, datasets, downstream, experiments, metrics, plot, privacy, schema, simulate, whatif
 from dgkit._budget import budget
 from dgkit.config import Config
 from dgkit.datasets import from_npz, from_table, open_dataset, split
@@ -32,6 +32,7 @@ __all__ = [
     "budget",
     "check",
     "datasets",
+    "downstream",
     "experiments",
     "fit",
     "from_npz",
