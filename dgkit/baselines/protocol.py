@@ -200,6 +200,17 @@ def valid(lengths: Tensor, steps: int) -> Tensor:
     return (torch.arange(steps) < lengths[:, None]).float()
 
 
+def drawn(values: Tensor, some: list[Head], rng: torch.Generator) -> Tensor:
+    """Categories drawn by their probabilities, (N, width) -> (N, width) with one-hot categories; the rest as it is."""
+    parts = [
+        torch.zeros_like(part).scatter_(1, torch.multinomial(part, 1, generator=rng), 1.0)
+        if head.activation == "softmax"
+        else part
+        for head, part in zip(some, values.split([head.width for head in some], 1), strict=True)
+    ]
+    return torch.cat(parts, 1)
+
+
 def batches(data: Data, size: int, rng: torch.Generator) -> Iterator[Data]:
     """Random batches without end, drawn with replacement, as the original draws them."""
     while True:
