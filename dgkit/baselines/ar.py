@@ -11,7 +11,8 @@ empirical joint distribution. Ours are:
   one and two;
 - the MLP learns continuous features by their squared error and categories, with the generation flag, by cross-entropy;
 - a category, and whether the series ends, is drawn by its predicted probability: to take the likeliest would mean that
-  a series whose end is never likelier than its going on never ends.
+  a series whose end is never likelier than its going on never ends;
+- the weights used are a moving average (decay 0.99): a model that feeds on its own output swings from step to step.
 
 A continuous feature's next value is the prediction itself, without noise: attributes and the first record settle the
 series but for its categories and its end. The paper means this where it says that AR models "exhibit minimal
@@ -22,18 +23,20 @@ Letters for shapes: N samples or steps in the batch, T steps, p records looked a
 with the two flags, C continuous ones of F.
 """
 
+import copy
 from collections.abc import Iterator
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from dgkit.baselines.protocol import Data, Empirical, Made, adam, descend, drawn, ends, heads, mlp, whole, widths
 from dgkit.encode import Encoder
 from dgkit.networks import activate
 
 STEPS = {"smoke": 50, "live": 5000, "full": 20_000}
-UNITS, HIDDEN, BATCH, RATE = 200, 4, 100, 1e-3
+UNITS, HIDDEN, BATCH, RATE, DECAY = 200, 4, 100, 1e-3, 0.99
 
 
 class Network(nn.Module):
@@ -68,15 +71,17 @@ def train(network: Network, data: Data, steps: int, rng: torch.Generator) -> Ite
     order = network.order
     features = functional.pad(data.features, (0, 0, order, 0))  # (N, p + T, F)
     until = data.lengths.cumsum(0)  # the steps of all series, counted through
-    optimiser = adam(network, rate=RATE)
+    learner = copy.deepcopy(network)  # `network` holds a moving average of its weights
+    optimiser, average = adam(learner, rate=RATE), get_ema_multi_avg_fn(DECAY)
     while True:
         chosen = torch.randint(int(until[-1]), (BATCH,), generator=rng)
         series = torch.searchsorted(until, chosen, right=True)
         step = chosen - (until - data.lengths)[series]
         window = features[series[:, None], step[:, None] + torch.arange(order + 1)]  # (N, p + 1, F)
-        predicted = network(data.attributes[series], window[:, :-1])
+        predicted = learner(data.attributes[series], window[:, :-1])
         losses = network.records.losses(predicted, window[:, -1], step > 0)
         descend(optimiser, sum(losses.values(), torch.zeros(())))
+        average(list(network.parameters()), list(learner.parameters()), 0)
         yield {name: loss.item() for name, loss in losses.items()}
 
 

@@ -4,18 +4,20 @@ The baseline of Lin et al. 2020, Section 5. Its code was never released (issue 4
 recall it, it is one LSTM layer of 100 units with the attributes as input at each step, trained by teacher forcing (its
 input is the real record before, not its own), and its first record comes from a normal distribution fitted to the
 training data. So it is DoppelGANger's feature generator at sample_len 1 with the previous record in the noise's place,
-and is built of that. What AR and RNN do alike, losses, first record, categories and ends, is told in ar.py; as there, a
+and is built of that. What AR and RNN do alike, losses, first record, categories and ends, is told in ar.py; as there, the weights are a moving average, and a
 value is the prediction itself, without noise, unless the option `noise=True` asks for some. Batches are of 100 series,
 the LSTM's first state is zero. Left out: given attributes.
 
 Letters for shapes: N samples in the batch, T steps, A attribute width, F feature width with the two flags.
 """
 
+import copy
 from collections.abc import Iterator
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from dgkit.baselines.ar import Records
 from dgkit.baselines.protocol import Data, Empirical, Made, adam, batches, descend, heads, valid, widths
@@ -23,7 +25,7 @@ from dgkit.encode import Encoder
 from dgkit.networks import FeatureGenerator, activate
 
 STEPS = {"smoke": 5, "live": 300, "full": 5000}
-UNITS, BATCH, RATE = 100, 100, 1e-3
+UNITS, BATCH, RATE, DECAY = 100, 100, 1e-3, 0.99
 
 
 class Network(nn.Module):
@@ -58,11 +60,13 @@ def train(network: Network, data: Data, steps: int, rng: torch.Generator) -> Ite
     """Squared error of the continuous features and cross-entropy of the categories, each summed over the features."""
     network.attributes.fit(data.attributes)
     network.records.fit(data)
-    optimiser = adam(network, rate=RATE)
+    learner = copy.deepcopy(network)  # `network` holds a moving average of its weights
+    optimiser, average = adam(learner, rate=RATE), get_ema_multi_avg_fn(DECAY)
     for batch in batches(data, BATCH, rng):
         here = valid(batch.lengths, network.records.time).bool()  # (N, T)
         later = (torch.arange(network.records.time) > 0).expand(here.shape)
-        predicted = network(batch.attributes, batch.features)
+        predicted = learner(batch.attributes, batch.features)
         losses = network.records.losses(predicted[here], batch.features[here], later[here])
         descend(optimiser, sum(losses.values(), torch.zeros(())))
+        average(list(network.parameters()), list(learner.parameters()), 0)
         yield {name: loss.item() for name, loss in losses.items()}
