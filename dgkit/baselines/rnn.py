@@ -4,9 +4,9 @@ The baseline of Lin et al. 2020, Section 5. Its code was never released (issue 4
 recall it, it is one LSTM layer of 100 units with the attributes as input at each step, trained by teacher forcing (its
 input is the real record before, not its own), and its first record comes from a normal distribution fitted to the
 training data. So it is DoppelGANger's feature generator at sample_len 1 with the previous record in the noise's place,
-and is built of that. What AR and RNN do alike, losses, first record, categories and ends, is told in ar.py; as there, the weights are a moving average, and a
-value is the prediction itself, without noise, unless the option `noise=True` asks for some. Batches are of 100 series,
-the LSTM's first state is zero. Left out: given attributes.
+and is built of that. What AR and RNN do alike, losses, first record, categories, ends and the moving average of the
+weights, is told in ar.py; as there, a value is the prediction itself, without noise, unless `noise=True` asks
+for some. Batches are of 100 series, the LSTM's first state is zero. Left out: given attributes.
 
 Letters for shapes: N samples in the batch, T steps, A attribute width, F feature width with the two flags.
 """
