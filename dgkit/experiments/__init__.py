@@ -27,6 +27,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 import torch
 import xarray as xr
+from threadpoolctl import threadpool_limits
 from tqdm.auto import tqdm
 
 from dgkit import datasets, metrics
@@ -350,7 +351,8 @@ def _one_thread() -> Iterator[None]:
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        yield
+        with threadpool_limits(1):  # NumPy's and SciPy's own
+            yield
     finally:
         torch.set_num_threads(before)
 

@@ -3,7 +3,7 @@
 import hashlib
 import itertools
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
@@ -73,13 +73,17 @@ def data_hash(ds: xr.Dataset) -> str:
 
 def train_and_look(train: xr.Dataset, config: Config, looks: int) -> Iterator[tuple[int, float, DoppelGANger]]:
     """Train; `looks` times on the way, evenly spaced: steps, CPU-seconds of training so far, and the model."""
-    at = set(np.linspace(0, config.steps, looks + 1)[1:].round().astype(int).tolist())
-    trainer = Trainer(train, config)
+    at = np.linspace(0, config.steps, looks + 1)[1:].round().astype(int).tolist()
+    return look(Trainer(train, config), at)
+
+
+def look(run: Any, at: Collection[int]) -> Iterator[tuple[int, float, Any]]:
+    """Drive a training, a `Trainer` or a `baselines.Training`; at these steps: step, CPU-seconds so far, the model."""
     before, looked = time.process_time(), 0.0
-    for record in trainer:
-        if record.step in at:
+    for step, _ in enumerate(run, 1):
+        if step in at:
             took = time.process_time() - before - looked
-            yield record.step, took, trainer.model
+            yield step, took, run.model
             looked = time.process_time() - before - took  # what the caller does with the model is no training
 
 
