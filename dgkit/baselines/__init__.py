@@ -13,7 +13,7 @@ import xarray as xr
 from tqdm.auto import tqdm
 
 from dgkit import _files
-from dgkit.baselines import ar, hmm, naive_gan, rnn
+from dgkit.baselines import ar, hmm, market, naive_gan, rcgan, rnn, timegan
 from dgkit.baselines.protocol import Baseline, Training
 from dgkit.encode import Encoder
 from dgkit.errors import ConfigError, DgkitError, FileFormatError
@@ -21,7 +21,15 @@ from dgkit.errors import ConfigError, DgkitError, FileFormatError
 __all__ = ["BUDGETS", "Baseline", "Training", "fit", "load", "names", "training"]
 
 BUDGETS = ("smoke", "live", "full")
-_MODULES: dict[str, ModuleType] = {"naive_gan": naive_gan, "hmm": hmm, "ar": ar, "rnn": rnn}
+_MODULES: dict[str, ModuleType] = {
+    "naive_gan": naive_gan,
+    "hmm": hmm,
+    "ar": ar,
+    "rnn": rnn,
+    "rcgan": rcgan,
+    "timegan": timegan,
+    "market": market,
+}
 
 
 def names() -> tuple[str, ...]:
