@@ -1,0 +1,432 @@
+"""Membership inference: was a sample in the training data? Three attacks on a trained model, with intervals.
+
+- "discriminator", the paper's (Lin et al. 2020, Section 6.2; its code in issue 24 of the original repository): the
+  discriminator's score. It needs the discriminator, which is not released with samples, and no other model.
+- "distance": how near the nearest generated sample is. It needs nothing but samples, so it works on any model.
+- "likelihood_ratio", after Carlini et al. 2022 (LiRA): the discriminator's score against what it is where the sample
+  was trained on and where not, learned from models that the attacker trains on data of the same kind ("shadows").
+
+And `epsilon_lower_bound`, which turns an attack into a statement on differential privacy. Left out: attacks that train
+a classifier, and guesses of attributes.
+
+Letters for shapes: N members, and as many non-members; B resamples, G different scores, K shadows.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import xarray as xr
+
+from dgkit.errors import ConfigError
+from dgkit.schema import validate
+
+if TYPE_CHECKING:  # the trainer imports this package
+    from dgkit.baselines import Baseline
+    from dgkit.config import Config
+    from dgkit.model import DoppelGANger
+
+KINDS = ("discriminator", "distance", "likelihood_ratio")
+LEAST = 10  # members; fewer say nothing
+FPR = 0.01
+
+
+class Estimate(NamedTuple):
+    """A number, and the interval that holds 95 % of its bootstrap resamples."""
+
+    value: float
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        return f"{self.value:.3f}  (95 %: {self.low:.3f} to {self.high:.3f})"
+
+
+class Shadow(NamedTuple):
+    """A model that the attacker trained, and which of the candidates (members, then non-members) it was trained on."""
+
+    model: "DoppelGANger"
+    trained_on: np.ndarray  # (2N,), bool
+
+
+@dataclass(frozen=True, repr=False)
+class MembershipAttack:
+    """How well an attack tells members from non-members.
+
+    Parameters
+    ----------
+    kind : str
+    scores : DataArray, dims (sample,)
+        Of members, then non-members; higher: taken for a member. The coordinate `member` is the truth.
+    success_rate : Estimate
+        Share of members among the N samples with the highest scores, the paper's measure; chance is 0.5.
+    auc : Estimate
+        Probability that a member scores higher than a non-member; chance is 0.5.
+    tpr_at_1_percent_fpr : Estimate
+        Share of members found by a threshold that 1 % of the non-members pass; chance is 0.01. NaN with fewer than 100
+        non-members, of whom 1 % is nobody.
+    """
+
+    kind: str
+    scores: xr.DataArray
+    success_rate: Estimate
+    auc: Estimate
+    tpr_at_1_percent_fpr: Estimate
+
+    @property
+    def roc(self) -> xr.Dataset:
+        """Both rates at every threshold, dims (threshold,), from none to all taken for members."""
+        is_member = self.scores.member.values
+        members, others = _counts(self.scores.values, is_member)
+        rates = {
+            name: ("threshold", np.append(0, np.cumsum(counts)) / counts.sum(), {"long_name": label, "units": "1"})
+            for name, label, counts in (
+                ("false_positive_rate", "share of non-members taken for members", others),
+                ("true_positive_rate", "share of members found", members),
+            )
+        }
+        return xr.Dataset(rates, {"threshold": np.append(np.inf, np.unique(self.scores.values)[::-1])})
+
+    def __repr__(self) -> str:
+        few = self.scores.sizes["sample"] // 2
+        low = "needs 100 non-members or more" if math.isnan(self.tpr_at_1_percent_fpr.value) else None
+        return (
+            f"<membership attack by {self.kind.replace('_', ' ')}: {few} members, {few} non-members>\n"
+            f"success rate    {self.success_rate}; chance 0.5\n"
+            f"AUC             {self.auc}; chance 0.5\n"
+            f"TPR at 1 % FPR  {low or f'{self.tpr_at_1_percent_fpr}; chance 0.01'}"
+        )
+
+
+def membership_attack(
+    model: "DoppelGANger | Baseline",
+    members: xr.Dataset,
+    non_members: xr.Dataset,
+    kind: str = "discriminator",
+    *,
+    shadows: Sequence[Shadow] = (),
+    generated: int = 5000,
+    resamples: int = 1000,
+    seed: int = 0,
+) -> MembershipAttack:
+    """Attack a model: tell samples it was trained on from others of the same kind.
+
+    Parameters
+    ----------
+    model : DoppelGANger, or for kind="distance" whatever has `sample(n, seed=...)`
+    members, non_members : Dataset
+        As many of each, so that chance is one half: samples of the training data, and others of the same distribution
+        (`dgkit.split` makes both).
+    kind : {"discriminator", "distance", "likelihood_ratio"}
+        "discriminator": the score of D.
+        "distance": minus the logarithm of the distance to the nearest of the `generated` samples, in the measure of
+        `dgkit.metrics.nearest_neighbours`: mean squared error over features and steps, of logarithms where a feature's
+        attrs say scale="log", in units of the generated samples' standard deviation. Attributes are not looked at.
+        "likelihood_ratio": the logarithm of p(score of D | member) / p(score of D | no member), both normal
+        distributions fitted with `shadows`, see Notes.
+    shadows : sequence of Shadow
+        For the likelihood ratio; from `train_shadows`.
+    generated : int
+        For the distance.
+    resamples : int
+        Of the bootstrap: members and non-members are drawn again, each with replacement.
+    seed : int
+        Of the generated samples and the bootstrap.
+
+    Returns
+    -------
+    MembershipAttack
+
+    Raises
+    ------
+    ConfigError
+        Not as many members as non-members, or fewer than 10; a sample that is both; an unknown kind, or one that this
+        model or these shadows do not allow.
+    SchemaError
+        Not datasets of the model's schema.
+
+    Notes
+    -----
+    A critic's scores have no zero: each model's are first standardised over the candidates. Then sample i has a level
+    that is fitted over the shadows, to which a shift is added in those that were trained on it. LiRA fits a shift for
+    each sample, from 64 shadows and more; here all samples share one, and both variances, which is what a handful of
+    shadows can tell. The shadows' halves must be drawn without regard to the target's: the complement of the target's
+    own training data, say, would give the answer away by how often a sample occurs among the shadows.
+
+    Source
+    ------
+    Lin et al. 2020, Section 6.2 and Figure 15, after Hayes et al. 2019 (LOGAN); Carlini et al. 2022, "Membership
+    inference attacks from first principles"; Watson et al. 2022, "On the importance of difficulty calibration".
+
+    Examples
+    --------
+    >>> import dgkit as dg
+    >>> members, others = dg.split(dg.simulate.web(40), 0.5)
+    >>> model = dg.fit(members, dg.Config(steps=2, sample_len=84, batch_size=10), progress=False)
+    >>> attack = membership_attack(model, members, others)
+    >>> attack.success_rate.low <= attack.success_rate.value <= attack.success_rate.high
+    True
+    """
+    if kind not in KINDS:
+        raise ConfigError(f"kind={kind!r} is none of {', '.join(map(repr, KINDS))}.")
+    if kind != "distance" and not hasattr(model, "discriminate"):
+        raise ConfigError(f"a {type(model).__name__} has no discriminator to ask. Use kind='distance'.")
+    n = _check_candidates(members, non_members)
+    if kind == "distance":
+        scores = _nearness(model, members, non_members, generated, seed)
+    else:
+        scores = _critic(model, members, non_members)
+        if kind == "likelihood_ratio":
+            masks = _check_shadows(shadows, n)
+            scores = _likelihood_ratio(scores, [_critic(s.model, members, non_members) for s in shadows], masks)
+    is_member = np.arange(2 * n) < n
+    label = {"long_name": f"score of the attack by {kind.replace('_', ' ')}", "units": "1"}
+    labelled = xr.DataArray(scores, {"member": ("sample", is_member)}, "sample", "score", label)
+    return MembershipAttack(kind, labelled, *estimates(scores, is_member, resamples=resamples, seed=seed))
+
+
+def train_shadows(
+    members: xr.Dataset, non_members: xr.Dataset, config: "Config", *, pairs: int = 2, seed: int = 0
+) -> list[Shadow]:
+    """Models for the likelihood-ratio attack, each trained as the target was on a random half of the candidates.
+
+    Parameters
+    ----------
+    members, non_members : Dataset
+        As they will be given to `membership_attack`; who is which is not used.
+    config : Config
+        The target's; each shadow has a seed of its own.
+    pairs : int
+        Of shadows: one is trained on a half, the other on the rest, so that every sample is in as many as it is not.
+    seed : int
+        Of halves and trainings.
+
+    Raises
+    ------
+    ConfigError, SchemaError, DivergenceError
+
+    Examples
+    --------
+    >>> import dgkit as dg
+    >>> members, others = dg.split(dg.simulate.web(40), 0.5)
+    >>> tiny = dg.Config(steps=2, sample_len=84, batch_size=10)
+    >>> [int(shadow.trained_on.sum()) for shadow in train_shadows(members, others, tiny, pairs=1)]
+    [20, 20]
+    """
+    from dgkit.trainer import fit
+
+    if isinstance(pairs, bool) or not isinstance(pairs, int | np.integer) or pairs < 1:
+        raise ConfigError(f"pairs={pairs!r} must be a whole number of at least 1.")
+    n = _check_candidates(members, non_members)
+    candidates = xr.concat([members, non_members], "sample", data_vars="minimal", coords="minimal", compat="override")
+    rng = np.random.default_rng(seed)
+    shadows = []
+    for _ in range(pairs):
+        half = rng.permutation(2 * n) < n
+        for trained_on in (half, ~half):
+            own = replace(config, seed=int(rng.integers(2**31)))
+            shadows.append(Shadow(fit(candidates.isel(sample=trained_on), own, progress=False), trained_on))
+    return shadows
+
+
+def estimates(
+    scores: np.ndarray, is_member: np.ndarray, *, resamples: int = 1000, seed: int = 0
+) -> tuple[Estimate, Estimate, Estimate]:
+    """Success rate, AUC and TPR at 1 % FPR of any scores, with bootstrap intervals.
+
+    Parameters
+    ----------
+    scores : array, (2N,)
+        Higher: taken for a member. Ties are broken by chance, that is, count by their expectation.
+    is_member : array of bool, (2N,)
+
+    Examples
+    --------
+    >>> success_rate, auc, _ = estimates(np.arange(20), np.arange(20) >= 10)
+    >>> success_rate.value, auc.value
+    (1.0, 1.0)
+    """
+    members, others = _counts(np.asarray(scores, np.float64), np.asarray(is_member, bool))
+    rng = np.random.default_rng(seed)
+    values = _measures(members[None], others[None])[:, 0]
+    drawn, block = [], max(1, 2_000_000 // len(members))  # bounds memory
+    for start in range(0, resamples, block):
+        size = min(block, resamples - start)
+        drawn.append(_measures(*(rng.multinomial(c.sum(), c / c.sum(), size) for c in (members, others))))
+    low, high = np.percentile(np.concatenate(drawn, 1), [2.5, 97.5], axis=1)  # (3,) each
+    first, second, third = (Estimate(*map(float, row)) for row in zip(values, low, high, strict=True))
+    return first, second, third
+
+
+def epsilon_lower_bound(present: np.ndarray, absent: np.ndarray, *, delta: float, confidence: float = 0.95) -> float:
+    """The epsilon that a private training has spent at least, from an attack on many models.
+
+    Parameters
+    ----------
+    present, absent : array, (models,)
+        The attack's score of one sample, a canary, on models trained with it and without it, everything else alike.
+    delta : float
+        Of the guarantee.
+    confidence : float
+        Of the bound.
+
+    Returns
+    -------
+    float
+        0 where the attack shows nothing. With epsilon-delta differential privacy it is above epsilon in at most
+        1 - `confidence` of such audits.
+
+    Raises
+    ------
+    ConfigError
+        Fewer than 20 models on a side, or a value out of its range.
+
+    Notes
+    -----
+    Differential privacy says TPR <= e^epsilon FPR + delta, and the same of FNR against TNR turned round, for every
+    threshold. The threshold is chosen on one half of the models, and the rates counted on the other, with Clopper and
+    Pearson's limits, so that the choice does not flatter the bound.
+
+    Source
+    ------
+    Jagielski et al. 2020, "Auditing differentially private machine learning"; Nasr et al. 2021.
+
+    Examples
+    --------
+    >>> told_apart = epsilon_lower_bound(np.arange(100) + 100, np.arange(100), delta=1e-5)
+    >>> alike = epsilon_lower_bound(np.arange(100), np.arange(100), delta=1e-5)
+    >>> told_apart > 2, alike
+    (True, 0.0)
+    """
+    present, absent = np.asarray(present, np.float64), np.asarray(absent, np.float64)
+    if min(present.size, absent.size) < 20 or present.ndim != 1 or absent.ndim != 1:
+        raise ConfigError(f"an audit needs 20 models or more on each side, not {present.shape} and {absent.shape}.")
+    if not (0 <= delta < 1 and 0 < confidence < 1):
+        raise ConfigError(f"delta={delta!r} must be at least 0 and below 1, confidence={confidence!r} between 0 and 1.")
+    tail = (1 - confidence) / 2  # two rates are bounded
+    chosen = _bounds(present[::2], absent[::2], np.unique(absent[::2]), delta, tail)  # (2, thresholds)
+    side, best = np.unravel_index(chosen.argmax(), chosen.shape)
+    counted = _bounds(present[1::2], absent[1::2], np.unique(absent[::2])[[best]], delta, tail)
+    return max(0.0, float(counted[side, 0]))
+
+
+def _bounds(present: np.ndarray, absent: np.ndarray, thresholds: np.ndarray, delta: float, tail: float) -> np.ndarray:
+    """ln((lowest TPR - delta) / highest FPR), and the same of TNR and FNR, (2, thresholds)."""
+    from scipy.stats import beta
+
+    above = np.stack([(side[:, None] > thresholds).sum(0) for side in (present, absent)])  # hits, false alarms
+    sizes = np.array([[len(present)], [len(absent)]])
+    of, over = np.stack([above[0], (sizes - above)[1]]), np.stack([above[1], (sizes - above)[0]])
+    low = np.where(of, beta.ppf(tail, of, sizes - of + 1), 0.0)
+    high = np.where(over < sizes[::-1], beta.ppf(1 - tail, over + 1, sizes[::-1] - over), 1.0)
+    return np.log(np.maximum(low - delta, 1e-300) / high)
+
+
+# --- scores ---------------------------------------------------------------------------------------------------------
+
+
+def _critic(model: Any, members: xr.Dataset, non_members: xr.Dataset) -> np.ndarray:
+    return np.concatenate([model.discriminate(ds).values.astype(np.float64) for ds in (members, non_members)])
+
+
+def _nearness(model: Any, members: xr.Dataset, non_members: xr.Dataset, generated: int, seed: int) -> np.ndarray:
+    from dgkit.metrics import nearest_neighbours
+
+    made = model.sample(generated, seed=seed)
+    both = [nearest_neighbours(ds, made, k=1).distance.values[:, 0] for ds in (members, non_members)]
+    return -np.log(np.concatenate(both) + 1e-12)  # a copy has distance 0
+
+
+def _likelihood_ratio(target: np.ndarray, shadows: list[np.ndarray], masks: np.ndarray) -> np.ndarray:
+    """ln p(target's score | member) - ln p(... | no member), (2N,), from the shadows' scores; masks is (K, 2N)."""
+    target, *rest = ((s - s.mean()) / (s.std() or 1.0) for s in (target, *shadows))
+    scores = np.stack(rest)  # (K, 2N)
+    shift = scores[masks].mean() - scores[~masks].mean()
+    level = (scores - shift * masks).mean(0)  # (2N,)
+    error = scores - shift * masks - level
+    freedom = len(scores) / max(len(scores) - 1, 1)  # the level was fitted to the same scores
+    wider = freedom * (1 + 1 / len(scores))  # and is itself uncertain
+    spread = [math.sqrt(wider * float((error[some] ** 2).mean())) or 1e-9 for some in (masks, ~masks)]
+    logs = [-0.5 * ((target - level - s) / sd) ** 2 - math.log(sd) for s, sd in zip((shift, 0.0), spread, strict=True)]
+    return logs[0] - logs[1]
+
+
+# --- rates ----------------------------------------------------------------------------------------------------------
+
+
+def _counts(scores: np.ndarray, is_member: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """How many members and non-members have each score, (G,), highest score first."""
+    values, which = np.unique(-scores, return_inverse=True)
+    members, others = (np.bincount(which[some], minlength=len(values)) for some in (is_member, ~is_member))
+    return members, others
+
+
+def _measures(members: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Success rate, AUC and TPR at 1 % FPR, (3, B), from counts by score, (B, G), highest score first."""
+    found, wrong = members.cumsum(1), others.cumsum(1)  # (B, G), down to this score
+    n, rest = found[:, -1], wrong[:, -1]
+    taken = found + wrong
+    last = (taken >= n[:, None]).argmax(1)[:, None]  # the score at which n are taken, some of its ties perhaps not
+    at = {"found": found, "members": members, "taken": taken, "tied": members + others}
+    here = {name: np.take_along_axis(table, last, 1)[:, 0] for name, table in at.items()}
+    spare = (here["taken"] - n) / here["tied"]
+    success = (here["found"] - spare * here["members"]) / n
+    auc = (others * (found - members / 2)).sum(1) / (n * rest)
+    allowed = np.floor(FPR * rest + 1e-9)[:, None]
+    tpr = np.where(wrong <= allowed, found, 0).max(1) / n
+    return np.stack([success, auc, np.where(allowed[:, 0] >= 1, tpr, np.nan)])
+
+
+# --- checks ---------------------------------------------------------------------------------------------------------
+
+
+def _check_candidates(members: xr.Dataset, non_members: xr.Dataset) -> int:
+    """N; ConfigError, SchemaError."""
+    for ds in (members, non_members):
+        validate(ds, training=False)
+    n, rest = members.sizes["sample"], non_members.sizes["sample"]
+    if n != rest:
+        raise ConfigError(
+            f"{n} members and {rest} non-members: chance would be {n / (n + rest):.2f}, not one half. "
+            f"Take as many of each, e.g. the first {min(n, rest)}: .isel(sample=slice({min(n, rest)}))."
+        )
+    if n < LEAST:
+        raise ConfigError(f"{n} members are too few to tell an attack from luck. Give {LEAST} or more of each.")
+    rows = [_rows(ds, sorted(map(str, members.data_vars))) for ds in (members, non_members)]
+    known = {row: i for i, row in enumerate(rows[0])}
+    twice = [(known[row], k) for k, row in enumerate(rows[1]) if row in known]
+    if twice:
+        raise ConfigError(
+            f"{len(twice)} samples are both members and non-members: members[{twice[0][0]}] equals "
+            f"non_members[{twice[0][1]}]. Drop them from both, or take halves of one dataset with dgkit.split."
+        )
+    return n
+
+
+def _rows(ds: xr.Dataset, names: list[str]) -> list[bytes]:
+    """Each sample's values as bytes."""
+    parts = []
+    for name in names:
+        if name in ds:
+            values = ds[name].transpose("sample", ...).values
+            values = np.char.encode(values.astype(str), "utf-8") if values.dtype.kind in "OUT" else values
+            parts.append([row.tobytes() for row in values])
+    return [b"\0".join(row) for row in zip(*parts, strict=True)]
+
+
+def _check_shadows(shadows: Sequence[Shadow], n: int) -> np.ndarray:
+    """Which shadow was trained on which candidate, (K, 2N); ConfigError."""
+    if not len(shadows):
+        raise ConfigError("the likelihood ratio needs shadows: train_shadows(members, non_members, config).")
+    masks = [np.asarray(shadow.trained_on) for shadow in shadows]
+    if any(mask.shape != (2 * n,) or mask.dtype != bool for mask in masks):
+        raise ConfigError(
+            f"a shadow's trained_on must hold a bool for each of the {2 * n} candidates, members first. "
+            "Train shadows for these members and non-members."
+        )
+    table = np.stack(masks)
+    if not table.any() or table.all():
+        raise ConfigError("the shadows know only one side: some must be trained on candidates, and some not.")
+    return table
