@@ -1,0 +1,112 @@
+"""The HMM baseline: what it learns of planted chains, against what was planted."""
+
+import numpy as np
+import pytest
+import torch
+import xarray as xr
+
+from dgkit import baselines
+from dgkit.baselines import hmm
+from dgkit.encode import Encoder
+
+TRANSITION = np.array([[0.9, 0.1], [0.3, 0.7]])
+LEVEL, SPREAD = np.array([2.0, 6.0]), np.array([0.5, 1.0])
+
+
+def chains(n, time, seed=0):
+    """States (n, time) of the planted chain, begun in state 0 with chance 0.6; the generator to go on with."""
+    rng = np.random.default_rng(seed)
+    states = np.empty((n, time), int)
+    states[:, 0] = rng.random(n) >= 0.6
+    for t in range(1, time):
+        states[:, t] = rng.random(n) >= TRANSITION[states[:, t - 1], 0]
+    return states, rng
+
+
+def continuous(**values):
+    return xr.Dataset({name: (("sample", "time"), value) for name, value in values.items()})
+
+
+def test_two_planted_states_are_recovered():
+    states, rng = chains(400, 50)
+    ds = continuous(x=LEVEL[states] + SPREAD[states] * rng.normal(size=states.shape))
+
+    model = baselines.fit("hmm", ds, steps=25, states=2)
+
+    scale, network = model.encoder.scales["x"], model.network
+    order = network.mean[:, 0].argsort().numpy()
+    unit = (scale.high - scale.low) / 2
+    np.testing.assert_allclose(scale.decode(network.mean[order, 0].numpy()), LEVEL, atol=0.05)
+    np.testing.assert_allclose(network.deviation[order, 0].numpy() * unit, SPREAD, atol=0.03)
+    np.testing.assert_allclose(network.transition.numpy()[np.ix_(order, order)], TRANSITION, atol=0.03)
+    np.testing.assert_allclose(network.start.numpy()[order], [0.6, 0.4], atol=0.1)  # 4 standard errors of 400
+
+
+def test_samples_follow_the_fitted_chain():
+    states, rng = chains(400, 50)
+    ds = continuous(x=LEVEL[states] + 0.01 * rng.normal(size=states.shape))
+
+    fake = baselines.fit("hmm", ds, steps=10, states=2).sample(2000, seed=1).x.values
+
+    low = fake < 4
+    stays = (low[:, 1:] & low[:, :-1]).sum() / low[:, :-1].sum()
+    assert stays == pytest.approx(0.9, abs=0.01)
+    assert low[:, 0].mean() == pytest.approx(0.6, abs=0.1)
+    assert low[:, 30:].mean() == pytest.approx(0.75, abs=0.02)  # the chain's long run: 0.3 / (0.1 + 0.3)
+
+
+def test_a_categorical_feature_is_emitted_with_its_chance_in_each_state():
+    states, rng = chains(400, 50)
+    busy = rng.random(states.shape) < np.array([0.1, 0.8])[states]
+    ds = continuous(x=LEVEL[states] + 0.1 * rng.normal(size=states.shape))
+    ds["state"] = ("sample", "time"), np.where(busy, "busy", "idle")
+
+    fake = baselines.fit("hmm", ds, steps=15, states=2).sample(2000, seed=1)
+
+    low = fake.x.values < 4
+    assert (fake.state.values == "busy")[low].mean() == pytest.approx(0.1, abs=0.01)
+    assert (fake.state.values == "busy")[~low].mean() == pytest.approx(0.8, abs=0.01)
+
+
+def test_series_end_with_the_chance_of_their_state():
+    states, rng = chains(3000, 60)
+    ends = rng.random(states.shape) < np.array([0.02, 0.2])[states]
+    ends[:, -1] = True
+    end = ends.argmax(1)
+    x = LEVEL[states] + 0.1 * rng.normal(size=states.shape)
+    x[np.arange(60) > end[:, None]] = np.nan
+    ds = continuous(x=x).assign(length=("sample", end + 1))
+
+    fake = baselines.fit("hmm", ds, steps=15, states=2).sample(3000, seed=1)
+
+    last = fake.x.values[np.arange(3000), fake.length.values - 1]
+    real_last = x[np.arange(3000), end]
+    assert float(fake.length.mean()) == pytest.approx(float(ds.length.mean()), rel=0.06)
+    assert (last > 4).mean() == pytest.approx((real_last > 4).mean(), abs=0.04)
+
+
+def test_the_likelihood_never_falls(small):
+    history = baselines.fit("hmm", small, steps=8).history.negative_log_likelihood
+
+    assert history.sizes["step"] == 8
+    assert float(history.diff("step").max()) < 0.1  # but for the prior's pull, over few records
+    assert history.values[-1] < history.values[0]
+
+
+def test_the_density_of_a_record_is_that_of_independent_features(small):
+    encoder = Encoder.fit(small, auto_normalise=False)
+    network = hmm.Network(encoder, samples=small.sizes["sample"], states=3)
+    rows = encoder.encode(small).features.flatten(0, 1)
+    records = rows[rows.sum(1) != 0].double().numpy()
+    model = hmm._started(network, records, torch.Generator().manual_seed(0))
+
+    found = model._compute_log_likelihood(records[:5])
+
+    normal = torch.distributions.Normal(torch.tensor(model.means_[:, :2]), torch.tensor(model._covars_[:, :2]).sqrt())
+    expected = normal.log_prob(torch.tensor(records[:5, None, :2])).sum(2).numpy()
+    for record in range(5):
+        for state in range(3):
+            for categories in (slice(2, 5), slice(5, 7)):  # state, generation flag
+                chosen = records[record, categories].argmax()
+                expected[record, state] += np.log(model.means_[state, categories][chosen])
+    np.testing.assert_allclose(found, expected, atol=1e-8)
