@@ -1,0 +1,170 @@
+"""The AR baseline: what it learns of planted processes, and what it cannot do without noise."""
+
+import copy
+
+import numpy as np
+import pytest
+import torch
+import xarray as xr
+
+from dgkit import baselines
+from dgkit.baselines import ar
+from dgkit.baselines.protocol import Data
+from dgkit.encode import Encoder
+from dgkit.metrics import autocorrelation
+
+PHI = 0.8
+
+
+def continuous(**values):
+    return xr.Dataset({name: (("sample", "time"), value) for name, value in values.items()})
+
+
+@pytest.fixture(scope="module")
+def process():
+    """A stationary AR(1) process of unit variance, 500 series of 60 steps."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(500, 60))
+    for t in range(1, 60):
+        x[:, t] = PHI * x[:, t - 1] + np.sqrt(1 - PHI**2) * x[:, t]
+    return continuous(x=x)
+
+
+@pytest.fixture(scope="module")
+def learned(process):
+    return baselines.fit("ar", process, steps=2500, noise=True)
+
+
+@pytest.mark.slow
+def test_with_noise_the_autocorrelation_of_an_ar1_process_is_reproduced(process, learned):
+    fake = learned.sample(2000, seed=1)
+
+    real, found = (autocorrelation(ds.x, lags=10) for ds in (process, fake))
+    np.testing.assert_allclose(found, real, atol=0.05)
+    assert float(fake.x.std()) == pytest.approx(1, abs=0.1)
+    scale = learned.encoder.scales["x"]
+    error = learned.network.records.error.sqrt().item() * (scale.high - scale.low) / 2
+    assert error == pytest.approx(np.sqrt(1 - PHI**2), rel=0.1)  # what no predictor can know
+
+
+@pytest.mark.slow
+def test_without_noise_the_first_record_settles_the_series_and_its_variety_dies(process, learned):
+    model = copy.deepcopy(learned)
+    model.network.records.noise = False  # the switch is of the sampling, not of the training
+
+    fake = model.sample(2000, seed=1)
+
+    assert float(fake.x[:, 0].std()) == pytest.approx(1, abs=0.1)
+    assert float(abs(fake.x[:, 1] - PHI * fake.x[:, 0]).mean()) < 0.1  # the conditional mean
+    assert float(fake.x[:, 30:].std("sample").max()) < 0.2
+    real, found = (autocorrelation(ds.x, lags=10) for ds in (process, fake))
+    assert float(abs(found - real).max()) > 0.2
+
+
+def test_a_deterministic_series_is_followed_from_its_first_records():
+    """x[t] = 2 cos(2 pi / 12) x[t-1] - x[t-2]: two records settle it, and an order of 1 cannot."""
+    rng = np.random.default_rng(0)
+    phase = rng.uniform(0, 2 * np.pi, (500, 1))
+    ds = continuous(x=np.cos(phase + 2 * np.pi * np.arange(36) / 12))
+    encoded = Encoder.fit(ds, auto_normalise=False).encode(ds).features
+
+    errors = {}
+    for order in (1, 3):
+        network = baselines.fit("ar", ds, steps=1500, order=order).network
+        windows = torch.stack([encoded[:, t - order : t] for t in range(3, 36)])  # (33, N, p, F)
+        predicted = network(torch.zeros(33, 500, 0).flatten(0, 1), windows.flatten(0, 1))[:, 0]
+        errors[order] = (predicted - encoded[:, 3:, 0].T.flatten()).square().mean().item()
+
+    assert errors[3] < 0.002
+    assert errors[1] > 0.05
+
+
+def test_attributes_condition_the_prediction():
+    kind = np.array(["up", "down"])[np.arange(300) % 2]
+    slope = np.where(kind == "up", 1.0, -1.0)[:, None]
+    start = np.random.default_rng(0).normal(size=(300, 1))
+    ds = continuous(x=start + slope * np.arange(12)).assign(kind=("sample", kind))
+
+    fake = baselines.fit("ar", ds, steps=1500).sample(200, seed=1)
+
+    climbs = fake.x[:, -1] - fake.x[:, 0]
+    assert float(climbs[fake.kind == "up"].min()) > 5
+    assert float(climbs[fake.kind == "down"].max()) < -5
+
+
+def test_categories_and_ends_are_drawn_by_their_chances():
+    rng = np.random.default_rng(0)
+    flips = rng.random((800, 30)) < 0.1
+    states = np.logical_xor.accumulate(flips, 1)
+    length = np.minimum(rng.geometric(0.1, 800), 30)
+    past = np.arange(30) >= length[:, None]
+    ds = continuous(state=np.where(past, "", np.where(states, "busy", "idle"))).assign(length=("sample", length))
+
+    fake = baselines.fit("ar", ds, steps=1500).sample(3000, seed=1)
+
+    busy, here = fake.state.values == "busy", np.arange(30) < fake.length.values[:, None]
+    flipped = (busy[:, 1:] != busy[:, :-1])[here[:, 1:]].mean()
+    assert flipped == pytest.approx(0.1, abs=0.025)
+    assert float(fake.length.mean()) == pytest.approx(length.mean(), rel=0.1)
+    assert float(fake.length.std()) == pytest.approx(length.std(), rel=0.15)
+
+
+def test_the_first_records_are_those_of_a_normal_distribution_fitted_to_the_data():
+    rng = np.random.default_rng(0)
+    covariance = np.array([[1.0, 0.6], [0.6, 0.5]])
+    first = rng.multivariate_normal([0, 1], covariance, 2000)
+    ds = continuous(x=np.stack([first[:, 0]] * 3, 1) * [1, 2, 2], y=np.stack([first[:, 1]] * 3, 1) * [1, 3, 3])
+
+    fake = baselines.fit("ar", ds, steps=1).sample(4000, seed=1)
+
+    drawn = np.stack([fake.x[:, 0], fake.y[:, 0]])
+    np.testing.assert_allclose(drawn.mean(1), [0, 1], atol=0.08)
+    np.testing.assert_allclose(np.cov(drawn), covariance, atol=0.08)
+
+
+def test_losses_count_what_they_should(small):
+    encoder = Encoder.fit(small, auto_normalise=False)
+    records = ar.Records(encoder, noise=False)
+    real = encoder.encode(small).features[:3, 0]
+    later = torch.tensor([False, True, True])
+    predicted = 0.5 * real + 0.1
+
+    losses = records.losses(predicted, real, later)
+
+    squared, crossed = 0.0, 0.0
+    for row, one in enumerate(real):
+        if later[row]:
+            squared += sum((predicted[row, c] - one[c]).item() ** 2 for c in (0, 1)) / 2
+        for categories in (slice(2, 5), slice(5, 7)):  # state, generation flag
+            crossed -= np.log(predicted[row, categories][one[categories].argmax()].item()) / 3
+    assert losses["squared_error"].item() == pytest.approx(squared, rel=1e-5)
+    assert losses["cross_entropy"].item() == pytest.approx(crossed, rel=1e-5)
+
+
+def test_windows_are_of_a_series_and_never_of_two(monkeypatch):
+    """Each series counts on from its own number: a window's prediction is one more than its last record."""
+    features = torch.zeros(3, 5, 3)
+    lengths = torch.tensor([5, 1, 3])
+    for series, length in enumerate(lengths):
+        features[series, :length, 0] = 0.1 * (series + 1) + 0.01 * torch.arange(length)
+        features[series, : length - 1, 1], features[series, length - 1, 2] = 1, 1
+    ds = continuous(x=np.random.default_rng(0).random((3, 5)))
+    network = ar.Network(Encoder.fit(ds, auto_normalise=False), samples=3)
+    seen = []
+    monkeypatch.setattr(
+        network.records, "losses", lambda p, real, later: seen.append((history[-1], real, later)) or {"l": p.sum()}
+    )
+    history = []
+    network.register_forward_pre_hook(lambda _, inputs: history.append(inputs[1]))
+
+    next(ar.train(network, Data(torch.zeros(3, 0), features, lengths), 1, torch.Generator().manual_seed(0)))
+
+    past, real, later = seen[0]
+    assert bool((real[:, 0] > 0).all())  # no window ends in padding
+    assert sorted({round(value, 2) for value in real[:, 0].tolist()}) == [
+        *(0.1, 0.11, 0.12, 0.13, 0.14),
+        0.2,
+        *(0.3, 0.31, 0.32),
+    ]
+    np.testing.assert_allclose((real - past[:, -1])[later][:, 0], 0.01, atol=1e-6)
+    assert bool((past[~later] == 0).all())
