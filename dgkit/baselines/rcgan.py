@@ -3,16 +3,17 @@
 Follows Esteban, Hyland and Raetsch 2017, "Real-valued (medical) time series generation with recurrent conditional
 GANs", and their code (ratschlab/RGAN, model.py and its settings files): one layer of 100 LSTM units with a forget bias
 of 1 on either side, normal noise at each step, the condition repeated at each step, cross-entropy on the
-discriminator's verdict on every step, batches of 28, Adam with rate 0.001 for the generator. Their paper leaves the
-sizes open.
+discriminator's verdict on every step, batches of 28, Adam with rate 0.001 for the generator and plain gradient descent
+with rate 0.1 for the discriminator (with Adam for both they chase each other in circles, and the condition gets lost).
+Their paper leaves the sizes open.
 
 The model cannot generate attributes: they are its condition. `sample` draws them, min/max included, from the training
 data as they occur together (`Empirical`), then makes a series for each. Where lengths vary they come from generation
 flags, as DoppelGANger's, and no step past a series' own end is judged; the source knows series of one length only.
 
 Differences: noise of width 5 (its MNIST settings; 10 for the patients' data); each feature has the activation of its
-kind in place of one tanh for all. Left out: the discriminator's third task of refusing real series with wrong
-conditions (off in its settings), differential privacy.
+kind in place of one tanh for all; one batch serves both sides. Left out: the discriminator's third task of refusing
+real series with wrong conditions (off in its settings), differential privacy.
 
 Letters for shapes: N samples in the batch, T steps, A attribute width, F feature width with the two flags, z noise.
 """
@@ -29,7 +30,7 @@ from dgkit.encode import Encoder
 from dgkit.networks import FeatureGenerator
 
 STEPS = {"smoke": 20, "live": 400, "full": 5000}
-UNITS, NOISE, BATCH, RATE = 100, 5, 28, 1e-3
+UNITS, NOISE, BATCH, RATE, DISCRIMINATOR_RATE = 100, 5, 28, 1e-3, 0.1
 
 
 class Network(nn.Module):
@@ -64,9 +65,8 @@ class Discriminator(nn.Module):
     def __init__(self, inputs: int):
         super().__init__()
         self.lstm = nn.LSTM(inputs, UNITS)
-        nn.init.constant_(
-            cast(Tensor, self.lstm.bias_ih_l0)[UNITS : 2 * UNITS], 1.0
-        )  # forget bias, torch's second gate
+        bias = cast(Tensor, self.lstm.bias_ih_l0)
+        nn.init.constant_(bias[UNITS : 2 * UNITS], 1.0)  # of the forget gate, torch's second
         self.head = glorot(nn.Linear(UNITS, 1))
 
     def forward(self, attributes: Tensor, features: Tensor) -> Tensor:  # (N, A), (N, T, F) -> (N, T)
@@ -77,17 +77,20 @@ class Discriminator(nn.Module):
 def train(network: Network, data: Data, steps: int, rng: torch.Generator) -> Iterator[dict[str, float]]:
     """Losses of each step: cross-entropy per step of the discriminator (real and fake added) and the generator."""
     network.empirical.fit(data.attributes)
-    optimisers = [adam(net, rate=RATE) for net in (network.discriminator, network.generator)]
+    judge = torch.optim.SGD(network.discriminator.parameters(), DISCRIMINATOR_RATE)
+    maker = adam(network.generator, rate=RATE)
     for batch in batches(data, BATCH, rng):
         fake = network(batch.attributes, rng)
         series = torch.cat([batch.features, fake.detach()])  # (2N, T, F)
         counted = valid(torch.cat([batch.lengths, network.ends(fake)]), network.time)  # (2N, T)
         verdicts = network.discriminator(batch.attributes.repeat(2, 1), series)
         (on_real, on_fake), (real, made) = verdicts.chunk(2), counted.chunk(2)
-        loss = _cross_entropy(on_real, 1.0, real) + _cross_entropy(on_fake, 0.0, made)
-        discriminator_loss = descend(optimisers[0], loss)
-        loss = _cross_entropy(network.discriminator(batch.attributes, fake), 1.0, made)
-        yield {"discriminator_loss": discriminator_loss, "generator_loss": descend(optimisers[1], loss)}
+        told = _cross_entropy(on_real, 1.0, real) + _cross_entropy(on_fake, 0.0, made)
+        judge.zero_grad()
+        told.backward()
+        judge.step()
+        deceived = _cross_entropy(network.discriminator(batch.attributes, fake), 1.0, made)
+        yield {"discriminator_loss": told.item(), "generator_loss": descend(maker, deceived)}
 
 
 def _cross_entropy(verdicts: Tensor, target: float, counted: Tensor) -> Tensor:
