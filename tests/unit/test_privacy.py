@@ -1,6 +1,9 @@
 """Differential privacy: per-sample gradients against plain loops, noise, accounting, and what is refused."""
 
 import math
+import subprocess
+import sys
+import textwrap
 
 import numpy as np
 import pytest
@@ -322,3 +325,16 @@ def test_public_bounds_keep_the_datas_own_range_out_of_the_model(small):
     assert (
         Encoder.fit(small).minmax_scales["views"] != Encoder.fit(small.isel(sample=slice(0, 30))).minmax_scales["views"]
     )
+
+
+def test_private_training_at_the_papers_size_stays_below_a_gigabyte():
+    pytest.importorskip("resource")  # which Windows has not
+    code = """
+        import resource, sys, dgkit as dg
+        dg.fit(dg.simulate.web(1000, time=550), dg.Config(steps=3, dp=dg.privacy.DP(1.0)), progress=False)
+        print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024))
+    """
+
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, check=True)
+
+    assert 0 < int(done.stdout) < 1e9
