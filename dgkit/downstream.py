@@ -461,10 +461,15 @@ def _regressors(seed: int) -> dict[str, tuple[Any, int | None]]:
 
 
 def _r2(error: np.ndarray, truth: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Mean over steps of 1 - residual / total sum of squares, for each row of weights (D, N)."""
-    count = weights.sum(1, keepdims=True)
-    total = weights @ truth**2 - (weights @ truth) ** 2 / count  # (D, H)
-    return 1 - (weights @ error / np.maximum(total, 1e-300)).mean(1)
+    """Mean over steps of 1 - residual / total sum of squares, for each row of weights (D, N).
+
+    Where all samples agree in a step there is nothing to explain: 1 if that was foretold, else 0 (as scikit-learn).
+    """
+    count, power, residual = weights.sum(1, keepdims=True), weights @ truth**2, weights @ error  # (D, 1), (D, H), (D, H)
+    total = power - (weights @ truth) ** 2 / count
+    constant = total <= 1e-9 * power
+    scores = 1 - residual / np.where(constant, 1, total)
+    return np.where(constant, residual <= 1e-9 * power, scores).mean(1)
 
 
 # --- the ranking of algorithms --------------------------------------------------------------------------------------

@@ -215,6 +215,16 @@ def test_r2_equals_a_plain_calculation():
     assert scores.r2_draws.std() == pytest.approx(spread, rel=0.2)
 
 
+def test_where_all_series_agree_a_forecast_is_right_or_wrong():
+    ends = np.where(np.arange(40) < 30, np.random.default_rng(0).normal(size=(100, 40)), 5.0)
+    same, other = series_of(ends), series_of(np.where(np.arange(40) < 30, ends, 7.0))
+    linear = {"regressor": "linear regression"}
+
+    right, wrong = (forecast(same, test, relative=False).r2.sel(linear).item() for test in (same, other))
+
+    assert (right, wrong) == (1, 0)
+
+
 def test_sizes_of_series_do_not_count_unless_asked_for():
     walk = np.random.default_rng(0).normal(size=(300, 22))
     size = 10 ** np.random.default_rng(1).uniform(0, 5, (300, 1))
