@@ -20,7 +20,11 @@ from dgkit.check import (  # noqa: F401 (each registers its exercises)
     chapter_02,
     chapter_03,
     chapter_04,
+    chapter_05,
+    chapter_06,
     chapter_07,
+    chapter_08,
+    chapter_09,
 )
 from dgkit.check.exercise import EXERCISES, Wrong
 from dgkit.errors import ConfigError
@@ -32,7 +36,21 @@ PROGRESS = Path("dgkit-progress.json")  # not hidden: Jupyter serves no hidden f
 
 @dataclass(frozen=True)
 class Result:
-    """How an answer did."""
+    """How an answer did.
+
+    Parameters
+    ----------
+    exercise : str
+        Its number.
+    passed : bool
+    message : str
+        What the answer shows, or a hint.
+
+    Examples
+    --------
+    >>> Result("01.1", True, "168 / 7 = 24.")
+    ✓ passed: exercise 01.1. 168 / 7 = 24.
+    """
 
     exercise: str
     passed: bool
@@ -58,6 +76,11 @@ def answer(exercise: str, value: Any) -> Result:
         Its number, such as "01.2".
     value
         The answer; whatever it is, a wrong one gives a hint and no error.
+
+    Returns
+    -------
+    Result
+        What was passed is noted in `dgkit-progress.json` of the current folder.
 
     Raises
     ------
@@ -86,7 +109,15 @@ def answer(exercise: str, value: Any) -> Result:
 
 
 class Progress(dict[str, bool]):
-    """By exercise, whether it was passed."""
+    """By exercise, whether it was passed.
+
+    Examples
+    --------
+    >>> Progress({"00.1": True, "00.2": False})
+    00.1  ✓ passed
+    00.2  · open
+    1 of 2 passed
+    """
 
     def __repr__(self) -> str:
         rows = (f"{number}  {'✓ passed' if passed else '· open'}" for number, passed in self.items())
@@ -102,7 +133,18 @@ class Progress(dict[str, bool]):
 
 
 def progress() -> Progress:
-    """Which exercises were passed in this folder."""
+    """Which exercises were passed in this folder.
+
+    Returns
+    -------
+    Progress
+        Of all exercises there are.
+
+    Examples
+    --------
+    >>> "01.1" in progress()
+    True
+    """
     passed = _read()
     return Progress({number: number in passed for number in EXERCISES})
 

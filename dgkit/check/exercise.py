@@ -11,7 +11,16 @@ EXERCISES: dict[str, Callable[[Any], str]] = {}
 
 
 class Wrong(Exception):
-    """The answer is not right; the message is the hint."""
+    """The answer is not right; the message is the hint.
+
+    Examples
+    --------
+    >>> try:
+    ...     EXERCISES["00.1"](3)
+    ... except Wrong as hint:
+    ...     print(hint)
+    Look at ds.sizes: one of the two dims is the time.
+    """
 
 
 def exercise(number: str) -> Callable:

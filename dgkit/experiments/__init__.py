@@ -7,7 +7,7 @@
 
 Every point is a cell. A finished one is kept in a file of its own, written beside and renamed, so that a run may be
 stopped at any time and a second one computes only what is missing. Cells are computed on one thread, which is what
-"the same seed gives the same model" asks for. Left out: many machines.
+"the same seed gives the same model" asks for.
 """
 
 import hashlib
@@ -19,7 +19,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -33,8 +33,8 @@ from tqdm.auto import tqdm
 from dgkit import datasets, metrics
 from dgkit.config import Config
 from dgkit.errors import ConfigError, FileFormatError
+from dgkit.experiments import comparison, course, membership, private
 from dgkit.experiments.cells import SETTINGS, Experiment, Point, data_hash, points_of, train_model
-from dgkit.experiments.course import EXPERIMENTS
 from dgkit.model import DoppelGANger
 from dgkit.trainer import Trainer
 
@@ -42,11 +42,34 @@ __all__ = [
     "EXPERIMENTS", "Checkpoint", "Experiment", "checkpoints", "data_hash", "open_run", "record", "rerun", "sweep",
 ]  # fmt: skip
 
+EXPERIMENTS: dict[str, Experiment] = {
+    **course.EXPERIMENTS,
+    **comparison.EXPERIMENTS,
+    **membership.EXPERIMENTS,
+    **private.EXPERIMENTS,
+}
 CELLS = Path("build") / "cells"  # finished cells of recordings, in the current folder
 
 
 class Checkpoint(NamedTuple):
-    """A recorded training state: `Trainer.load(path, train)` goes on from it, where `train` is `data()`."""
+    """A recorded training state: `Trainer.load(path, train)` goes on from it, where `train` is `data()`.
+
+    Parameters
+    ----------
+    path : Path
+        Of the state.
+    dataset : str
+        As `dgkit.open_dataset` names it.
+    fraction : float
+    seed : int
+        Of the split that made the training data.
+
+    Examples
+    --------
+    >>> point = checkpoints()["web_s7"]
+    >>> Trainer.load(point.path, point.data()).step
+    1000
+    """
 
     path: Path
     dataset: str
@@ -68,6 +91,7 @@ def sweep(
     base: Config | None = None,
     measure: Callable[[DoppelGANger], xr.Dataset] | None = None,
     folder: str | os.PathLike | None = None,
+    client: Any = None,
     progress: bool = True,
 ) -> xr.Dataset:
     """Train a model at every point of a grid of settings, and measure each.
@@ -85,6 +109,10 @@ def sweep(
     folder : path, optional
         Keep every finished cell here; a second call with the same data and settings computes only what is missing.
         Use one folder for one `measure`.
+    client : distributed.Client, optional
+        Compute the cells on the workers of this Dask client, each cell on one thread; default: here, one after another.
+        What a worker finishes is written here at once, so the workers need not see `folder`; a worker that dies costs
+        the cell it was at, which another one computes. Interrupted, it cancels what is left.
     progress : bool
         Show a bar.
 
@@ -112,19 +140,45 @@ def sweep(
         what = f"{wrong[0]!r} is no field of Config" if wrong else "the grid is empty, or one of its lists is"
         raise ConfigError(f"{what}. Give e.g. {{'sample_len': [1, 7], 'seed': [0, 1]}}.")
 
-    def default(model: DoppelGANger) -> xr.Dataset:
-        return xr.Dataset(metrics.evaluate(train, model.sample(1000, seed=1)).data_vars)
+    points = points_of(grid)
+    configs = [replace(base, **point) for point in points]  # all are checked before the first is trained
+    paths: list[Path | None] = [None] * len(points)
+    if folder is not None:
+        paths = [Path(folder) / f"{_key(*pair, data_hash(train))}.nc" for pair in zip(configs, points, strict=True)]
+    found = {k: _read(path) for k, path in enumerate(paths) if path is not None and path.exists()}
+    missing = {k: config for k, config in enumerate(configs) if k not in found}
+    with tqdm(total=len(points), initial=len(found), unit="model", disable=not progress) as bar:
+        for k, cell in _computed(train, missing, measure, client):
+            found[k] = _stored(cell, paths[k])
+            bar.update()
+    return _assemble({_name(point): found[k] for k, point in enumerate(points)}, grid)
 
-    def cell(data: xr.Dataset, config: Config, point: Point) -> xr.Dataset:
-        return (measure or default)(train_model(data, config))
 
-    experiment = Experiment("sweep", lambda point: train, cell, base, grid)
-    configs = [experiment.config(point) for point in points_of(grid)]  # all are checked before the first is trained
-    cells = {}
-    for point, config in zip(tqdm(points_of(grid), unit="model", disable=not progress), configs, strict=True):
-        path = Path(folder) / f"{_key(config, point, data_hash(train))}.nc" if folder is not None else None
-        cells[_name(point)] = _cell(experiment, point, config, path)
-    return _assemble(cells, grid)
+def _sweep_cell(train: xr.Dataset, config: Config, measure: Callable[[DoppelGANger], xr.Dataset] | None) -> xr.Dataset:
+    model = train_model(train, config)
+    if measure is not None:
+        return measure(model)
+    return xr.Dataset(metrics.evaluate(train, model.sample(1000, seed=1)).data_vars)
+
+
+def _computed(train: xr.Dataset, configs: Mapping[int, Config], measure: Any, client: Any) -> Iterator:
+    """Number and Dataset of each cell as it is finished: here, or on the client's workers."""
+    if client is None:
+        for k, config in configs.items():
+            yield k, _timed(_sweep_cell, train, config, measure)
+        return
+    from distributed import as_completed as finished  # an extra
+
+    data = client.scatter(train, broadcast=True)  # every worker has it, so that none is needed for another's cell
+    futures = {
+        client.submit(_timed, _sweep_cell, data, config, measure, pure=False): k for k, config in configs.items()
+    }
+    try:
+        for future, cell in finished(list(futures), with_results=True):
+            yield futures.pop(future), cell
+            future.release()
+    finally:
+        client.cancel(list(futures))
 
 
 # --- the course's recorded runs -------------------------------------------------------------------------------------
@@ -164,6 +218,14 @@ def record(
     ------
     ConfigError
         No such experiment.
+
+    Examples
+    --------
+    >>> try:
+    ...     record("everything")
+    ... except ConfigError as error:
+    ...     print(str(error)[:27])
+    no experiment 'everything';
     """
     experiment = _experiment(name)
     folder = Path(cells) / name
@@ -210,6 +272,11 @@ def open_run(name: str, *, group: str | None = None) -> xr.Dataset:
     group : {"check"}, optional
         The short run that the tests repeat, in place of the experiment.
 
+    Returns
+    -------
+    Dataset
+        The measured variables over the grid's dims; attrs say how it was made.
+
     Raises
     ------
     ConfigError
@@ -233,12 +300,37 @@ def open_run(name: str, *, group: str | None = None) -> xr.Dataset:
 
 
 def rerun(name: str) -> xr.Dataset:
-    """The short run of a recorded experiment, computed again: what `open_run(name, group="check")` should hold."""
+    """The short run of a recorded experiment, computed again.
+
+    Parameters
+    ----------
+    name : str
+        One of `EXPERIMENTS`.
+
+    Returns
+    -------
+    Dataset
+        What `open_run(name, group="check")` should hold, but for the seconds.
+
+    Raises
+    ------
+    ConfigError
+        No such experiment.
+
+    Examples
+    --------
+    >>> short, again = open_run("sample_len", group="check"), rerun("sample_len")
+    >>> xr.testing.assert_allclose(short.autocorrelation_mse, again.autocorrelation_mse, rtol=1e-3)
+    """
     return _check_cell(_experiment(name))
 
 
 def checkpoints() -> dict[str, Checkpoint]:
     """The recorded training states by name.
+
+    Returns
+    -------
+    dict of Checkpoint
 
     Examples
     --------
@@ -286,22 +378,31 @@ def _cell(experiment: Experiment, point: Point, config: Config, path: Path | Non
     """One cell: from its file, or computed and written there."""
     if path is not None and path.exists():
         return _read(path)
-    train = experiment.data(point)
+    return _stored(_timed(experiment.cell, experiment.data(point), config, point), path)
+
+
+def _timed(cell: Callable[..., xr.Dataset], train: xr.Dataset, *rest: Any) -> xr.Dataset:
+    """A cell computed on one thread, with its wall time and what it was computed from and by."""
     start = time.perf_counter()
     with _one_thread():
-        cell = experiment.cell(train, config, point)
-    cell = cell.assign(seconds=((), time.perf_counter() - start, {"units": "s", "long_name": "wall time of the cell"}))
-    cell.attrs = {
+        ds = cell(train, *rest)
+    ds = ds.assign(seconds=((), time.perf_counter() - start, {"units": "s", "long_name": "wall time of the cell"}))
+    ds.attrs = {
         "data": data_hash(train),
         "data_history": str(train.attrs.get("history", "")),
         "versions": json.dumps({name: version(name) for name in ("dgkit", "torch", "numpy", "xarray", "numba")}),
         "machine": f"{platform.system()} {platform.machine()}, Python {platform.python_version()}, one thread",
     }
-    if path is not None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _write(cell, path)
-        return _read(path)  # as a second call will find it
-    return cell
+    return ds
+
+
+def _stored(cell: xr.Dataset, path: Path | None) -> xr.Dataset:
+    """The cell as a second call will find it."""
+    if path is None:
+        return cell
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _write(cell, path)
+    return _read(path)
 
 
 def _check(experiment: Experiment) -> tuple[Point, Config]:
@@ -331,15 +432,22 @@ def _compute(name: str, folder: Path, k: int) -> None:
     _cell(experiment, *_task(experiment, k), _path(experiment, folder, k))
 
 
-def _assemble(cells: Mapping[str, xr.Dataset], grid: Mapping[str, Any], point: Point | None = None) -> xr.Dataset:
+def _assemble(cells: Mapping[str, xr.Dataset], grid: Mapping[str, Any]) -> xr.Dataset:
     """One Dataset over the grid's dims."""
-    point = point or {}
+    return _texts(_concat(cells, grid, {}), "O", str)
+
+
+def _concat(cells: Mapping[str, xr.Dataset], grid: Mapping[str, Any], point: Point) -> xr.Dataset:
     rest = [name for name in grid if name not in point]
     if not rest:
-        return cells[_name(point)].drop_attrs(deep=False)
+        return _texts(cells[_name(point)].drop_attrs(deep=False), "U", object)  # or a join cuts them to the shortest
     values = list(grid[rest[0]])
-    parts = [_assemble(cells, grid, {**point, rest[0]: value}) for value in values]
+    parts = [_concat(cells, grid, {**point, rest[0]: value}) for value in values]
     return xr.concat(parts, pd.Index(values, name=rest[0]), coords="minimal", compat="override", join="outer")
+
+
+def _texts(ds: xr.Dataset, kinds: str, dtype: type) -> xr.Dataset:
+    return ds.assign_coords({name: c.astype(dtype) for name, c in ds.coords.items() if c.dtype.kind in kinds})
 
 
 def _folder() -> Path:
@@ -358,8 +466,7 @@ def _one_thread() -> Iterator[None]:
 
 
 def _read(path: Path, group: str | None = None) -> xr.Dataset:
-    ds = xr.load_dataset(path, group=group)
-    return ds.assign_coords({k: v.astype(str) for k, v in ds.coords.items() if v.dtype.kind in "OT"})
+    return _texts(xr.load_dataset(path, group=group), "OT", str)
 
 
 def _write(ds: xr.Dataset, path: Path, check: xr.Dataset | None = None) -> None:

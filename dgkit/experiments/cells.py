@@ -36,6 +36,13 @@ class Experiment:
         For each dim its values; a mapping of names to changes of `base` where a value stands for several settings.
     check : mapping
         Steps, and the point, of a short run that the file also holds: the tests run it again.
+
+    Examples
+    --------
+    >>> from dgkit.experiments import EXPERIMENTS
+    >>> experiment = EXPERIMENTS["sample_len"]
+    >>> experiment.config({"sample_len": 14, "seed": 2}).sample_len
+    14
     """
 
     question: str
@@ -61,7 +68,23 @@ def points_of(grid: Mapping[str, Any]) -> list[Point]:
 
 
 def data_hash(ds: xr.Dataset) -> str:
-    """SHA-256 of a dataset's names, dims, coordinates and values, whatever file format they came from."""
+    """SHA-256 of a dataset's names, dims, coordinates and values, whatever file format they came from.
+
+    Parameters
+    ----------
+    ds : Dataset
+
+    Returns
+    -------
+    str
+        64 hexadecimal digits; attrs do not count.
+
+    Examples
+    --------
+    >>> from dgkit.simulate import web
+    >>> data_hash(web(30)) == data_hash(web(30).assign_attrs(title="mine")) != data_hash(web(30, seed=1))
+    True
+    """
     digest = hashlib.sha256()
     for name in sorted(map(str, ds.variables)):
         values = ds[name].values

@@ -25,7 +25,7 @@ def _of_levels(series: xr.DataArray) -> xr.Dataset:
     return xr.Dataset(quantiles, {"quantile": q})
 
 
-def _web_metrics(real: xr.Dataset, made: xr.Dataset) -> xr.Dataset:
+def web_metrics(real: xr.Dataset, made: xr.Dataset) -> xr.Dataset:
     """Of generated web data against `real`: memory, levels, variety, attributes."""
     a, b = real.views, made.views
     mids, halves, medians = (
@@ -71,7 +71,7 @@ def _components(series: xr.DataArray) -> int:
 def _collapse_cell(train: xr.Dataset, config: Config, point: Point) -> xr.Dataset:
     made = train_model(train, config).sample(3000, seed=1)
     examples = made.views.isel(sample=slice(4)).values
-    result = xr.merge([_web_metrics(train, made), _of_levels(made.views)])
+    result = xr.merge([web_metrics(train, made), _of_levels(made.views)])
     return result.assign(examples=(("example", "time"), examples, {"units": "views/day"}))
 
 
@@ -79,7 +79,7 @@ def _sample_len_cell(train: xr.Dataset, config: Config, point: Point) -> xr.Data
     steps, seconds, measured = [], [], []
     for step, took, model in train_and_look(train, config, 4):
         made = model.sample(2000, seed=1)
-        measured.append(_web_metrics(train, made))
+        measured.append(web_metrics(train, made))
         steps.append(step)
         seconds.append(took)
     curve = metrics.autocorrelation(made.views).drop_vars("series")
@@ -91,8 +91,8 @@ def _sample_len_cell(train: xr.Dataset, config: Config, point: Point) -> xr.Data
 def _size_cell(train: xr.Dataset, config: Config, point: Point) -> xr.Dataset:
     truth = simulate.web(5000, seed=10_000)
     made = train_model(train, config).sample(3000, seed=1)
-    given = _web_metrics(truth, train)  # how far the training data themselves are from the truth, by chance
-    return xr.merge([_web_metrics(truth, made), given.rename({name: f"data_{name}" for name in given.data_vars})])
+    given = web_metrics(truth, train)  # how far the training data themselves are from the truth, by chance
+    return xr.merge([web_metrics(truth, made), given.rename({name: f"data_{name}" for name in given.data_vars})])
 
 
 def _event_cell(train: xr.Dataset, config: Config, point: Point) -> xr.Dataset:
@@ -122,7 +122,7 @@ def _auxiliary_cell(train: xr.Dataset, config: Config, point: Point) -> xr.Datas
         float(metrics.conditional_distances(train, made, name, statistic="mid_range", scale="log").distance.mean())
         for name in ("domain", "access", "agent")
     ]
-    result = xr.merge([_web_metrics(train, made), _of_levels(made.views)])
+    result = xr.merge([web_metrics(train, made), _of_levels(made.views)])
     return result.assign(
         joint_attribute_divergence=joint, conditional_wasserstein=("attribute", conditional, {"units": "decades"})
     )

@@ -1,6 +1,7 @@
 """Exercises: right answers pass, wrong and absurd ones get a hint, and what was passed is kept."""
 
 import json
+import math
 import os
 from pathlib import Path
 
@@ -8,8 +9,11 @@ import numpy as np
 import pytest
 
 import dgkit as dg
-from dgkit import check
+from dgkit import check, downstream
 from dgkit.errors import ConfigError
+from dgkit.privacy import DP, epsilon, noise_for
+
+WWT = {"sample_rate": 0.002, "delta": 1e-5}  # 50,000 samples in batches of 100
 
 
 @pytest.fixture(autouse=True)
@@ -20,6 +24,15 @@ def _own_folder(tmp_path, monkeypatch):
 @pytest.fixture(scope="module")
 def model():
     return dg.fit(dg.simulate.web(60), dg.Config(steps=2, sample_len=7, batch_size=10), progress=False)
+
+
+def spent(noise, epochs):
+    """Epsilon of both discriminators, as one release of less noise."""
+    return epsilon(noise_multiplier=noise / 2**0.5, steps=500 * epochs, **WWT)
+
+
+def private(noise, *, steps=600, **dp):
+    return dg.Config(steps=steps, dp=DP(noise, **dp))
 
 
 def english(model, n=50):
@@ -73,6 +86,37 @@ def crowded(_):
     return mix
 
 
+def autocorrelation_errors():
+    run = dg.experiments.open_run("baselines").sel(dataset="web", budget="own", feature="views")
+    return dict(zip(run.model.values, np.median(run.autocorrelation_mse, 1), strict=True))
+
+
+def closest_other():
+    return min(error for name, error in autocorrelation_errors().items() if name != "doppelganger")
+
+
+def at_most_55_percent():
+    run = dg.experiments.open_run("membership").sel(attack="discriminator")
+    rates = np.median(run.success_rate.transpose("samples", "seed", "target").values.mean(2), 1)
+    return next(int(n) for n, rate in zip(run.samples.values, rates, strict=True) if rate <= 0.55)
+
+
+def halves():
+    return dg.split(dg.open_dataset("cluster"), 0.5, seed=0)
+
+
+def majority():
+    return float((halves()[1].end_event == "FINISH").mean())
+
+
+def misleading():
+    jobs = dg.experiments.open_run("baselines").sel(dataset="cluster", budget="own")
+    agreement = np.median(jobs.rank_correlation, 1)
+    taught = np.median(jobs.macro_f1.sel(setting="generated to real", classifier="MLP"), 1)
+    rows = zip(taught, jobs.model.values.tolist(), agreement, strict=True)
+    return min((f1, name) for f1, name, one in rows if one > 0.89)[1]
+
+
 RIGHT = {
     "00.1": lambda model: dg.open_dataset("web").sizes["time"],
     "00.2": lambda model: "domain",
@@ -91,9 +135,22 @@ RIGHT = {
     ),
     "04.2": lambda model: "EVICT",
     "04.3": failed,
+    "05.1": lambda model: closest_other() / autocorrelation_errors()["doppelganger"],
+    "05.2": lambda model: "rnn",
+    "05.3": lambda model: dg.baselines.fit("hmm", dg.open_dataset("broadband"), budget="smoke").sample(500, seed=0),
+    "06.1": lambda model: majority() / downstream.predict_events(*halves()).accuracy.max(),
+    "06.2": lambda model: {1, 0.5, -0.5, -1},
+    "06.3": lambda model: misleading(),
     "07.1": lambda model: (dg.open_dataset("cluster").job_class == "large").mean() / 0.9,
     "07.2": crowded,
     "07.3": evicted,
+    "08.1": lambda model: noise_for(epsilon=1.0, steps=7500, releases=2, **WWT),
+    "08.2": lambda model: next(e for e in range(1, 999) if spent(2.0, e + 1) > 1),
+    "08.3": lambda model: spent(2.0, 15) + spent(4.0, 20),
+    "08.4": lambda model: private(noise_for(epsilon=1.0, sample_rate=0.01, steps=600, delta=1e-5, releases=2)),
+    "09.1": lambda model: 10,
+    "09.2": lambda model: at_most_55_percent(),
+    "09.3": lambda model: math.log(1.5),
 }
 WRONG = {
     "00.1": ([3000, 167, 168.5, "168"], "number of pages"),
@@ -111,6 +168,20 @@ WRONG = {
     "04.1": ([7, 4, "twelve"], "different pairs"),
     "04.2": (["FINISH", "evict", 4], "divide the recorded share"),
     "04.3": ([dg.open_dataset("cluster").isel(sample=slice(200)), 3, dg.simulate.web(60)], "give both attributes"),
+    "05.1": ([1.0, 1 / 15, "ten"], "divided by DoppelGANger's"),
+    "05.2": (["ar", "hmm", "doppelganger"], "Look at innovation"),
+    "05.3": (
+        [
+            3,
+            dg.simulate.web(500),
+            dg.simulate.broadband(50, seed=9),
+            dg.open_dataset("broadband").isel(sample=slice(600)),
+        ],
+        "Pass the Dataset",
+    ),
+    "06.1": ([majority(), 1.0, 80], "The share of FINISH"),
+    "06.2": ([[1, 0, -1], [1, 0.5, -0.5], (0.5, 1, -1, -0.5, 0)], "six orders"),
+    "06.3": (["doppelganger", "hmm", "the naive GAN", 3], "lowest macro_f1"),
     "07.1": ([0.9, 0.15, 6, "a sixth"], "For which class"),
     "07.2": (
         [
@@ -121,6 +192,24 @@ WRONG = {
         "brings a load of",
     ),
     "07.3": ([dg.simulate.cluster(600, seed=5), dg.simulate.cluster(20), dg.simulate.web(600), 3], "were evicted"),
+    "08.1": ([1.0, noise_for(epsilon=1.0, steps=7500, **WWT), 0.01, 40, "two"], "With this noise epsilon is"),
+    "08.2": ([15, 15.5, 1e6, "fifteen"], "After 15 it is"),
+    "08.3": ([spent(2.0, 15), spent(2.0, 15) + 2 * spent(4.0, 20), 1e-3], "one of the two models alone"),
+    "08.4": (
+        [
+            private(1.0),
+            dg.Config(steps=600),
+            private(5.0, steps=20),
+            private(5.0, delta=1e-3),
+            private(5.0, sampling="replacement"),
+            private(0.0),
+            1.0,
+        ],
+        "promises an epsilon of",
+    ),
+    "09.1": ([30, 20, 10.5], "30 of them are"),
+    "09.2": ([50, 5000, 100.5], "the first at most 0.55"),
+    "09.3": ([0.6, 1.5, math.log(0.6)], "the odds of 60 %"),
 }
 
 

@@ -47,6 +47,16 @@ def test_a_sweep_holds_what_each_model_by_itself_gives(web):
     assert (result.seconds > 0).all()
 
 
+def test_names_that_only_some_cells_have_stay_whole(web):
+    def measure(model):
+        return xr.Dataset({"size": ("name", [1.0])}, {"name": [("a", "much longer")[model.config.seed]]})
+
+    result = sweep(web, {"seed": [0, 1]}, base=TINY, measure=measure, progress=False)
+
+    assert result.name.values.tolist() == ["a", "much longer"]
+    assert result["size"].notnull().values.tolist() == [[True, False], [False, True]]
+
+
 def test_finished_cells_are_kept_and_only_missing_ones_computed(web, tmp_path):
     grid = {"sample_len": [7, 14], "seed": [0, 1]}
     stopped = Measure(at=3, error=KeyboardInterrupt())

@@ -134,3 +134,102 @@ def test_the_auxiliary_discriminator_brings_levels_and_attributes_nearer():
 
     assert on.mid_range_wasserstein < 0.9 * off.mid_range_wasserstein
     assert 3 * on.attribute_divergence.max() < off.attribute_divergence.max()
+
+
+def test_epsilon_two_is_what_was_spent():
+    spent = open_run("privacy").epsilon.isel(step=-1)
+
+    for way in EXPERIMENTS["privacy"].grid["way"]:
+        if not ("privacy" in way or "alone" in way or "noise" in way or way == "public only"):
+            assert 1.98 < spent.sel(way=way).min() <= spent.sel(way=way).max() <= 2, way
+    assert (spent.sel(way="public only") == 0).all()
+    assert np.isinf(spent.sel(way=["no privacy", "clipping alone", "small, no privacy"])).all()
+
+
+def test_privacy_costs_fidelity_and_some_ways_cost_less():
+    runs = medians("privacy").isel(step=-1)
+    error = runs.autocorrelation_mse
+
+    falling = error.sel(way=["no privacy", "noise 0.3", "noise 1", "epsilon 2", "noise 4"]).values
+    assert (np.diff(falling) > 0).all() and falling[-1] > 20 * falling[0]
+    for harmless in ("clipping alone", "noise alone"):  # as much noise as "noise 1" has, or as much clipping
+        assert 5 * error.sel(way=harmless) < error.sel(way="noise 1")
+    for better in ("large batch", "average", "public start", "all together"):
+        assert error.sel(way=better) < 0.9 * error.sel(way="epsilon 2")
+    # the control: private training takes memory from a public start, and mends its levels
+    public, private = (runs.sel(way=way) for way in ("public only", "all together"))
+    assert public.autocorrelation_mse < private.autocorrelation_mse
+    assert private.value_wasserstein < public.value_wasserstein
+
+
+def others_and_doppelganger(values):
+    """Medians over seeds: of the best of the other models, and of DoppelGANger."""
+    medians = values.median("seed")
+    return medians.drop_sel(model="doppelganger"), medians.sel(model="doppelganger")
+
+
+@pytest.mark.parametrize(
+    ("dataset", "feature"), [("web", "views"), ("cluster", "cpu_rate"), ("broadband", "traffic_bytes")]
+)
+def test_doppelganger_has_the_smallest_autocorrelation_error_of_all_models(dataset, feature):
+    error = open_run("baselines").autocorrelation_mse.sel(dataset=dataset, feature=feature)
+
+    others, ours = others_and_doppelganger(error)
+
+    assert (1.2 * ours < others.min("model")).all()  # at both budgets
+
+
+def test_predictors_of_events_learn_most_from_doppelgangers_data():
+    accuracy = open_run("baselines").accuracy.sel(dataset="cluster", budget="own")
+
+    others, ours = others_and_doppelganger(accuracy.sel(setting="generated to real"))
+
+    real = accuracy.sel(setting="real to real").median(["seed", "model"])
+    assert int((ours > others.max("model")).sum()) >= 4  # of five classifiers
+    assert ours.sel(classifier="MLP") > 0.8 * real.sel(classifier="MLP")
+
+
+def test_rank_correlations_lie_in_their_bootstrap_intervals():
+    run = open_run("baselines")
+
+    given = run.rank_correlation.notnull()
+
+    assert given.sel(dataset=["web", "cluster"]).all()
+    assert ((run.rank_correlation_low <= run.rank_correlation) | ~given).all()
+    assert ((run.rank_correlation <= run.rank_correlation_high) | ~given).all()
+
+
+def test_agreement_in_rank_misleads_where_series_have_little_chance():
+    pages = medians("baselines").sel(dataset="web", budget="own")
+    linear = pages.r2.sel(regressor="linear regression")
+
+    for model in ("ar", "rnn"):
+        assert 10 * pages.innovation.sel(model=model) < pages.real_innovation.sel(model=model)
+        assert linear.sel(model=model, setting="generated to generated") > 0.9  # easy for everybody
+        assert linear.sel(model=model, setting="generated to real") < 0.3  # and useless
+    assert linear.sel(model="doppelganger", setting="generated to real") > 0.6
+
+
+def test_auto_normalisation_helps_the_naive_gan_too():
+    lent = medians("lent").autocorrelation_mse.sel(feature="views")
+    alone = medians("baselines").autocorrelation_mse.sel(dataset="web", budget="equal", feature="views")
+
+    assert lent.sel(model="naive_gan") < alone.sel(model="naive_gan")
+    assert (lent > alone.sel(model="doppelganger")).all()
+
+
+def test_the_more_training_samples_the_less_an_attack_can_tell():
+    success = open_run("membership").success_rate.mean("target").median("seed").sel(attack="discriminator")
+
+    assert success[0] >= 0.9 and success[-1] <= 0.6
+    assert (success.diff("samples") < 0.02).all()
+
+
+def test_privacy_lowers_the_attacks_success():
+    run = open_run("membership_dp").mean("target")
+    success = run.success_rate.sel(attack="discriminator")
+
+    ordinary, noisy = success.sel(training="ordinary"), success.sel(training="noise 2")
+
+    assert float(noisy.max()) < float(ordinary.min())
+    assert np.isfinite(run.epsilon.sel(training="noise 2")).all()

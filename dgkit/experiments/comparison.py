@@ -1,0 +1,156 @@
+"""DoppelGANger beside the other models that the paper measures: the experiments of chapters 05 and 06.
+
+Every model is trained on one half of a data set (A) and held against the other half (A'), which it has not seen. It is
+looked at twice: after the steps that cost every model about as much CPU time ("equal"), and where it no longer gets
+better ("own"). How many steps those are was found once, on one thread, and is written here so that a run can be
+repeated; the seconds that each took are in the file.
+"""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from dgkit import baselines, datasets, downstream, metrics
+from dgkit.config import Config
+from dgkit.experiments.cells import Experiment, Point, look
+from dgkit.schema import lengths, validate
+from dgkit.trainer import Trainer
+
+SAMPLE_LEN = {"web": 14, "cluster": 5, "broadband": 4}  # of DoppelGANger: about a dozen LSTM passes each
+# steps after EQUAL_SECONDS of CPU time, and where the model no longer gets better
+EQUAL_SECONDS = 20
+STEPS: dict[str, dict[str, tuple[int, int]]] = {
+    "doppelganger": {"web": (800, 2500), "cluster": (800, 2500), "broadband": (800, 2500)},
+    "naive_gan": {"web": (1600, 5000), "cluster": (1800, 5000), "broadband": (1800, 5000)},
+    "hmm": {"web": (20, 50), "cluster": (75, 150), "broadband": (70, 150)},  # iterations of EM
+    "ar": {"web": (10_000, 25_000), "cluster": (10_000, 25_000), "broadband": (10_000, 25_000)},
+    "rnn": {"web": (170, 500), "cluster": (470, 1400), "broadband": (470, 1400)},
+    "rcgan": {"web": (180, 540), "cluster": (600, 1800), "broadband": (590, 1800)},
+    "timegan": {"web": (57, 300), "cluster": (165, 750), "broadband": (180, 800)},  # not yet at an end
+    "market": {"web": (7500, 15_000), "cluster": (8000, 15_000), "broadband": (6000, 12_000)},
+}
+
+
+def innovation(series: xr.DataArray, *, order: int = 3) -> float:
+    """How much of each step is new: the share of the variance that the steps before it do not tell.
+
+    A linear forecast from the last `order` steps is fitted to the series themselves; 1 - R^2 of it, from 0 (each step
+    follows from those before it) to 1 (they tell nothing). Of the logarithm where the series' scale is "log".
+
+    Examples
+    --------
+    >>> noise = np.random.default_rng(0).normal(size=(200, 30))
+    >>> walk = xr.DataArray(noise.cumsum(1), dims=("sample", "time"))
+    >>> round(innovation(xr.DataArray(noise, dims=("sample", "time"))), 1), innovation(walk) < 0.1
+    (1.0, True)
+    """
+    values = series.transpose("sample", "time").values.astype(np.float64)
+    if series.attrs.get("scale") == "log":
+        values = np.log10(np.maximum(values, np.nanmax(values) * 1e-9))
+    windows = np.lib.stride_tricks.sliding_window_view(values, order + 1, axis=1).reshape(-1, order + 1)
+    windows = windows[np.isfinite(windows).all(1)]
+    past, now = np.column_stack([np.ones(len(windows)), windows[:, :-1]]), windows[:, -1]
+    residual = now - past @ np.linalg.lstsq(past, now, rcond=None)[0]
+    return float(residual.var() / now.var()) if now.var() > 0 else 0.0
+
+
+def _halves(point: Point) -> tuple[xr.Dataset, xr.Dataset]:
+    return datasets.split(datasets.open_dataset(point.get("dataset", "web")), 0.5, point["seed"])
+
+
+def _training(train: xr.Dataset, config: Config, point: Point, **options: Any) -> Any:
+    if point["model"] == "doppelganger":
+        return Trainer(train, replace(config, sample_len=SAMPLE_LEN[point.get("dataset", "web")], **options))
+    return baselines.training(point["model"], train, seed=config.seed, steps=config.steps, **options)
+
+
+def _comparison_cell(train: xr.Dataset, config: Config, point: Point) -> xr.Dataset:
+    at = [min(config.steps, steps) for steps in STEPS[point["model"]][point["dataset"]]]
+    # TimeGAN has three phases of as many steps each, so that a shorter training is not the beginning of a longer one
+    runs = [[step] for step in at] if point["model"] == "timegan" else [at]
+    held_out, rows = _halves(point)[1], {}
+    for some in runs:
+        for step, took, model in look(_training(train, replace(config, steps=max(some)), point), some):
+            rows[step] = _measured(train, held_out, model, took).assign(steps=step)
+    names = pd.Index(["equal", "own"], name="budget")
+    return xr.concat([rows[step] for step in at], names, coords="minimal", compat="override")
+
+
+def _lent_cell(train: xr.Dataset, config: Config, point: Point) -> xr.Dataset:
+    """A baseline with DoppelGANger's auto-normalisation, at the equal budget."""
+    steps = min(config.steps, STEPS[point["model"]]["web"][0])
+    run = _training(train, replace(config, steps=steps), point, auto_normalise=True)
+    _, took, model = next(look(run, [steps]))
+    held_out = _halves(point)[1]
+    return _fidelity(held_out, model.sample(held_out.sizes["sample"], seed=1)).assign(training_seconds=_seconds(took))
+
+
+def _measured(train: xr.Dataset, held_out: xr.Dataset, model: Any, took: float) -> xr.Dataset:
+    """Fidelity to A', and what predictors learn from the generated data B and B' (paper, Figure 12)."""
+    made, again = (model.sample(held_out.sizes["sample"], seed=seed) for seed in (1, 2))
+    task = "events" if "end_event" in train else "forecast"
+    # relative to their level, the simulated homes' traffic cannot be forecast, by any algorithm from any data
+    options = {"relative": False} if "traffic_bytes" in train else {}
+    scores = downstream.evaluate(train, held_out, {"": (made, again)}, task=task, **options)
+    real, made_up = (scores.sel(setting=f"{of} to {of}", model="") for of in ("real", "generated"))
+    ranks = downstream.rank_correlation(real, made_up).rename(low="rank_correlation_low", high="rank_correlation_high")
+    scores = scores.squeeze("model", drop=True).drop_vars(["accuracy_draws", "r2_draws"], errors="ignore")
+    return xr.merge([_fidelity(held_out, made), scores, ranks.drop_vars("model", errors="ignore")]).assign(
+        training_seconds=_seconds(took)
+    )
+
+
+def _seconds(took: float) -> xr.Variable:
+    return xr.Variable((), took, {"units": "s", "long_name": "CPU time of training, one thread"})
+
+
+def _fidelity(real: xr.Dataset, made: xr.Dataset) -> xr.Dataset:
+    """How close generated data are to `real`, a set that the model has not seen."""
+    main = validate(real).features[0].name
+    report = metrics.evaluate(real, made)
+    curves = report.autocorrelation.sel(feature=main, drop=True)
+    result = xr.Dataset(report.data_vars).drop_vars(["autocorrelation", "lag", "source", "feature_units"])
+    q = (np.arange(100) + 0.5) / 100
+    sets = {"real_": real, "": made}
+    levels = {f"{of}mid_range": np.quantile(metrics.mid_range(ds[main]), q) for of, ds in sets.items()}
+    ends = {f"{of}length": np.quantile(lengths(ds), q) for of, ds in sets.items()}
+    return (
+        result.assign(
+            {
+                f"{of}autocorrelation": curves.sel(source=source, drop=True)
+                for of, source in zip(sets, ("real", "generated"), strict=True)
+            }
+            | {
+                name: ("quantile", values, {"units": real[main].attrs.get("units", "1")})
+                for name, values in levels.items()
+            }
+            | {name: ("quantile", values, {"units": "steps"}) for name, values in ends.items()}
+            | {f"{of}innovation": innovation(ds[main]) for of, ds in sets.items()}
+        )
+        .assign(examples=(("example", "step"), made[main].isel(sample=slice(4)).values))
+        .assign_coords(quantile=q, step=np.arange(made.sizes["time"]))
+    )
+
+
+_BASE = Config(steps=1_000_000)  # no limit but that of STEPS
+EXPERIMENTS = {
+    "baselines": Experiment(
+        "How close do the models of the paper come to the real data?",
+        lambda point: _halves(point)[0],
+        _comparison_cell,
+        _BASE,
+        {"dataset": tuple(SAMPLE_LEN), "model": tuple(STEPS), "seed": (0, 1, 2)},
+        {"steps": 12, "dataset": "cluster", "model": "ar", "seed": 0},
+    ),
+    "lent": Experiment(
+        "How close do the other models come on `web` with auto-normalisation lent to them?",
+        lambda point: _halves(point)[0],
+        _lent_cell,
+        _BASE,
+        {"model": ("naive_gan", "hmm", "ar", "rnn"), "seed": (0, 1, 2)},
+        {"steps": 12, "model": "rnn", "seed": 0},
+    ),
+}
