@@ -1,6 +1,6 @@
-"""Reading datasets: the shipped ones, files, tables, and the release format of the original code.
+"""Reading datasets: the shipped ones, files, and the release format of the original code; tables are in `dgkit.tables`.
 
-Every reader ends in `schema.validate`. Left out: cutting one long series into windows (chapter 10).
+Every reader ends in `schema.validate`. Left out: formats that xarray reads by itself (open those with xarray).
 """
 
 import io
@@ -12,13 +12,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import narwhals as nw
 import numpy as np
 import pooch
 import xarray as xr
 
-from dgkit.errors import ConfigError, DgkitError, FileFormatError, SchemaError
+from dgkit.csv_files import from_csv, read_csv
+from dgkit.errors import ConfigError, DgkitError, FileFormatError
 from dgkit.schema import Schema, Variable, validate
+from dgkit.tables import from_table, windows
+
+__all__ = ["from_csv", "from_npz", "from_table", "open_dataset", "read_csv", "split", "windows"]
 
 SHIPPED = ("web", "cluster", "broadband")
 _MBA_COMMIT = "e44bafc8710dce6ec46efeb71e91d8d636bcec76"
@@ -117,169 +120,6 @@ def split(ds: xr.Dataset, fraction: float = 0.5, seed: int = 0) -> tuple[xr.Data
         if variable.kind == "categorical" and variable.dtype[1] != "b":
             ds[variable.name].attrs["categories"] = list(variable.categories)
     return ds.isel(sample=np.sort(order[:first])), ds.isel(sample=np.sort(order[first:]))
-
-
-def from_table(
-    df: Any,
-    *,
-    sample: str,
-    features: Sequence[str] | Mapping[str, Sequence[str]],
-    time: str | None = None,
-    attributes: Sequence[str] = (),
-    units: Mapping[str, str] | None = None,
-) -> xr.Dataset:
-    """A dataset from a table, long or wide.
-
-    Parameters
-    ----------
-    df : pandas, polars or pyarrow table, or any other that narwhals reads
-        Long: a row for each sample and time. Wide: a row for each sample, its steps in columns.
-    sample : str
-        The column that says which series a row belongs to.
-    features : list of str, or mapping
-        Long: columns that change over time. Wide: for each feature the list of its columns, in time's order.
-    time : str, optional
-        Long only: the column to order a series by; numbers or dates.
-    attributes : list of str
-        Columns that are the same in all rows of a sample.
-    units : mapping, optional
-        Unit of each feature or attribute.
-
-    Returns
-    -------
-    Dataset
-        Series of unequal length get a `length`. Where all samples share the same times, they become the `time`
-        coordinate; otherwise each series starts at step 0. Order of the samples: as they first appear.
-
-    Raises
-    ------
-    SchemaError
-        Names the column: it is not there, has missing values or a type that is neither number, text nor truth value;
-        a sample has two rows for one time, or an attribute with two values.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> table = pd.DataFrame({"page": ["a", "a", "b"], "day": [1, 2, 1], "views": [3.0, 4.0, 5.0]})
-    >>> from_table(table, sample="page", time="day", features=["views"]).length.values.tolist()
-    [2, 1]
-    """
-    try:
-        table = nw.from_native(df, eager_only=True)
-    except TypeError as error:
-        raise SchemaError(f"from_table needs a pandas, polars or pyarrow table, not {type(df).__name__}.") from error
-    except nw.exceptions.DuplicateError as error:
-        raise SchemaError(f"two columns of the table have the same name: {error}. Rename one.") from error
-    steps = {name: list(columns) for name, columns in features.items()} if isinstance(features, Mapping) else {}
-    wide, names = isinstance(features, Mapping), list(features)
-    needed = [*([sample] if wide or time is None else [sample, time]), *attributes]
-    needed += [column for columns in steps.values() for column in columns] if wide else names
-    _check_columns(table, needed, names, attributes, wide, time)
-    columns = {name: _column(table, name) for name in dict.fromkeys(needed)}
-    ids, first, row_of = np.unique(columns[sample].astype(str), return_index=True, return_inverse=True)
-    order = np.argsort(first)  # of appearance
-    row_of = np.argsort(order)[row_of]
-    data: dict[str, Any] = {}
-    for name in attributes:
-        values = columns[name][first[order]]
-        wrong = np.flatnonzero(columns[name] != values[row_of])
-        if len(wrong):
-            raise SchemaError(
-                f"attribute {name!r} has more than one value in sample {str(ids[order][row_of[wrong[0]]])!r}. "
-                "What changes over time is a feature: name it in `features`."
-            )
-        data[name] = ("sample", values, _attrs(name, units))
-    coords: dict[str, Any] = {"sample": ("sample", ids[order])}
-    if wide:
-        if len(ids) != table.shape[0]:
-            raise SchemaError(f"column {sample!r} names a sample twice; a wide table has one row for each.")
-        for name in names:
-            data[name] = (("sample", "time"), np.stack([columns[c] for c in steps[name]], 1), _attrs(name, units))
-    else:
-        data |= _long_features(columns, names, time, row_of, ids[order], units, coords)
-    ds = xr.Dataset(data, coords)
-    validate(ds)
-    return ds
-
-
-def _long_features(columns, names, time, row_of, ids, units, coords) -> dict[str, Any]:
-    """Series of a long table, sorted by time, blank after their end."""
-    when = columns[time] if time is not None else np.arange(len(row_of))
-    rows = np.lexsort((when, row_of))
-    sorted_sample, sorted_time = row_of[rows], when[rows]
-    again = np.flatnonzero((sorted_sample[1:] == sorted_sample[:-1]) & (sorted_time[1:] == sorted_time[:-1]))
-    if len(again):
-        raise SchemaError(
-            f"column {time!r}: sample {str(ids[sorted_sample[again[0]]])!r} has two rows for {sorted_time[again[0]]}. "
-            "Drop one, or aggregate them."
-        )
-    length = np.bincount(row_of, minlength=len(ids))
-    step = np.arange(len(rows)) - np.repeat(np.cumsum(length) - length, length)
-    data: dict[str, Any] = {}
-    for name in names:
-        values = columns[name].astype(str if columns[name].dtype.kind == "U" else np.float64)
-        series = np.full((len(ids), length.max()), "" if values.dtype.kind == "U" else np.nan, values.dtype)
-        series[sorted_sample, step] = values[rows]
-        data[name] = (("sample", "time"), series, _attrs(name, units))
-    if (length != length[0]).any():
-        data["length"] = ("sample", length.astype(np.int64))
-    elif time is not None:
-        grid = sorted_time.reshape(len(ids), -1)
-        if (grid == grid[0]).all():
-            coords["time"] = ("time", grid[0])
-    return data
-
-
-def _check_columns(table, needed, names, attributes, wide, time) -> None:
-    missing = [column for column in needed if column not in table.columns]
-    if missing:
-        raise SchemaError(f"no column {missing[0]!r}; the table has {', '.join(map(repr, table.columns))}.")
-    if not names:
-        raise SchemaError("no feature: name at least one column (long) or one list of columns (wide) in `features`.")
-    twice = [name for name in {*names, *attributes} if [*names, *attributes].count(name) > 1 or name == "length"]
-    if twice:
-        raise SchemaError(f"{twice[0]!r} is named twice, or is the reserved name 'length'. Rename the column.")
-    if wide and time is not None:
-        raise SchemaError(
-            f"time={time!r} goes with a long table; a wide one has its times in the columns of `features`."
-        )
-    if table.shape[0] == 0:
-        raise SchemaError(f"the table has no rows, so {names[0]!r} holds nothing.")
-
-
-def _column(table: Any, name: str) -> np.ndarray:
-    """A column as numbers, truth values, dates or text; SchemaError, with its name, for anything else."""
-    series = table[name]
-    missing = series.is_null() | series.is_nan() if series.dtype.is_float() else series.is_null()
-    if missing.any():
-        row = int(missing.arg_true()[0])
-        raise SchemaError(
-            f"column {name!r} has {int(missing.sum())} missing values, the first in row {row}. "
-            "Fill them (e.g. df.interpolate()), or drop those rows."
-        )
-    if series.dtype.is_numeric() or series.dtype == nw.Boolean or series.dtype.is_temporal():
-        values = series.to_numpy()
-    elif series.dtype in (nw.String, nw.Categorical, nw.Enum, nw.Object):
-        items = series.to_list()
-        odd = [item for item in items if not isinstance(item, str)]
-        if odd:
-            raise SchemaError(
-                f"column {name!r} holds {odd[0]!r} among text. Mend: df[{name!r}] = df[{name!r}].astype(str)"
-            )
-        values = np.array(items, dtype=str)
-    else:
-        raise SchemaError(
-            f"column {name!r} is of type {series.dtype}; numbers, text, dates or truth values are needed."
-        )
-    if values.dtype.kind not in "biufUM":
-        raise SchemaError(
-            f"column {name!r} is of type {series.dtype}; numbers, text, dates or truth values are needed."
-        )
-    return values
-
-
-def _attrs(name: str, units: Mapping[str, str] | None) -> dict[str, str]:
-    return {"units": units[name]} if units and name in units else {}
 
 
 # -- the original release format ---------------------------------------------------------------------------------------

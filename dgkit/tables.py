@@ -1,0 +1,351 @@
+"""Tables as datasets: long, wide, or one long series cut into windows. CSV files are read by `dgkit.csv_files`.
+
+A row of a long table is a step: rows are put in the order of their time, and the distance of two times counts for
+nothing. Left out: resampling (do that in pandas or polars before), and time zones.
+"""
+
+from collections.abc import Mapping, Sequence
+from fnmatch import fnmatchcase
+from typing import Any
+
+import narwhals as nw
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from dgkit.errors import ConfigError, SchemaError
+from dgkit.schema import lengths, validate
+
+LINE = "line"  # name of a pandas index that holds the lines of a file, as `read_csv` makes it
+FILLS = (None, "linear", "previous")
+
+
+def from_table(
+    df: Any,
+    *,
+    features: Sequence[str] | Mapping[str, str | Sequence[str]],
+    sample: str | None = None,
+    time: str | None = None,
+    attributes: Sequence[str] = (),
+    units: Mapping[str, str] | None = None,
+    fill: str | None = None,
+) -> xr.Dataset:
+    """A dataset from a table, long or wide.
+
+    Parameters
+    ----------
+    df : pandas, polars or pyarrow table, or any other that narwhals reads
+        Long: a row for each sample and time. Wide: a row for each sample, its steps in columns.
+    features : list of str, or mapping
+        Long: columns that change over time. Wide: for each feature its columns in time's order, as a list or as a
+        pattern like "day_*" (then in the table's order).
+    sample : str, optional
+        The column that says which series a row belongs to. None: a long table is one series (see `windows`); in a wide
+        one each row is a sample.
+    time : str, optional
+        Long only: the column to order a series by; numbers or dates.
+    attributes : list of str
+        Columns that are the same in all rows of a sample.
+    units : mapping, optional
+        Unit of each feature or attribute.
+    fill : {None, "linear", "previous"}
+        What to do with a feature's missing values. None: refuse them. "linear": numbers on the line, over steps,
+        between their neighbours, text as the value before. "previous": the value before. At a series' ends both take
+        the nearest value.
+
+    Returns
+    -------
+    Dataset
+        Series of unequal length get a `length`; in a wide table a series ends after its last step with any value.
+        Where all samples share the same times, they become the `time` coordinate; otherwise each series starts at
+        step 0. Order of the samples: as they first appear.
+
+    Raises
+    ------
+    SchemaError
+        Names the column: it is not there, has missing values or a type that is neither number, text nor truth value;
+        a sample has two rows for one time, or an attribute with two values.
+    ConfigError
+        Unknown `fill`.
+
+    See Also
+    --------
+    from_csv : the same from a file.
+    windows : cuts long series into many samples.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> table = pd.DataFrame({"page": ["a", "a", "b"], "day": [1, 2, 1], "views": [3.0, 4.0, 5.0]})
+    >>> from_table(table, sample="page", time="day", features=["views"]).length.values.tolist()
+    [2, 1]
+    """
+    if fill not in FILLS:
+        raise ConfigError(f"fill is {fill!r}; choose one of {', '.join(map(repr, FILLS))}.")
+    try:
+        table = nw.from_native(df, eager_only=True)
+    except TypeError as error:
+        raise SchemaError(f"from_table needs a pandas, polars or pyarrow table, not {type(df).__name__}.") from error
+    except nw.exceptions.DuplicateError as error:
+        raise SchemaError(f"two columns of the table have the same name: {error}. Rename one.") from error
+    wide, names = isinstance(features, Mapping), list(features)
+    steps = feature_columns(table.columns, features)
+    keys = [name for name in (sample, time) if name is not None]
+    needed = [*keys, *attributes, *(column for columns in steps.values() for column in columns)]
+    _check_columns(table, needed, names, attributes, wide, time)
+    gaps = {column for columns in steps.values() for column in columns} if wide or fill else set()
+    columns = {name: _column(table, name, gaps=name in gaps) for name in dict.fromkeys(needed)}
+    dates = [name for name in needed if name not in keys and columns[name].dtype.kind == "M"]
+    if dates:
+        raise SchemaError(
+            f"column {dates[0]!r} holds dates; only `time` can. Derive numbers or categories from them, "
+            f"e.g. df[{dates[0]!r}].dt.dayofweek."
+        )
+    if sample is None:
+        ids = np.arange(table.shape[0] if wide else 1).astype(str)
+        first = row_of = np.arange(table.shape[0]) if wide else np.zeros(table.shape[0], np.int64)
+    else:
+        ids, first, row_of = np.unique(columns[sample].astype(str), return_index=True, return_inverse=True)
+        order = np.argsort(first)  # of appearance
+        ids, first, row_of = ids[order], first[order], np.argsort(order)[row_of]
+    data: dict[str, Any] = {}
+    for name in attributes:
+        values = columns[name][first[: len(ids)]]
+        wrong = np.flatnonzero(columns[name] != values[row_of])
+        if len(wrong):
+            raise SchemaError(
+                f"attribute {name!r} has more than one value in sample {str(ids[row_of[wrong[0]]])!r} "
+                f"({_at(table, wrong[0])}). What changes over time is a feature: name it in `features`."
+            )
+        data[name] = ("sample", values, _attrs(name, units))
+    coords: dict[str, Any] = {} if sample is None else {"sample": ("sample", ids)}
+    if wide:
+        if len(ids) != table.shape[0]:
+            raise SchemaError(f"column {sample!r} names a sample twice; a wide table has one row for each.")
+        series = {name: _stacked([columns[column] for column in steps[name]]) for name in names}
+        present = np.logical_or.reduce([~_missing(values) for values in series.values()])  # (N, T)
+        length = present.shape[1] - present[:, ::-1].argmax(1)
+        if not present.any(1).all():
+            row = int(np.flatnonzero(~present.any(1))[0])
+            raise SchemaError(
+                f"feature {names[0]!r} and all others have no value in sample {str(ids[row])!r} ({_at(table, row)}). "
+                "Drop that row."
+            )
+    else:
+        series, length = _long_features(table, columns, names, time, row_of, ids, coords)
+    for name, values in series.items():
+        if fill:
+            _fill(values, length, fill)
+        data[name] = (("sample", "time"), values, _attrs(name, units))
+    if (length != next(iter(series.values())).shape[1]).any():
+        data["length"] = ("sample", length.astype(np.int64))
+    ds = xr.Dataset(data, coords)
+    validate(ds)
+    return ds
+
+
+def windows(ds: xr.Dataset, length: int, step: int | None = None) -> xr.Dataset:
+    """Many samples from few long series: each cut into windows of equal length.
+
+    Parameters
+    ----------
+    ds : Dataset
+        Of one or more series, e.g. of `from_table` without `sample`.
+    length : int
+        Steps of a window.
+    step : int, optional
+        Steps from the start of one window to that of the next. Default `length`: no overlap. With overlap, split into
+        training and held-out data before cutting, or each half knows steps of the other.
+
+    Returns
+    -------
+    Dataset
+        Attributes as those of the series that a window comes from. Coordinates of `sample`: `series`, which one that is
+        (its id, or its position), and `start`, the time (or step) of the window's first step: make attributes of it,
+        such as ``start.dt.dayofweek``. What is left at a series' end is dropped; so is a series shorter than a window.
+
+    Raises
+    ------
+    ConfigError
+        `length` or `step` is no positive whole number, or no series is as long as a window.
+    SchemaError
+        `ds` is not a dataset as `dgkit.schema` describes it.
+
+    Examples
+    --------
+    >>> day = xr.Dataset({"power": (("sample", "time"), np.arange(10.0)[None])})
+    >>> windows(day, 4, step=3).power.values.tolist()
+    [[0.0, 1.0, 2.0, 3.0], [3.0, 4.0, 5.0, 6.0], [6.0, 7.0, 8.0, 9.0]]
+    """
+    validate(ds, training=False)
+    step = length if step is None else step
+    for name, value in (("length", length), ("step", step)):
+        if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
+            raise ConfigError(f"{name} is {value!r}; it counts steps: a whole number from 1.")
+    valid = lengths(ds)
+    counts = np.maximum((valid - length) // step + 1, 0)
+    if not counts.any():
+        raise ConfigError(f"length is {length}, but the longest series has {valid.max()} steps; cut shorter windows.")
+    series = np.repeat(np.arange(len(valid)), counts)  # (W,)
+    starts = (np.arange(len(series)) - np.repeat(np.cumsum(counts) - counts, counts)) * step  # (W,)
+    at = {
+        "sample": xr.DataArray(series, dims="sample"),
+        "time": xr.DataArray(starts[:, None] + np.arange(length), dims=("sample", "time")),
+    }
+    plain = ds.drop_vars("length", errors="ignore").drop_vars(
+        [name for name in ("sample", "time") if name in ds.coords]
+    )
+    cut = plain.isel(at)
+    named = ds["sample"].values[series] if "sample" in ds.coords else series
+    times = ds["time"].values[starts] if "time" in ds.coords else starts
+    return cut.assign_coords(series=("sample", named), start=("sample", times))
+
+
+def feature_columns(
+    table: Sequence[str], features: Sequence[str] | Mapping[str, str | Sequence[str]]
+) -> dict[str, list[str]]:
+    """The columns of each feature, in time's order; SchemaError for a pattern that none matches."""
+    if not isinstance(features, Mapping):
+        return {name: [name] for name in features}
+    found: dict[str, list[str]] = {}
+    for name, columns in features.items():
+        if isinstance(columns, str):
+            found[name], empty = [c for c in table if fnmatchcase(c, columns)], f"no column matches {columns!r}"
+        else:
+            found[name], empty = list(columns), "it has no column"
+        if not found[name]:
+            raise SchemaError(f"feature {name!r}: {empty}; the table has {_some(table)}.")
+    return found
+
+
+def _long_features(table, columns, names, time, row_of, ids, coords) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """Series of a long table, sorted by time, blank after their end, (N, T); their lengths, (N,)."""
+    when = columns[time] if time is not None else np.arange(len(row_of))
+    if when.dtype.kind == "U":
+        raise SchemaError(
+            f"column {time!r} is text ({str(when[0])!r} in {_at(table, 0)}), which has no order in time. Make it "
+            f"numbers or dates, e.g. df[{time!r}] = pandas.to_datetime(df[{time!r}], format=...)."
+        )
+    rows = np.lexsort((when, row_of))
+    sorted_sample, sorted_time = row_of[rows], when[rows]
+    again = np.flatnonzero((sorted_sample[1:] == sorted_sample[:-1]) & (sorted_time[1:] == sorted_time[:-1]))
+    if len(again):
+        first, second = rows[again[0]], rows[again[0] + 1]
+        raise SchemaError(
+            f"column {time!r}: sample {str(ids[row_of[first]])!r} has two rows for {when[first]}: {_at(table, first)} "
+            f"and {_at(table, second)} ({len(again)} such). Drop one, or aggregate them."
+        )
+    length = np.bincount(row_of, minlength=len(ids))
+    step = np.arange(len(rows)) - np.repeat(np.cumsum(length) - length, length)
+    series = {}
+    for name in names:
+        values = columns[name].astype(str if columns[name].dtype.kind == "U" else np.float64)
+        series[name] = np.full((len(ids), length.max()), "" if values.dtype.kind == "U" else np.nan, values.dtype)
+        series[name][sorted_sample, step] = values[rows]
+    if time is not None and (length == length[0]).all():
+        grid = sorted_time.reshape(len(ids), -1)
+        if (grid == grid[0]).all():
+            coords["time"] = ("time", grid[0])
+    return series, length
+
+
+def _stacked(columns: list[np.ndarray]) -> np.ndarray:
+    """The steps of a wide table's feature side by side, (N, T); truth values as numbers."""
+    if len({values.dtype.kind == "U" for values in columns}) > 1:  # a step that is missing throughout is no text
+        columns = [values if values.dtype.kind == "U" else _as_text(values) for values in columns]
+    stacked = np.stack(columns, 1)
+    return stacked.astype(np.float64) if stacked.dtype.kind == "b" else stacked
+
+
+def _as_text(values: np.ndarray) -> np.ndarray:
+    return np.where(_missing(values), "", values.astype(str))
+
+
+def _missing(values: np.ndarray) -> np.ndarray:
+    return values == "" if values.dtype.kind == "U" else np.isnan(values)
+
+
+def _fill(values: np.ndarray, length: np.ndarray, fill: str) -> None:
+    """Replaces what is missing before the end of a series that has any value."""
+    missing = _missing(values)
+    for i in np.flatnonzero((missing & (np.arange(values.shape[1]) < length[:, None])).any(1)):
+        n = length[i]
+        known = np.flatnonzero(~missing[i, :n])
+        if not len(known):
+            continue  # `validate` names it
+        if fill == "linear" and values.dtype.kind != "U":
+            values[i, :n] = np.interp(np.arange(n), known, values[i, known])
+        else:
+            values[i, :n] = values[i, known[np.maximum(np.searchsorted(known, np.arange(n), "right") - 1, 0)]]
+
+
+def _check_columns(table, needed, names, attributes, wide, time) -> None:
+    missing = [column for column in needed if column not in table.columns]
+    if missing:
+        raise SchemaError(f"no column {missing[0]!r}; the table has {_some(table.columns)}.")
+    if not names:
+        raise SchemaError("no feature: name at least one column (long) or one list of columns (wide) in `features`.")
+    twice = [name for name in {*names, *attributes} if [*names, *attributes].count(name) > 1 or name == "length"]
+    if twice:
+        raise SchemaError(f"{twice[0]!r} is named twice, or is the reserved name 'length'. Rename the column.")
+    if wide and time is not None:
+        raise SchemaError(
+            f"time={time!r} goes with a long table; a wide one has its times in the columns of `features`."
+        )
+    if table.shape[0] == 0:
+        raise SchemaError(f"the table has no rows, so {names[0]!r} holds nothing.")
+
+
+def _some(columns: Sequence[str], most: int = 20) -> str:
+    return ", ".join(map(repr, columns[:most])) + (f" and {len(columns) - most} more" if len(columns) > most else "")
+
+
+def _at(table: Any, row: int) -> str:
+    """Where a row is, as the user can find it: its line in a file that `read_csv` read, or its position."""
+    native = table.to_native()
+    if isinstance(native, pd.DataFrame) and native.index.name == LINE:
+        return f"line {native.index[row]}"
+    return f"row {row}"
+
+
+def _column(table: Any, name: str, *, gaps: bool) -> np.ndarray:
+    """A column as numbers, truth values, dates or text; SchemaError, with its name, for anything else.
+
+    Missing values are refused, or with `gaps` NaN among numbers and "" among text.
+    """
+    series = table[name]
+    missing = series.is_null() | series.is_nan() if series.dtype.is_float() else series.is_null()
+    if missing.any() and not gaps:
+        raise SchemaError(
+            f"column {name!r} has {int(missing.sum())} missing values, the first in "
+            f"{_at(table, int(missing.arg_true()[0]))}. A feature's can be filled (fill='linear' or 'previous'); "
+            "otherwise fill them, or drop those rows."
+        )
+    if series.dtype.is_numeric() or series.dtype == nw.Boolean or series.dtype.is_temporal():
+        numbers = missing.any() and not series.dtype.is_temporal()
+        values = series.cast(nw.Float64).to_numpy() if numbers else series.to_numpy()
+    elif missing.all() and len(missing):
+        values = np.full(len(missing), np.nan)
+    elif series.dtype in (nw.String, nw.Categorical, nw.Enum, nw.Object):
+        items = series.to_list()
+        if missing.any():
+            items = ["" if empty else item for item, empty in zip(items, missing.to_list(), strict=True)]
+        odd = [item for item in items if not isinstance(item, str)]
+        if odd:
+            raise SchemaError(
+                f"column {name!r} holds {odd[0]!r} among text. Mend: df[{name!r}] = df[{name!r}].astype(str)"
+            )
+        values = np.array(items, dtype=str)
+    else:
+        raise SchemaError(
+            f"column {name!r} is of type {series.dtype}; numbers, text, dates or truth values are needed."
+        )
+    if values.dtype.kind not in "biufUM":
+        raise SchemaError(
+            f"column {name!r} is of type {series.dtype}; numbers, text, dates or truth values are needed."
+        )
+    return values
+
+
+def _attrs(name: str, units: Mapping[str, str] | None) -> dict[str, str]:
+    return {"units": units[name]} if units and name in units else {}
