@@ -16,6 +16,10 @@ def budget(full: T, fast: T) -> T:
     full, fast
         Two sizes of the same thing, e.g. training steps.
 
+    Returns
+    -------
+    One of the two, as it is.
+
     Raises
     ------
     ConfigError

@@ -202,6 +202,7 @@ class Config:
                 raise ConfigError(f"device={self.device!r} cannot be used here: {error}. Use 'auto'.") from error
 
     def torch_device(self) -> torch.device:
+        """Where training runs: `device`, or for "auto" CUDA if there is any."""
         if self.device != "auto":
             return torch.device(self.device)
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")

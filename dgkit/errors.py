@@ -2,15 +2,47 @@
 
 
 class DgkitError(Exception):
-    """Base of every error dgkit raises on purpose."""
+    """Base of every error dgkit raises on purpose.
+
+    Examples
+    --------
+    >>> import dgkit as dg
+    >>> try:
+    ...     dg.open_dataset("nowhere")
+    ... except DgkitError as error:
+    ...     print(type(error).__name__)
+    FileFormatError
+    """
 
 
 class SchemaError(DgkitError, ValueError):
-    """A dataset, or a table or folder to make one from, is not what `dgkit.schema` describes."""
+    """A dataset, or a table or folder to make one from, is not what `dgkit.schema` describes.
+
+    Examples
+    --------
+    >>> import dgkit as dg
+    >>> ds = dg.simulate.web(30).rename(time="day")
+    >>> try:
+    ...     dg.schema.validate(ds)
+    ... except SchemaError as error:
+    ...     print(error)
+    'views' has dims ('sample', 'day'); features are on (sample, time), attributes on (sample,). Mend: one variable \
+for each of 'day': ds['views'].to_dataset('day')
+    """
 
 
 class ConfigError(DgkitError, ValueError):
-    """A setting has a value that cannot work, alone or with the data it is used on."""
+    """A setting has a value that cannot work, alone or with the data it is used on.
+
+    Examples
+    --------
+    >>> import dgkit as dg
+    >>> try:
+    ...     dg.Config(steps=0)
+    ... except ConfigError as error:
+    ...     print(error)
+    steps=0 must be finite and at least 1.
+    """
 
 
 class DivergenceError(DgkitError, ArithmeticError):
@@ -22,6 +54,15 @@ class DivergenceError(DgkitError, ArithmeticError):
         The step in which it was noticed.
     state : dict or None
         The last good state, as `Trainer.state()` gives it, to resume from.
+
+    Examples
+    --------
+    >>> import dgkit as dg
+    >>> train = dg.simulate.web(30)
+    >>> trainer = dg.Trainer(train, dg.Config(steps=3, sample_len=84, batch_size=10))
+    >>> error = DivergenceError("the loss became NaN", step=1, state=trainer.state())
+    >>> dg.Trainer.resume(error.state, train, discriminator_lr=1e-4).step
+    0
     """
 
     def __init__(self, message: str, step: int = -1, state: dict | None = None):
@@ -31,4 +72,14 @@ class DivergenceError(DgkitError, ArithmeticError):
 
 
 class FileFormatError(DgkitError, ValueError):
-    """A file is not in the format dgkit reads, is damaged, or holds what must not be opened."""
+    """A file is not in the format dgkit reads, is damaged, or holds what must not be opened.
+
+    Examples
+    --------
+    >>> import dgkit as dg
+    >>> try:
+    ...     dg.load("nowhere.dgkit")
+    ... except FileFormatError:
+    ...     print("no such model")
+    no such model
+    """

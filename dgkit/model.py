@@ -37,6 +37,22 @@ class DoppelGANger:
     Notes
     -----
     Made by `dgkit.fit`, `Trainer.model` or `dgkit.load`. It holds the generator and both discriminators, on the CPU.
+
+    Examples
+    --------
+    >>> import dgkit as dg
+    >>> train = dg.simulate.web(30)
+    >>> model = dg.fit(train, dg.Config(steps=2, sample_len=84, batch_size=10), progress=False)
+    >>> model
+    <DoppelGANger: 2 steps, sample_len 84, auto_normalise True, auxiliary True, seed 0>
+    features views over 168 steps; attributes domain, access, agent
+    >>> model.sample(5, seed=1).views.shape
+    (5, 168)
+    >>> given = model.sample(3, attributes={"domain": "de.wikipedia.org", "access": "desktop", "agent": "spider"})
+    >>> given.domain.values.tolist()
+    ['de.wikipedia.org', 'de.wikipedia.org', 'de.wikipedia.org']
+    >>> model.discriminate(train).dims
+    ('sample',)
     """
 
     def __init__(self, encoder: Encoder, config: Config, history: xr.Dataset | None = None):
@@ -165,10 +181,31 @@ class DoppelGANger:
 def load(path: str | PathLike) -> DoppelGANger:
     """Read a model that `save` wrote.
 
+    Parameters
+    ----------
+    path : path
+        Of the file.
+
+    Returns
+    -------
+    DoppelGANger
+        On the CPU, with its history; for the same n and seed it samples what the saved one did.
+
     Raises
     ------
     FileFormatError
         No such file, or not a whole model file.
+
+    Examples
+    --------
+    >>> import dgkit as dg
+    >>> from tempfile import TemporaryDirectory
+    >>> model = dg.fit(dg.simulate.web(30), dg.Config(steps=2, sample_len=84, batch_size=10), progress=False)
+    >>> with TemporaryDirectory() as folder:
+    ...     model.save(f"{folder}/web.dgkit")
+    ...     again = load(f"{folder}/web.dgkit")
+    >>> again.sample(5, seed=1).identical(model.sample(5, seed=1))
+    True
     """
     tensors, plain = _files.read(path, "model")
     try:

@@ -32,14 +32,31 @@ _CENTRAL_99 = 2 * 2.5758  # width of a normal distribution's central 99 %, in st
 
 @dataclass(frozen=True)
 class Domain:
-    """One site of `web`: share of the pages, level (in units of `decades`), cycles (amplitude of ln views and peak)."""
+    """One site of `web`.
+
+    Parameters
+    ----------
+    share : float
+        Of the pages.
+    level : float
+        Of log10 views, in units of `decades`.
+    weekly, slow : float
+        Amplitudes of the cycles of ln views.
+    weekly_peak, slow_peak : float
+        Days after Monday; days after the first day.
+
+    Examples
+    --------
+    >>> round(sum(domain.share for domain in DOMAINS.values()), 9)
+    1.0
+    """
 
     share: float
     level: float
     weekly: float
-    weekly_peak: float  # days after Monday
+    weekly_peak: float
     slow: float
-    slow_peak: float  # days after the first day
+    slow_peak: float
 
 
 DOMAINS = {
@@ -254,15 +271,36 @@ def _faded_cosine(distance: np.ndarray, period: float, jitter: float) -> np.ndar
 
 @dataclass(frozen=True)
 class JobClass:
-    """One class of `cluster`: share of the jobs, mean CPU and memory asked for (of a machine), and their behaviour."""
+    """One class of `cluster`.
+
+    Parameters
+    ----------
+    share : float
+        Of the jobs.
+    cpu, memory : float
+        Mean of what is asked for, as a share of a machine.
+    long : float
+        Probability of a long job.
+    swing : float
+        Amplitude of the CPU demand's cycle of 10 steps.
+    leak : float
+        Probability that its memory leaks.
+    evict : float
+        Factor of the eviction hazard.
+
+    Examples
+    --------
+    >>> max(JOB_CLASSES, key=lambda name: JOB_CLASSES[name].cpu)
+    'large'
+    """
 
     share: float
     cpu: float
     memory: float
-    long: float  # probability of a long job
-    swing: float  # amplitude of the CPU demand's cycle of 10 steps
-    leak: float  # probability that its memory leaks
-    evict: float  # factor of the eviction hazard
+    long: float
+    swing: float
+    leak: float
+    evict: float
 
 
 JOB_CLASSES = {
@@ -541,7 +579,20 @@ def _job_shares(mix: Any) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Technology:
-    """One access technology of `broadband`: mean log10 bytes in six hours, and mean probability of loss in a step."""
+    """One access technology of `broadband`.
+
+    Parameters
+    ----------
+    level : float
+        Mean log10 bytes in six hours.
+    loss : float
+        Mean probability of loss in a step.
+
+    Examples
+    --------
+    >>> TECHNOLOGIES["Cable"].level
+    8.5
+    """
 
     level: float
     loss: float
@@ -549,7 +600,24 @@ class Technology:
 
 @dataclass(frozen=True)
 class Provider:
-    """One ISP of `broadband`: share of the homes, what it sells (shares), region it favours, shift of log10 bytes."""
+    """One ISP of `broadband`.
+
+    Parameters
+    ----------
+    share : float
+        Of the homes.
+    technologies : dict
+        What it sells, with shares.
+    region : str or None
+        That it favours.
+    level : float
+        Shift of log10 bytes.
+
+    Examples
+    --------
+    >>> round(sum(provider.share for provider in PROVIDERS.values()), 9)
+    1.0
+    """
 
     share: float
     technologies: dict[str, float]
@@ -729,7 +797,23 @@ def _state_weights(region: str | None) -> list[float]:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Write the shipped files: `python -m dgkit.simulate [--out data]`."""
+    """Write the shipped files: `python -m dgkit.simulate [--out data]`.
+
+    Parameters
+    ----------
+    arguments : list of str, optional
+        Of the command line; default this process' own.
+
+    Examples
+    --------
+    >>> try:  # doctest: +ELLIPSIS
+    ...     main(["--help"])
+    ... except SystemExit as end:
+    ...     print(end.code)
+    usage: python -m dgkit.simulate [-h] [--out OUT]
+    ...
+    0
+    """
     parser = argparse.ArgumentParser(prog="python -m dgkit.simulate", description="Write the simulated datasets.")
     parser.add_argument("--out", default="data", help="folder to write to (default: data)")
     folder = Path(parser.parse_args(arguments).out)

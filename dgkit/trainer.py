@@ -52,6 +52,16 @@ class StepRecord:
         Wall time of this step.
     epsilon : float
         Privacy spent so far; infinite in training without differential privacy.
+
+    Examples
+    --------
+    >>> import dgkit as dg
+    >>> trainer = dg.Trainer(dg.simulate.web(30), dg.Config(steps=2, sample_len=84, batch_size=10))
+    >>> record = next(trainer)
+    >>> record.step, record.epsilon
+    (1, inf)
+    >>> abs(record.discriminator_loss - (10 * record.penalty - record.wasserstein)) < 1e-3
+    True
     """
 
     step: int
@@ -434,6 +444,13 @@ def fit(
     Raises
     ------
     SchemaError, ConfigError, DivergenceError
+
+    Examples
+    --------
+    >>> import dgkit as dg
+    >>> model = fit(dg.simulate.web(30), dg.Config(steps=2, sample_len=84, batch_size=10), progress=False)
+    >>> model.history.sizes["step"], model.sample(4).sizes["sample"]
+    (2, 4)
     """
     trainer = Trainer(train, config)
     end = math.inf if seconds is None else time.perf_counter() + seconds

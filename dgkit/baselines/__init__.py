@@ -33,7 +33,18 @@ _MODULES: dict[str, ModuleType] = {
 
 
 def names() -> tuple[str, ...]:
-    """The baselines there are."""
+    """The baselines there are.
+
+    Returns
+    -------
+    tuple of str
+        In the order in which the chapters show them.
+
+    Examples
+    --------
+    >>> "hmm" in names()
+    True
+    """
     return tuple(_MODULES)
 
 
@@ -105,7 +116,22 @@ def training(
     auto_normalise: bool = False,
     **options: Any,
 ) -> Training:
-    """A training of a baseline, to be driven step by step; the arguments are those of `fit`.
+    """A training of a baseline, to be driven step by step.
+
+    Parameters
+    ----------
+    name, ds, seed, budget, steps, auto_normalise, **options
+        As in `fit`.
+
+    Returns
+    -------
+    Training
+        An iterator of the losses of each step; its `model` may be read at any time.
+
+    Raises
+    ------
+    ConfigError, SchemaError, DivergenceError
+        As in `fit`.
 
     Examples
     --------
@@ -130,10 +156,30 @@ def training(
 def load(path: str | PathLike) -> Baseline:
     """Read a baseline that `save` wrote.
 
+    Parameters
+    ----------
+    path : path
+        Of the file.
+
+    Returns
+    -------
+    Baseline
+
     Raises
     ------
     FileFormatError
         No such file, or not a whole file of a baseline.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> from dgkit.simulate import web
+    >>> model = fit("ar", web(30), steps=2)
+    >>> with TemporaryDirectory() as folder:
+    ...     model.save(f"{folder}/ar.dgkit")
+    ...     again = load(f"{folder}/ar.dgkit")
+    >>> again.sample(3, seed=1).identical(model.sample(3, seed=1))
+    True
     """
     tensors, plain = _files.read(path, "baseline")
     try:

@@ -68,6 +68,14 @@ class Baseline:
         The network's own, by which it is built again.
     history : Dataset, dims (step,)
         Losses of the training, by the names the model's file explains.
+
+    Examples
+    --------
+    >>> from dgkit.baselines import fit
+    >>> from dgkit.simulate import web
+    >>> model = fit("ar", web(30), steps=2)
+    >>> model.name, model.sample(3, seed=1).views.shape
+    ('ar', (3, 168))
     """
 
     name: str
@@ -118,6 +126,15 @@ class Training:
     ------
     SchemaError, ConfigError
         At construction; DivergenceError where a loss becomes NaN or infinite.
+
+    Examples
+    --------
+    >>> from dgkit.baselines import training
+    >>> from dgkit.simulate import web
+    >>> run = training("ar", web(30), steps=3)  # makes a Training
+    >>> losses = next(run)
+    >>> run.step, run.model.history.sizes["step"]
+    (1, 1)
     """
 
     def __init__(

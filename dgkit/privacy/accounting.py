@@ -89,6 +89,11 @@ def noise_for(
     sample_rate, steps, delta, releases, accountant
         As in `dgkit.privacy.epsilon`.
 
+    Returns
+    -------
+    float
+        In units of the clipping norm, for `DP(noise_multiplier=...)`.
+
     Raises
     ------
     ConfigError

@@ -21,11 +21,28 @@ from dgkit.networks import Discriminator
 
 
 class ClippedGradients(NamedTuple):
-    """What a private step needs, before the noise."""
+    """What a private step needs, before the noise.
 
-    total: list[Tensor]  # of each parameter, in the order of critic.parameters(): sum over samples of clipped gradients
-    norms: Tensor  # (N,), of each sample's whole gradient, before clipping
-    loss: CriticLoss  # means over the batch, not private
+    Parameters
+    ----------
+    total : list of Tensor
+        Of each parameter, in the order of `critic.parameters()`: the sum over samples of clipped gradients.
+    norms : Tensor, (N,)
+        Of each sample's whole gradient, before clipping.
+    loss : CriticLoss
+        Means over the batch; not private.
+
+    Examples
+    --------
+    >>> from dgkit.networks import Discriminator
+    >>> made = clipped_gradients(Discriminator(3, 8, 2), torch.rand(5, 3), torch.rand(5, 3), torch.rand(5, 1), 10, 1)
+    >>> [tuple(gradient.shape) for gradient in made.total][:2], made.norms.shape
+    ([(8, 3), (8,)], torch.Size([5]))
+    """
+
+    total: list[Tensor]
+    norms: Tensor
+    loss: CriticLoss
 
 
 @torch.no_grad()
@@ -36,6 +53,7 @@ def clipped_gradients(
 
     Parameters
     ----------
+    critic : Discriminator
     real, fake : Tensor, (N, inputs)
         N may be 0.
     alpha : Tensor, (N, 1)
@@ -45,10 +63,22 @@ def clipped_gradients(
     bound : float
         Clipping norm; infinite: none.
 
+    Returns
+    -------
+    ClippedGradients
+
     Source
     ------
     Abadi et al. 2016 (DP-SGD); norms of outer products after Goodfellow 2015, "Efficient per-example gradient
     computations", here with the penalty's second derivative written out.
+
+    Examples
+    --------
+    >>> from dgkit.networks import Discriminator
+    >>> critic, real, fake = Discriminator(3, 8, 2), torch.rand(5, 3), torch.rand(5, 3)
+    >>> made = clipped_gradients(critic, real, fake, torch.rand(5, 1), weight=10.0, bound=0.1)
+    >>> float(torch.cat([gradient.flatten() for gradient in made.total]).norm()) <= 5 * 0.1 + 1e-6
+    True
     """
     layers = cast(list[nn.Linear], list(critic.layers))
     weights = [layer.weight for layer in layers]
