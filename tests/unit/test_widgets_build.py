@@ -25,6 +25,7 @@ def example(name: str) -> Widget:
     arguments = {
         "DistributionPainter": (ds, "end_event"),
         "Explorer": (xr.Dataset({"error": (("seed", "lag"), np.ones((2, 3)))}),),
+        "PrivacyDial": (ds,),
         "SeriesBrowser": (ds,),
         "TrainingStudio": (ds,),
     }

@@ -4,8 +4,9 @@ Every widget is a plain Python object first: what a button does is a method, and
 """
 
 from dgkit_widgets.browser import SeriesBrowser
+from dgkit_widgets.dial import PrivacyDial
 from dgkit_widgets.explorer import Explorer
 from dgkit_widgets.painter import DistributionPainter
 from dgkit_widgets.studio import TrainingStudio
 
-__all__ = ["DistributionPainter", "Explorer", "SeriesBrowser", "TrainingStudio"]
+__all__ = ["DistributionPainter", "Explorer", "PrivacyDial", "SeriesBrowser", "TrainingStudio"]

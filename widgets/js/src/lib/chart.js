@@ -11,7 +11,8 @@ import { dashOf, onTheme, theme } from "./theme.js";
  * options: { title, x: { label, log, labels: texts for x = 0, 1, ... }, y: { label, log, range: [low, high], categories: what 0, 1, ... stand for, drawn in steps }, height = 180, sync: a string shared by
  * charts whose cursors move together }.
  * Returns { set, destroy, root }. `set({ x, series, range, xRange })`: range and xRange, optional, fix the axes' [low, high]; x ascending numbers, each series { name, y, real, band: [low, high] }
- * with null (or NaN) for gaps; `real: true` draws it in the text colour, `colour: k` fixes its place in the palette, `width` its stroke.
+ * with null (or NaN) for gaps; `real: true` draws it in the text colour, `colour: k` fixes its place in the palette, `width` its stroke, `mark: true` says of
+ * a line for comparison, such as a level, that its values need not be read out.
  */
 export function lineChart(container, options) {
   const { title, x: xAxis, y: yAxis, height = 180, sync } = options;
@@ -88,7 +89,7 @@ export function lineChart(container, options) {
     for (const one of shown?.series ?? []) {
       const place = one.colour ?? (one.real ? -1 : k++);
       const colour = one.real ? colours.fg : colours.palette[place % colours.palette.length];
-      const value = at === null ? "" : ` ${text(one.y[at])}` + (one.band ? ` (${short(one.band[0][at])} to ${short(one.band[1][at])})` : "");
+      const value = at === null || one.mark ? "" : ` ${text(one.y[at])}` + (one.band ? ` (${short(one.band[0][at])} to ${short(one.band[1][at])})` : "");
       const dash = one.real ? [] : dashOf(place);
       readout.append(h("span", { class: "dgkit-key" }, swatch(colour, dash), one.name + value));
       spoken.push(one.name + value);
@@ -141,7 +142,7 @@ export function swatch(colour, dash = []) {
 }
 
 function describe(title, xAxis, yAxis, { x, series }, text) {
-  const parts = series.map((one) => {
+  const parts = series.filter((one) => !one.mark).map((one) => {
     const values = Array.from(one.y).filter((v) => v !== null && Number.isFinite(v));
     if (!values.length) return `${one.name}: no values`;
     return `${one.name}: from ${text(values.reduce((a, b) => Math.min(a, b)))} to ${text(values.reduce((a, b) => Math.max(a, b)))}, last ${text(values.at(-1))}`;

@@ -1,0 +1,77 @@
+"""What an epsilon means, in numbers and in words: shared by the dial and the studio.
+
+A test of whether one sample was in the training data has, under (epsilon, delta)-differential privacy, rates that obey
+(1 - missed) <= e^epsilon false_alarms + delta, and the same with the two rates exchanged; both bounds below follow from
+these (Kairouz, Oh and Viswanath 2015). The names of the tiers are those of Ponomareva et al. 2023, "How to DP-fy ML".
+"""
+
+import math
+
+COVERS = (
+    "Covered: whether one sample was among the training data, however the trained networks and what they generate are "
+    "used."
+)
+NOT_COVERED = (
+    "Not covered: a user with several samples; the list of categories, and each variable's range unless it is given as "
+    "public bounds (valid_min and valid_max); the choice among several models by a measure on the data; the losses and "
+    "pictures shown while training; and all of it for whoever knows the seed."
+)
+
+
+def best_accuracy(epsilon: float, delta: float) -> float:
+    """Largest share of right answers that any membership attack can have, where half the candidates are members.
+
+    Examples
+    --------
+    >>> best_accuracy(0.0, 0.0), round(best_accuracy(1.0, 1e-5), 3)
+    (0.5, 0.731)
+    """
+    outside = math.exp(-epsilon)
+    return (1 + delta * outside) / (1 + outside)
+
+
+def best_detection(epsilon: float, delta: float, false_alarms: float = 0.01) -> float:
+    """Largest share of the members that any membership attack can find at a rate of false alarms.
+
+    Examples
+    --------
+    >>> best_detection(0.0, 0.0), round(best_detection(1.0, 1e-5), 3)
+    (0.01, 0.027)
+    """
+    outside = math.exp(-epsilon)
+    few = false_alarms / outside + delta if outside else math.inf
+    return min(few, 1 - (1 - delta - false_alarms) * outside, 1.0)
+
+
+def number(value: float) -> str:
+    """A positive number as people read it: 0.031, 1.45, 140, 1.2e+06."""
+    return "∞" if value == math.inf else f"{value:.3g}"
+
+
+def tier(epsilon: float) -> str:
+    """What an epsilon is usually called."""
+    if epsilon == math.inf:
+        return "no guarantee"
+    return "strong guarantee" if epsilon <= 1 else "reasonable guarantee" if epsilon <= 10 else "weak to no guarantee"
+
+
+def in_words(epsilon: float, delta: float) -> list[str]:
+    """What (epsilon, delta) promises, a sentence each."""
+    if epsilon == math.inf:
+        return ["Without noise nothing is promised: an attack may find every member."]
+    power = epsilon / math.log(10)
+    factor = number(math.exp(epsilon)) if power < 6 else f"10 to the power of {power:.3g}"
+    accuracy, found = best_accuracy(epsilon, delta), best_detection(epsilon, delta)
+    return [
+        f"Odds: any outcome is at most {factor} times (e to the epsilon) as likely with a sample as without it, apart "
+        f"from a probability of delta = {delta:g}.",
+        f"So any attack that tells members from others is right in at most {percent(accuracy)} of the cases, where "
+        f"guessing is right in 50 %; with 1 % of false alarms it finds at most {percent(found)} of the members.",
+    ]
+
+
+def percent(share: float) -> str:
+    """As 73.1 %, upwards; with as many digits, up to four, as keep it from looking like 100 % while it is less."""
+    power = min(4, max(1, math.ceil(-math.log10(min(share, 1 - share))) - 1)) if 0 < share < 1 else 0
+    shown = math.ceil(round(100 * share * 10**power, 6)) / 10**power
+    return f"{shown:g} %"
