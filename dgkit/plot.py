@@ -401,11 +401,13 @@ def against(
         if ticks:
             axis.set_xticks(ticks, [f"{value:g}" if numbers else str(value) for value in across])
             axis.xaxis.set_minor_locator(NullLocator())
+            if not numbers and any(len(f"{a}{b}") > 165 / len(place) for a, b in itertools.pairwise(across)):
+                axis.tick_params(axis="x", labelrotation=20)  # or they run into each other
         unit = values[x].attrs.get("units")
         name = values[x].attrs.get("long_name", x)
         axis.set(xlabel=f"{name} ({unit})" if unit else str(name), ylabel=_unit(values))
         if not numbers:
-            axis.margins(x=0.2)
+            axis.set_xlim(-0.5, len(place) - 0.5)
         if len(curves) > 1 or reference:
             _legend(axis, dict.fromkeys([*curves, *(reference or {})]))
     return figure
@@ -424,10 +426,21 @@ def histogram(numbers: Mapping[str, Any], *, bins: int = 30, log: bool = False) 
     log : bool
         A logarithmic horizontal axis, with bins of equal width on it; values at or below 0 are left out.
 
+    Returns
+    -------
+    Figure
+
     Raises
     ------
     ConfigError
         No set, or one without a value to show.
+
+    Examples
+    --------
+    >>> from dgkit.simulate import web
+    >>> figure = histogram({"real": metrics.mid_range(web(100).views)}, log=True)
+    >>> figure.axes[0].get_xscale()
+    'log'
     """
     flat = {name: np.asarray(values, np.float64).ravel() for name, values in numbers.items()}
     flat = {name: values[np.isfinite(values) & ((values > 0) | (not log))] for name, values in flat.items()}

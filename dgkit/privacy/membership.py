@@ -282,6 +282,13 @@ def estimates(
     scores : array, (2N,)
         Higher: taken for a member. Ties are broken by chance, that is, count by their expectation.
     is_member : array of bool, (2N,)
+    resamples, seed : int
+        Of the bootstrap.
+
+    Returns
+    -------
+    tuple of Estimate
+        As `MembershipAttack` has them.
 
     Examples
     --------
