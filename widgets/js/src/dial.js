@@ -134,16 +134,16 @@ function render({ model, el }) {
   const now = h("div", { class: "dgd-now" }, h("div", { class: "dgd-big" }, h("small", {}, "epsilon "), big, tier), head, extra, words, attack,
     h("div", { class: "dgd-guarantee" }, h("p", {}, covers), h("p", {}, not)));
 
-  const chartPlace = h("div"), recordPlace = h("div"), compared = h("div", { class: "dgkit-hint" }), seriesPlace = h("div");
+  const chartPlace = h("div", { class: "dgd-growth" }), recordPlace = h("div"), compared = h("div", { class: "dgkit-hint" }), seriesPlace = h("div");
   const chart = lineChart(chartPlace, { title: "How epsilon grows while training goes on (RDP)", x: { label: "epochs" }, y: { label: "epsilon (1)", log: true }, height: 240 });
   cleanups.push(chart.destroy);
   let recordChart = null, recordKind = "", series = null;
   body.append(
     h("div", { class: "dgd-columns" },
-      h("div", { class: "dgd-side" }, h("div", { class: "dgd-sliders" }, ...made(["slide"])), target, h("div", { class: "dgkit-row" }, undo, reset),
-        h("div", { class: "dgd-numbers" }, ...made(["number", "choice"]))),
-      h("div", { class: "dgd-side" }, now)),
-    h("div", { class: "dgd-columns dgd-charts" }, chartPlace, h("div", {}, recordPlace, compared, seriesPlace)),
+      h("div", { class: "dgd-side" },
+        h("div", {}, h("div", { class: "dgd-sliders" }, ...made(["slide"])), target, h("div", { class: "dgkit-row" }, undo, reset), h("div", { class: "dgd-numbers" }, ...made(["number", "choice"]))),
+        chartPlace),
+      h("div", { class: "dgd-side" }, now, h("div", {}, recordPlace, compared, seriesPlace))),
   );
 
   // ---- drawing

@@ -11,8 +11,8 @@ import { dashOf, onTheme, theme } from "./theme.js";
  * options: { title, x: { label, log, labels: texts for x = 0, 1, ... }, y: { label, log, range: [low, high], categories: what 0, 1, ... stand for, drawn in steps }, height = 180, sync: a string shared by
  * charts whose cursors move together }.
  * Returns { set, destroy, root }. `set({ x, series, range, xRange })`: range and xRange, optional, fix the axes' [low, high]; x ascending numbers, each series { name, y, real, band: [low, high] }
- * with null (or NaN) for gaps; `real: true` draws it in the text colour, `colour: k` fixes its place in the palette, `width` its stroke, `mark: true` says of
- * a line for comparison, such as a level, that its values need not be read out.
+ * with null (or NaN) for gaps; `real: true` draws it in the text colour, `colour: k` fixes its place in the palette, `width` its stroke, `points: true` shows
+ * its points (a dot in the legend), `mark: true` says of a line for comparison, such as a level, that its values need not be read out.
  */
 export function lineChart(container, options) {
   const { title, x: xAxis, y: yAxis, height = 180, sync } = options;
@@ -91,7 +91,7 @@ export function lineChart(container, options) {
       const colour = one.real ? colours.fg : colours.palette[place % colours.palette.length];
       const value = at === null || one.mark ? "" : ` ${text(one.y[at])}` + (one.band ? ` (${short(one.band[0][at])} to ${short(one.band[1][at])})` : "");
       const dash = one.real ? [] : dashOf(place);
-      readout.append(h("span", { class: "dgkit-key" }, swatch(colour, dash), one.name + value));
+      readout.append(h("span", { class: "dgkit-key" }, one.points ? dot(colour) : swatch(colour, dash), one.name + value));
       spoken.push(one.name + value);
     }
     if (focused && at !== null) summary.textContent = `${xAxis.label} ${xText(shown.x[at])}: ${spoken.join(", ")}`;
@@ -139,6 +139,11 @@ export function swatch(colour, dash = []) {
     line.setAttribute(name, value);
   svg.append(line);
   return svg;
+}
+
+/** The same for a series of single points. */
+function dot(colour) {
+  return h("span", { class: "dgkit-dot", style: `background: ${colour}`, "aria-hidden": "true" });
 }
 
 function describe(title, xAxis, yAxis, { x, series }, text) {
