@@ -13,8 +13,9 @@ The model cannot generate attributes: the paper speaks of static features, its c
 training data as they occur together (`Empirical`), whatever the series: so series and attributes are independent.
 
 Changed: one GRU layer in each network in place of three (two in the supervisor), for one CPU thread; the activation of
-each feature's kind at the recovery; where lengths vary they come from generation flags, as DoppelGANger's, and no
-step past a series' own end counts. Left out: batch sizes other than 100 (128 there).
+each feature's kind at the recovery; one batch serves a whole joint step; errors enter as root mean squares everywhere;
+batches of 100 in place of 128; where lengths vary they come from generation flags, as DoppelGANger's, and no
+step past a series' own end counts.
 
 Letters for shapes: N samples in the batch, T steps, F feature width with the two flags, H latent width, z noise width.
 """
