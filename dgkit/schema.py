@@ -11,7 +11,7 @@ Read from a variable's attrs: `units`, `long_name`, `categories` (their order), 
 
 import html
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from itertools import pairwise
 from typing import Any
@@ -144,7 +144,6 @@ def validate(ds: xr.Dataset, *, training: bool = True) -> Schema:
             names = ", ".join(map(repr, ds.data_vars))
             raise SchemaError(f"dim {dim!r} has size 0, so {names} hold nothing. Select at least one {dim}.")
     length = lengths(ds)
-    valid = xr.DataArray(np.arange(sizes["time"]) < length[:, None], dims=("sample", "time"))
     features: list[Variable] = []
     attributes: list[Variable] = []
     for name, da in ds.data_vars.items():
@@ -159,7 +158,7 @@ def validate(ds: xr.Dataset, *, training: bool = True) -> Schema:
             )
         if da.dtype.kind == "b" and role == "feature":
             raise SchemaError(f"feature {name!r} is boolean. Mend: ds[{name!r}] = ds[{name!r}].astype(float)")
-        (_check_feature(name, da, valid, length) if role == "feature" else _check_attribute(name, da))
+        (_check_feature(name, da, length) if role == "feature" else _check_attribute(name, da))
         categories = _categories(name, role, da)
         if training and role == "attribute" and sizes["sample"] > 1:
             _check_learnable(name, da, categories)
@@ -211,33 +210,58 @@ def _check_dims(name, da: xr.DataArray) -> None:
     )
 
 
-def _check_feature(name, da: xr.DataArray, valid: xr.DataArray, length: np.ndarray) -> None:
+def _check_feature(name, da: xr.DataArray, length: np.ndarray) -> None:
     if da.dtype.kind in "iu":
         return
-    if da.dtype.kind == "U":
-        missing, what = da == "", "empty strings"
-    else:
-        mend = f"ds[{name!r}] = ds[{name!r}].where(np.isfinite(ds[{name!r}])), then fill or drop"
-        _refuse(abs(da) == np.inf, f"feature {name!r} is infinite", mend)
-        missing, what = da.isnull(), "NaN"
-    inner = (missing & valid).sum("time").values
-    if inner.any():
-        i = int(np.flatnonzero(inner)[0])
-        step = int(np.flatnonzero((missing & valid).isel(sample=i).values)[0])
-        if inner[i] == length[i]:
+    steps = xr.DataArray(length, dims="sample")
+    if da.chunks is not None:
+        da = da.chunk(time=-1)
+        steps = steps.chunk(sample=da.chunksizes["sample"])
+    counts = xr.apply_ufunc(
+        lambda rows, ends: np.stack([fault.sum(-1) for fault in _faults(rows, ends)], -1),
+        da,
+        steps,
+        input_core_dims=[["time"], []],
+        output_core_dims=[["fault"]],
+        dask="parallelized",
+        output_dtypes=[np.int64],
+        dask_gufunc_kwargs={"output_sizes": {"fault": 3}},
+    ).values  # (N, 3)
+    for fault, count in enumerate(counts.sum(0)):
+        if not count:
+            continue
+        found = counts[:, fault]
+        i = int(np.flatnonzero(found)[0])
+        step = int(np.flatnonzero(_faults(da.isel(sample=i).values, length[i])[fault])[0])
+        what = "empty strings" if da.dtype.kind == "U" else "NaN"
+        if fault == 0:
             raise SchemaError(
-                f"feature {name!r} is {what} throughout sample {i} ({int((inner == length).sum())} such samples). "
+                f"feature {name!r} is infinite at sample {i}, step {step} ({count} such values). "
+                f"Mend: ds[{name!r}] = ds[{name!r}].where(np.isfinite(ds[{name!r}])), then fill or drop"
+            )
+        if fault == 1 and found[i] == length[i]:
+            raise SchemaError(
+                f"feature {name!r} is {what} throughout sample {i} ({int((found == length).sum())} such samples). "
                 f"Mend: ds = ds.isel(sample=[i for i in range({len(length)}) if i != {i}])"
             )
+        if fault == 1:
+            raise SchemaError(
+                f"feature {name!r} has {found[i]} {what} before the end of sample {i} (length {length[i]}), the first "
+                f"at step {step}. Mend: ds[{name!r}] = ds[{name!r}].interpolate_na('time'), or shorten `length`."
+            )
         raise SchemaError(
-            f"feature {name!r} has {inner[i]} {what} before the end of sample {i} (length {length[i]}), the first at "
-            f"step {step}. Mend: ds[{name!r}] = ds[{name!r}].interpolate_na('time'), or shorten `length`."
+            f"feature {name!r} has values past the `length` of its series at sample {i}, step {step} ({count} such "
+            f"values). Mend: ds[{name!r}] = "
+            f"ds[{name!r}].where(xr.DataArray(np.arange(ds.sizes['time']), dims='time') < ds.length)"
         )
-    _refuse(
-        ~missing & ~valid,
-        f"feature {name!r} has values past the `length` of its series",
-        f"ds[{name!r}] = ds[{name!r}].where(xr.DataArray(np.arange(ds.sizes['time']), dims='time') < ds.length)",
-    )
+
+
+def _faults(rows: np.ndarray, length: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Which values, (..., T), are infinite, missing before the end, or not missing after it; `length` is (...,)."""
+    missing = rows == "" if rows.dtype.kind == "U" else np.isnan(rows)
+    infinite = np.isinf(rows) if rows.dtype.kind == "f" else np.zeros(rows.shape, bool)
+    valid = np.arange(rows.shape[-1]) < np.asarray(length)[..., None]
+    return infinite, missing & valid, ~missing & ~valid
 
 
 def _check_attribute(name, da: xr.DataArray) -> None:
@@ -250,15 +274,10 @@ def _check_attribute(name, da: xr.DataArray) -> None:
 
 
 def _refuse(mask: xr.DataArray, what: str, mend: str) -> None:
-    """SchemaError saying where `mask` is first true, if it is anywhere."""
-    count = int(mask.sum())
-    if count:
-        samples = mask.any([dim for dim in mask.dims if dim != "sample"]).values
-        i = int(np.flatnonzero(samples)[0])
-        where = f"sample {i}"
-        if mask.ndim == 2:
-            where += f", step {int(np.flatnonzero(mask.isel(sample=i).values)[0])}"
-        raise SchemaError(f"{what} at {where} ({count} such values). Mend: {mend}")
+    """SchemaError saying where `mask`, on (sample,), is first true, if it is anywhere."""
+    where = np.flatnonzero(mask.values)
+    if len(where):
+        raise SchemaError(f"{what} at sample {where[0]} ({len(where)} such values). Mend: {mend}")
 
 
 def _check_learnable(name, da: xr.DataArray, categories: tuple) -> None:
@@ -295,12 +314,15 @@ def _categories(name, role: str, da: xr.DataArray) -> tuple:
 
 
 def _unique(da: xr.DataArray) -> np.ndarray:
-    """Sorted distinct values, block by block for a dask-backed array."""
-    if da.chunks is None:
-        return np.unique(da.values)
-    edges = np.cumsum([0, *da.chunks[0]])
-    blocks = (da.isel({da.dims[0]: slice(*ends)}) for ends in pairwise(edges))
-    return np.unique(np.concatenate([np.unique(block.values) for block in blocks]))
+    """Sorted distinct values."""
+    return np.unique(np.concatenate([np.unique(block) for block in _blocks(da)]))
+
+
+def _blocks(da: xr.DataArray) -> Iterator[np.ndarray]:
+    """The values, of a dask-backed array one chunk of samples after the other."""
+    edges = [0, da.shape[0]] if da.chunks is None else np.cumsum([0, *da.chunks[0]])
+    for start, stop in pairwise(edges):
+        yield da.isel({da.dims[0]: slice(start, stop)}).values
 
 
 def _time_coordinate(ds: xr.Dataset) -> tuple | None:
@@ -361,7 +383,9 @@ def describe(ds: xr.Dataset) -> Description:
         if variable.kind == "continuous":
             holds = f"{float(da.min()):.4g} to {float(da.max()):.4g}, mean {float(da.mean()):.4g}"
         else:
-            values, counts = np.unique(da.values[da.values != ""], return_counts=True)
+            parts = [np.unique(block[block != ""], return_counts=True) for block in _blocks(da)]
+            values, at = np.unique(np.concatenate([part[0] for part in parts]), return_inverse=True)
+            counts = np.bincount(at, np.concatenate([part[1] for part in parts]))
             order = np.argsort(-counts, kind="stable")[:6]
             shares = (f"{values[k]} {counts[k] / counts.sum():.0%}" for k in order)
             holds = f"{len(variable.categories)} categories: {', '.join(shares)}" + (", ..." if len(values) > 6 else "")

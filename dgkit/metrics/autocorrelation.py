@@ -84,20 +84,39 @@ def autocorrelation(
             kwargs={"kind": kind, "lags": most, "label": label},
         )
     else:
-        parts = over_chunks(lambda block: _sums(block, kind, most, label), series)
-        totals, counts = (np.sum(part, axis=0) for part in zip(*parts, strict=True))
-        if not counts.any():
-            found = (
+        parts = over_chunks(lambda block, start: block_sums(block, kind, most, label), series)
+        found = mean_curve(parts, kind, trim=lags is None)
+        if found is None:
+            why = (
                 "is constant in every series" if kind == "standard" else "has fewer than 3 valid steps in every series"
             )
-            raise SchemaError(f"{label} {found}: there is no autocorrelation.")
-        if lags is None:
-            most = int(np.flatnonzero(counts)[-1]) + 1
-        totals, counts = totals[:most], counts[:most]
-        taking_part = ("lag", counts.astype(np.int64), {"long_name": "series taking part", "units": "1"})
-        result = xr.DataArray(totals / np.where(counts, counts, np.nan), dims="lag", coords={"series": taking_part})
-    result = result.assign_coords(lag=("lag", np.arange(1, most + 1), {"long_name": "lag", "units": "steps"}))
-    return result.rename("autocorrelation").assign_attrs(long_name=DEFINITIONS[kind], units="1", kind=kind)
+            raise SchemaError(f"{label} {why}: there is no autocorrelation.")
+        return found
+    return _labelled(result, kind)
+
+
+def mean_curve(parts: list[tuple[np.ndarray, np.ndarray]], kind: str, *, trim: bool) -> xr.DataArray | None:
+    """The mean curve of what `block_sums` gave for each block, as `autocorrelation` returns it; None if there is none.
+
+    `trim` leaves out the lags beyond the last that any series takes part in.
+    """
+    totals, counts = (np.sum(part, axis=0) for part in zip(*parts, strict=True))
+    if not counts.any():
+        return None
+    most = int(np.flatnonzero(counts)[-1]) + 1 if trim else counts.size
+    totals, counts = totals[:most], counts[:most]
+    taking_part = ("lag", counts.astype(np.int64), {"long_name": "series taking part", "units": "1"})
+    mean = totals / np.where(counts, counts, np.nan)
+    return _labelled(xr.DataArray(mean, dims="lag", coords={"series": taking_part}), kind)
+
+
+def _labelled(curves: xr.DataArray, kind: str) -> xr.DataArray:
+    lags = ("lag", np.arange(1, curves.sizes["lag"] + 1), {"long_name": "lag", "units": "steps"})
+    return (
+        curves.assign_coords(lag=lags)
+        .rename("autocorrelation")
+        .assign_attrs(long_name=DEFINITIONS[kind], units="1", kind=kind)
+    )
 
 
 def autocorrelation_mse(
@@ -163,7 +182,7 @@ def _rows(block: np.ndarray, label: str) -> tuple[np.ndarray, np.ndarray]:
     return rows, lengths
 
 
-def _sums(block: np.ndarray, kind: str, lags: int, label: str) -> tuple[np.ndarray, np.ndarray]:
+def block_sums(block: np.ndarray, kind: str, lags: int, label: str) -> tuple[np.ndarray, np.ndarray]:
     """Sum over the rows of a block, and number of rows, at each lag."""
     rows, lengths = _rows(block, label)
     parts = kernels.over_rows(

@@ -26,6 +26,7 @@ from dgkit.metrics.inputs import (
 )
 from dgkit.schema import lengths
 
+TEXT_AT_ONCE = 500_000  # labels counted at once: as Python objects they take ten times their memory
 RADIX_FROM = 500_000  # values; below, np.sort is fast enough not to compile a sort for
 STATISTICS = ("value", "total", "mid_range", "half_range")
 
@@ -36,7 +37,7 @@ def ecdf(values: xr.DataArray | np.ndarray, *, points: int | None = None) -> xr.
     Parameters
     ----------
     values : DataArray or array
-        Any shape and unit; NaN is ignored.
+        Any shape and unit; NaN is ignored. Of a large dask-backed one, samples are drawn as `wasserstein` does.
     points : int, optional
         Keep about this many points, evenly spaced in probability (for plots of very many values). Default: every
         distinct value.
@@ -135,7 +136,7 @@ def kolmogorov_smirnov(a: xr.DataArray | np.ndarray, b: xr.DataArray | np.ndarra
     Parameters
     ----------
     a, b : DataArray or array
-        Any shape, same unit; NaN is ignored.
+        Any shape, same unit; NaN is ignored. Of large dask-backed ones, samples are drawn as `wasserstein` does.
 
     Returns
     -------
@@ -182,7 +183,12 @@ def jensen_shannon(a: xr.DataArray | np.ndarray, b: xr.DataArray | np.ndarray) -
     1.0
     """
     check_same_dims(a, b)
-    counts = pd.concat([_category_counts(a, "a"), _category_counts(b, "b")], axis=1).fillna(0).to_numpy()
+    return divergence(_category_counts(a, "a"), _category_counts(b, "b"))
+
+
+def divergence(a: pd.Series, b: pd.Series) -> float:
+    """`jensen_shannon` of two sets of which is known how often each category occurs."""
+    counts = pd.concat([a, b], axis=1).fillna(0).to_numpy()
     p, q = counts.T / counts.sum(axis=0)[:, None]
     mean = (p + q) / 2
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -199,14 +205,20 @@ def _category_counts(labels: xr.DataArray | np.ndarray, role: str) -> pd.Series:
             f"{label} holds floats, not categories. Compare them with wasserstein(a, b), "
             "or cut them into classes with pandas.cut."
         )
-    parts = over_chunks(
-        lambda block: pd.Series(np.asarray(block).ravel().astype(object)).map(str).value_counts(), array
-    )
+    parts = over_chunks(lambda block, start: _text_counts(block), array)
     counts = pd.concat(parts).groupby(level=0).sum()
     counts = counts.drop("", errors="ignore")
     if counts.empty:
         raise SchemaError(f"{label} holds no category: it is empty.")
     return counts
+
+
+def _text_counts(block: np.ndarray) -> pd.Series:
+    flat = np.asarray(block).ravel()
+    pieces = (flat[at : at + TEXT_AT_ONCE].astype(object) for at in range(0, max(flat.size, 1), TEXT_AT_ONCE))
+    return (
+        pd.concat([pd.Series(piece, dtype=object).map(str).value_counts() for piece in pieces]).groupby(level=0).sum()
+    )
 
 
 def mid_range(series: xr.DataArray) -> xr.DataArray:
@@ -254,10 +266,16 @@ def half_range(series: xr.DataArray) -> xr.DataArray:
 
 def _range_statistic(series: xr.DataArray, sign: int, long_name: str) -> xr.DataArray:
     series = as_series(series)
-    series = series if series.dtype.kind == "f" else series.astype(np.float64)
-    result = series.max("time") / 2 + sign * series.min("time") / 2
+    high, low = highest_and_lowest(series)
+    result = high / 2 + sign * low / 2
     units = {"units": series.attrs["units"]} if "units" in series.attrs else {}
     return result.rename(long_name.replace("-", "_")).assign_attrs(long_name=long_name, **units)
+
+
+def highest_and_lowest(series: xr.DataArray) -> tuple[xr.DataArray, xr.DataArray]:
+    """Of each series, (sample,); NaN for one without a valid step."""
+    series = series if series.dtype.kind == "f" else series.astype(np.float64)
+    return series.max("time"), series.min("time")
 
 
 def conditional_distances(
@@ -333,9 +351,12 @@ def conditional_distances(
 
 
 def _statistic(series: xr.DataArray, statistic: str) -> xr.DataArray:
+    """What is compared; one number a series is computed here, once for all attribute values."""
+    if statistic == "value":
+        return series
     if statistic == "total":
-        return series.sum("time", min_count=1)
-    return {"value": lambda s: s, "mid_range": mid_range, "half_range": half_range}[statistic](series)
+        return series.sum("time", min_count=1).compute()
+    return {"mid_range": mid_range, "half_range": half_range}[statistic](series).compute()
 
 
 def is_series(variable: xr.DataArray) -> bool:
@@ -362,7 +383,8 @@ def range_coverage(
     Parameters
     ----------
     real, generated : DataArray or array
-        Values in the same unit, any shape; NaN is ignored.
+        Values in the same unit, any shape; NaN is ignored. Of large dask-backed ones, samples are drawn as
+        `wasserstein` does.
     scale : {"linear", "log"}
         "log": ranges are measured in decades (zeros as in `wasserstein`).
     tail : float
@@ -426,27 +448,35 @@ def distinct_modes(real: xr.DataArray, generated: xr.DataArray) -> xr.DataArray:
     points = []
     for series, role in ((real, "real"), (generated, "generated")):
         series = as_series(series, role)
-        both = np.column_stack([mid_range(series).values, half_range(series).values]).astype(np.float64)
+        ranges = xr.Dataset({"mid": mid_range(series), "half": half_range(series)}).compute()  # one reading for both
+        both = np.column_stack([ranges.mid.values, ranges.half.values]).astype(np.float64)
         both = both[~np.isnan(both).any(axis=1)]
         if len(both) == 0:
             raise SchemaError(f"{name_of(series, role)} has no series with a valid step.")
         points.append(both)
-    size = min(map(len, points))
+    return xr.DataArray(
+        list(count_modes(*points)),
+        coords={"source": ["real", "generated"]},
+        dims="source",
+        name="distinct_modes",
+        attrs={"long_name": "distinct modes", "units": "1"},
+    )
+
+
+def count_modes(real: np.ndarray, generated: np.ndarray) -> tuple[int, int]:
+    """`distinct_modes` of points (mid-range, half-range), (N, 2)."""
+    size = min(len(real), len(generated))
     random = np.random.default_rng(0)
-    points = [both if len(both) == size else both[random.choice(len(both), size, replace=False)] for both in points]
+    points = [
+        both if len(both) == size else both[random.choice(len(both), size, replace=False)] for both in (real, generated)
+    ]
     classes = int(np.clip(np.sqrt(size / 8), 2, 10))
     edges = np.quantile(points[0], np.arange(1, classes) / classes, axis=0)  # (classes - 1, 2)
     cells = [
         np.searchsorted(edges[:, 0], both[:, 0]) * classes + np.searchsorted(edges[:, 1], both[:, 1]) for both in points
     ]
     modes = np.unique(cells[0])
-    return xr.DataArray(
-        [modes.size, np.intersect1d(modes, cells[1]).size],
-        coords={"source": ["real", "generated"]},
-        dims="source",
-        name="distinct_modes",
-        attrs={"long_name": "distinct modes", "units": "1"},
-    )
+    return modes.size, np.intersect1d(modes, cells[1]).size
 
 
 def cross_correlation(x: xr.DataArray, y: xr.DataArray) -> xr.DataArray:

@@ -43,11 +43,8 @@ def flat_values(values: object, role: str = "values") -> np.ndarray:
     that many.
     """
     label = name_of(values, role)
-    if isinstance(values, xr.DataArray) and values.chunks is not None and values.size > MOST_VALUES:
-        first = values.dims[0]
-        kept = max(1, values.sizes[first] * MOST_VALUES // values.size)
-        drawn = np.random.default_rng(0).choice(values.sizes[first], kept, replace=False)
-        values = values.isel({first: np.sort(drawn)})
+    if isinstance(values, xr.DataArray) and (drawn := drawn_samples(values)) is not None:
+        values = values.isel({values.dims[0]: drawn})
     flat = np.asarray(values).ravel()
     _check_numeric(flat, label)
     if flat.dtype not in (np.float32, np.float64):
@@ -59,6 +56,15 @@ def flat_values(values: object, role: str = "values") -> np.ndarray:
     if np.isinf(flat[flat.argmax()]) or np.isinf(flat[flat.argmin()]):
         raise SchemaError(f"{label} holds infinite values. Replace them, e.g. with .where(np.isfinite(x)).")
     return flat
+
+
+def drawn_samples(values: xr.DataArray) -> np.ndarray | None:
+    """Which samples a sorting metric takes of a dask-backed array of over `MOST_VALUES` values; None: all of them."""
+    if values.chunks is None or values.size <= MOST_VALUES:
+        return None
+    count = values.shape[0]
+    kept = max(1, count * MOST_VALUES // values.size)
+    return np.sort(np.random.default_rng(0).choice(count, kept, replace=False))
 
 
 def flat_pair(a: object, b: object, roles: tuple[str, str] = ("a", "b")) -> tuple[np.ndarray, np.ndarray]:
@@ -96,13 +102,19 @@ def on_scale(a: np.ndarray, b: np.ndarray, scale: str) -> tuple[np.ndarray, np.n
 
 
 def over_chunks(function: Callable, array: xr.DataArray) -> list:
-    """``function(block)`` of the values: once, or for each chunk of samples where dask-backed, to bound memory."""
+    """``function(block, start)`` of the values and the position of their first sample: once, or chunk by chunk.
+
+    Of a dask-backed array as many chunks of samples are in memory as dask has workers, whatever the array's size.
+    """
     if array.chunks is None:
-        return [function(array.values)]
+        return [function(array.values, 0)]
     import dask
 
-    blocks = array.chunk({dim: -1 for dim in array.dims if dim != "sample"}).data.to_delayed().ravel()
-    return list(dask.compute(*(dask.delayed(function)(block) for block in blocks)))
+    array = array.chunk({dim: -1 for dim in array.dims if dim != "sample"})
+    starts = np.cumsum([0, *array.chunksizes.get("sample", ())]).tolist()
+    blocks = array.data.to_delayed().ravel()
+    calls = [dask.delayed(function)(block, start) for block, start in zip(blocks, starts, strict=False)]
+    return list(dask.compute(*calls))
 
 
 def name_of(values: object, role: str) -> str:

@@ -5,30 +5,35 @@ out: privacy and downstream tasks, which have their own modules, and any single 
 depends on the use.
 """
 
+from dataclasses import dataclass
 from html import escape
 from itertools import combinations
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 
 from dgkit.errors import SchemaError
-from dgkit.metrics.autocorrelation import autocorrelation, curve_mse
+from dgkit.metrics.autocorrelation import block_sums, curve_mse, mean_curve
 from dgkit.metrics.distributions import (
+    count_modes,
     cross_correlation,
-    distinct_modes,
-    half_range,
+    divergence,
+    highest_and_lowest,
     jensen_shannon,
-    mid_range,
     nearest_neighbours,
     range_coverage,
     valid_feature,
     wasserstein,
 )
-from dgkit.metrics.inputs import flat_values
+from dgkit.metrics.inputs import as_series, drawn_samples, flat_values, name_of, over_chunks
 from dgkit.schema import Schema, lengths, validate
 
 NEIGHBOUR_SAMPLES = 500  # of each set, for the distances to nearest neighbours
 FEWEST_FOR_MODES = 16  # of each set; below, a count of kinds says nothing
+_NO_CURVE = xr.DataArray(  # one NaN where no series has three steps (a generator may end all at once)
+    [np.nan], coords={"lag": [1], "series": ("lag", [0])}, dims="lag", name="autocorrelation"
+)
 DECADES = 2.0  # positive values that span more are compared on a log scale too
 
 HOW_TO_READ = {
@@ -140,7 +145,7 @@ def evaluate(real: xr.Dataset, generated: xr.Dataset) -> Report:
     ----------
     real, generated : Dataset
         As `dgkit.schema` describes it, of the same features and attributes; the numbers of samples may differ (one
-        generated sample is enough). Either may be dask-backed.
+        generated sample is enough). Either may be dask-backed and larger than memory: see Notes.
 
     Returns
     -------
@@ -162,6 +167,16 @@ def evaluate(real: xr.Dataset, generated: xr.Dataset) -> Report:
     SchemaError
         Either is not a dataset as `dgkit.schema` describes it, a variable of one is missing in the other or of another
         kind, or the steps differ.
+
+    Notes
+    -----
+    Of dask-backed data as many chunks of samples are in memory as dask has workers, each about three times over, and
+    some numbers for each sample: chunks of 10 to 50 MB along `sample` do well. Autocorrelations, mid-ranges,
+    half-ranges, modes, categories, attributes, lengths and correlations are of all samples. Where a feature has over 4
+    million values, `value_wasserstein` and `range_coverage` are of that many, in whole samples drawn at random (seed
+    0); the distance of two such draws of the same data is about 0.002 of their spread if samples are alike, and grows
+    with the differences among them, as 1 / sqrt(samples drawn). `nearest_neighbour_ratio` is of up to 500 samples of
+    each set in any case (seed 0).
 
     See Also
     --------
@@ -232,30 +247,61 @@ def _labelled(values: list[float], dim: str, names: list, units: str | list[str]
     return xr.DataArray(values, coords={dim: names, f"{dim}_units": (dim, units)}, dims=dim)
 
 
+@dataclass(frozen=True)
+class _Summary:
+    """What the metrics of one feature need of its series, found in one reading."""
+
+    values: np.ndarray  # all that are valid, or those of the samples that `drawn_samples` names
+    lowest: float  # of all values
+    highest: float
+    mid_range: np.ndarray  # (N,)
+    half_range: np.ndarray  # (N,)
+    curve: xr.DataArray | None  # the paper's autocorrelation; None where no series has three steps
+
+
+def _summary(series: xr.DataArray, role: str) -> _Summary:
+    series = as_series(series, role)
+    label, steps, drawn = name_of(series, role), series.sizes["time"], drawn_samples(series)
+
+    def read(block: np.ndarray, start: int) -> tuple:
+        kept = block if drawn is None else block[drawn[(drawn >= start) & (drawn < start + len(block))] - start]
+        ends = [end.values for end in highest_and_lowest(xr.DataArray(block, dims=("sample", "time")))]
+        return kept, *ends, block_sums(block, "paper", steps - 2, label) if steps > 2 else None
+
+    kept, high, low, sums = zip(*over_chunks(read, series), strict=True)
+    highs, lows = np.concatenate(high), np.concatenate(low)  # (N,)
+    return _Summary(
+        flat_values(xr.DataArray(kept[0] if len(kept) == 1 else np.concatenate(kept), name=series.name), role),
+        float(np.nanmin(lows)),
+        float(np.nanmax(highs)),
+        flat_values(highs / 2 + lows / 2),
+        flat_values(highs / 2 - lows / 2),
+        mean_curve(list(sums), "paper", trim=True) if steps > 2 else None,
+    )
+
+
 def _feature_metrics(real: xr.Dataset, generated: xr.Dataset, names: list) -> dict[str, xr.DataArray]:
     collected: dict[str, list[float]] = {}
     curves = []
     for name in names:
-        a, b = valid_feature(real, name), valid_feature(generated, name)
-        values = flat_values(a, "real feature"), flat_values(b, "generated feature")
-        shown_log = _is_log(a, values[0])
-        pair = [_curve(series) for series in (a, b)]
+        series = valid_feature(real, name)
+        a, b = _summary(series, "real feature"), _summary(valid_feature(generated, name), "generated feature")
+        shown_log = _is_log(series, a)
+        pair = [_NO_CURVE if summary.curve is None else summary.curve for summary in (a, b)]
         bare = [curve.drop_vars("series") for curve in pair]
         curves.append(xr.concat(bare, xr.Variable("source", ["real", "generated"]), join="outer"))
-        defined = all(curve.notnull().any() for curve in pair)
+        defined = a.curve is not None and b.curve is not None
         metrics = {"autocorrelation_mse": curve_mse(*pair) if defined else np.nan}
         for statistic, of_a, of_b in (
-            ("value", *values),
-            ("mid_range", mid_range(a), mid_range(b)),
-            ("half_range", half_range(a), half_range(b)),
+            ("value", a.values, b.values),
+            ("mid_range", a.mid_range, b.mid_range),
+            ("half_range", a.half_range, b.half_range),
         ):
-            metrics |= _distances(f"{statistic}_wasserstein", flat_values(of_a), flat_values(of_b), shown_log)
-        metrics["range_coverage"] = range_coverage(*values, scale="log" if shown_log else "linear")
-        modes = (
-            distinct_modes(a, b).values
-            if min(a.sizes["sample"], b.sizes["sample"]) >= FEWEST_FOR_MODES
-            else (1, np.nan)
-        )
+            metrics |= _distances(f"{statistic}_wasserstein", of_a, of_b, shown_log)
+        metrics["range_coverage"] = range_coverage(a.values, b.values, scale="log" if shown_log else "linear")
+        points = [np.column_stack([one.mid_range, one.half_range]).astype(np.float64) for one in (a, b)]
+        enough = min(real.sizes["sample"], generated.sizes["sample"]) >= FEWEST_FOR_MODES
+        modes = count_modes(*points) if enough else (1, np.nan)
         metrics["distinct_modes_ratio"] = modes[1] / modes[0]
         for metric, value in metrics.items():
             collected.setdefault(metric, []).append(value)
@@ -272,11 +318,10 @@ def _feature_metrics(real: xr.Dataset, generated: xr.Dataset, names: list) -> di
     return variables
 
 
-def _is_log(feature: xr.DataArray, values: np.ndarray) -> bool:
-    low = values.min()
+def _is_log(feature: xr.DataArray, found: _Summary) -> bool:
     if feature.attrs.get("scale") == "log":
-        return bool(values.max() > 0)
-    return bool(low > 0 and np.log10(values.max() / low) > DECADES)
+        return bool(found.highest > 0)
+    return bool(found.lowest > 0 and np.log10(found.highest / found.lowest) > DECADES)
 
 
 def _distances(metric: str, a: np.ndarray, b: np.ndarray, shown_log: bool) -> dict[str, float]:
@@ -286,13 +331,6 @@ def _distances(metric: str, a: np.ndarray, b: np.ndarray, shown_log: bool) -> di
     relative = distance / constant if constant > 0 else (0.0 if distance == 0 else np.inf)
     decades = wasserstein(a, b, scale="log") if shown_log and a.max() > 0 else np.nan
     return {metric: distance, f"{metric}_relative": relative, f"{metric}_decades": decades}
-
-
-def _curve(series: xr.DataArray) -> xr.DataArray:
-    """The paper's autocorrelation, or one NaN where no series has three steps (a generator may end all at once)."""
-    if series.sizes["time"] < 3 or int(series.notnull().sum("time").max()) < 3:
-        return xr.DataArray([np.nan], coords={"lag": [1], "series": ("lag", [0])}, dims="lag", name="autocorrelation")
-    return autocorrelation(series)
 
 
 def _cross_correlations(real: xr.Dataset, generated: xr.Dataset, names: list) -> xr.DataArray:
@@ -312,8 +350,8 @@ def _attribute_metrics(real: xr.Dataset, generated: xr.Dataset, schema: Schema) 
         divergences = [jensen_shannon(real[name], generated[name]) for name in categorical]
         variables["attribute_jensen_shannon"] = _labelled(divergences, "attribute", categorical, "bits")
     if len(categorical) > 1:
-        joint = [_joined(ds, categorical) for ds in (real, generated)]
-        variables["joint_attribute_jensen_shannon"] = xr.DataArray(jensen_shannon(*joint), attrs={"units": "bits"})
+        joint = [_joint_counts(ds, categorical) for ds in (real, generated)]
+        variables["joint_attribute_jensen_shannon"] = xr.DataArray(divergence(*joint), attrs={"units": "bits"})
     if continuous:
         units = [str(real[name].attrs.get("units", "1")) for name in continuous]
         found = [
@@ -331,10 +369,11 @@ def _attribute_metrics(real: xr.Dataset, generated: xr.Dataset, schema: Schema) 
     return variables
 
 
-def _joined(ds: xr.Dataset, names: list) -> np.ndarray:
-    """Each sample's combination of categories as one text."""
-    columns = zip(*(ds[name].values.astype(str).tolist() for name in names), strict=True)
-    return np.array([repr(row) for row in columns])
+def _joint_counts(ds: xr.Dataset, names: list) -> pd.Series:
+    """How often each combination of categories occurs, in the order of its text."""
+    counts = pd.DataFrame({name: ds[name].values.astype(str) for name in names}).value_counts()
+    counts.index = pd.Index([repr(tuple(map(str, row))) for row in counts.index])
+    return counts.sort_index()
 
 
 def _neighbour_ratio(real: xr.Dataset, generated: xr.Dataset) -> float:
