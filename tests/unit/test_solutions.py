@@ -1,0 +1,60 @@
+"""The instructor's solutions: one for each exercise, each passes, and none lies where learners look."""
+
+import json
+import os
+import re
+from pathlib import Path
+
+import pytest
+
+from dgkit import check
+
+ROOT = Path(__file__).parents[2]
+TEXT = (ROOT / "instructor" / "solutions.md").read_text()
+CHAPTERS = dict(re.findall(r"^## Chapter (\d\d)\n(.*?)(?=^## |\Z)", TEXT, re.MULTILINE | re.DOTALL))
+
+
+def blocks(text: str) -> list[str]:
+    return re.findall(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+
+
+def exercises(text: str) -> dict[str, str]:
+    return dict(re.findall(r"^### (\d\d\.\d)\n(.*?)(?=^### |\Z)", text, re.MULTILINE | re.DOTALL))
+
+
+def test_every_exercise_has_a_solution_and_a_reason():
+    solved = {number: text for chapter in CHAPTERS.values() for number, text in exercises(chapter).items()}
+
+    assert list(solved) == sorted(check.EXERCISES)
+    for text in solved.values():
+        assert len(blocks(text)) == 1
+        assert len(text.rpartition("```")[2].split()) >= 10
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", CHAPTERS)
+def test_a_chapters_solutions_pass(number, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DGKIT_FAST", "1")
+    names: dict = {}
+    for earlier in sorted(CHAPTERS)[: sorted(CHAPTERS).index(number) + 1]:
+        imports = "\n".join(re.findall(r"^(?:import|from) .*", blocks(CHAPTERS[earlier])[0], re.MULTILINE))
+        exec(imports, names)
+    exec(blocks(CHAPTERS[number].split("###")[0])[0], names)
+
+    for text in exercises(CHAPTERS[number]).values():
+        exec(blocks(text)[0], names)
+
+    passed = json.loads(Path("dgkit-progress.json").read_text())["passed"]
+    assert passed == [exercise for exercise in sorted(check.EXERCISES) if exercise.startswith(number)]
+
+
+def test_chapters_ask_and_do_not_answer():
+    chapters = sorted((ROOT / "notebooks").glob("*.ipynb"))
+    cells = [cell for path in chapters for cell in json.loads(path.read_text())["cells"]]
+    asked = ["".join(cell["source"]) for cell in cells if "exercise" in cell["metadata"].get("tags", [])]
+
+    assert len(asked) == len(check.EXERCISES)
+    assert all(re.search(r"^answer = None\b", text, re.MULTILINE) for text in asked)
+    names = [name.lower() for folder in ("notebooks", "dgkit") for name in os.listdir(ROOT / folder)]
+    assert not any("solution" in name for name in names)
