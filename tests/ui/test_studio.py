@@ -372,6 +372,51 @@ def test_running_the_cell_again_leaves_one_trainer(lab):
     assert lab.python("sum(type(one).__name__ == 'TrainingStudio' for one in widgets.values())", widgets) == 1
 
 
+def test_a_private_run_shows_its_epsilon_and_what_it_covers(lab):
+    opened(lab)
+    page = lab.page
+    page.locator(f"{STUDIO} summary", has_text="Privacy").click()
+    assert not page.get_by_label("Noise multiplier").is_visible()
+
+    page.get_by_label("Differential privacy").check()
+    lab.wait_python("studio.trainer.config.dp is not None")
+    page.get_by_label("Noise multiplier").fill("2.5")
+    page.get_by_label("Noise multiplier").press("Enter")
+    page.get_by_label("Clipping norm").fill("0.5")
+    page.get_by_label("Clipping norm").press("Enter")
+    lab.wait_python("studio.trainer.config.dp == dg.privacy.DP(2.5, 0.5)")
+    shows(lab, "step 0 of 100,000 · epsilon 0")
+    for _ in range(3):
+        button(lab, "One step").click()
+    lab.wait_python("studio.trainer.step == 3")
+    epsilon = lab.python("studio.trainer.epsilon()")
+    shows(lab, f"step 3 of 100,000 · epsilon {epsilon:.3g}")
+    note = page.locator(".dgkit-privacy")
+    assert f"epsilon {epsilon:.3g} at delta = 1e-05" in note.inner_text() and "Not covered" in note.inner_text()
+
+    page.get_by_label("Batch size (samples)").fill("4")
+    page.get_by_label("Batch size (samples)").press("Enter")
+    page.locator(".dgkit [role=alert]").filter(has_text="epsilon is accounted from the first step on").wait_for()
+    page.wait_for_function("document.querySelector('[data-name=batch_size]').value === '8'")
+    lab.shot("studio-private-refused", STUDIO)
+    assert lab.violations(STUDIO) == []
+    assert lab.page.evaluate(CLIPPED) == []
+    button(lab, "Start").or_(button(lab, "Continue")).click()
+    page.locator(".dgkit [role=alert]").wait_for(state="hidden")
+    page.wait_for_function("() => Number(document.querySelector('.dgkit-bar').getAttribute('aria-valuenow')) > 20")
+    page.get_by_label("Differential privacy").focus()
+    page.keyboard.press("Space")  # turned off while it trains: on reset
+    page.wait_for_selector("text=takes effect on reset")
+    assert lab.python("studio.trainer.config.dp.noise_multiplier") == 2.5
+    button(lab, "Pause").click()
+    shows(lab, "Paused")
+    shows(lab, f"epsilon {lab.python('studio.trainer.epsilon()'):.3g}")
+    button(lab, "Reset").click()
+    shows(lab, "Ready · step 0 of 100,000")
+    page.wait_for_function("() => document.querySelector('.dgkit-privacy').hidden")
+    assert lab.python("studio.trainer.config.dp") is None
+
+
 @pytest.mark.parametrize("width", [1280, 800])
 @pytest.mark.parametrize("theme", ["JupyterLab Light", "JupyterLab Dark"])
 def test_nothing_is_clipped_or_overlaps(lab, width, theme):

@@ -7,6 +7,7 @@ import re
 import threading
 import time
 import weakref
+from dataclasses import replace
 
 import numpy as np
 import psutil
@@ -15,10 +16,12 @@ import torch
 import xarray as xr
 from dgkit_widgets import TrainingStudio, _lifetime, _session, _views
 from dgkit_widgets.studio import RATE
+from opacus.accountants import RDPAccountant
 
 import dgkit as dg
 from dgkit import Config, Trainer, experiments, metrics
 from dgkit.errors import ConfigError, DivergenceError
+from dgkit.privacy import DP
 from tests.conftest import small_dataset
 
 TINY = Config(steps=5000, sample_len=4, batch_size=8, lstm_units=6, attribute_units=8, discriminator_units=10)
@@ -200,6 +203,134 @@ def test_model_and_history_can_be_used_while_it_trains(studio):
     fake, history = studio.model.sample(5, seed=1), studio.history
     assert studio.session.running and fake.sizes["sample"] == 5 and history.sizes["step"] >= 3
     studio.pause()
+
+
+# --- privacy ----------------------------------------------------------------------------------------------------------
+
+
+def test_the_switch_and_fields_of_privacy_make_the_configs_dp(studio):
+    assert studio.settings["dp"] is False and studio.status["privacy"] is None
+
+    press(studio, "change", noise_multiplier=2.5)
+    assert studio.trainer.config.dp is None  # the switch is off: only the field
+    press(studio, "change", dp=True)
+    press(studio, "change", max_grad_norm=0.5)
+    assert studio.error == "" and studio.trainer.config.dp == DP(2.5, 0.5)
+    press(studio, "change", dp=False)
+    assert studio.trainer.config.dp is None
+    assert (studio.settings["noise_multiplier"], studio.settings["max_grad_norm"]) == (2.5, 0.5)  # kept for the next
+    studio.change(dp=DP(3.0, delta=1e-6))
+    assert (studio.settings["dp"], studio.settings["noise_multiplier"], studio.settings["delta"]) == (True, 3.0, 1e-6)
+
+
+def test_epsilon_is_shown_as_it_is_spent_also_by_half_steps(studio):
+    press(studio, "change", dp=True, noise_multiplier=3.0)
+
+    for _ in range(4):
+        press(studio, "step")
+    press(studio, "discriminator_step")
+
+    assert studio.error == ""
+    accountant = RDPAccountant()
+    rate = 8 / small_dataset().sizes["sample"]
+    accountant.history = [(3.0 / 2**0.5, rate, 5)]  # two discriminators on each of five batches
+    expected = accountant.get_epsilon(1e-5)
+    shown = studio.status["privacy"]
+    assert shown["epsilon"] == f"{expected:.3g}" and f"epsilon {expected:.3g} at delta = 1e-05" in shown["says"]
+    assert "Not covered: a user with several samples" in shown["covers"]
+    assert float(studio.history.epsilon[-1]) == pytest.approx(studio.trainer.epsilon(), rel=0.2)
+    json.dumps(studio.status, allow_nan=False)
+
+
+def test_without_noise_the_studio_promises_nothing():
+    studio = make(replace(TINY, dp=DP(0.0)))
+
+    studio.step()
+
+    assert studio.status["privacy"]["epsilon"] == "∞" and studio.status["privacy"]["covers"] == ""
+    assert "nothing is promised" in studio.status["privacy"]["says"]
+    json.dumps(studio.status, allow_nan=False)
+    studio.close()
+
+
+def test_batches_with_replacement_are_said_to_be_optimistic_in_the_studio():
+    studio = make(replace(TINY, dp=DP(1.0, sampling="replacement")))
+
+    assert "Optimistic" in studio.status["privacy"]["says"]
+    studio.close()
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [({"noise_multiplier": -1.0}, "noise_multiplier=-1.0 must be finite and at least 0"),
+     ({"max_grad_norm": 0.0}, "max_grad_norm=0.0 must be above 0"),
+     ({"delta": 0.5}, "delta=0.5 is not below 1 / 40"),
+     ({"batch_size": 41}, "batch_size=41 is more than the 40 samples"),
+     ({"dp": "yes"}, "dp='yes' must be")],
+)  # fmt: skip
+def test_a_private_setting_that_cannot_be_is_refused_in_the_widget(values, words):
+    studio = make(replace(TINY, dp=DP(2.0)))
+    before = studio.settings
+
+    press(studio, "change", **values)
+
+    assert words in studio.error
+    assert studio.settings == before and studio.trainer.config.dp == DP(2.0)
+    press(studio, "step")
+    assert studio.error == "" and studio.trainer.step == 1
+    studio.close()
+
+
+def test_in_a_private_run_what_would_make_its_epsilon_untrue_is_refused_with_the_way_out():
+    studio = make(replace(TINY, dp=DP(2.0)))
+    studio.step(2)
+
+    press(studio, "change", batch_size=4)
+
+    assert "epsilon is accounted from the first step on" in studio.error and "press Reset" in studio.error
+    assert studio.settings["batch_size"] == 8 and studio.trainer.step == 2
+    press(studio, "change", generator_lr=0.01)  # which is no matter of epsilon
+    assert studio.error == "" and studio.trainer.config.generator_lr == 0.01
+    press(studio, "reset")
+    press(studio, "change", batch_size=4)
+    assert studio.error == "" and studio.trainer.config.batch_size == 4 and studio.trainer.config.dp == DP(2.0)
+    studio.close()
+
+
+def test_privacy_turned_on_in_mid_run_waits_for_a_reset(studio):
+    studio.step(2)
+
+    press(studio, "change", dp=True, noise_multiplier=4.0)
+
+    assert studio.status["pending"] == ["dp"] and studio.status["privacy"] is None
+    press(studio, "reset")
+    assert studio.status["pending"] == [] and studio.trainer.config.dp == DP(4.0)
+    press(studio, "step")
+    press(studio, "change", max_grad_norm=0.1)
+    assert studio.status["pending"] == ["max_grad_norm"]
+
+
+def test_a_private_runs_code_and_state_do_the_same_again():
+    studio = make(replace(TINY, dp=DP(2.0, 0.5)))
+    studio.step(3)
+
+    scope = run_code(studio.code(), small_dataset())
+    again = TrainingStudio.from_json(studio.to_json(), small_dataset())
+    again.wait()
+
+    for trainer in (scope["trainer"], again.trainer):
+        assert measured(trainer.history_dataset()).equals(measured(studio.history))
+    assert again.settings == studio.settings and again.status["privacy"] == studio.status["privacy"]
+    studio.close()
+    again.close()
+
+
+def test_a_teacher_can_hide_privacy():
+    for hidden in ("privacy", "dp"):
+        studio = make(hide=[hidden])
+        names = {control["name"] for control in studio.controls}
+        assert not names & {"dp", "noise_multiplier", "max_grad_norm", "delta"} and "seed" in names
+        studio.close()
 
 
 # --- errors -----------------------------------------------------------------------------------------------------------

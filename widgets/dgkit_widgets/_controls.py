@@ -1,9 +1,13 @@
-"""The studio's settings as the browser builds them: name in `Config`, label, kind, and whether they act at once."""
+"""The studio's settings as the browser builds them: name in `Config` or `DP`, label, kind, whether they act at once.
+
+A control with "needs" is shown while the switch of that name is on.
+"""
 
 from typing import Any
 
 from dgkit_widgets._session import LIVE
 
+PRIVACY = ("noise_multiplier", "max_grad_norm", "delta")  # fields of `Config.dp`
 DATASETS = ("web", "cluster", "broadband")
 _RATES = [1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1]
 
@@ -33,5 +37,9 @@ CONTROLS = [
     _control("discriminator_units", "Discriminators: units", "number", "network", least=1),
     _control("penalty", "Gradient penalty weight", "number", "network", least=0, any=True),
     _control("ema", "Averaging of weights (ema)", "number", "network", least=0, any=True),
+    _control("dp", "Differential privacy", "check", "privacy"),
+    _control("noise_multiplier", "Noise multiplier", "number", "privacy", least=0, any=True, needs="dp"),
+    _control("max_grad_norm", "Clipping norm", "number", "privacy", least=0, any=True, needs="dp"),
+    _control("delta", "Delta", "number", "privacy", least=0, any=True, needs="dp"),
 ]
-PARTS = ("network", "checkpoint", "slow_motion", "code", "state")  # what else can be hidden
+PARTS = ("network", "privacy", "checkpoint", "slow_motion", "code", "state")  # what else can be hidden

@@ -16,6 +16,7 @@ NOT_COVERED = (
     "public bounds (valid_min and valid_max); the choice among several models by a measure on the data; the losses and "
     "pictures shown while training; and all of it for whoever knows the seed."
 )
+OPTIMISTIC = "Optimistic: the accountants assume Poisson batches; batches with replacement have no bound this small."
 
 
 def best_accuracy(epsilon: float, delta: float) -> float:

@@ -110,7 +110,7 @@ class PrivacyDial(Widget):
         _control("releases", "Noisy gradients a batch", "number"),
         _control("sampling", "Batches drawn", "choice",
                  options=[["poisson", "Poisson"], ["replacement", "with replacement"]]),
-        _control("accountant", "Accountant", "choice", options=[["rdp", "RDP"], ["prv", "PRV (tighter, slower)"]]),
+        _control("accountant", "Accountant", "choice", options=[["rdp", "RDP"], ["prv", "PRV (tighter)"]]),
     ]  # fmt: skip
 
     controls: Any = traitlets.List().tag(sync=True)
@@ -410,7 +410,7 @@ class PrivacyDial(Widget):
             f"after {now['steps']:,} steps ({_guarantee.number(now['epochs'])} epochs), at delta = {now['delta']:g}, "
             f"by the {accountant} accountant"
         )
-        note = "" if now["sampling"] == "poisson" else _OPTIMISTIC
+        note = "" if now["sampling"] == "poisson" else _guarantee.OPTIMISTIC
         if now["accountant"] == "prv" and accountant == "RDP" and math.isfinite(value):
             note = f"{note} PRV is asked up to an epsilon of {PRV_UP_TO}: above, it takes too long.".strip()
         return common | {
@@ -456,9 +456,6 @@ class PrivacyDial(Widget):
             f"{now['delta']:g}, by {accountant}. {words} {_guarantee.COVERS} {_guarantee.NOT_COVERED} "
             f"In code: {self.code()}"
         )
-
-
-_OPTIMISTIC = "Optimistic: the accountants assume Poisson batches; batches with replacement have no bound this small."
 
 
 def _dp(settings: dict[str, Any]) -> DP:

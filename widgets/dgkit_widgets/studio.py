@@ -7,6 +7,7 @@ numbers drawn in `_views`, the drawing in widgets/js/src/studio.js. Left out: se
 """
 
 import json
+import math
 import time
 import weakref
 from collections import deque
@@ -20,10 +21,11 @@ from ipywidgets import GridBox, Layout
 
 import dgkit as dg
 from dgkit import Config, DivergenceError, DoppelGANger, Trainer, experiments
+from dgkit.config import DP
 from dgkit.errors import ConfigError
 from dgkit.schema import validate
-from dgkit_widgets import _session, _views
-from dgkit_widgets._controls import CONTROLS, DATASETS, PARTS
+from dgkit_widgets import _guarantee, _session, _views
+from dgkit_widgets._controls import CONTROLS, DATASETS, PARTS, PRIVACY
 from dgkit_widgets._lifetime import Attendance, replace_earlier
 from dgkit_widgets._session import LIVE, Session
 from dgkit_widgets._widget import STATIC, Widget
@@ -47,7 +49,7 @@ class TrainingStudio(Widget):
     checkpoints : dict of name to path, optional
         Files of `Trainer.save` trained on the same data. Default: the course's recorded ones.
     hide : sequence of str
-        Controls not to show: names of settings (see `TrainingStudio.CONTROLS`) or "network", "checkpoint",
+        Controls not to show: names of settings (see `TrainingStudio.CONTROLS`) or "network", "privacy", "checkpoint",
         "slow_motion", "code", "state".
     title : str
         Shown above, to tell two studios apart.
@@ -119,6 +121,7 @@ class TrainingStudio(Widget):
         self._checkpoints = checkpoints
         self._dataset = dataset if isinstance(dataset, str) else ""
         self._wanted = self._begun = config or Config()
+        self._dp = self._begun.dp or DP(noise_multiplier=1.0)  # what the fields of privacy show, also while it is off
         self._wanted_dataset = self._dataset
         self._traits_lock = _session.threading.RLock()
         self._curves = _views.Curves()
@@ -183,15 +186,17 @@ class TrainingStudio(Widget):
         self._begin(self._wanted_dataset, self._as_shown())
 
     def change(self, **settings: Any) -> None:
-        """Change settings, by the names of `Config`, and `dataset`.
+        """Change settings, by the names of `Config` and of its `DP`, and `dataset`.
 
         Learning rates, rounds, batch size, steps and the penalties act at once, also on a running model; what makes
         other networks acts on reset, or at once before the first step. The auxiliary discriminator's learning rate
-        follows the discriminator's while they are equal. Raises ConfigError.
+        follows the discriminator's while they are equal. `dp` may also be True, for what the fields of privacy show, or
+        False. Raises ConfigError: a bad value, or one that would make the epsilon of a private run untrue.
         """
         dataset = settings.pop("dataset", self._wanted_dataset)
         shown = self._as_shown()
         known = asdict(shown)
+        dp = self._private(shown, settings)
         unknown = set(settings) - set(known)
         if unknown or dataset not in self._datasets():
             raise ConfigError(f"there is no setting or dataset {', '.join(sorted(unknown)) or repr(dataset)}.")
@@ -206,12 +211,30 @@ class TrainingStudio(Widget):
                 self._wanted, self._wanted_dataset = wanted, dataset
                 live = {name: value for name, value in settings.items() if name in LIVE and value != known[name]}
                 if live:
-                    session.change(**live)
+                    self._change_live(live)
+            self._dp = dp
         except Exception:
             self._wanted, self._wanted_dataset = before, before_dataset
             raise
         finally:
             self._publish()
+
+    def _private(self, shown: Config, settings: dict[str, Any]) -> DP:
+        """Put the fields of privacy among `settings` together as its `dp`; returns what they then show."""
+        fields = {name: settings.pop(name) for name in PRIVACY if name in settings}
+        given = settings.get("dp", shown.dp)
+        dp = replace(given if isinstance(given, DP) else self._dp, **fields)
+        if fields or isinstance(given, bool):
+            settings["dp"] = dp if given else None
+        return dp
+
+    def _change_live(self, settings: dict[str, Any]) -> None:
+        try:
+            self.session.change(**settings)
+        except ConfigError as error:
+            if self.session.trainer.config.dp is None:
+                raise
+            raise ConfigError(f"{error} Here: press Reset, and change it before the first step.") from error
 
     def look(self, *, feature: str | None = None, of: str | None = None, same_scale: bool | None = None) -> None:
         """Choose what the pictures show: a continuous feature, the CDF's quantity, one scale for all series."""
@@ -380,6 +403,7 @@ class TrainingStudio(Widget):
         self._dataset = self._wanted_dataset = dataset
         self._held_out, self._note = held_out, ""
         self._begun = self._wanted = self.session.trainer.config
+        self._dp = self._begun.dp or self._dp
         with self._traits_lock:
             self._curves.clear()
             self._pace.clear()
@@ -437,7 +461,7 @@ class TrainingStudio(Widget):
                     self.reference = self._look.reference() | {"features": _views.continuous(self._schema)}
                 new = self.picture is not self._picture
                 self.picture = self._picture
-                self.settings = asdict(self._as_shown()) | {"dataset": self._wanted_dataset}
+                self.settings = self._flat(self._as_shown()) | {"dataset": self._wanted_dataset}
                 self.status = self._status()
                 if new or not self.session.running:
                     self.shared = {"json": self.to_json(), "code": self.code()}
@@ -447,8 +471,8 @@ class TrainingStudio(Widget):
 
     def _status(self) -> dict[str, Any]:
         session, trainer = self.session, self.session.trainer
-        now = asdict(trainer.config)
-        pending = [n for n, value in asdict(self._wanted).items() if n not in LIVE and value != now[n]]
+        now = self._flat(trainer.config)
+        pending = [n for n, value in self._flat(self._wanted).items() if n not in LIVE and value != now[n]]
         pending += ["dataset"] if self._wanted_dataset != self._dataset else []
         steps, step = trainer.config.steps, trainer.step
         state = "running" if session.running else "error" if session.error else "paused" if session.log else "ready"
@@ -468,7 +492,26 @@ class TrainingStudio(Widget):
             "half": _clean({"which": half[0], **half[1]}) if half else None,
             "extra": extra,
             "note": self._note,
+            "privacy": self._spent(),
             "same_scale": self._same_scale,
+        }
+
+    def _flat(self, config: Config) -> dict[str, Any]:
+        """A config as the controls show it: `dp` as a switch, with its fields beside it."""
+        return asdict(config) | asdict(config.dp or self._dp) | {"dp": config.dp is not None}
+
+    def _spent(self) -> dict[str, Any] | None:
+        """Epsilon so far and what it says, where training is private."""
+        trainer = self.session.trainer
+        if trainer.config.dp is None:
+            return None
+        epsilon, delta = trainer.epsilon(), trainer.config.dp.delta
+        doubt = "" if trainer.config.dp.sampling == "poisson" else f" {_guarantee.OPTIMISTIC}"
+        return {
+            "epsilon": _guarantee.number(epsilon),
+            "says": f"Privacy spent so far: epsilon {_guarantee.number(epsilon)} at delta = {delta:g}, by the RDP "
+            f"accountant: {_guarantee.tier(epsilon)}. {_guarantee.in_words(epsilon, delta)[-1]}{doubt}",
+            "covers": f"{_guarantee.COVERS} {_guarantee.NOT_COVERED}" if epsilon < math.inf else "",
         }
 
     def _share_ranges(self) -> None:
@@ -526,14 +569,14 @@ class TrainingStudio(Widget):
         return f"dg.experiments.checkpoints()[{name!r}].path" if recorded else repr(str(self._checkpoint_path(name)))
 
     def _describe(self, hide: set[str]) -> list[dict[str, Any]]:
-        shown = [dict(c) for c in CONTROLS if c["name"] not in hide and c["group"] not in hide]
+        shown = [dict(c) for c in CONTROLS if not {c["name"], c["group"], c.get("needs")} & hide]
         for control in shown:
             if control["name"] == "dataset":
                 control["options"] = [[name, name or "yours"] for name in self._datasets()]
         if "checkpoint" not in hide:
             options = list(self._known_checkpoints())
             shown.append({"name": "checkpoint", "kind": "checkpoint", "group": "more", "options": options})
-        return shown + [{"name": p, "kind": p, "group": "more"} for p in PARTS[2:] if p not in hide]
+        return shown + [{"name": p, "kind": p, "group": "more"} for p in PARTS[3:] if p not in hide]
 
 
 def _parse(text: str) -> tuple[str | None, Config, list[list[Any]]]:

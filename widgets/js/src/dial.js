@@ -131,8 +131,8 @@ function render({ model, el }) {
   const scale = h("div", { class: "dgd-scale", "aria-hidden": "true" }, h("span", {}, "0 %"), h("span", {}, "guessing: 50 %"), h("span", {}, "100 %"));
   const attack = h("div", {}, h("div", { class: "dgkit-hint", "aria-hidden": "true" }, "Right answers of the best membership attack, at most"), meter, scale);
   const [covers, not] = model.get("guarantee");
-  const now = h("div", { class: "dgd-now" }, h("div", { class: "dgd-big" }, h("small", {}, "epsilon "), big, tier), head, extra, words, attack,
-    h("div", { class: "dgd-guarantee" }, h("p", {}, covers), h("p", {}, not)));
+  const guarantee = h("div", { class: "dgd-guarantee" }, h("p", {}, covers), h("p", {}, not));
+  const now = h("div", { class: "dgd-now" }, h("div", { class: "dgd-big" }, h("small", {}, "epsilon "), big, tier), head, extra, words, attack, guarantee);
 
   const chartPlace = h("div", { class: "dgd-growth" }), recordPlace = h("div"), compared = h("div", { class: "dgkit-hint" }), seriesPlace = h("div");
   const chart = lineChart(chartPlace, { title: "How epsilon grows while training goes on (RDP)", x: { label: "epochs" }, y: { label: "epsilon (1)", log: true }, height: 240 });
@@ -181,6 +181,7 @@ function render({ model, el }) {
     extra.hidden = !frame.note;
     words.replaceChildren(...frame.words.map((text) => h("p", {}, text)));
     attack.hidden = frame.accuracy === null;
+    guarantee.hidden = frame.n > 0 && frame.at[1] === null;  // an infinite epsilon covers nothing
     if (frame.accuracy !== null) {
       fill.style.width = `${frame.accuracy * 100}%`;
       meter.setAttribute("aria-valuenow", (frame.accuracy * 100).toFixed(1));

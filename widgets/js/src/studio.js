@@ -80,13 +80,14 @@ function head(model) {
   const fill = h("div");
   const bar = h("div", { class: "dgkit-bar", role: "progressbar", "aria-valuemin": "0", "aria-label": "training steps" }, fill);
   const text = h("div", { class: "dgkit-progress-text" }), half = h("div", { class: "dgkit-half" });
-  const root = h("div", {}, form.root, toolbar, bar, text, half);
+  const says = h("p"), covers = h("p"), privacy = h("div", { class: "dgkit-privacy", hidden: true }, says, covers);
+  const root = h("div", {}, form.root, toolbar, bar, text, half, privacy);
 
   return {
     root, startOrPause, destroy() {},
     /** Draws the state; returns what a screen reader should say of it. */
     show() {
-      const status = model.get("status"), { state, step, steps, speed, left, pending, note, extra } = status;
+      const status = model.get("status"), { state, step, steps, speed, left, pending, note, extra, privacy: spent } = status;
       form.show(model.get("settings"), pending);
       start.textContent = state === "running" ? "Pause" : step || state === "paused" ? "Continue" : "Start";
       reset.classList.toggle("dgkit-primary", pending.length > 0);
@@ -95,10 +96,14 @@ function head(model) {
       fill.style.width = `${steps ? Math.min(100, (100 * step) / steps) : 0}%`;
       const word = { ready: "Ready", running: status.restoring ? "Restoring" : "Training", paused: "Paused", finished: "Finished", error: "Stopped by an error" }[state];
       const pace = state === "running" && speed ? ` · ${short(Number(speed.toPrecision(3)))} steps/s · ${duration(left)} left` : "";
-      text.textContent = `${word} · step ${short(step)} of ${short(steps)}${pace}`;
+      const epsilon = spent ? ` · epsilon ${spent.epsilon}` : "";
+      text.textContent = `${word} · step ${short(step)} of ${short(steps)}${epsilon}${pace}`;
       bar.setAttribute("aria-valuetext", text.textContent);
       half.textContent = [halfStep(status.half), extras(extra), note].filter(Boolean).join(" ");
-      return `${word} at step ${state === "running" ? "" : short(step)}. ${half.textContent}`;
+      privacy.hidden = !spent;
+      says.textContent = spent?.says ?? "";
+      if (spent && covers.textContent !== spent.covers) covers.textContent = spent.covers;
+      return state === "running" ? `${word}. ${half.textContent}` : `${word} at step ${short(step)}${epsilon.replace(" ·", ",")}. ${half.textContent}`;
     },
   };
 }

@@ -2,30 +2,35 @@
 
 import { act, h, select, uid } from "../lib/dom.js";
 
-const GROUPS = [["design", "Design"], ["training", "Training"], ["network", "Networks and penalty"]];
+const GROUPS = [["design", "Design"], ["training", "Training"], ["network", "Networks and penalty"], ["privacy", "Privacy"]];
+const FOLDED = ["network", "privacy"];
 
 /** Returns { root, show(settings, pending) }. */
 export function settingsForm(model) {
-  const fields = {};
+  const fields = {}, folds = {};
   const root = h("div", { class: "dgkit-studio-settings" });
   for (const [group, title] of GROUPS) {
     const ours = model.get("controls").filter((control) => control.group === group);
     if (!ours.length) continue;
     const grid = h("div", { class: "dgkit-studio-fields" }, ...ours.map((control) => (fields[control.name] = field(model, control)).root));
-    root.append(group === "network"
-      ? h("details", {}, h("summary", {}, title), grid)
+    root.append(FOLDED.includes(group)
+      ? (folds[group] = h("details", {}, h("summary", {}, title), grid))
       : h("fieldset", {}, h("legend", {}, title), grid));
   }
+  if (folds.privacy) folds.privacy.open = model.get("settings").dp;
   return {
     root,
     show(settings, pending) {
-      for (const [name, one] of Object.entries(fields)) one.show(settings[name], pending.includes(name));
+      for (const [name, one] of Object.entries(fields)) {
+        one.show(settings[name], pending.includes(name));
+        one.root.hidden = one.needs !== undefined && !settings[one.needs];
+      }
     },
   };
 }
 
 function field(model, control) {
-  const { name, label, kind } = control;
+  const { name, label, kind, needs } = control;
   let sent = null, timer = 0;  // until Python has answered, or two seconds, older news does not undo a choice
   const change = (value) => {
     sent = { value };
@@ -62,7 +67,7 @@ function field(model, control) {
   let shown;
   const root = h("div", { class: `dgkit-field${kind === "check" ? " dgkit-check" : ""}` }, h("label", { for: element.id }, label), element, note);
   return {
-    root,
+    root, needs,
     show(value, pending) {
       shown = value;
       if (sent?.value === value) { sent = null; clearTimeout(timer); }
