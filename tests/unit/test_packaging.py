@@ -1,10 +1,15 @@
 """Set-up and packaging: the same facts in every file, and the choice of torch's build without a network."""
 
+import email
 import importlib.util
+import json
 import os
 import re
 import subprocess
+import sys
+import tarfile
 import tomllib
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -101,3 +106,103 @@ def test_an_unclear_switch_is_refused(monkeypatch):
     monkeypatch.setenv("DGKIT_FAST", "maybe")
     with pytest.raises(ConfigError, match="DGKIT_FAST is 'maybe'"):
         dg.budget(1, 2)
+
+
+@pytest.fixture(scope="module")
+def release(tmp_path_factory):
+    """The sdist, and the wheel built from it, as `python -m build` does (but without asking an index for hatchling)."""
+    folder = tmp_path_factory.mktemp("release")
+
+    def build(source: Path, kind: str) -> Path:
+        command = [sys.executable, "-m", "hatchling", "build", "-t", kind, "-d", str(folder)]
+        subprocess.run(command, cwd=source, check=True, capture_output=True)
+        return next(folder.glob("*.tar.gz" if kind == "sdist" else "*.whl"))
+
+    sdist = build(ROOT, "sdist")
+    with tarfile.open(sdist) as archive:
+        archive.extractall(folder, filter="data")
+    return sdist, build(folder / sdist.name.removesuffix(".tar.gz"), "wheel")
+
+
+def tracked(*folders: str) -> set[str]:
+    listed = subprocess.run(["git", "ls-files", "-z", *folders], cwd=ROOT, capture_output=True, text=True, check=True)
+    return set(filter(None, listed.stdout.split("\0")))
+
+
+@pytest.mark.slow
+def test_the_sdist_holds_what_the_repository_does(release):
+    with tarfile.open(release[0]) as archive:
+        held = {name.partition("/")[2] for name in archive.getnames()}
+
+    hidden = {name for name in tracked() if any(part.startswith(".") for part in name.split("/"))}
+    assert tracked() - hidden <= held
+    assert not any("node_modules" in name or ".ipynb_checkpoints" in name for name in held)
+
+
+@pytest.mark.slow
+def test_the_wheel_holds_code_data_widgets_and_chapters(release):
+    with zipfile.ZipFile(release[1]) as archive:
+        held = set(archive.namelist())
+
+    lab = f"dgkit-{dg.__version__}.data/data/share/jupyter/labextensions/dgkit-lab/"
+    wanted = {f"dgkit/{name}" for name in tracked("data")} | tracked("dgkit")
+    wanted |= {lab + name.replace("notebooks/", "chapters/") for name in tracked("notebooks")}
+    extension = "widgets/dgkit_widgets/labextension/"
+    for name in tracked("widgets/dgkit_widgets"):
+        wanted.add(lab + name.removeprefix(extension) if name.startswith(extension) else name.removeprefix("widgets/"))
+    wanted |= {lab + "course.json", lab + "install.json"}
+    assert wanted <= held
+    assert {name.split("/")[0] for name in held} == {
+        "dgkit", "dgkit_widgets", f"dgkit-{dg.__version__}.data", f"dgkit-{dg.__version__}.dist-info",
+    }  # fmt: skip
+    assert not any("solutions" in name or "checkpoints/" in name.replace("runs/checkpoints/", "") for name in held)
+
+
+@pytest.mark.slow
+def test_the_wheel_says_what_it_is_and_needs(release):
+    with zipfile.ZipFile(release[1]) as archive:
+        about = email.message_from_bytes(archive.read(f"dgkit-{dg.__version__}.dist-info/METADATA"))
+
+    needed = [line.partition(";")[0].strip() for line in about.get_all("Requires-Dist") if "extra ==" not in line]
+    names = {re.match(r"[A-Za-z0-9-]+", line)[0].lower() for line in PROJECT["dependencies"]}
+    assert (about["Name"], about["Version"], about["License-Expression"]) == ("dgkit", dg.__version__, "BSD-3-Clause")
+    assert {re.match(r"[A-Za-z0-9-]+", line)[0].lower() for line in needed} == names
+    assert set(about.get_all("Provides-Extra")) == set(PROJECT["optional-dependencies"])
+    assert about.get_all("License-File") == ["LICENSE", "widgets/LICENSE-uPlot"]
+    assert "Learn and explore **DoppelGANger**" in about.get_payload()
+
+
+OUTSIDE = """
+import json, sys
+from importlib.metadata import version
+from pathlib import Path
+import dgkit as dg, dgkit_widgets
+home = Path(sys.argv[1])
+assert Path(dg.__file__).is_relative_to(home) and Path(dgkit_widgets.__file__).is_relative_to(home)
+for name in dg.datasets.SHIPPED:
+    dg.open_dataset(name)
+runs = [name for name in dg.experiments.EXPERIMENTS if dg.experiments.open_run(name).attrs["title"]]
+point = dg.experiments.checkpoints()["web_s7"]
+step = dg.Trainer.load(point.path, point.data()).step
+course = home / "share/jupyter/labextensions/dgkit-lab"
+chapters = [c["file"] for c in json.loads((course / "course.json").read_text())["chapters"]]
+assert all((course / "chapters" / file).exists() for file in chapters)
+passed = dg.check.answer("00.1", 168).passed
+widget = dgkit_widgets.SeriesBrowser(dg.simulate.web(30))
+print(json.dumps([version("dgkit"), runs, step, len(chapters), passed, len(widget._esm) > 1000]))
+"""
+
+
+@pytest.mark.slow
+def test_the_wheel_works_outside_the_repository(release, tmp_path):
+    home = tmp_path / "home"
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index", "--disable-pip-version-check"]
+    subprocess.run([*pip, "--target", str(home), str(release[1])], check=True)
+    elsewhere = {**os.environ, "PYTHONPATH": str(home), "OMP_NUM_THREADS": "1"}
+
+    run = [sys.executable, "-c", OUTSIDE, str(home)]
+    said = subprocess.run(run, cwd=tmp_path, env=elsewhere, capture_output=True, text=True)
+
+    assert said.returncode == 0, said.stderr
+    chapters = len(list((ROOT / "notebooks").glob("*.ipynb")))
+    assert json.loads(said.stdout) == [dg.__version__, list(dg.experiments.EXPERIMENTS), 1000, chapters, True, True]
