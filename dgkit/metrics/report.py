@@ -174,9 +174,8 @@ def evaluate(real: xr.Dataset, generated: xr.Dataset) -> Report:
     some numbers for each sample: chunks of 10 to 50 MB along `sample` do well. Autocorrelations, mid-ranges,
     half-ranges, modes, categories, attributes, lengths and correlations are of all samples. Where a feature has over 4
     million values, `value_wasserstein` and `range_coverage` are of that many, in whole samples drawn at random (seed
-    0); the distance of two such draws of the same data is about 0.002 of their spread if samples are alike, and grows
-    with the differences among them, as 1 / sqrt(samples drawn). `nearest_neighbour_ratio` is of up to 500 samples of
-    each set in any case (seed 0).
+    0), and so off by up to about 1 / sqrt(samples drawn), relative to the spread. `nearest_neighbour_ratio` is of up to
+    500 samples of each set in any case (seed 0).
 
     See Also
     --------

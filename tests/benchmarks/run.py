@@ -1,6 +1,7 @@
 """`make bench`: every benchmark in one run, one table; ours and the other take turns, so that ratios hold.
 
-python tests/benchmarks/run.py [metrics] [speed] [penalty] [privacy] [widgets] [matrix] [fidelity] [--seconds 60]
+python tests/benchmarks/run.py [metrics] [speed] [penalty] [privacy] [widgets] [memory] [matrix] [fidelity]
+[--seconds 60]
 """
 
 import dgkit  # noqa: F401, I001 (before torch: it sets how long idle threads spin)
@@ -15,6 +16,7 @@ import torch
 sys.path.insert(0, str(Path(__file__).parent))
 
 import bench_metrics
+import memory
 import training
 
 import widgets
@@ -32,6 +34,7 @@ def main() -> None:
         "penalty": lambda seconds: training.penalty_rows(),
         "privacy": lambda seconds: training.privacy_rows(),
         "widgets": lambda seconds: widgets.rows(),
+        "memory": lambda seconds: memory.rows(),
         "matrix": lambda seconds: training.matrix_share_rows(),
         "speed": lambda seconds: training.speed_rows(),
         "fidelity": lambda seconds: training.fidelity_rows(seconds),

@@ -459,6 +459,7 @@ def test_any_bytes_are_a_table_or_an_error(tmp_path, content):
         assert len(table) > 0
 
 
+@pytest.mark.slow
 def test_a_million_rows_are_read_within_30_seconds(tmp_path):
     samples, steps = 5_000, 200
     random = np.random.default_rng(0)
