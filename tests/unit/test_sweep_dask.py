@@ -1,7 +1,6 @@
 """A sweep on Dask workers: the cells that it makes here, also when a worker is killed or the sweep is interrupted."""
 
 import os
-import signal
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -9,6 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import psutil
 import pytest
 import xarray as xr
 from distributed import Client, LocalCluster
@@ -60,7 +60,7 @@ def kill_one(measure, at):
     while len(measure.notes()) < at:
         time.sleep(0.02)
     lost = max(measure.notes(), key=lambda note: note.when)
-    os.kill(lost.worker, signal.SIGKILL)
+    psutil.Process(lost.worker).kill()
     return lost
 
 
