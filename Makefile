@@ -3,7 +3,7 @@ PYTHON ?= python3
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lab test lint bench record build
+.PHONY: help setup lab test lint bench record course build
 
 help:  ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-8s %s\n", $$1, $$2}'
@@ -25,6 +25,9 @@ bench:  ## the benchmarks, in one table; ARGS="speed" runs a part
 
 record:  ## compute what is missing of the recorded runs; ARGS="sample_len" only that one
 	@$(PYTHON) dev.py record $(ARGS)
+
+course:  ## run all chapters under Binder's limits and write instructor/budget.md; ARGS="03" only shows that one
+	@$(PYTHON) dev.py course $(ARGS)
 
 build:  ## bundle the widgets' JavaScript and the JupyterLab extension (needs Node; using dgkit does not)
 	@$(PYTHON) dev.py build

@@ -30,9 +30,10 @@ TASKS = {
     "lint": "ruff, mypy and the check that notebooks hold no outputs",
     "bench": "the benchmarks, in one table (further arguments: which)",
     "record": "compute what is missing of the recorded runs in data/runs, hours at most (further arguments: which)",
+    "course": "run all chapters under Binder's limits and write instructor/budget.md (further arguments: only these)",
     "build": "bundle the widgets' JavaScript and the JupyterLab extension (needs Node; using dgkit does not)",
 }
-EXTRAS = dict.fromkeys(("setup", "lab", "record"), "lab") | dict.fromkeys(("test", "lint", "build"), "test")
+EXTRAS = dict.fromkeys(("setup", "lab", "record"), "lab") | dict.fromkeys(("test", "lint", "course", "build"), "test")
 EXTRAS["bench"] = "test,bench"
 
 
@@ -43,7 +44,8 @@ def main() -> int:
     parser.add_argument("task", choices=TASKS, help="; ".join(f"{name}: {what}" for name, what in TASKS.items()))
     task, rest = parser.parse_known_args()
     python = set_up(EXTRAS[task.task])
-    tasks = {"lab": lab, "test": test, "lint": lint, "bench": bench, "record": record, "build": build}
+    tasks = {"lab": lab, "test": test, "lint": lint, "bench": bench}
+    tasks |= {"record": record, "course": course, "build": build}
     return tasks[task.task](python, rest) if task.task in tasks else 0
 
 
@@ -79,6 +81,10 @@ def bench(python: str, rest: list[str]) -> int:
 
 def record(python: str, rest: list[str]) -> int:
     return run([python, "-m", "dgkit.experiments", "record", *(rest or ["--all"])])
+
+
+def course(python: str, rest: list[str]) -> int:
+    return run([python, "-m", "tests.notebooks.course", *rest])
 
 
 def build(python: str, rest: list[str]) -> int:

@@ -1,19 +1,21 @@
 """Every chapter runs from top to bottom, fast and in full, within Binder's means, and is committed without outputs."""
 
-import shutil
-import threading
+import subprocess
+import sys
 from pathlib import Path
 
 import nbformat
-import psutil
 import pytest
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
-CHAPTERS = sorted((Path(__file__).parents[2] / "notebooks").glob("*.ipynb"))
+from tests.notebooks.course import table
+from tests.notebooks.running import ONE_THREAD, Watch, errors, run
+
+ROOT = Path(__file__).parents[2]
+CHAPTERS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 TAGS = {"parameters", "raises-exception", "hide-input", "exercise", "solution"}
 GIBIBYTE = 2**30
-WIDGETS = "application/vnd.jupyter.widget-state+json"
 
 
 def test_there_are_chapters():
@@ -41,29 +43,17 @@ def test_chapter_is_committed_clean(chapter):
 @pytest.mark.slow
 @pytest.mark.parametrize("mode", ["fast", "full"])
 def test_chapter_runs_on_one_thread_within_a_gibibyte(chapter, mode, tmp_path, monkeypatch, capsys):
-    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
-        monkeypatch.setenv(name, "1")
+    for name, value in ONE_THREAD.items():
+        monkeypatch.setenv(name, value)
     monkeypatch.setenv("DGKIT_FAST", "1" if mode == "fast" else "0")
     monkeypatch.setenv("PYTHONWARNINGS", "ignore")
-    shutil.copy(chapter, tmp_path)
-    notebook = nbformat.read(chapter, as_version=4)
-    client = NotebookClient(notebook, timeout=900, resources={"metadata": {"path": str(tmp_path)}})
 
-    with Watch(client) as seen:
-        client.execute()
+    took = run(chapter, tmp_path)
 
     with capsys.disabled():
-        print(f"\n{chapter.stem}, {mode}: {seen.seconds:.0f} CPU-seconds, {seen.memory / 2**20:.0f} MiB", end=" ")
-    assert errors(notebook) == []
-    assert 0 < seen.memory < GIBIBYTE
-
-
-def errors(notebook) -> list:
-    """Error outputs in cells, and those that an ipywidgets callback has shown in the widget."""
-    outputs = [out for cell in notebook.cells for out in cell.get("outputs", [])]
-    for model in notebook.metadata.get("widgets", {}).get(WIDGETS, {}).get("state", {}).values():
-        outputs += model["state"].get("outputs", [])
-    return [out["ename"] for out in outputs if out["output_type"] == "error"]
+        print(f"\n{chapter.stem}, {mode}: {took.cpu_seconds:.0f} CPU-seconds, {took.bytes / 2**20:.0f} MiB", end=" ")
+    assert took.errors == []
+    assert 0 < took.bytes < GIBIBYTE
 
 
 def test_an_error_in_a_widget_is_noticed(tmp_path):
@@ -82,35 +72,6 @@ def test_a_chapter_that_fails_is_noticed(tmp_path):
         NotebookClient(notebook, resources={"metadata": {"path": str(tmp_path)}}).execute()
 
 
-class Watch:
-    """CPU time and largest resident memory of the client's kernel, sampled while it runs."""
-
-    def __init__(self, client: NotebookClient):
-        self.client, self.seconds, self.memory = client, 0.0, 0
-        self.stop = threading.Event()
-        self.thread = threading.Thread(target=self._watch, daemon=True)
-        self.before = {child.pid for child in psutil.Process().children(recursive=True)}
-
-    def __enter__(self):
-        self.thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self.stop.set()
-        self.thread.join()
-
-    def _watch(self):
-        while not self.stop.wait(0.05):
-            for child in psutil.Process().children(recursive=True):
-                if child.pid in self.before:
-                    continue
-                try:
-                    self.memory = max(self.memory, child.memory_info().rss)
-                    self.seconds = max(self.seconds, sum(child.cpu_times()[:2]))
-                except (psutil.NoSuchProcess, psutil.AccessDenied):
-                    continue
-
-
 def test_watching_measures_the_kernel(tmp_path):
     source = (
         "x = bytearray(300 * 2**20)\nimport time\nend = time.process_time() + 1\nwhile time.process_time() < end: pass"
@@ -118,8 +79,66 @@ def test_watching_measures_the_kernel(tmp_path):
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source)])
     client = NotebookClient(notebook, resources={"metadata": {"path": str(tmp_path)}})
 
-    with Watch(client) as seen:
+    with Watch() as seen:
         client.execute()
 
     assert seen.memory > 300 * 2**20
     assert seen.seconds >= 1
+
+
+def test_watching_adds_up_what_a_kernel_starts(tmp_path):
+    worker = "x = bytearray(150 * 2**20); import time; time.sleep(2)"
+    source = (
+        f"import subprocess, sys\ncommand = [sys.executable, '-c', {worker!r}]\n"
+        "[p.wait() for p in [subprocess.Popen(command), subprocess.Popen(command)]]"
+    )
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source)])
+
+    with Watch() as seen:
+        NotebookClient(notebook, resources={"metadata": {"path": str(tmp_path)}}).execute()
+
+    assert 300 * 2**20 < seen.memory < 600 * 2**20
+
+
+def small(folder: Path, name: str, source: str) -> Path:
+    first = nbformat.v4.new_markdown_cell(f"# {name[:2]} Small\n\n**The question.** Does it run?")
+    path = folder / f"{name}.ipynb"
+    nbformat.write(nbformat.v4.new_notebook(cells=[first, nbformat.v4.new_code_cell(source)]), path)
+    return path
+
+
+def test_the_course_becomes_a_table(tmp_path):
+    chapters = [small(tmp_path, "00_one", "x = bytearray(200 * 2**20)"), small(tmp_path, "01_two", "1 + 1")]
+
+    went_well = table(chapters, tmp_path / "budget.md")
+
+    rows = [line.split("|") for line in (tmp_path / "budget.md").read_text().splitlines() if line.startswith("|")]
+    assert went_well
+    assert [row[1].strip() for row in rows[2:]] == ["00 Small", "01 Small", "**all**"]
+    memory = [int(row[4]) for row in rows[2:]]
+    assert memory[0] > memory[1] + 150 and memory[2] == memory[0]
+
+
+def test_a_failing_chapter_leaves_the_table_as_it_was(tmp_path, capsys):
+    (tmp_path / "budget.md").write_text("before")
+
+    went_well = table([small(tmp_path, "00_one", "1 / 0")], tmp_path / "budget.md")
+
+    assert not went_well
+    assert "00 Small: ZeroDivisionError" in capsys.readouterr().out
+    assert (tmp_path / "budget.md").read_text() == "before"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux holds a process to RLIMIT_DATA")
+def test_a_chapter_beyond_the_limit_fails(tmp_path):
+    chapter, out = small(tmp_path, "00_one", "x = bytearray(700 * 2**20)"), tmp_path / "budget.md"
+    code = (
+        "from tests.notebooks.course import Path, limit_memory, table\n"
+        f"print(limit_memory(600 * 2**20), table([Path({str(chapter)!r})], Path({str(out)!r})))"
+    )
+
+    said = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+
+    assert "FAILED 00 Small: MemoryError" in said.stdout, said.stderr
+    assert said.stdout.endswith("True False\n")
+    assert not out.exists()

@@ -82,7 +82,7 @@ def test_an_unreachable_index_is_noticed_without_a_long_wait(dev):
 def test_make_lists_its_tasks_by_default():
     text = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
 
-    for task in ("lab", "test", "lint", "bench", "record", "build"):
+    for task in ("lab", "test", "lint", "bench", "record", "course", "build"):
         assert f"make {task}" in text
 
 

@@ -1,0 +1,89 @@
+"""Running a chapter as a learner's session does: on one thread, with its CPU time and memory watched."""
+
+import shutil
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import nbformat
+import psutil
+from nbclient import NotebookClient
+
+ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
+WIDGETS = "application/vnd.jupyter.widget-state+json"
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a run took, and the names of the errors that it showed."""
+
+    cpu_seconds: float
+    bytes: int
+    wall_seconds: float
+    errors: list[str]
+
+
+def run(chapter: Path, folder: Path, timeout: float = 900) -> Run:
+    """Execute a copy of the notebook in a folder, in this process' environment and limits.
+
+    Raises
+    ------
+    nbclient.exceptions.CellExecutionError
+        A cell failed that is not tagged raises-exception.
+    """
+    shutil.copy(chapter, folder)
+    notebook = nbformat.read(chapter, as_version=4)
+    client = NotebookClient(notebook, timeout=timeout, resources={"metadata": {"path": str(folder)}})
+    before = time.perf_counter()
+    with Watch() as seen:
+        client.execute()
+    return Run(seen.seconds, seen.memory, time.perf_counter() - before, errors(notebook))
+
+
+def errors(notebook) -> list[str]:
+    """Error outputs in cells, and those that an ipywidgets callback has shown in the widget."""
+    outputs = [out for cell in notebook.cells for out in cell.get("outputs", [])]
+    for model in notebook.metadata.get("widgets", {}).get(WIDGETS, {}).get("state", {}).values():
+        outputs += model["state"].get("outputs", [])
+    return [out["ename"] for out in outputs if out["output_type"] == "error"]
+
+
+class Watch:
+    """CPU time and largest memory of the processes that are started inside the block, sampled while they run.
+
+    Memory is what is resident; what is shared between several (libraries) counts once, with the largest of them.
+    """
+
+    def __init__(self):
+        self.memory, self._seconds = 0, {}
+        self.stop = threading.Event()
+        self.thread = threading.Thread(target=self._watch, daemon=True)
+        self.before = {child.pid for child in psutil.Process().children(recursive=True)}
+
+    @property
+    def seconds(self) -> float:
+        return sum(self._seconds.values())
+
+    def __enter__(self):
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.stop.set()
+        self.thread.join()
+
+    def _watch(self):
+        while not self.stop.wait(0.05):
+            held = []
+            for child in psutil.Process().children(recursive=True):
+                if child.pid in self.before:
+                    continue
+                try:
+                    held.append(child.memory_info())
+                    self._seconds[child.pid] = sum(child.cpu_times()[:2])
+                except (psutil.NoSuchProcess, psutil.AccessDenied):
+                    continue
+            held.sort(key=lambda memory: -memory.rss)
+            others = sum(memory.rss - getattr(memory, "shared", 0) for memory in held[1:])
+            self.memory = max(self.memory, held[0].rss + others if held else 0)
