@@ -215,10 +215,11 @@ def _category_counts(labels: xr.DataArray | np.ndarray, role: str) -> pd.Series:
 
 def _text_counts(block: np.ndarray) -> pd.Series:
     flat = np.asarray(block).ravel()
-    pieces = (flat[at : at + TEXT_AT_ONCE].astype(object) for at in range(0, max(flat.size, 1), TEXT_AT_ONCE))
-    return (
-        pd.concat([pd.Series(piece, dtype=object).map(str).value_counts() for piece in pieces]).groupby(level=0).sum()
-    )
+    counts = []
+    for at in range(0, max(flat.size, 1), TEXT_AT_ONCE):
+        labels = pd.Series(flat[at : at + TEXT_AT_ONCE].astype(object), dtype=object)
+        counts.append((labels if flat.dtype.kind == "U" else labels.map(str)).value_counts())
+    return pd.concat(counts).groupby(level=0).sum()
 
 
 def mid_range(series: xr.DataArray) -> xr.DataArray:
