@@ -12,7 +12,16 @@ from sklearn.metrics import roc_auc_score
 import dgkit as dg
 from dgkit import Config, Trainer
 from dgkit.errors import ConfigError, SchemaError
-from dgkit.privacy import Shadow, epsilon_lower_bound, estimates, membership_attack, train_shadows
+from dgkit.privacy import (
+    DP,
+    Shadow,
+    epsilon,
+    epsilon_lower_bound,
+    estimates,
+    membership_attack,
+    noise_for,
+    train_shadows,
+)
 from tests.conftest import small_dataset
 
 
@@ -350,3 +359,52 @@ def test_the_lower_bound_is_seldom_above_the_epsilon_of_a_known_mechanism():
 def test_an_audit_of_too_little_is_refused(present, absent, options, said):
     with pytest.raises(ConfigError, match=said):
         epsilon_lower_bound(present, absent, **options)
+
+
+DELTA = 1e-3
+
+
+def canary_scores(noise_multiplier, *, in_training, models=100):
+    """How much more the critics of small private trainings like an odd series than the nine dull ones beside it.
+
+    The worst case that an auditor may choose: little data, known initial weights, a canary unlike all else. Where it is
+    not `in_training`, no batch ever holds it, at the same sampling rate.
+    """
+
+    class Audited(Trainer):
+        def _batch(self):
+            rows = super()._batch()
+            return rows if in_training else rows[rows != 0]
+
+    x = 0.05 * np.random.default_rng(0).normal(size=(10, 14))
+    x[0] = np.where(np.arange(14) % 2, 1, -1)
+    ds = xr.Dataset({"x": (("sample", "time"), x)})
+    dp = DP(noise_multiplier, delta=DELTA)
+    small = {"lstm_units": 4, "attribute_units": 4, "discriminator_units": 16, "discriminator_layers": 2}
+    config = Config(steps=4, batch_size=5, sample_len=14, auto_normalise=False, discriminator_lr=0.01, dp=dp, **small)
+    scores = []
+    for k in range(models):
+        trainer = Audited(ds, config)
+        trainer.rng.manual_seed(2 * k + in_training)  # batches and noise; the weights start from the config's seed
+        list(trainer)
+        values = trainer.model.discriminate(ds).values
+        scores.append(values[0] - values[1:].mean())
+    return np.array(scores)
+
+
+@pytest.mark.slow
+def test_an_audit_at_epsilon_one_finds_no_more_and_one_of_too_little_noise_does():
+    """Bounds at 95 % confidence: of an exact mechanism, one audit in twenty may go over."""
+    spent = {"sample_rate": 0.5, "steps": 4, "delta": DELTA}
+    enough = noise_for(epsilon=1.0, **spent)
+
+    bounds = {
+        noise: epsilon_lower_bound(
+            canary_scores(noise, in_training=True), canary_scores(noise, in_training=False), delta=DELTA
+        )
+        for noise in (enough, enough / 20, 0.0)
+    }
+
+    assert bounds[enough] <= 1.0
+    assert 1.0 < bounds[enough / 20] <= epsilon(noise_multiplier=enough / 20, **spent)  # the attack can tell
+    assert bounds[0.0] > 1.5
