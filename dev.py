@@ -26,7 +26,7 @@ CPU_INDEX = "https://download.pytorch.org/whl/cpu"
 TASKS = {
     "setup": "make the environment and nothing else",
     "lab": "open the course in JupyterLab (further arguments go to it, e.g. --no-browser)",
-    "test": "lint, type-check and run all tests (further arguments go to pytest)",
+    "test": "lint, type-check and run all tests, in several processes (with further arguments, pytest's, in one)",
     "lint": "ruff, mypy and the check that notebooks hold no outputs",
     "bench": "the benchmarks, in one table (further arguments: which)",
     "record": "compute what is missing of the recorded runs in data/runs, hours at most (further arguments: which)",
@@ -61,7 +61,9 @@ def lab(python: str, rest: list[str]) -> int:
 
 
 def test(python: str, rest: list[str]) -> int:
-    return lint(python, []) or run([python, "-m", "pytest", *rest])
+    workers = min(4, os.cpu_count() or 1)
+    several = ["-n", str(workers), "--dist", "loadgroup"] if workers > 1 and not rest else []
+    return lint(python, []) or run([python, "-m", "pytest", *several, *rest])
 
 
 def lint(python: str, _: list[str]) -> int:

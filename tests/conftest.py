@@ -1,10 +1,22 @@
-"""Small datasets and trainers that many tests share."""
+"""Small datasets and trainers that many tests share, and how tests are shared out among processes."""
+
+import os
+
+if "PYTEST_XDIST_WORKER" in os.environ:  # several processes: one thread each, told before torch and numba start
+    os.environ |= {"OMP_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1"}
 
 import numpy as np
 import pytest
 import xarray as xr
 
 from dgkit import Config, Trainer
+
+
+def pytest_collection_modifyitems(config, items):
+    """With several processes (`--dist loadgroup`) the tests of a file stay together; each chapter goes by itself."""
+    for item in items if config.pluginmanager.hasplugin("xdist") else ():
+        alone = "tests/notebooks" in item.nodeid
+        item.add_marker(pytest.mark.xdist_group(item.nodeid if alone else item.nodeid.split("::")[0]))
 
 
 def small_dataset(n=40, time=12, *, seed=0, variable=True):
