@@ -25,6 +25,7 @@ from dgkit.check import (  # noqa: F401 (each registers its exercises)
     chapter_07,
     chapter_08,
     chapter_09,
+    chapter_10,
 )
 from dgkit.check.exercise import EXERCISES, Wrong
 from dgkit.errors import ConfigError

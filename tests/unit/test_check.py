@@ -117,6 +117,22 @@ def misleading():
     return min((f1, name) for f1, name, one in rows if one > 0.89)[1]
 
 
+def mixed(pages):
+    """The pages, with the attributes of others."""
+    others = np.random.default_rng(3).permutation(pages.sizes["sample"])
+    return pages.assign({key: ("sample", pages[key].values[others]) for key in ("domain", "access", "agent")})
+
+
+def within_25_seconds():
+    run = dg.experiments.open_run("sample_len")
+    error, seconds = (np.median(run[key], 1) for key in ("autocorrelation_mse", "training_seconds"))
+    return SAMPLE_LENS[np.where(seconds <= 25, error, np.inf).min(1).argmin()]
+
+
+def of_a_sweep():
+    return dg.experiments.open_run("sample_len").seconds.values
+
+
 RIGHT = {
     "00.1": lambda model: dg.open_dataset("web").sizes["time"],
     "00.2": lambda model: "domain",
@@ -151,6 +167,10 @@ RIGHT = {
     "09.1": lambda model: 10,
     "09.2": lambda model: at_most_55_percent(),
     "09.3": lambda model: math.log(1.5),
+    "10.1": lambda model: dg.datasets.windows(dg.open_dataset("web"), 28, 14),
+    "10.2": lambda model: mixed(dg.simulate.web(600, seed=5)),
+    "10.3": lambda model: within_25_seconds(),
+    "10.4": lambda model: of_a_sweep().sum() / of_a_sweep().max(),
 }
 WRONG = {
     "00.1": ([3000, 167, 168.5, "168"], "number of pages"),
@@ -210,6 +230,28 @@ WRONG = {
     "09.1": ([30, 20, 10.5], "30 of them are"),
     "09.2": ([50, 5000, 100.5], "the first at most 0.55"),
     "09.3": ([0.6, 1.5, math.log(0.6)], "the odds of 60 %"),
+    "10.1": (
+        [
+            dg.datasets.windows(dg.open_dataset("web"), 28),
+            dg.datasets.windows(dg.open_dataset("web"), 14),
+            dg.datasets.windows(dg.simulate.web(3000, seed=1), 28, 14),
+            dg.open_dataset("web"),
+            28,
+        ],
+        "How far do two windows begin apart",
+    ),
+    "10.2": (
+        [
+            dg.open_dataset("web"),
+            mixed(dg.simulate.web(400)),
+            mixed(dg.simulate.web(600, decades=1.0)),
+            dg.open_dataset("web").isel(time=slice(None, None, -1)).isel(sample=slice(600)),
+            3,
+        ],
+        "A domain still tells the level",
+    ),
+    "10.3": ([1, 168, 7.5], "the smallest"),
+    "10.4": ([24, 8, 1.0, "twelve"], "the slowest"),
 }
 
 
