@@ -306,6 +306,13 @@ def test_nearest_is_meant_on_a_log_scale_and_infinity_is_near_nothing(spent, nea
     assert dial._recorded.nearest(spent) == nearest
 
 
+def test_a_run_named_after_its_epsilon_does_not_say_it_twice():
+    dial = PrivacyDial(recorded=recorded().assign_coords(run=["epsilon 0.5", "b", "c", "d"]))
+    dial.solve(0.5)
+
+    assert dial.record["names"] == ["epsilon 0.5", "epsilon ∞ (d)"]
+
+
 def test_runs_without_epsilon_are_found_by_their_noise():
     dial = PrivacyDial(noise_multiplier=3.5, recorded=recorded(noise_multiplier=[4.0, 2.0, 1.0, 0.0]))
 

@@ -69,6 +69,8 @@ class Recorded:
         if self.dim == self.key or self.dim not in self.ds.coords:
             return text
         label = self.ds[self.dim].values[k]
+        if label == text:
+            return text
         return f"{text} ({self.dim.replace('_', ' ')} {label:.4g})" if isinstance(label, float) else f"{text} ({label})"
 
     def frame(self, epsilon: float, noise: float) -> dict[str, Any]:
