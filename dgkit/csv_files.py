@@ -376,8 +376,10 @@ def _numbers(column: _Column, decimal: str | None) -> dict[str, np.ndarray]:
     if decimal != "." and all(_NUMBER[","].fullmatch(v) for v in values):
         readings[","] = _parsed([v.replace(".", "").replace(",", ".") for v in values])
     readings = {sign: read for sign, read in readings.items() if not np.isnan(read).any()}
+    if readings or not (known.any() or any("," in v for v in values)):
+        return readings
     looks = known | np.array([any(form.fullmatch(v) for form in _NUMBER.values()) for v in values], bool)
-    if not readings and looks.any():
+    if looks.any():
         k, odd = np.flatnonzero(looks)[0], np.flatnonzero(~looks if not looks.all() else ~known)
         other = odd[0] if odd.size else k
         raise SchemaError(
