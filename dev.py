@@ -67,7 +67,8 @@ def test(python: str, rest: list[str]) -> int:
 
 
 def lint(python: str, _: list[str]) -> int:
-    notebooks = [str(path.relative_to(ROOT)) for path in sorted(ROOT.glob("notebooks/*.ipynb"))]
+    found = sorted([*ROOT.glob("notebooks/*.ipynb"), *ROOT.glob("apps/*.ipynb")])
+    notebooks = [str(path.relative_to(ROOT)) for path in found]
     commands = [
         ["ruff", "check", "."],
         ["ruff", "format", "--check", "."],
