@@ -211,6 +211,15 @@ def from_npz(
     Source
     ------
     README of the original repository; gan/output.py there.
+
+    Examples
+    --------
+    >>> ds = from_npz("data/web", part="train")  # doctest: +SKIP
+    >>> try:
+    ...     from_npz("elsewhere")
+    ... except FileFormatError as error:
+    ...     print(error)
+    no file 'elsewhere/data_feature_output.pkl'; a folder of the original release holds it.
     """
     folder = Path(folder)
     outputs = {role: _read_outputs(folder / f"data_{role}_output.pkl") for role in ("feature", "attribute")}

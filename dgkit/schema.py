@@ -26,12 +26,30 @@ _NOT_CATEGORIES = 20  # from this many samples on, one category a sample is an i
 
 @dataclass(frozen=True)
 class Variable:
-    """One feature or attribute; `categories` in their order, empty for a continuous one."""
+    """One feature or attribute.
+
+    Parameters
+    ----------
+    name : str
+    role : {"feature", "attribute"}
+    kind : {"continuous", "categorical"}
+    dtype : str
+        NumPy's, e.g. "<f4".
+    categories : tuple
+        In their order; empty for a continuous variable.
+    attrs : dict
+        Such as `units`; all but `categories`.
+
+    Examples
+    --------
+    >>> Variable("load", "feature", "continuous", "<f8", attrs={"units": "W"}).kind
+    'continuous'
+    """
 
     name: str
-    role: str  # "feature" or "attribute"
-    kind: str  # "continuous" or "categorical"
-    dtype: str  # NumPy's, e.g. "<f4"
+    role: str
+    kind: str
+    dtype: str
     categories: tuple = ()
     attrs: dict[str, Any] = field(default_factory=dict)
 
@@ -51,6 +69,12 @@ class Schema:
         Of the time coordinate; datetimes as integers.
     attrs : dict
         The dataset's own.
+
+    Examples
+    --------
+    >>> schema = validate(xr.Dataset({"load": (("sample", "time"), np.ones((2, 3)))}))
+    >>> Schema.from_json(schema.to_json()) == schema
+    True
     """
 
     features: tuple[Variable, ...]
@@ -61,11 +85,12 @@ class Schema:
     attrs: dict[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> str:
-        """Text that `from_json` makes the same schema of."""
+        """The schema as text, of which `from_json` makes the same again."""
         return json.dumps(asdict(self))
 
     @classmethod
     def from_json(cls, text: str) -> "Schema":
+        """The schema that `to_json` made the text of."""
         plain = json.loads(text)
         for role in ("features", "attributes"):
             plain[role] = tuple(Variable(**{**v, "categories": tuple(v["categories"])}) for v in plain[role])
@@ -171,7 +196,28 @@ def validate(ds: xr.Dataset, *, training: bool = True) -> Schema:
 
 
 def lengths(ds: xr.Dataset) -> np.ndarray:
-    """Valid steps of each sample, int64 (N,); T everywhere where there is no `length`. Raises SchemaError."""
+    """Valid steps of each sample.
+
+    Parameters
+    ----------
+    ds : Dataset
+        With dims (sample, time).
+
+    Returns
+    -------
+    array of int64, (N,)
+        T everywhere where there is no `length`.
+
+    Raises
+    ------
+    SchemaError
+        `length` is not of integers from 1 to T on (sample,).
+
+    Examples
+    --------
+    >>> lengths(xr.Dataset({"load": (("sample", "time"), np.ones((2, 3)))}))
+    array([3, 3])
+    """
     time = int(ds.sizes["time"])
     if "length" not in ds:
         return np.full(ds.sizes["sample"], time, np.int64)
@@ -355,10 +401,23 @@ def _plain(value: Any) -> Any:
 
 @dataclass(frozen=True)
 class Description:
-    """What `describe` found, as text and HTML."""
+    """What `describe` found, as text and HTML.
+
+    Parameters
+    ----------
+    title : str
+    rows : tuple of (str, str, str, str)
+        Role, name, unit and what it holds.
+
+    Examples
+    --------
+    >>> Description("One sample", (("feature", "load", "W", "1 to 4"),))
+    One sample
+      feature  load  W  1 to 4
+    """
 
     title: str
-    rows: tuple[tuple[str, str, str, str], ...]  # role, name, unit, what it holds
+    rows: tuple[tuple[str, str, str, str], ...]
 
     def __repr__(self) -> str:
         widths = [max(len(row[k]) for row in self.rows) for k in range(3)]
@@ -375,7 +434,28 @@ class Description:
 
 
 def describe(ds: xr.Dataset) -> Description:
-    """What a dataset holds: its features and attributes, their units, ranges and categories. Raises SchemaError."""
+    """What a dataset holds: its features and attributes, their units, ranges and categories.
+
+    Parameters
+    ----------
+    ds : Dataset
+        In memory or dask-backed.
+
+    Returns
+    -------
+    Description
+
+    Raises
+    ------
+    SchemaError
+        As `validate`.
+
+    Examples
+    --------
+    >>> describe(xr.Dataset({"load": (("sample", "time"), [[1.0, 2.0], [3.0, 4.0]], {"units": "W"})}))
+    2 samples of up to 2 steps
+      feature  load  W  1 to 4, mean 2.5
+    """
     schema, length = validate(ds, training=False), lengths(ds)
     rows = []
     for variable in (*schema.features, *schema.attributes):

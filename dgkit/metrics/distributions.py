@@ -255,7 +255,20 @@ def mid_range(series: xr.DataArray) -> xr.DataArray:
 def half_range(series: xr.DataArray) -> xr.DataArray:
     """Half of each series' range, (max - min) / 2, in its unit: the amplitude that auto-normalisation takes out.
 
-    Parameters, result and errors as `mid_range`.
+    Parameters
+    ----------
+    series : DataArray, dims (sample, time)
+        NaN past a series' end is ignored.
+
+    Returns
+    -------
+    DataArray, dims (sample,)
+        Unit of `series`; NaN for a series without a valid step.
+
+    Raises
+    ------
+    SchemaError
+        Other dims, empty, or not numbers.
 
     Examples
     --------
@@ -314,8 +327,10 @@ def conditional_distances(
 
     Examples
     --------
-    >>> totals = conditional_distances(train, fake, "technology", statistic="total")  # doctest: +SKIP
-    >>> totals.distance.sel(value="DSL", feature="traffic")  # doctest: +SKIP
+    >>> one = xr.Dataset({"traffic": (("sample", "time"), [[1.0, 3.0], [5.0, 7.0]]), "isp": ("sample", ["a", "b"])})
+    >>> two = one.assign(traffic=2 * one.traffic)
+    >>> conditional_distances(one, two, "isp", statistic="total").distance.sel(value="b").values
+    array([12.])
     """
     if statistic not in STATISTICS:
         raise ConfigError(f"statistic is {statistic!r}; choose one of {', '.join(map(repr, STATISTICS))}.")
