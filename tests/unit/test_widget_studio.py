@@ -325,6 +325,17 @@ def test_a_private_runs_code_and_state_do_the_same_again():
     again.close()
 
 
+def test_privacy_turned_off_and_on_again_has_the_fields_of_the_run_gone_to(studio):
+    private = make(replace(TINY, dp=DP(2.0, 0.5)))
+
+    press(studio, "paste", text=private.to_json())
+    press(studio, "change", dp=False)
+    press(studio, "change", dp=True)
+
+    assert studio.error == "" and studio.trainer.config.dp == DP(2.0, 0.5)
+    private.close()
+
+
 def test_a_teacher_can_hide_privacy():
     for hidden in ("privacy", "dp"):
         studio = make(hide=[hidden])

@@ -215,19 +215,23 @@ class PrivacyDial(Widget):
 
     @property
     def steps(self) -> int:
+        """Batches that are trained on."""
         return self.settings["steps"]
 
     @property
     def sample_rate(self) -> float:
+        """The probability of each sample to be in a batch."""
         return self.settings["batch_size"] / self.settings["samples"]
 
     @property
     def epsilon(self) -> float:
+        """Of the settings, after all steps. Raises ConfigError where they do not go together."""
         self._check(self.settings)
         return self._epsilon(self.settings)[0]
 
     @property
     def dp(self) -> DP:
+        """What `Config(dp=...)` takes. Raises ConfigError as `epsilon`."""
         self._check(self.settings)
         return _dp(self.settings)
 
