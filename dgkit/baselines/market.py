@@ -31,7 +31,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, one_hot, pad
 
-from dgkit.baselines.protocol import Data, Empirical, Made, adam, descend, glorot, heads, widths
+from dgkit.baselines.protocol import Data, Empirical, Made, adam, descend, glorot, heads, whole, widths
 from dgkit.encode import Encoder
 
 STEPS = {"smoke": 20, "live": 1000, "full": 5000}
@@ -60,9 +60,10 @@ class Network(nn.Module):
 
     def __init__(self, encoder: Encoder, samples: int, window: int = 7):
         super().__init__()
+        whole("window", window)
         self.variable, self.time = encoder.schema.variable_length, encoder.passes
         self.width, self.narrow = widths(encoder.feature_heads[:-1]), widths(heads(encoder)[0])
-        self.window = max(1, min(window, self.time - 1))
+        self.window = max(1, min(window, self.time - 1))  # a series of one step has no increments
         self.depth = max(d for d in range(1, DEPTH + 1) if d == 1 or len(lyndon(2 * self.width, d)) <= WIDTH)
         size, ends = len(lyndon(2 * self.width, self.depth)), self.window + 2
         condition = self.narrow + size + self.width + 1
