@@ -1,4 +1,4 @@
-"""The instructor's solutions: one for each exercise, each passes, and none lies where learners look."""
+"""The instructor's folder: solutions that pass, none of them where learners look, and a guide to all chapters."""
 
 import json
 import os
@@ -58,3 +58,11 @@ def test_chapters_ask_and_do_not_answer():
     assert all(re.search(r"^answer = None\b", text, re.MULTILINE) for text in asked)
     names = [name.lower() for folder in ("notebooks", "dgkit") for name in os.listdir(ROOT / folder)]
     assert not any("solution" in name for name in names)
+
+
+def test_the_guide_has_questions_for_every_chapter():
+    guide = (ROOT / "instructor" / "README.md").read_text()
+    sections = dict(re.findall(r"^### (\d\d) .*\n((?:- .*\n)+)", guide, re.MULTILINE))
+
+    assert list(sections) == sorted(path.name[:2] for path in (ROOT / "notebooks").glob("*.ipynb"))
+    assert all(text.count("\n- ") >= 1 and "?" in text for text in sections.values())
