@@ -217,7 +217,7 @@ def test_it_answers_in_other_hosts(browser, tmp_path, application):
     lab = Lab(server, page, "notebooks")
     try:
         if application == "voila":
-            page.goto(f"{server.url}/voila/render/{lab.notebook(SETUP, 'dial')}")
+            page.goto(f"{server.url}/voila/render/{lab.notebook(SETUP, 'dial')}", timeout=120_000)  # it runs first
         else:
             lab.run(SETUP, "dial")
         page.wait_for_selector(".dgd-big", timeout=90_000)
