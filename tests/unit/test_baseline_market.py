@@ -135,7 +135,7 @@ def windows_of(model, ds):
 
 
 @pytest.mark.slow
-def test_generated_log_signatures_have_the_mean_of_the_data_within_sampling_error_and_near_its_spread():
+def test_generated_log_signatures_have_the_mean_of_the_data_within_four_standard_errors_and_near_its_spread():
     """Of series the model never saw. The spread comes out up to a fifth narrow: the nearest window of the training
     data lies inward of what the decoder makes, and that is narrow already."""
     train, test = reverting(1000), reverting(500, seed=1)
