@@ -55,6 +55,30 @@ def test_binder_pins_what_the_course_needs(dev):
     assert os.access(ROOT / "binder" / "start", os.X_OK)
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="repo2docker does not run on Windows")
+def test_binders_builder_takes_the_recipe():
+    options = ["--no-build", "--debug", "--user-id", "1000", "--user-name", "learner"]
+    command = [sys.executable, "-m", "repo2docker", *options, "."]
+
+    said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+
+    recipe = said.stdout + said.stderr
+    install = recipe.find('pip install --no-cache-dir -r "binder/requirements.txt"')
+    assert said.returncode == 0, recipe
+    assert "environment-2epy-2d3-2e12" in recipe  # Python 3.12, as the builder writes it
+    assert 0 < recipe.find(" src/ ${REPO_DIR}/") < install  # "-e ." finds the repository copied
+    assert 'R2D_ENTRYPOINT="${REPO_DIR}/binder/start"' in recipe
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a shell script")
+def test_a_binder_session_has_one_thread():
+    start = str(ROOT / "binder" / "start")
+
+    said = subprocess.run([start, "printenv", "OMP_NUM_THREADS"], capture_output=True, text=True)
+
+    assert said.stdout == "1\n"
+
+
 def test_every_dependency_is_justified_in_the_changelog():
     text = (ROOT / "CHANGELOG.md").read_text()
     for line in PROJECT["dependencies"]:
