@@ -22,6 +22,7 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from dgkit import _files
+from dgkit._seeding import seeded
 from dgkit.config import Config
 from dgkit.encode import Encoder
 from dgkit.errors import ConfigError, DivergenceError, FileFormatError
@@ -121,8 +122,7 @@ class Trainer:
         self.real = flat(*encoded).to(self.device)  # (all samples, inputs)
         self._check_privacy()
         self.narrow = encoded.attributes.shape[1] + encoded.minmax.shape[1]  # what the auxiliary discriminator sees
-        with torch.random.fork_rng(devices=[]):  # initial weights from the seed, the global stream untouched
-            torch.manual_seed(config.seed)
+        with seeded(config.seed):
             sizes = config.discriminator_units, config.discriminator_layers
             self.generator = Generator(self.encoder, config).to(self.device)
             self.discriminator = Discriminator(self.real.shape[1], *sizes).to(self.device)

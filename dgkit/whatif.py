@@ -30,6 +30,7 @@ import xarray as xr
 from torch import Tensor, nn
 from tqdm.auto import trange
 
+from dgkit._seeding import seeded
 from dgkit.errors import ConfigError, DivergenceError, SchemaError
 from dgkit.losses import critic_loss, generator_loss
 from dgkit.model import DoppelGANger
@@ -116,8 +117,7 @@ def retrain_attributes(
     config, real_rows = model.config, torch.from_numpy(rows)
     rng = torch.Generator().manual_seed(seed)
     batches = np.random.default_rng(seed).choice(len(rows), (steps, config.batch_size), p=weights)
-    with torch.random.fork_rng(devices=[]):  # initial weights from the seed, the global stream untouched
-        torch.manual_seed(seed)
+    with seeded(seed):
         heads, sizes = model.encoder.attribute_heads, (config.discriminator_units, config.discriminator_layers)
         generator = AttributeGenerator(config.noise, heads, config.attribute_units, config.attribute_layers)
         critics = {"discriminator": Discriminator(rows.shape[1], *sizes)}

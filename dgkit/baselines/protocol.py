@@ -26,6 +26,7 @@ import xarray as xr
 from torch import Tensor, nn
 
 from dgkit import _files
+from dgkit._seeding import seeded
 from dgkit.encode import Encoder, Head
 from dgkit.errors import ConfigError, DivergenceError
 
@@ -149,8 +150,7 @@ class Training:
         self.data = Data(attributes, encoded.features, ends(encoded.features))
         self.options = {"samples": len(attributes), **options}
         rng = torch.Generator().manual_seed(int(seed))
-        with torch.random.fork_rng(devices=[]):  # initial weights from the seed, the global stream untouched
-            torch.manual_seed(int(seed))
+        with seeded(int(seed)):
             self.network = module.Network(self.encoder, **self.options)
         self._losses: list[dict[str, float]] = []
         self._run = module.train(self.network, self.data, self.steps, rng)

@@ -110,7 +110,8 @@ def sweep(
         Keep every finished cell here; a second call with the same data and settings computes only what is missing.
         Use one folder for one `measure`.
     client : distributed.Client, optional
-        Compute the cells on the workers of this Dask client, each cell on one thread; default: here, one after another.
+        Compute the cells on the workers of this Dask client (processes, of one thread each); default: here, one after
+        another.
         What a worker finishes is written here at once, so the workers need not see `folder`; a worker that dies costs
         the cell it was at, which another one computes. Interrupted, it cancels what is left.
     progress : bool

@@ -5,6 +5,8 @@ import math
 import subprocess
 import sys
 import textwrap
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -347,3 +349,19 @@ def test_cuda_training_matches_the_cpu_for_the_first_steps(small, tiny_config):
     a, b = (next(run) for run in runs)
     assert a.discriminator_loss == pytest.approx(b.discriminator_loss, rel=1e-3)
     assert copy.copy(runs[1].model).sample(3).sizes["sample"] == 3
+
+
+def test_trainers_made_in_several_threads_begin_as_each_alone(small, tiny_config):
+    configs = [replace(tiny_config, seed=seed) for seed in range(8)]
+    alone = [Trainer(small, config).generator.state_dict() for config in configs]
+    before = sys.getswitchinterval()
+
+    try:
+        sys.setswitchinterval(1e-6)  # change threads as often as can be
+        with ThreadPoolExecutor(8) as threads:
+            together = list(threads.map(lambda config: Trainer(small, config).generator.state_dict(), configs))
+    finally:
+        sys.setswitchinterval(before)
+
+    for one, other in zip(alone, together, strict=True):
+        assert all(torch.equal(one[name], other[name]) for name in one)
