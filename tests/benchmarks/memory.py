@@ -6,7 +6,6 @@ what the report holds. ``rows()`` gives it to `make bench`. Left out: reading fr
 """
 
 import json
-import resource
 import subprocess
 import sys
 import time
@@ -49,18 +48,29 @@ def measure(gigabytes: float) -> dict:
 
     from dgkit.metrics import evaluate
 
-    def peak() -> int:
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024  # Linux counts kilobytes
-
     of_one = lazy(1, 0).nbytes
     real, generated = (lazy(int(gigabytes * 1e9 / of_one / share), seed) for share, seed in ((1, 0), (10, 1)))
     with dask.config.set(scheduler="threads", num_workers=2):
         evaluate(lazy(100, 2), lazy(100, 3))  # compiles
-        before, began = peak(), time.perf_counter()
+        before, began = peak_memory(), time.perf_counter()
         report = evaluate(real, generated)
         seconds = time.perf_counter() - began
     held = {name: float(report[name].values.ravel()[0]) for name in report if report[name].size == 1}
-    return {"bytes": real.nbytes, "before": before, "peak": peak(), "seconds": seconds, "report": held}
+    return {"bytes": real.nbytes, "before": before, "peak": peak_memory(), "seconds": seconds, "report": held}
+
+
+def peak_memory() -> int:
+    """Bytes that this process held at most."""
+    status = Path("/proc/self/status")
+    if status.exists():  # Linux, where getrusage begins with what the parent held
+        return 1024 * int(status.read_text().partition("VmHWM:")[2].split()[0])
+    if sys.platform == "win32":
+        import psutil
+
+        return psutil.Process().memory_info().peak_wset
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
 def in_fresh_process(gigabytes: float) -> dict:
