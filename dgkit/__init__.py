@@ -9,7 +9,7 @@ from dgkit import _threads  # isort: skip (before torch)
 from dgkit import baselines, check, datasets, downstream, experiments, metrics, plot, privacy, schema, simulate, whatif
 from dgkit._budget import budget
 from dgkit.config import Config
-from dgkit.datasets import from_npz, from_table, open_dataset, split
+from dgkit.datasets import from_csv, from_npz, from_table, open_dataset, split, windows
 from dgkit.errors import ConfigError, DgkitError, DivergenceError, FileFormatError, SchemaError
 from dgkit.model import DoppelGANger, load
 from dgkit.trainer import StepRecord, Trainer, fit
@@ -35,6 +35,7 @@ __all__ = [
     "downstream",
     "experiments",
     "fit",
+    "from_csv",
     "from_npz",
     "from_table",
     "load",
@@ -46,4 +47,5 @@ __all__ = [
     "simulate",
     "split",
     "whatif",
+    "windows",
 ]

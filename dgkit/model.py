@@ -213,7 +213,9 @@ def load(path: str | PathLike) -> DoppelGANger:
         columns = {k.removeprefix("history."): v for k, v in tensors.items() if k.startswith("history.")}
         history = xr.Dataset({k: ("step", v.numpy()) for k, v in columns.items()})
         if columns:
-            history = history.assign_coords(step=np.arange(1, history.sizes["step"] + 1))
+            history = history.assign_coords(
+                step=("step", np.arange(1, history.sizes["step"] + 1), {"long_name": "training step"})
+            )
         model = DoppelGANger(Encoder.from_json(plain["encoder"]), Config(**plain["config"]), history)
         for name in ("generator", "discriminator", "auxiliary"):
             network = getattr(model, name)

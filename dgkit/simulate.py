@@ -23,6 +23,11 @@ import xarray as xr
 
 from dgkit.errors import ConfigError
 
+__all__ = [
+    "Domain", "JobClass", "Provider", "Technology",
+    "broadband", "broadband_mean", "cluster", "cluster_load", "web", "web_mean",
+]  # fmt: skip
+
 VERSION = "1"  # of the three models: another one means other data for the same seed
 WEEK, SLOW = 7, 84  # periods of the web cycles, days
 _CENTRAL_99 = 2 * 2.5758  # width of a normal distribution's central 99 %, in standard deviations

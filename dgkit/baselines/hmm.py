@@ -16,6 +16,7 @@ of expectation maximisation over all series, or 2,000 of them where there are mo
 Letters for shapes: N samples, T steps, K states, A attribute width, F feature width with the two flags.
 """
 
+import logging
 from collections.abc import Iterator
 
 import numpy as np
@@ -27,6 +28,7 @@ from torch import Tensor, nn
 from dgkit.baselines.protocol import Data, Empirical, Made, drawn, ends, heads, valid, whole, widths
 from dgkit.encode import Encoder
 
+logging.getLogger("hmmlearn").setLevel(logging.ERROR)  # it warns of few data; the priors below keep such a fit whole
 STEPS = {"smoke": 2, "live": 20, "full": 100}
 SERIES, START_ROWS = 2000, 10_000  # at most: series in an iteration, records that the first states are found in
 

@@ -3,6 +3,7 @@
 import doctest
 import importlib
 import inspect
+from pathlib import Path
 
 import pytest
 
@@ -55,6 +56,14 @@ def test_what_a_class_offers_is_explained(value):
     ]
 
     assert silent == []
+
+
+@pytest.mark.parametrize("name", PUBLIC.values())
+def test_the_readme_lists_it(name):
+    module, _, name = name.rpartition(".")
+    rows = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8").splitlines()
+
+    assert f"`{name}`" in next(row for row in rows if row.startswith(f"| `{module}` |"))
 
 
 def test_doctests_are_part_of_the_tests(request):

@@ -163,7 +163,7 @@ function withAlpha(colour, alpha) {
 /** Ticks with a text for each whole number, as many as fit. */
 function named(labels) {
   const longest = Math.max(...labels.map((text) => text.length));
-  return { incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 1e4, 1e5], space: Math.max(40, longest * 7 + 8), values: (_, ticks) => ticks.map((v) => labels[v] ?? "") };
+  return { incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 1e4, 1e5], space: Math.max(40, longest * 6 + 8), values: (_, ticks) => ticks.map((v) => labels[v] ?? "") };
 }
 
 function tick(value) {
