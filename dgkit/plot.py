@@ -2,7 +2,7 @@
 
 Every function takes one Dataset or a mapping {"real": ds, "DoppelGANger": fake, ...} whose first entry is the reference
 (black, solid), makes a figure of its own and returns it. In a notebook it shows once: as a cell's last line, with a
-semicolon after it, in a loop or in a widget's callback. In a script it is open in pyplot until `plt.close`.
+semicolon after it, in a loop, or returned by a widget's callback. In a script it is open in pyplot until `plt.close`.
 Left out: interactive pictures.
 """
 

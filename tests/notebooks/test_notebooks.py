@@ -1,5 +1,6 @@
 """Every chapter runs from top to bottom, fast and in full, within Binder's means, and is committed without outputs."""
 
+import ast
 import subprocess
 import sys
 from pathlib import Path
@@ -38,6 +39,14 @@ def test_chapter_is_committed_clean(chapter):
     assert len({cell.id for cell in notebook.cells}) == len(notebook.cells)
     assert {tag for cell in notebook.cells for tag in cell.metadata.get("tags", [])} <= TAGS
     assert max(len(cell.source.splitlines()) for cell in code) <= 12
+
+
+def test_what_a_control_redraws_is_returned(chapter):
+    """`interact` shows what its function returns; a figure that is only made would wait for the next cell to run."""
+    for cell in nbformat.read(chapter, as_version=4).cells:
+        if cell.cell_type == "code" and "interact(" in cell.source:
+            made = [node for node in ast.parse(cell.source).body if isinstance(node, ast.FunctionDef)]
+            assert made and all(isinstance(function.body[-1], ast.Return) for function in made)
 
 
 @pytest.mark.slow

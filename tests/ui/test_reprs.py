@@ -50,3 +50,20 @@ def test_they_draw_and_answer_a_control(browser, tmp_path, application):
     finally:
         page.close()
         server.stop()
+
+
+def test_a_control_redraws_the_figure_that_its_function_returns(lab):
+    lab.run("""\
+%matplotlib inline
+import dgkit as dg, ipywidgets as widgets, xarray as xr
+@widgets.interact(k=[1, 2, 3])
+def line(k=2):
+    return dg.plot.against(xr.DataArray([0.0, k], {"x": [0, 1]}, "x"), "x")
+""")
+    shown = "[...document.querySelectorAll('.jp-OutputArea-output img')].map(image => image.src)"
+    lab.page.wait_for_function(f"{shown}.length === 1")
+    before = lab.page.evaluate(shown)
+
+    lab.page.locator(".jp-OutputArea select").select_option("3")
+
+    lab.page.wait_for_function(f"before => {shown}.length === 1 && {shown}[0] !== before[0]", arg=before)
