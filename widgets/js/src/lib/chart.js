@@ -58,7 +58,7 @@ export function lineChart(container, options) {
     const axis = (given, more) => ({
       label: given.label, stroke: colours.fg, grid: { stroke: colours.grid, width: 1 }, ticks: { stroke: colours.grid, width: 1 },
       font: "11px system-ui, sans-serif", labelFont: "12px system-ui, sans-serif", labelSize: 20,
-      values: (_, ticks) => ticks.map((v) => (v === null ? null : tick(v))), ...more,
+      values: (_, ticks) => ticks.map((v) => (v === null ? null : tick(v))), ...(given.log ? { splits: decades } : {}), ...more,
     });
     const fixed = (range) => range?.length === 2 && range.every(Number.isFinite) && range[1] > range[0];
     const yRange = (_, low, high) => {
@@ -164,6 +164,15 @@ function withAlpha(colour, alpha) {
 function named(labels) {
   const longest = Math.max(...labels.map((text) => text.length));
   return { incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 1e4, 1e5], space: Math.max(40, longest * 6 + 8), values: (_, ticks) => ticks.map((v) => labels[v] ?? "") };
+}
+
+/** Ticks of a logarithmic axis: 1, 2, ... 9 times each power of ten in view. */
+function decades(_, __, low, high) {
+  const ticks = [];
+  for (let power = Math.floor(Math.log10(low)); power <= Math.log10(high); power++) {
+    for (let digit = 1; digit < 10; digit++) ticks.push(Number(`${digit}e${power}`));
+  }
+  return ticks.filter((v) => v >= low && v <= high);
 }
 
 function tick(value) {
