@@ -13,10 +13,11 @@ from dgkit import Config, Trainer
 
 
 def pytest_collection_modifyitems(config, items):
-    """With several processes (`--dist loadgroup`) the tests of a file stay together; each chapter goes by itself."""
+    """With several processes: the tests of a file stay together, and all in the browser; each chapter goes by itself."""
     for item in items if config.pluginmanager.hasplugin("xdist") else ():
-        alone = "tests/notebooks" in item.nodeid
-        item.add_marker(pytest.mark.xdist_group(item.nodeid if alone else item.nodeid.split("::")[0]))
+        file = item.nodeid.split("::")[0]
+        group = "browser" if file.startswith("tests/ui") else item.nodeid if "notebooks" in file else file
+        item.add_marker(pytest.mark.xdist_group(group))
 
 
 def small_dataset(n=40, time=12, *, seed=0, variable=True):

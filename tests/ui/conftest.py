@@ -201,7 +201,7 @@ class Lab:
         assert session is not None, f"no kernel for {self.path}"
         client = BlockingKernelClient()
         client.load_connection_file(str(self.server.runtime / f"kernel-{session['kernel']['id']}.json"))
-        client.start_channels()
+        client.start_channels(stdin=False, hb=False)
         try:
             yield client
         finally:
@@ -212,7 +212,12 @@ class Lab:
         """The value of a Python expression (plain literals) in the notebook's kernel, after running `setup`."""
         with self.kernel() as client:
             reply = client.execute_interactive(
-                setup, silent=True, user_expressions={"value": expression}, timeout=60, output_hook=lambda _: None
+                setup,
+                silent=True,
+                user_expressions={"value": expression},
+                allow_stdin=False,
+                timeout=60,
+                output_hook=lambda _: None,
             )["content"]
         assert reply["status"] == "ok", reply
         value = reply["user_expressions"]["value"]

@@ -124,6 +124,7 @@ def test_the_keyboard_alone_moves_types_locks_undoes_and_redoes(lab):
     keyboard.press("Control+z")
     keyboard.press("Control+z")
     lab.wait_python("abs(painter.probabilities[1] - 0.4375) < 1e-9")
+    lab.page.wait_for_selector("button[aria-disabled=false]:has-text('Redo')")  # the page knows, too
     keyboard.press("Control+Shift+z")
     lab.wait_python("abs(painter.probabilities[1] - 0.875) < 1e-9")
     assert wait_same(lab) == pytest.approx([12.5, 87.5, 0])

@@ -77,7 +77,7 @@ def drive_by_mouse(lab: Lab) -> None:
     lab.wait_python("not studio.session.running")
     stopped = agree(lab)
     print(f"paused at step {stopped}, {1e3 * lab.python('studio.session.stop_seconds'):.1f} ms after the click arrived")
-    assert lab.python(THREADS) == 0
+    lab.wait_python(f"{THREADS} == 0")
 
     before = lab.python("weights()")
     button(lab, "Discriminator half step").click()
@@ -342,7 +342,8 @@ def test_closing_the_notebook_stops_training(lab):
     lab.page.wait_for_selector(STUDIO, state="detached")
 
     lab.wait_python("not studio.session.running", seconds=60)  # 20 s without a word from the page
-    assert lab.python(THREADS) == 0 and "no page shows" in lab.python("studio.status['note']")
+    lab.wait_python(f"{THREADS} == 0")
+    assert "no page shows" in lab.python("studio.status['note']")
 
 
 def test_restarting_the_kernel_stops_training(lab):
@@ -366,7 +367,7 @@ def test_running_the_cell_again_leaves_one_trainer(lab):
     for k in (2, 3):
         lab.command("notebook:run-all-cells", wait=False)
         lab.wait_python(f"runs == {k} and studio.trainer.step > 5", seconds=60)
-    assert lab.python(THREADS) == 1 and lab.python("len(_session._running)") == 1
+    lab.wait_python(f"{THREADS} == 1 and len(_session._running) == 1")
     lab.page.wait_for_function("() => document.querySelectorAll('.dgkit-studio').length === 1")
     widgets = "from ipywidgets.widgets.widget import _instances as widgets"
     assert lab.python("sum(type(one).__name__ == 'TrainingStudio' for one in widgets.values())", widgets) == 1
