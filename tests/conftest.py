@@ -13,7 +13,7 @@ from dgkit import Config, Trainer
 
 
 def pytest_collection_modifyitems(config, items):
-    """With several processes: the tests of a file stay together, and all in the browser; each chapter goes by itself."""
+    """With several processes: the tests of a file stay together, and all in the browser; chapters go singly."""
     for item in items if config.pluginmanager.hasplugin("xdist") else ():
         file = item.nodeid.split("::")[0]
         group = "browser" if file.startswith("tests/ui") else item.nodeid if "notebooks" in file else file
