@@ -44,6 +44,19 @@ def small_dataset(n=40, time=12, *, seed=0, variable=True):
     return ds.assign(length=("sample", length)) if variable else ds
 
 
+def continuous(**values):
+    """A dataset of these features alone, each an array (sample, time)."""
+    return xr.Dataset({name: (("sample", "time"), value) for name, value in values.items()})
+
+
+def first_order(n, time, phi):
+    """A stationary AR(1) process `x` of unit variance with coefficient `phi`."""
+    x = np.random.default_rng(0).normal(size=(n, time))
+    for t in range(1, time):
+        x[:, t] = phi * x[:, t - 1] + np.sqrt(1 - phi**2) * x[:, t]
+    return continuous(x=x)
+
+
 @pytest.fixture
 def small():
     return small_dataset()

@@ -1,12 +1,8 @@
 """The exercises of chapter 08."""
 
-import math
 from typing import Any
 
-import numpy as np
-import xarray as xr
-
-from dgkit.check.exercise import Wrong, exercise
+from dgkit.check.exercise import Wrong, exercise, number
 from dgkit.config import Config
 from dgkit.privacy import epsilon
 
@@ -18,17 +14,16 @@ def _spent(noise: float, epochs: int, releases: int = 2) -> float:
     return epsilon(noise_multiplier=noise, sample_rate=_RATE, steps=_STEPS * epochs, delta=_DELTA, releases=releases)
 
 
-def _number(value: Any, what: str) -> float:
-    if isinstance(value, np.ndarray | xr.DataArray) and value.ndim == 0:
-        value = value.item()
-    if isinstance(value, bool) or not isinstance(value, int | float | np.number) or not 0 < value < math.inf:
+def _above_zero(value: Any, what: str) -> float:
+    given = number(value)
+    if given <= 0:
         raise Wrong(f"Give {what}, a number above 0.")
-    return float(value)
+    return given
 
 
 @exercise("08.1")
 def _noise(value: Any) -> str:
-    noise = _number(value, "a noise multiplier")
+    noise = _above_zero(value, "a noise multiplier")
     if noise < 0.1:
         raise Wrong("So little noise promises nothing. privacy.noise_for finds the multiplier.")
     spent, alone = _spent(noise, 15), _spent(noise, 15, releases=1)
@@ -44,7 +39,7 @@ def _noise(value: Any) -> str:
 
 @exercise("08.2")
 def _epochs(value: Any) -> str:
-    given = _number(value, "a number of epochs")
+    given = _above_zero(value, "a number of epochs")
     most = 1
     while _spent(2.0, most + 1) < 1:
         most += 1
@@ -58,7 +53,7 @@ def _epochs(value: Any) -> str:
 
 @exercise("08.3")
 def _both(value: Any) -> str:
-    given, parts = _number(value, "an epsilon"), (_spent(2.0, 15), _spent(4.0, 20))
+    given, parts = _above_zero(value, "an epsilon"), (_spent(2.0, 15), _spent(4.0, 20))
     if abs(given - max(parts)) < 0.01:
         raise Wrong("That is one of the two models alone. Somebody who has both learns from both.")
     if abs(given - sum(parts)) > 0.01 * sum(parts):

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 import torch
-import xarray as xr
 
 from dgkit import baselines
 from dgkit.baselines import hmm
 from dgkit.encode import Encoder
+from tests.conftest import continuous
 
 TRANSITION = np.array([[0.9, 0.1], [0.3, 0.7]])
 LEVEL, SPREAD = np.array([2.0, 6.0]), np.array([0.5, 1.0])
@@ -21,10 +21,6 @@ def chains(n, time, seed=0):
     for t in range(1, time):
         states[:, t] = rng.random(n) >= TRANSITION[states[:, t - 1], 0]
     return states, rng
-
-
-def continuous(**values):
-    return xr.Dataset({name: (("sample", "time"), value) for name, value in values.items()})
 
 
 def test_two_planted_states_are_recovered():

@@ -5,29 +5,20 @@ import copy
 import numpy as np
 import pytest
 import torch
-import xarray as xr
 
 from dgkit import baselines
 from dgkit.baselines import rnn
 from dgkit.baselines.protocol import Data
 from dgkit.encode import Encoder
 from dgkit.metrics import autocorrelation
+from tests.conftest import continuous, first_order
 
 PHI = 0.8
 
 
-def continuous(**values):
-    return xr.Dataset({name: (("sample", "time"), value) for name, value in values.items()})
-
-
 @pytest.fixture(scope="module")
 def process():
-    """A stationary AR(1) process of unit variance, 600 series of 24 steps."""
-    rng = np.random.default_rng(0)
-    x = rng.normal(size=(600, 24))
-    for t in range(1, 24):
-        x[:, t] = PHI * x[:, t - 1] + np.sqrt(1 - PHI**2) * x[:, t]
-    return continuous(x=x)
+    return first_order(600, 24, PHI)
 
 
 @pytest.fixture(scope="module")

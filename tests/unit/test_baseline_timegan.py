@@ -130,22 +130,3 @@ def test_attributes_are_rows_of_the_training_data_whatever_the_series(small):
     assert int(same.any(0).sum()) > 30
     model.network.empirical.rows.zero_()
     assert torch.equal(model.network.generate(300, torch.Generator().manual_seed(1)).features, made.features)
-
-
-@pytest.mark.parametrize("what", ["no attributes", "one step", "three series", "full length", "lent"])
-def test_any_data_can_be_trained_on_and_a_model_comes_back_from_its_file(small, what, tmp_path):
-    ds = {
-        "no attributes": small[["cpu", "length"]],
-        "one step": small.drop_vars("length").isel(time=slice(1)),
-        "three series": small.isel(sample=slice(3)),
-        "full length": small[["cpu", "domain"]].assign(cpu=small.cpu.fillna(0.0)),
-        "lent": small,
-    }[what]
-
-    model = baselines.fit("timegan", ds, steps=4, auto_normalise=what == "lent")
-    model.save(tmp_path / "model")
-
-    one = model.sample(1, seed=3)
-    assert dict(one.sizes) == {"sample": 1, "time": ds.sizes["time"]}
-    assert set(one.data_vars) == set(ds.data_vars)
-    xr.testing.assert_identical(baselines.load(tmp_path / "model").sample(1, seed=3), one)

@@ -182,6 +182,7 @@ CASES = {
     "one feature of many lengths": lambda ds: ds[["views", "length"]],
     "categories alone": lambda ds: ds[["state", "domain", "length"]],
     "full length": lambda ds: small_dataset(variable=False),
+    "full length, one feature and one attribute": lambda ds: ds[["cpu", "domain"]].assign(cpu=ds.cpu.fillna(0.0)),
     "one step": lambda ds: small_dataset(variable=False).isel(time=slice(1)),
     "two steps": lambda ds: small_dataset(variable=False).isel(time=slice(2)),
     "three series": lambda ds: ds.isel(sample=slice(3)),
@@ -191,10 +192,16 @@ CASES = {
 @pytest.mark.filterwarnings("ignore:Number of distinct clusters")  # the HMM has ten states, some data fewer records
 @pytest.mark.parametrize("case", CASES)
 @pytest.mark.parametrize("name", MODELS)
-def test_data_of_any_shape_can_be_learned(name, case, small):
+def test_data_of_any_shape_can_be_learned_and_the_model_comes_back_from_its_file(name, case, small, tmp_path):
     ds = CASES[case](small)
 
-    check(fitted(name, ds).sample(4, seed=1), ds, 4)
+    model = fitted(name, ds)
+
+    check(model.sample(4, seed=1), ds, 4)
+    one = model.sample(1, seed=3)
+    check(one, ds, 1)
+    model.save(tmp_path / "model")
+    xr.testing.assert_identical(load(name, tmp_path / "model").sample(1, seed=3), one)
 
 
 @pytest.mark.parametrize("name", MODELS)
