@@ -111,9 +111,8 @@ def sweep(
         Use one folder for one `measure`.
     client : distributed.Client, optional
         Compute the cells on the workers of this Dask client (processes, of one thread each); default: here, one after
-        another.
-        What a worker finishes is written here at once, so the workers need not see `folder`; a worker that dies costs
-        the cell it was at, which another one computes. Interrupted, it cancels what is left.
+        another. What a worker finishes is written here at once, so the workers need not see `folder`; a worker that
+        dies costs the cell it was at, which another one computes. Interrupted, it cancels what is left.
     progress : bool
         Show a bar.
 
@@ -145,7 +144,8 @@ def sweep(
     configs = [replace(base, **point) for point in points]  # all are checked before the first is trained
     paths: list[Path | None] = [None] * len(points)
     if folder is not None:
-        paths = [Path(folder) / f"{_key(*pair, data_hash(train))}.nc" for pair in zip(configs, points, strict=True)]
+        data = data_hash(train)
+        paths = [Path(folder) / f"{_key(*pair, data)}.nc" for pair in zip(configs, points, strict=True)]
     found = {k: _read(path) for k, path in enumerate(paths) if path is not None and path.exists()}
     missing = {k: config for k, config in enumerate(configs) if k not in found}
     with tqdm(total=len(points), initial=len(found), unit="model", disable=not progress) as bar:
