@@ -22,16 +22,37 @@ class DP:
         Of (epsilon, delta); must be below 1 / (training samples).
     sampling : {"poisson", "replacement"}
         "poisson": each sample is in a batch with probability batch_size / N, what the accounting assumes.
-        "replacement": batches as the original draws them, for which its epsilon is optimistic.
+        "replacement": batches as the original draws them. No epsilon is stated for them (it is infinite), because what
+        the original states is up to twelve times too small: see `dgkit.privacy.accounting`.
 
     Notes
     -----
-    The guarantee is for the presence of one **sample**, not of one user, who may have several. It covers the networks'
-    weights, so whatever is generated, and epsilon. It does not cover what is taken from the data before training: the
-    list of categories, and the ranges of values, unless both `valid_min` and `valid_max` stand in a variable's attrs as
-    publicly known bounds. Nor a model chosen among several by a measure on the data, nor the losses in the records
-    (`Trainer.model` leaves out those that see data). Who knows `Config.seed` can subtract the noise: keep it secret,
-    and draw it from `secrets.randbits(63)` where it matters.
+    The guarantee is for the presence of one **sample**, not of one user, who may have several, and holds against those
+    who know the code, the settings, `Config.seed` and all other samples. The noise, and which samples are in a batch,
+    come from the operating system's entropy and are stored nowhere, so a private run cannot be repeated, and one that
+    is resumed goes on with noise of its own. The seed fixes the initial weights and the generator's noise, which are
+    public.
+
+    *What is covered* is what may be given away: the networks' weights, whatever is generated, the file that
+    `DoppelGANger.save` writes, and its `history` (the generator's loss, norms of gradients that have their noise,
+    epsilon). Such a model holds no seed, and of the attrs of the data only those that the model reads.
+
+    *What is left out*: losses and penalties of the discriminators, of which no record, bar or file of a private run
+    says anything (they are NaN in a `StepRecord`).
+
+    *What is not covered*, and stays with who trains or is to be made public knowledge beforehand:
+
+    - what is taken from the data before training: the list of categories, the number of steps T and the time
+      coordinate, and the ranges of values, unless both `valid_min` and `valid_max` stand in a variable's attrs as
+      publicly known bounds (the trainer warns where they do not);
+    - the number of samples N: the sampling rate is batch_size / N, and so epsilon, and a batch's mean, tell N;
+    - the seconds of each step in a `StepRecord`, in which the size of its batch shows;
+    - `Trainer.state()` and its file: they hold a hash of the data, by which any guess of the whole data can be checked;
+    - measures of the model against the data (`evaluate`, `sweep`), a model chosen among several by one, and pictures
+      of the real data beside the generated;
+    - rounding: the noise is drawn in float64 from 53 random bits and added in float32, not on a grid proved safe.
+
+    Without noise (`noise_multiplier=0`) there is nothing to protect: draws and records are those of an ordinary run.
 
     Raises
     ------
@@ -82,8 +103,10 @@ class Config:
         Scale each series to its own range and generate that range as two more attributes (`self_norm` there).
     auxiliary : bool
         A second discriminator on attributes and min/max alone.
-    seed : int
-        Of initial weights, batches and noise. Same seed, data, device and thread count: same model.
+    seed : int or None
+        Of initial weights, batches and noise. Same seed, data, processor and thread count: same model. None: drawn from
+        the operating system's entropy, and not kept. With noise for privacy it fixes what is public alone, the initial
+        weights and the generator's noise; a private model holds None.
     batch_size : int
         Samples a step, drawn with replacement.
     generator_lr, discriminator_lr, auxiliary_lr : float
@@ -140,7 +163,7 @@ class Config:
     sample_len: int = 10
     auto_normalise: bool = True
     auxiliary: bool = True
-    seed: int = 0
+    seed: int | None = 0
     batch_size: int = 100
     generator_lr: float = 1e-3
     discriminator_lr: float = 1e-3
@@ -172,7 +195,7 @@ class Config:
         if not isinstance(self.dp, DP | None):
             raise ConfigError(f"dp={self.dp!r} must be a dgkit.privacy.DP or None.")
         for field in fields(self):
-            if field.name == "dp":
+            if field.name == "dp" or (field.name == "seed" and self.seed is None):
                 continue
             value, default = getattr(self, field.name), field.default
             right = isinstance(value, type(default)) or (type(value) is int and isinstance(default, float))
@@ -200,6 +223,11 @@ class Config:
                 torch.empty(0, device=self.device)
             except (RuntimeError, AssertionError) as error:
                 raise ConfigError(f"device={self.device!r} cannot be used here: {error}. Use 'auto'.") from error
+
+    @property
+    def private(self) -> bool:
+        """Whether training adds noise for privacy."""
+        return self.dp is not None and self.dp.noise_multiplier > 0
 
     def torch_device(self) -> torch.device:
         """Where training runs: `device`, or for "auto" CUDA if there is any."""

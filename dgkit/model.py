@@ -5,7 +5,7 @@ Follows `sample_from` and `discriminate_from` in `gan/doppelganger.py` of the or
 
 import copy
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from os import PathLike
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,7 @@ from dgkit.config import Config
 from dgkit.encode import Encoder
 from dgkit.errors import ConfigError, FileFormatError, SchemaError
 from dgkit.networks import Discriminator, Generated, Generator, Noise, flat
+from dgkit.schema import bare
 
 if TYPE_CHECKING:
     from dgkit.trainer import Trainer
@@ -72,8 +73,11 @@ class DoppelGANger:
         """A copy of what `trainer` has now; the moving average of the generator where the config asks for one."""
         model = cls.__new__(cls)
         model.encoder, model.config, model.history = trainer.encoder, trainer.config, trainer.history_dataset()
-        if trainer.config.dp and trainer.history:  # the model may be handed on: nothing in it saw data without noise
-            model.history = model.history[["generator_loss", "generator_gradient", "seconds", "epsilon"]]
+        if trainer.config.private:  # the model may be handed on: nothing in it saw data without noise
+            model.config = replace(model.config, seed=None)
+            model.encoder = replace(model.encoder, schema=bare(model.encoder.schema))
+            kept = {"generator_loss", "generator_gradient", "discriminator_gradient", "epsilon"}
+            model.history = model.history.drop_vars(set(model.history) - kept)
         for name in ("generator", "discriminator", "auxiliary"):
             network = getattr(trainer, name)
             setattr(model, name, network and copy.deepcopy(network).cpu().eval().requires_grad_(False))
@@ -83,11 +87,14 @@ class DoppelGANger:
 
     def __repr__(self) -> str:
         schema, config = self.encoder.schema, self.config
+        made = f"seed {config.seed}"
+        if config.dp and config.private and self.history.sizes.get("step"):
+            made = f"epsilon {self.history.epsilon.values[-1]:.3g} at delta {config.dp.delta:g}"
         features = ", ".join(variable.name for variable in schema.features)
         attributes = ", ".join(variable.name for variable in schema.attributes) or "none"
         return (
             f"<DoppelGANger: {self.history.sizes.get('step', 0)} steps, sample_len {config.sample_len}, "
-            f"auto_normalise {config.auto_normalise}, auxiliary {config.auxiliary}, seed {config.seed}>\n"
+            f"auto_normalise {config.auto_normalise}, auxiliary {config.auxiliary}, {made}>\n"
             f"features {features} over {schema.time} steps; attributes {attributes}"
         )
 

@@ -12,7 +12,7 @@ Read from a variable's attrs: `units`, `long_name`, `categories` (their order), 
 import html
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from itertools import pairwise
 from typing import Any
 
@@ -127,6 +127,31 @@ class Schema:
             dtype, steps, attrs = self.time_coordinate
             coords["time"] = ("time", np.array(steps).astype(dtype), attrs)
         return xr.Dataset(data, coords, self.attrs)
+
+
+READ = ("units", "long_name", "scale", "valid_min", "valid_max", "zeros", "counts")  # attrs that say how to read values
+
+
+def bare(schema: Schema) -> Schema:
+    """The schema without notes: of all attrs only those in `READ`, since others may say anything of the data.
+
+    Examples
+    --------
+    >>> ds = xr.Dataset({"load": (("sample", "time"), np.ones((2, 3)), {"units": "W"})}, attrs={"source": "Ann"})
+    >>> bare(validate(ds)).attrs, bare(validate(ds)).features[0].attrs
+    ({}, {'units': 'W'})
+    """
+
+    def kept(attrs: dict[str, Any]) -> dict[str, Any]:
+        return {name: value for name, value in attrs.items() if name in READ}
+
+    time = schema.time_coordinate
+    features, attributes = (
+        tuple(replace(variable, attrs=kept(variable.attrs)) for variable in variables)
+        for variables in (schema.features, schema.attributes)
+    )
+    time = time if time is None else (*time[:2], kept(time[2]))
+    return replace(schema, features=features, attributes=attributes, time_coordinate=time, attrs={})
 
 
 _DIMS = {"feature": ("sample", "time"), "attribute": ("sample",)}

@@ -22,7 +22,7 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from dgkit import _files
-from dgkit._seeding import seeded
+from dgkit._seeding import chosen, secret_normal, secret_uniform, seeded
 from dgkit.config import Config
 from dgkit.encode import Encoder
 from dgkit.errors import ConfigError, DivergenceError, FileFormatError
@@ -52,7 +52,12 @@ class StepRecord:
     seconds : float
         Wall time of this step.
     epsilon : float
-        Privacy spent so far; infinite in training without differential privacy.
+        Privacy spent so far; infinite where nothing is promised.
+
+    Notes
+    -----
+    In private training the losses, distances and penalties of the discriminators are NaN: they are means over real
+    samples without noise. The other numbers may be shown; of `seconds` see `dgkit.privacy.DP`.
 
     Examples
     --------
@@ -77,6 +82,12 @@ class StepRecord:
     generator_gradient: float
     seconds: float
     epsilon: float = math.inf
+
+
+# measured on real samples, in the order in which `step_discriminator` does
+_OF_DATA = (
+    "discriminator_loss", "wasserstein", "penalty", "auxiliary_loss", "auxiliary_wasserstein", "auxiliary_penalty",
+)  # fmt: skip
 
 
 class Trainer:
@@ -120,15 +131,16 @@ class Trainer:
         )
         encoded = self.encoder.encode(train)
         self.real = flat(*encoded).to(self.device)  # (all samples, inputs)
-        self._check_privacy()
+        self._check_privacy(train)
         self.narrow = encoded.attributes.shape[1] + encoded.minmax.shape[1]  # what the auxiliary discriminator sees
-        with seeded(config.seed):
+        seed = chosen(config.seed)
+        with seeded(seed):
             sizes = config.discriminator_units, config.discriminator_layers
             self.generator = Generator(self.encoder, config).to(self.device)
             self.discriminator = Discriminator(self.real.shape[1], *sizes).to(self.device)
             on = config.auxiliary and self.narrow
             self.auxiliary = Discriminator(self.narrow, *sizes).to(self.device) if on else None
-        self.rng = torch.Generator().manual_seed(config.seed)
+        self.rng = torch.Generator().manual_seed(seed)
         self.optimisers = {
             name: torch.optim.Adam(
                 [p for p in net.parameters() if p.requires_grad], lr, (config.beta1, 0.999), fused=True
@@ -193,7 +205,7 @@ class Trainer:
         fake = flat(*self._fake[:3]).detach()
         if config.dp and config.dp.sampling == "poisson":
             # each real sample draws a fake of its own: what it adds does not depend on who else is in the batch
-            fake = fake[torch.randint(len(fake), (len(real),), generator=self.rng).to(self.device)]
+            fake = fake[self._integers(len(fake), len(real)).to(self.device)]
         auxiliary: list[Tensor | float] = [math.nan] * 3
         for _ in range(config.discriminator_rounds):
             loss, norm = self._train_critic("discriminator", real, fake, config.penalty)
@@ -201,10 +213,9 @@ class Trainer:
                 narrow = real[:, -self.narrow :], fake[:, -self.narrow :]
                 auxiliary_loss, _ = self._train_critic("auxiliary", *narrow, config.auxiliary_penalty)
                 auxiliary = [part.detach() for part in auxiliary_loss]
-        names = ["discriminator_loss", "wasserstein", "penalty", "discriminator_gradient"]
-        names += ["auxiliary_loss", "auxiliary_wasserstein", "auxiliary_penalty"]
-        values = [*(part.detach() for part in loss), norm, *auxiliary]
-        return {name: float(value) for name, value in zip(names, values, strict=True)}
+        values = [*(part.detach() for part in loss), *auxiliary]
+        measured = {name: math.nan if config.private else float(v) for name, v in zip(_OF_DATA, values, strict=True)}
+        return measured | {"discriminator_gradient": float(norm)}
 
     def step_generator(self) -> dict[str, float]:
         """Half a step: update the generator, on the noise of the discriminator step before if there was one."""
@@ -229,14 +240,22 @@ class Trainer:
 
     def _batch(self) -> Tensor:
         """Which samples this step sees."""
-        n, size, dp = len(self.real), self.config.batch_size, self.config.dp
-        if dp and dp.sampling == "poisson":
-            return torch.nonzero(torch.rand(n, generator=self.rng, dtype=torch.float64) < size / n).squeeze(1)
-        return torch.randint(n, (size,), generator=self.rng)  # with replacement
+        n, size, config = len(self.real), self.config.batch_size, self.config
+        if config.dp and config.dp.sampling == "poisson":
+            drawn = secret_uniform(n) if config.private else torch.rand(n, generator=self.rng, dtype=torch.float64)
+            return torch.nonzero(drawn < size / n).squeeze(1)
+        return self._integers(n, size)  # with replacement
+
+    def _integers(self, below: int, n: int) -> Tensor:
+        """n draws of 0 to below - 1. A private run's are secret: their number would tell the size of the batch."""
+        if self.config.private:
+            return (secret_uniform(n) * below).long()
+        return torch.randint(below, (n,), generator=self.rng)
 
     def _alpha(self, n: int) -> Tensor:
         """Where between real and fake each sample's gradient is taken, (n, 1)."""
-        return torch.rand((n, 1), generator=self.rng).to(self.device)
+        drawn = secret_uniform(n).float()[:, None] if self.config.private else torch.rand((n, 1), generator=self.rng)
+        return drawn.to(self.device)
 
     def _train_critic(self, name: str, real: Tensor, fake: Tensor, weight: float) -> tuple[CriticLoss, Tensor]:
         """One update of a discriminator; its loss, and the norm of the gradient it went by."""
@@ -246,10 +265,10 @@ class Trainer:
             loss = critic_loss(critic, real, fake, alpha, weight)
             return loss, self._update(name, loss.loss)
         clipped = clipped_gradients(critic, real, fake, alpha, weight, dp.max_grad_norm)
-        if dp.noise_multiplier:
+        if self.config.private:
             for total in clipped.total:
-                noise = torch.randn(total.shape, generator=self.rng).to(self.device)
-                total += dp.noise_multiplier * dp.max_grad_norm * noise
+                noise = dp.noise_multiplier * dp.max_grad_norm * secret_normal(total.shape)
+                total += noise.to(total.device, total.dtype)
         return clipped.loss, self._apply(name, [total / self.config.batch_size for total in clipped.total])
 
     def _update(self, name: str, loss: Tensor) -> Tensor:
@@ -264,9 +283,9 @@ class Trainer:
         return torch.nn.utils.get_total_norm(gradients)
 
     def epsilon(self) -> float:
-        """Privacy spent so far, half steps taken by hand included; infinite without differential privacy."""
+        """Privacy spent so far, half steps taken by hand included; infinite where nothing is promised."""
         config, dp = self.config, self.config.dp
-        if dp is None:
+        if dp is None or (dp.sampling != "poisson" and self.batches):
             return math.inf
         return epsilon(
             noise_multiplier=dp.noise_multiplier,
@@ -276,7 +295,7 @@ class Trainer:
             releases=config.discriminator_rounds * (1 if self.auxiliary is None else 2),
         )
 
-    def _check_privacy(self) -> None:
+    def _check_privacy(self, train: xr.Dataset) -> None:
         dp, n = self.config.dp, len(self.real)
         if dp is None:
             return
@@ -287,11 +306,21 @@ class Trainer:
                 f"dp: delta={dp.delta:g} is not below 1 / {n}, one over the number of samples: a mechanism that "
                 f"publishes a random sample would pass. Set delta={0.1 / n:.1g} or less."
             )
+        bare = [name for name in self.encoder.scales if not {"valid_min", "valid_max"} <= set(train[name].attrs)]
+        if bare and self.config.private:
+            warnings.warn(
+                f"epsilon does not cover the smallest and the largest value of {', '.join(map(repr, bare))}, which are "
+                f"taken from the data. Where bounds are publicly known: ds[{bare[0]!r}].attrs.update(valid_min=..., "
+                "valid_max=...).",
+                stacklevel=3,
+            )
 
     def _check(self, record: StepRecord) -> None:
         values = {k: v for k, v in vars(record).items() if k != "epsilon" and not k.startswith("auxiliary")}
         if self.auxiliary is not None:
             values["auxiliary_loss"] = record.auxiliary_loss
+        if self.config.private:
+            values = {k: v for k, v in values.items() if k not in _OF_DATA}
         wrong = [name for name, value in values.items() if not abs(value) < 1e6]
         if wrong:
             good = 0 if self._good is None else len(self._good["tensors"]["history.step"])
@@ -325,7 +354,11 @@ class Trainer:
         return {f"{name}.{key}": value for name, net in nets.items() for key, value in net.items()}
 
     def state(self) -> dict[str, Any]:
-        """Everything needed to go on bit for bit: {"tensors": {name: Tensor}, "plain": JSON-able values}."""
+        """Everything needed to go on bit for bit: {"tensors": {name: Tensor}, "plain": JSON-able values}.
+
+        Of a private run it holds no noise and no batch, past or to come: that run goes on with new ones. It is not to
+        be given away all the same, for it holds a hash of the data.
+        """
         tensors: dict[str, Tensor] = {"rng": self.rng.get_state(), **self.weights()}
         tensors["batches"] = torch.tensor(self.batches)
         for name, optimiser in self.optimisers.items():
@@ -345,7 +378,7 @@ class Trainer:
 
     @classmethod
     def resume(cls, state: dict[str, Any], train: xr.Dataset, **changes: Any) -> "Trainer":
-        """A trainer that goes on from `state()`, bit for bit unless something is changed.
+        """A trainer that goes on from `state()`, bit for bit unless something is changed or training is private.
 
         Parameters
         ----------
@@ -434,7 +467,7 @@ def fit(
     seconds : float, optional
         Stop after this wall time even if `config.steps` are not reached (not reproducible from machine to machine).
     progress : bool
-        Show a bar with steps a second and the Wasserstein estimate.
+        Show a bar with steps a second and the Wasserstein estimate; in private training, epsilon in its place.
 
     Returns
     -------
@@ -458,7 +491,8 @@ def fit(
         try:
             for record in bar:
                 if record.step % 50 == 0:
-                    bar.set_postfix(wasserstein=f"{record.wasserstein:.2f}", refresh=False)
+                    shown = "epsilon" if trainer.config.private else "wasserstein"
+                    bar.set_postfix({shown: f"{getattr(record, shown):.2f}"}, refresh=False)
                 if time.perf_counter() >= end:
                     break
         except KeyboardInterrupt:

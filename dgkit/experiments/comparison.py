@@ -64,7 +64,7 @@ def _halves(point: Point) -> tuple[xr.Dataset, xr.Dataset]:
 def _training(train: xr.Dataset, config: Config, point: Point, **options: Any) -> Any:
     if point["model"] == "doppelganger":
         return Trainer(train, replace(config, sample_len=SAMPLE_LEN[point.get("dataset", "web")], **options))
-    return baselines.training(point["model"], train, seed=config.seed, steps=config.steps, **options)
+    return baselines.training(point["model"], train, seed=point["seed"], steps=config.steps, **options)
 
 
 def _comparison_cell(train: xr.Dataset, config: Config, point: Point) -> xr.Dataset:

@@ -97,7 +97,7 @@ def _size_cell(train: xr.Dataset, config: Config, point: Point) -> xr.Dataset:
 
 def _event_cell(train: xr.Dataset, config: Config, point: Point) -> xr.Dataset:
     if point["model"] == "naive GAN":
-        made = baselines.fit("naive_gan", train, seed=config.seed, steps=config.steps).sample(3000, 1)
+        made = baselines.fit("naive_gan", train, seed=point["seed"], steps=config.steps).sample(3000, 1)
     else:
         made = train_model(train, config).sample(3000, seed=1)
     report = metrics.evaluate(train, made)
@@ -141,7 +141,7 @@ def _what_if_cell(train: xr.Dataset, config: Config, point: Point) -> xr.Dataset
         target = {"job_class": mix}
         truth = simulate.cluster(10_000, seed=20_000, mix=target, capacity=capacity)
         start = time.perf_counter()
-        changed = whatif.retrain_attributes(model, target, steps=retraining, seed=config.seed, progress=False)
+        changed = whatif.retrain_attributes(model, target, steps=retraining, seed=point["seed"], progress=False)
         seconds = time.perf_counter() - start
         odds = np.array([mix[name] / classes[name].share for name in today.job_class.values])
         answers = {

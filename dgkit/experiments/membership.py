@@ -25,19 +25,17 @@ def _pool(point: Point) -> xr.Dataset:
 
 
 def _size_cell(pool: xr.Dataset, config: Config, point: Point) -> xr.Dataset:
-    return _attacked(pool, config, pairs=2, kinds=("discriminator", "distance", "likelihood_ratio"))
+    return _attacked(pool, config, point["seed"], pairs=2, kinds=("discriminator", "distance", "likelihood_ratio"))
 
 
 def _dp_cell(pool: xr.Dataset, config: Config, point: Point) -> xr.Dataset:
-    return _attacked(pool, config, pairs=1, kinds=("discriminator", "distance"))
+    return _attacked(pool, config, point["seed"], pairs=1, kinds=("discriminator", "distance"))
 
 
-def _attacked(pool: xr.Dataset, config: Config, *, pairs: int, kinds: tuple[str, ...]) -> xr.Dataset:
+def _attacked(pool: xr.Dataset, config: Config, seed: int, *, pairs: int, kinds: tuple[str, ...]) -> xr.Dataset:
     """Every model attacked in turn, over dims (target, attack)."""
     n = pool.sizes["sample"] // 2
-    models = train_shadows(
-        pool.isel(sample=slice(n)), pool.isel(sample=slice(n, None)), config, pairs=pairs, seed=config.seed
-    )
+    models = train_shadows(pool.isel(sample=slice(n)), pool.isel(sample=slice(n, None)), config, pairs=pairs, seed=seed)
     targets = []
     for k, (model, mask) in enumerate(models):
         order = np.concatenate([np.flatnonzero(mask), np.flatnonzero(~mask)])  # members first

@@ -5,7 +5,9 @@ D(fake_i) - D(real_i) + weight (|gradient at the interpolate_i| - 1)^2.
 
 The critic is a ReLU MLP. In each layer the gradient of that loss is a sum of three outer products, of what arrives from
 above and what came in below: at the real, at the fake, and for the penalty at the interpolate. So a sample's norm
-follows from 3 x 3 scalar products a layer, and the clipped sum over samples is one product of matrices.
+follows from 3 x 3 scalar products a layer, and the clipped sum over samples is one product of matrices. Where the fake
+is close to the real, the first two nearly cancel; so their differences are taken first:
+up_r x_r + up_f x_f = (up_r + up_f) x_r + up_f (x_f - x_r), and the scalar products are in float64.
 Left out: other networks; an LSTM's generator needs no clipping, for it sees no data.
 
 Letters for shapes: N samples, I inputs and O outputs of a layer.
@@ -104,21 +106,22 @@ def clipped_gradients(
     gradient = chains[0] @ weights[0]  # (N, inputs), d D / d interpolate
     slope = (gradient.square().sum(1, keepdim=True) + 1e-8).sqrt()  # (N, 1)
     inflow = weight * 2 * (slope - 1) / slope * gradient  # d penalty / d gradient
-    squared, outer = torch.zeros_like(slope[:, 0]), []
+    squared, outer = torch.zeros(n, dtype=torch.float64, device=slope.device), []
     for k, layer in enumerate(layers):
-        left = torch.stack([above[k][:n], above[k][n:], chains[k]])  # (3, N, O)
-        right = torch.stack([below[k][:n], below[k][n:], inflow])  # (3, N, I)
-        grams = [torch.einsum("anx,bnx->nab", side, side) for side in (left, right)]
-        squared += (grams[0] * grams[1]).sum((1, 2)) + (left[0] + left[1]).square().sum(1)  # weight and bias
+        (up_real, up_fake), (in_real, in_fake) = ((both[:n], both[n:]) for both in (above[k], below[k]))
+        left = torch.stack([up_real + up_fake, up_fake, chains[k]])  # (3, N, O)
+        right = torch.stack([in_real, in_fake - in_real, inflow])  # (3, N, I)
+        grams = [torch.einsum("anx,bnx->nab", side, side) for side in (left.double(), right.double())]
+        squared += (grams[0] * grams[1]).sum((1, 2)) + left[0].double().square().sum(1)  # weight and bias
         outer.append((left, right))
         if k < len(weights) - 1:
             inflow = (inflow @ layer.weight.T) * slopes[k]
-    norms = squared.sqrt()
+    norms = squared.clamp(min=0).sqrt().to(slope.dtype)  # three parts that cancel may leave a rounding below zero
     shares = (bound / norms.clamp(min=1e-30)).clamp(max=1.0)[:, None]  # (N, 1)
     total = []
     for left, right in outer:
         scaled = left * shares
-        total += [scaled.flatten(0, 1).T @ right.flatten(0, 1), (scaled[0] + scaled[1]).sum(0)]
+        total += [scaled.flatten(0, 1).T @ right.flatten(0, 1), scaled[0].sum(0)]
     most = max(n, 1)  # a Poisson batch may be empty
     wasserstein, penalty = (scores[:n] - scores[n:]).sum() / most, (slope - 1).square().sum() / most
     return ClippedGradients(total, norms, CriticLoss(weight * penalty - wasserstein, wasserstein, penalty))

@@ -1,17 +1,22 @@
 """Differential privacy: per-sample gradients against plain loops, noise, accounting, and what is refused."""
 
+import copy
 import math
 import subprocess
 import sys
 import textwrap
+import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from scipy.stats import chisquare, kstest
 
 import dgkit as dg
 from dgkit import Config, Trainer
+from dgkit._seeding import secret_normal, secret_uniform
 from dgkit.errors import ConfigError
 from dgkit.losses import critic_loss
 from dgkit.networks import Discriminator
@@ -92,6 +97,30 @@ def test_an_empty_batch_has_no_gradient(batch):
     assert float(found.loss.loss) == 0
 
 
+@pytest.mark.parametrize("weight", [0.0, 10.0])
+@pytest.mark.parametrize("distance", [0.0, 1e-8, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 0.1, 1.0])
+def test_norms_hold_in_single_precision_however_near_the_fake_is_to_the_real(distance, weight):
+    torch.manual_seed(0)
+    critic = Discriminator(6, 200, 5)
+    real = torch.rand(50, 6)
+    rows = real, real * (1 + distance * torch.randn(50, 6)), torch.rand(50, 1)
+    exact = copy.deepcopy(critic).double()
+    truth = clipped_gradients(exact, *(part.double() for part in rows), weight, 1.0)
+
+    found = clipped_gradients(critic, *rows, weight, 1.0)
+
+    largest = truth.norms.max().item()
+    torch.testing.assert_close(found.norms.double(), truth.norms, rtol=1e-3, atol=1e-5 * max(largest, 1.0))
+    for total, expected in zip(found.total, truth.total, strict=True):
+        torch.testing.assert_close(total.double(), expected, rtol=1e-3, atol=1e-4)
+
+
+def bounded(ds):
+    """With public bounds, so that nothing is left to warn of."""
+    names = [name for name, da in ds.data_vars.items() if da.dtype.kind == "f"]
+    return ds.assign({n: ds[n].assign_attrs(valid_min=0.0 if n == "views" else -1e5, valid_max=1e5) for n in names})
+
+
 def tiny(**dp):
     return Config(steps=4, sample_len=5, batch_size=8, lstm_units=6, attribute_units=8, discriminator_units=10,
                   dp=DP(**({"noise_multiplier": 1.0, "delta": 1e-3} | dp)))  # fmt: skip
@@ -110,7 +139,7 @@ def test_no_noise_and_no_bound_is_the_ordinary_step(small):
 
 def test_noise_has_the_standard_deviation_that_is_accounted(small):
     noise_multiplier, bound, size = 300.0, 0.01, 8
-    trainer = Trainer(small, tiny(noise_multiplier=noise_multiplier, max_grad_norm=bound))
+    trainer = Trainer(bounded(small), tiny(noise_multiplier=noise_multiplier, max_grad_norm=bound))
     seen = []
     trainer._apply = lambda name, gradients: seen.append((name, gradients)) or torch.zeros(())
 
@@ -124,7 +153,7 @@ def test_noise_has_the_standard_deviation_that_is_accounted(small):
 
 
 def test_poisson_batches_vary_around_the_batch_size(small):
-    trainer = Trainer(small, tiny())
+    trainer = Trainer(bounded(small), tiny())
     sizes = np.array([len(trainer._batch()) for _ in range(2000)])
     n, rate = 40, 8 / 40
 
@@ -132,32 +161,122 @@ def test_poisson_batches_vary_around_the_batch_size(small):
     assert sizes.var() == pytest.approx(n * rate * (1 - rate), rel=0.15)
 
 
-def test_every_record_says_what_is_spent_and_the_model_says_no_more(small, tmp_path):
-    trainer = Trainer(small, tiny())
-    spent = [record.epsilon for record in trainer]
+PRIVATE = {"generator_loss", "generator_gradient", "discriminator_gradient", "epsilon"}
 
-    trainer.model.save(tmp_path / "private.dgkit")
-    model = dg.load(tmp_path / "private.dgkit")
+
+def test_every_record_says_what_is_spent_and_nothing_of_the_data(small):
+    records = list(Trainer(bounded(small), tiny()))
 
     expected = epsilon(noise_multiplier=1.0, sample_rate=8 / 40, steps=4, delta=1e-3, releases=2)
+    spent = [record.epsilon for record in records]
     assert spent == sorted(spent) and spent[-1] == pytest.approx(expected)
-    assert model.config.dp == trainer.config.dp
-    assert set(model.history) == {"generator_loss", "generator_gradient", "seconds", "epsilon"}
-    assert model.history.epsilon.values[-1] == pytest.approx(expected)
+    for record in map(vars, records):
+        assert {name for name, value in record.items() if not math.isnan(value)} == PRIVATE | {"step", "seconds"}
 
 
-def test_a_private_run_resumes_bit_for_bit(small):
-    whole, half = Trainer(small, tiny()), Trainer(small, tiny())
-    last = list(whole)[-1]
-    next(half), next(half)
+def test_a_private_models_file_says_no_more_than_epsilon_covers(small, tmp_path):
+    noted = bounded(small).assign_attrs(source="ward 7, 40 patients", title="Visits")
+    noted.views.attrs.update(reader="12 rows dropped")
+    trainer = Trainer(noted, replace(tiny(), seed=4711))
+    list(trainer)
 
-    resumed = Trainer.resume(half.state(), small)
+    trainer.model.save(tmp_path / "private.dgkit")
 
-    assert list(resumed)[-1].discriminator_loss == last.discriminator_loss
-    assert resumed.history[-1].epsilon == last.epsilon
+    model, content = dg.load(tmp_path / "private.dgkit"), (tmp_path / "private.dgkit").read_bytes()
+    assert model.config == replace(trainer.config, seed=None)
+    assert set(model.history) == PRIVATE
+    assert model.history.epsilon.values[-1] == pytest.approx(trainer.epsilon())
+    assert model.sample(2).attrs == {}
+    assert model.sample(2).views.attrs["units"] == "views/day"
+    for said in (b"ward 7", b"Visits", b"dropped", b"4711", b"seconds", b"wasserstein", trainer._data_hash.encode()):
+        assert said not in content
+    assert "seed" not in repr(model) and f"epsilon {trainer.epsilon():.3g}" in repr(model)
+
+
+def test_a_private_model_before_its_first_step_says_nothing_of_the_data_either(small):
+    assert set(Trainer(bounded(small), tiny()).model.history) <= PRIVATE
+
+
+def test_the_progress_bar_of_a_private_run_shows_epsilon_and_no_distance(small, capsys):
+    dg.fit(bounded(small), replace(tiny(), steps=50))
+
+    shown = capsys.readouterr().err
+    assert "epsilon=" in shown and "wasserstein" not in shown
+
+
+def test_a_state_of_a_private_run_holds_nothing_to_draw_its_noise_again(small):
+    data = bounded(small)
+    first, second = Trainer(data, tiny()), Trainer(data, tiny())
+    for trainer in (first, second):
+        next(trainer)
+
+    assert torch.equal(first.rng.get_state(), second.rng.get_state())  # of public draws alone
+    assert not torch.equal(first.discriminator.layers[0].weight, second.discriminator.layers[0].weight)
+    again = [Trainer.resume(first.state(), data) for _ in range(2)]
+    records = [next(trainer) for trainer in again]
+    assert records[0].discriminator_gradient != records[1].discriminator_gradient
+    assert records[0].epsilon == records[1].epsilon > first.epsilon()
+
+
+def test_a_seed_fixes_the_initial_weights_of_a_private_run(small):
+    same, other = (Trainer(bounded(small), replace(tiny(), seed=seed)).weights() for seed in (5, 6))
+    again = Trainer(bounded(small), replace(tiny(), seed=5)).weights()
+
+    assert all(torch.equal(same[name], again[name]) for name in same)
+    assert not all(torch.equal(same[name], other[name]) for name in same)
+
+
+def test_who_has_data_code_and_file_cannot_tell_the_data_from_a_neighbour(tmp_path):
+    """The attack that a stored seed allowed: train again with what the file says, and see which data come nearer."""
+    pages = dg.simulate.web(60, seed=1).assign_attrs({})
+    pages.views.attrs.update(valid_min=1.0, valid_max=1e7)
+    neighbour = pages.isel(sample=[*range(1, 60), 1])
+    config = Config(steps=3, sample_len=84, batch_size=30, seed=0, dp=DP(noise_multiplier=8.0, delta=1e-3))
+    dg.fit(pages, config, progress=False).save(tmp_path / "private.dgkit")
+    target = dg.load(tmp_path / "private.dgkit")
+
+    def distance(data, seed):
+        again = dg.fit(data, replace(target.config, seed=seed), progress=False)
+        pairs = zip(target.discriminator.parameters(), again.discriminator.parameters(), strict=True)
+        return torch.stack([(a - b).square().sum() for a, b in pairs]).sum().sqrt().item()
+
+    assert target.config.seed is None
+    for seed in (0, 1):  # the seed guessed right, so that even the initial weights are known; and wrong
+        found = [distance(data, seed) for data in (pages, neighbour) for _ in range(3)]
+        assert max(found) < 1.1 * min(found)  # with the noise known it was 0 from the data, 0.3 from the neighbour
+
+
+def test_ranges_that_are_taken_from_the_data_are_named(small):
+    with pytest.warns(UserWarning, match="does not cover the smallest and the largest value of 'views', 'cpu', 'size'"):
+        Trainer(small, tiny())
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        Trainer(bounded(small), tiny())
+        Trainer(small, tiny(noise_multiplier=0.0))
+
+
+@pytest.mark.parametrize("draw", [secret_normal, lambda shape: torch.special.ndtri(secret_uniform(shape.numel()))])
+def test_secret_draws_are_normal_and_never_the_same(draw):
+    first, second = (draw(torch.Size([40_000])).numpy() for _ in range(2))
+
+    assert kstest(first, "norm").pvalue > 1e-6
+    assert not np.intersect1d(first, second).size
+    assert np.isfinite(first).all()
+
+
+def test_secret_batches_and_interpolates_are_spread_evenly(small):
+    trainer = Trainer(bounded(small), tiny(sampling="replacement"))
+
+    drawn = torch.cat([trainer._batch() for _ in range(1000)])
+    alpha = trainer._alpha(8000)
+
+    assert drawn.min() == 0 and drawn.max() == 39 and len(drawn) == 8000
+    assert chisquare(torch.bincount(drawn, minlength=40).numpy()).pvalue > 1e-6
+    assert alpha.shape == (8000, 1) and kstest(alpha[:, 0].numpy(), "uniform").pvalue > 1e-6
 
 
 def test_a_discriminator_step_by_hand_is_spent_too(small):
+    small = bounded(small)
     trainer = Trainer(small, tiny())
     for _ in range(3):
         trainer.step_discriminator()
@@ -169,7 +288,7 @@ def test_a_discriminator_step_by_hand_is_spent_too(small):
 
 @pytest.mark.parametrize("change", [{"batch_size": 4}, {"dp": None}, {"dp": DP(2.0, delta=1e-3)}, {"auxiliary": False}])
 def test_a_change_that_would_make_epsilon_untrue_is_refused(small, change):
-    state = Trainer(small, tiny()).state()
+    state = Trainer(bounded(small), tiny()).state()
 
     with pytest.raises(ConfigError, match="accounted"):
         Trainer.resume(state, small, **change)
@@ -242,6 +361,36 @@ def test_the_divergence_at_fractional_orders_is_that_of_the_integral(rate, sigma
     found = accounting._rdp(sigma, rate)[ORDERS.index(order)]
 
     assert found == pytest.approx(integral, rel=1e-6)
+
+
+@pytest.mark.parametrize(("noise", "stated", "holds"), [(1.0, 2.76, 34), (2.0, 0.57, 2.3)])
+def test_with_replacement_the_epsilon_of_poisson_batches_is_far_too_small(noise, stated, holds):
+    """Slots that hold the one sample, by a binomial law, each in the place of another: up to 2 C apart, not C."""
+    from dp_accounting.pld import privacy_loss_distribution
+    from scipy.stats import binom
+
+    samples, batch, steps, delta = 50_000, 100, 7500, 1e-5
+    slots = np.arange(9)
+    shares = binom.pmf(slots, batch, 1 / samples)
+    mixture = privacy_loss_distribution.from_mixture_gaussian_mechanism(
+        standard_deviation=noise / math.sqrt(2),
+        sensitivities=(2.0 * slots).tolist(),
+        sampling_probs=(shares / shares.sum()).tolist(),
+        value_discretization_interval=2e-3,
+    )
+
+    poisson = epsilon(noise_multiplier=noise, sample_rate=batch / samples, steps=steps, delta=delta, releases=2)
+
+    assert poisson == pytest.approx(stated, abs=0.01)
+    assert mixture.self_compose(steps).get_epsilon_for_delta(delta) == pytest.approx(holds, rel=0.05)
+
+
+def test_no_epsilon_is_stated_for_batches_with_replacement(small):
+    trainer = Trainer(bounded(small), tiny(sampling="replacement"))
+
+    assert trainer.epsilon() == 0  # nothing is spent yet
+    assert next(trainer).epsilon == math.inf
+    assert trainer.epsilon() == math.inf
 
 
 def test_the_prv_accountant_is_tighter_and_agrees_with_googles():

@@ -96,11 +96,15 @@ def test_without_noise_nothing_is_promised():
     assert json.dumps({name: value for name, value in dial.frame.items() if not isinstance(value, bytes)})
 
 
-def test_batches_with_replacement_are_said_to_be_optimistic():
+def test_for_batches_with_replacement_there_is_no_epsilon_until_they_are_poissons():
     dial = PrivacyDial(sampling="replacement")
 
-    assert "Optimistic" in dial.frame["note"]
-    assert dial.dp.sampling == "replacement"
+    assert "far larger" in dial.error and dial.frame["big"] == "–"
+    assert "far larger" in dial.without_browser()
+    with pytest.raises(ConfigError, match="Choose Poisson"):
+        dial.epsilon  # noqa: B018
+    dial.change(sampling="poisson")
+    assert dial.error == "" and dial.epsilon > 0
 
 
 # --- what it means

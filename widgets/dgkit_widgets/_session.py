@@ -299,6 +299,8 @@ def code(log: list[list[Any]], data: str, config: Config, load: Callable[[str], 
     if log and log[0][0] == "load":
         lines.append(f"trainer = dg.Trainer.load({load(log[0][1])}, train)")
     else:
+        if config.private:
+            lines.append("# a private run cannot be repeated: its noise and its batches are new each time")
         lines += [f"config = {config_code(config)}", "trainer = dg.Trainer(train, config)"]
     for kind, value in log:
         if kind == "steps":

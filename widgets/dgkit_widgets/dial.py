@@ -77,8 +77,9 @@ class PrivacyDial(Widget):
 
     Notes
     -----
-    Settings that do not go together (delta too large for the number of samples, a batch larger than the data) stay as
-    they were set, with the reason in `error` and no epsilon, so that changing the other one mends them.
+    Settings that do not go together (delta too large for the number of samples, a batch larger than the data), or for
+    which there is no accountant (batches with replacement), stay as they were set, with the reason in `error` and no
+    epsilon, so that changing the other one mends them.
 
     Raises
     ------
@@ -350,7 +351,7 @@ class PrivacyDial(Widget):
                 f"delta={delta:g} is not below 1 / {n}, one over the number of samples: a mechanism that publishes a "
                 f"random sample would pass. Set delta={0.1 / n:.1g} or less."
             )
-        return ""
+        return _guarantee.REPLACEMENT if settings["sampling"] != "poisson" else ""
 
     def _check(self, settings: dict[str, Any]) -> None:
         if problem := self._problem(settings):
@@ -414,9 +415,9 @@ class PrivacyDial(Widget):
             f"after {now['steps']:,} steps ({_guarantee.number(now['epochs'])} epochs), at delta = {now['delta']:g}, "
             f"by the {accountant} accountant"
         )
-        note = "" if now["sampling"] == "poisson" else _guarantee.OPTIMISTIC
+        note = ""
         if now["accountant"] == "prv" and accountant == "RDP" and math.isfinite(value):
-            note = f"{note} PRV is asked up to an epsilon of {PRV_UP_TO}: above, it takes too long.".strip()
+            note = f"PRV is asked up to an epsilon of {PRV_UP_TO}: above, it takes too long."
         return common | {
             "big": _guarantee.number(value),
             "tier": _guarantee.tier(value),
@@ -452,7 +453,7 @@ class PrivacyDial(Widget):
     def without_browser(self) -> str:
         now = self.settings
         if problem := self._problem(now):
-            return f"No epsilon: {problem} In code: {self.code()}"
+            return f"No epsilon: {problem.removeprefix('No epsilon: ')} In code: {self.code()}"
         value, accountant = self._epsilon(now)
         words = " ".join(_guarantee.in_words(value, now["delta"]))
         return (

@@ -246,9 +246,17 @@ class TrainingStudio(Widget):
         self._publish(reference=True)
 
     def slow_motion(self) -> None:
-        """Pause, and lay out the batch of the next discriminator half step stage by stage (`walk`); trains nothing."""
+        """Pause, and lay out the batch of the next discriminator half step stage by stage (`walk`); trains nothing.
+
+        Raises ConfigError in private training, whose batches are secret.
+        """
         self.session.halt()
         with self.session.turn() as trainer:
+            if trainer.config.private:
+                raise ConfigError(
+                    "slow motion shows what the discriminators make of a batch of real samples, and a private run "
+                    "keeps that secret. Switch differential privacy off and press Reset to see it."
+                )
             walk = _views.walk(trainer, self._look.feature)
         with self._traits_lock:
             self.walk = _clean(walk | {"asked": time.time()})  # asked for again: shown again
@@ -506,11 +514,15 @@ class TrainingStudio(Widget):
         if trainer.config.dp is None:
             return None
         epsilon, delta = trainer.epsilon(), trainer.config.dp.delta
-        doubt = "" if trainer.config.dp.sampling == "poisson" else f" {_guarantee.OPTIMISTIC}"
+        says = (
+            f"Privacy spent so far: epsilon {_guarantee.number(epsilon)} at delta = {delta:g}, by the RDP accountant: "
+            f"{_guarantee.tier(epsilon)}. {_guarantee.in_words(epsilon, delta)[-1]}"
+        )
+        if trainer.config.private:
+            says += " Losses of the discriminators are not drawn: they are means over real samples, without noise."
         return {
             "epsilon": _guarantee.number(epsilon),
-            "says": f"Privacy spent so far: epsilon {_guarantee.number(epsilon)} at delta = {delta:g}, by the RDP "
-            f"accountant: {_guarantee.tier(epsilon)}. {_guarantee.in_words(epsilon, delta)[-1]}{doubt}",
+            "says": _guarantee.REPLACEMENT if trainer.config.dp.sampling != "poisson" else says,
             "covers": f"{_guarantee.COVERS} {_guarantee.NOT_COVERED}" if epsilon < math.inf else "",
         }
 

@@ -116,6 +116,7 @@ function duration(seconds) {
 function halfStep(half) {
   if (!half) return "";
   if (half.which === "generator") return `Generator half step: loss ${short(half.generator_loss)}, gradient norm ${short(half.generator_gradient)}.`;
+  if (half.discriminator_loss === null) return `Discriminator half step: gradient norm ${short(half.discriminator_gradient)}, with its noise. A generator half step now completes a step.`;
   return `Discriminator half step: loss ${short(half.discriminator_loss)}, Wasserstein estimate ${short(half.wasserstein)}, gradient norm ${short(half.discriminator_gradient)}. A generator half step now completes a step.`;
 }
 
