@@ -3,7 +3,8 @@
 Every model is trained on one half of a data set (A) and held against the other half (A'), which it has not seen. It is
 looked at twice: after the steps that cost every model about as much CPU time ("equal"), and where it no longer gets
 better ("own"). How many steps those are was found once, on one thread, and is written here so that a run can be
-repeated; the seconds that each took are in the file.
+repeated; the seconds that each took are in the file. Two models are not at an end even then (`UNFINISHED`): they are
+shown, and stand in no ranking.
 """
 
 from dataclasses import replace
@@ -29,9 +30,11 @@ STEPS: dict[str, dict[str, tuple[int, int]]] = {
     "ar": {"web": (10_000, 25_000), "cluster": (10_000, 25_000), "broadband": (10_000, 25_000)},
     "rnn": {"web": (170, 500), "cluster": (470, 1400), "broadband": (470, 1400)},
     "rcgan": {"web": (180, 540), "cluster": (600, 1800), "broadband": (590, 1800)},
-    "timegan": {"web": (57, 300), "cluster": (165, 750), "broadband": (180, 800)},  # not yet at an end
+    "timegan": {"web": (57, 300), "cluster": (165, 750), "broadband": (180, 800)},
     "market": {"web": (7500, 15_000), "cluster": (8000, 15_000), "broadband": (6000, 12_000)},
 }
+# RCGAN sees each sample 15 to 50 times, its source's code 191 times and more; TimeGAN has 100 to 270 steps a phase
+UNFINISHED = ("rcgan", "timegan")
 
 
 def innovation(series: xr.DataArray, *, order: int = 3) -> float:
@@ -143,7 +146,7 @@ EXPERIMENTS = {
         _comparison_cell,
         _BASE,
         {"dataset": tuple(SAMPLE_LEN), "model": tuple(STEPS), "seed": (0, 1, 2)},
-        {"steps": 12, "dataset": "cluster", "model": "ar", "seed": 0},
+        {"steps": 4, "dataset": "cluster", "model": "ar", "seed": 0},
     ),
     "lent": Experiment(
         "How close do the other models come on `web` with auto-normalisation lent to them?",
@@ -151,6 +154,6 @@ EXPERIMENTS = {
         _lent_cell,
         _BASE,
         {"model": ("naive_gan", "hmm", "ar", "rnn"), "seed": (0, 1, 2)},
-        {"steps": 12, "model": "rnn", "seed": 0},
+        {"steps": 4, "model": "naive_gan", "seed": 0},
     ),
 }

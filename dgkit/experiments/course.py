@@ -200,7 +200,7 @@ EXPERIMENTS = {
             "decades": (1.0, 2.0, 3.0, 4.0),
             "seed": (0, 1, 2),
         },
-        {"steps": 12, "normalisation": "off", "decades": 3.0, "seed": 0},
+        {"steps": 4, "normalisation": "off", "decades": 3.0, "seed": 0},
     ),
     "sample_len": Experiment(
         "How many steps should one LSTM pass make?",
@@ -208,7 +208,7 @@ EXPERIMENTS = {
         _sample_len_cell,
         replace(_WEB, steps=1000),
         {"sample_len": (1, 2, 4, 7, 14, 28, 84, 168), "seed": (0, 1, 2)},
-        {"steps": 12, "sample_len": 7, "seed": 0},
+        {"steps": 4, "sample_len": 7, "seed": 0},
     ),
     "training_size": Experiment(
         "How many training samples does it take?",
@@ -216,7 +216,7 @@ EXPERIMENTS = {
         _size_cell,
         replace(_WEB, steps=600, sample_len=84),  # the sample_len that learns fastest
         {"samples": (100, 300, 1000, 3000, 10_000), "seed": (0, 1, 2)},
-        {"steps": 12, "samples": 100, "seed": 0},
+        {"steps": 4, "samples": 100, "seed": 0},
     ),
     "event_types": Experiment(
         "Are the attributes right where one network makes everything at once?",
@@ -232,7 +232,7 @@ EXPERIMENTS = {
             },
             "seed": (0, 1, 2, 3, 4),
         },
-        {"steps": 12, "model": "naive GAN", "seed": 0},
+        {"steps": 4, "model": "naive GAN", "seed": 0},
     ),
     "auxiliary": Experiment(
         "What does the auxiliary discriminator do?",
@@ -240,7 +240,7 @@ EXPERIMENTS = {
         _auxiliary_cell,
         replace(_WEB, steps=500, minmax_scale="linear"),
         {"auxiliary": (False, True), "seed": (0, 1, 2)},
-        {"steps": 12, "auxiliary": True, "seed": 0},
+        {"steps": 4, "auxiliary": True, "seed": 0},
     ),
     "whatif": Experiment(
         "How far may the attributes be shifted before P(series | attributes) no longer holds?",
@@ -248,6 +248,6 @@ EXPERIMENTS = {
         _what_if_cell,
         Config(steps=1500, sample_len=5, ema=0.99),
         {"capacity": (1.0, 1000.0), "seed": (0, 1, 2, 3, 4)},  # a machine of 1000 is never exhausted
-        {"steps": 12, "capacity": 1.0, "seed": 0},
+        {"steps": 4, "capacity": 1.0, "seed": 0},
     ),
 }

@@ -67,7 +67,7 @@ EXPERIMENTS = {
         _size_cell,
         _BASE,
         {"samples": (25, 50, 100, 200, 500, 1000, 2000, 5000), "seed": (0, 1, 2)},
-        {"steps": 12, "samples": 100, "seed": 0},
+        {"steps": 4, "samples": 100, "seed": 0},
     ),
     "membership_dp": Experiment(
         "What does differential privacy do to the attacks?",
@@ -82,6 +82,6 @@ EXPERIMENTS = {
             },
             "seed": (0, 1, 2),
         },
-        {"steps": 12, "training": "noise 2", "seed": 0},
+        {"steps": 4, "training": "clipped", "seed": 0},
     ),
 }

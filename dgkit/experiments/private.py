@@ -90,6 +90,6 @@ EXPERIMENTS = {
             },
             "seed": (0, 1, 2),
         },
-        {"steps": 12, "way": "public start", "seed": 0},
+        {"steps": 4, "way": "public only", "seed": 0},
     ),
 }  # fmt: skip

@@ -92,7 +92,8 @@ def autocorrelation_errors():
 
 
 def closest_other():
-    return min(error for name, error in autocorrelation_errors().items() if name != "doppelganger")
+    finished = {"naive_gan", "hmm", "ar", "rnn", "market"}
+    return min(error for name, error in autocorrelation_errors().items() if name in finished)
 
 
 def at_most_55_percent():
