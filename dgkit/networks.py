@@ -159,6 +159,21 @@ def flat(attributes: Tensor, minmax: Tensor, features: Tensor) -> Tensor:
     return torch.cat([features.flatten(1), attributes, minmax], 1)
 
 
+def ema_decay(decay: float, n: int) -> float:
+    """The decay of a moving average of weights at its update n = 0, 1, ...
+
+    Less at first, so that the start is soon forgotten: with 0.999 alone 90 % of it were left after 100 updates, here
+    none. TensorFlow's rule (`ExponentialMovingAverage` with `num_updates`): the average is over about the last n / 9
+    updates, until `decay` itself is reached: at n = 890 for 0.99.
+
+    Examples
+    --------
+    >>> [round(ema_decay(0.99, n), 3) for n in (0, 90, 10_000)]
+    [0.1, 0.91, 0.99]
+    """
+    return min(decay, (1 + n) / (10 + n))
+
+
 def activate(values: Tensor, heads: list[Head]) -> Tensor:
     """Each head's activation on its part of the last dim."""
     if len({head.activation for head in heads}) == 1 and heads[0].activation != "softmax":

@@ -7,7 +7,7 @@ import torch
 from dgkit.config import Config
 from dgkit.encode import FLAG, Head
 from dgkit.losses import critic_loss, generator_loss, input_gradient
-from dgkit.networks import AttributeGenerator, Discriminator, Generator, Noise, activate, harden
+from dgkit.networks import AttributeGenerator, Discriminator, Generator, Noise, activate, ema_decay, harden
 
 
 class Layout:
@@ -273,3 +273,13 @@ def test_activate_and_harden_treat_each_head_on_its_own():
     expected = [np.exp(1) / (np.exp(1) + np.exp(3)), np.exp(3) / (np.exp(1) + np.exp(3)), 1 / (1 + np.exp(-0.5))]
     np.testing.assert_allclose(y.numpy(), [[*expected, np.tanh(-2)]], rtol=1e-6)
     np.testing.assert_allclose(harden(y, heads).numpy(), [[0, 1, expected[2], np.tanh(-2)]], rtol=1e-6)
+
+
+def test_a_moving_average_forgets_its_start_and_ends_at_the_decay_asked_for():
+    left = 1.0
+    for n in range(100):
+        left *= ema_decay(0.999, n)
+
+    assert left < 1e-10  # with 0.999 itself 0.9 of the start would be left
+    assert ema_decay(0.99, 889) < 0.99 == ema_decay(0.99, 890) == ema_decay(0.99, 10**9)
+    assert [ema_decay(decay, n) for decay, n in ((0.05, 0), (0.0, 5), (0.9, 1))] == [0.05, 0.0, 2 / 11]
