@@ -144,7 +144,8 @@ class DoppelGANger:
             if n not in (None, rows):
                 raise ConfigError(f"n={n} but `attributes` has {rows} rows. Leave n out, or select n rows.")
             n, asked = rows, _asked(schema, attributes)
-            given = torch.from_numpy(self.encoder.encode_attributes(attributes).astype(np.float32))
+            encoded = self.encoder.encode_attributes(attributes.assign(asked.data_vars))
+            given = torch.from_numpy(encoded.astype(np.float32))
         n = check_n(n)
         if fixed_length is None:
             fixed_length = not schema.variable_length
