@@ -24,6 +24,7 @@ import xarray as xr
 
 from dgkit.errors import SchemaError
 
+__all__ = ["Description", "Schema", "Variable", "describe", "lengths", "validate"]
 _NOT_CATEGORIES = 20  # from this many samples on, one category a sample is an identifier
 
 
