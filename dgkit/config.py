@@ -132,13 +132,15 @@ class Config:
     discriminator_units, discriminator_layers : int
         Of both discriminators; layers count the output layer.
     normalise : {"minusone_one", "zero_one"}
-        Range of continuous values inside the network (tanh or sigmoid); the original sets it per data set.
+        Range of continuous values inside the network (tanh or sigmoid), of all of them; the original sets it for each
+        variable (`normalization` of its Output).
     minmax_scale : {"auto", "linear", "log"}
         Scale of the two min/max attributes. The original's is "linear". "log": the logarithm of the mid-range, and the
         half-range as a share of it, so that levels far below the largest are not lost and no series reaches below the
         data's smallest value (CHANGELOG has numbers). "auto": "log" for features with `attrs["scale"] = "log"`.
     ema : float
-        Decay of a moving average of the generator's weights, used for sampling; 0: off, as in the original.
+        Decay of a moving average of the generator's weights, used for sampling; 0: off, as in the original. The
+        first 1 / (1 - ema) updates are averaged plainly, so that nothing is left of the start.
     dp : DP, optional
         Train the discriminators with differential privacy.
     device : str

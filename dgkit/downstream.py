@@ -19,7 +19,7 @@ import xarray as xr
 from scipy.stats import rankdata
 
 from dgkit.errors import ConfigError, SchemaError
-from dgkit.schema import Variable, lengths, validate
+from dgkit.schema import Variable, lengths, valid_values, validate
 
 SETTINGS = ("real to real", "generated to real", "generated to generated")  # A to A', B to A', B to B'
 FEWEST = 10  # series to train on, and to test on
@@ -551,7 +551,7 @@ def _on_scale(values: np.ndarray, variable: Variable, like: xr.Dataset) -> np.nd
     values = values.astype(np.float64)
     if variable.attrs.get("scale") != "log":
         return values
-    known = like[variable.name].values
+    known = np.concatenate(list(valid_values(like[variable.name], lengths(like))))
     floor = known[known > 0].min(initial=np.inf)
     return np.log10(np.maximum(values, floor)) if np.isfinite(floor) else values
 

@@ -18,7 +18,7 @@ import torch
 import xarray as xr
 
 from dgkit.errors import ConfigError, SchemaError
-from dgkit.schema import Schema, lengths, validate
+from dgkit.schema import Schema, cast, lengths, valid_values, validate
 
 EPS = 1e-4  # widens a series' range so that a constant series does not divide by zero (original: gan/util.py)
 
@@ -76,19 +76,19 @@ class Encoder:
     @classmethod
     def fit(cls, ds: xr.Dataset, *, sample_len=1, auto_normalise=True, normalise="minusone_one", minmax_scale="auto"):
         """Learn the ranges of `ds`; the arguments are those of `Config`. Raises SchemaError, ConfigError."""
-        schema = validate(ds)
+        schema, length = validate(ds), lengths(ds)
         if sample_len > schema.time:
             raise ConfigError(f"sample_len={sample_len} is longer than the series ({schema.time} steps). Lower it.")
         activation = {"minusone_one": "tanh", "zero_one": "sigmoid"}[normalise]
         scales, minmax_scales = {}, {}
         for variable in (*schema.features, *schema.attributes):
             if variable.kind == "continuous":
-                low, high = _bounds(ds[variable.name], variable.attrs)
+                low, high = _bounds(ds[variable.name], length)
                 scales[variable.name] = Scale(low, high, activation)
         for variable in schema.features if auto_normalise else ():
             if variable.kind == "continuous":
                 log = minmax_scale == "log" or (minmax_scale == "auto" and variable.attrs.get("scale") == "log")
-                minmax_scales[variable.name] = _minmax_scales(ds[variable.name], scales[variable.name], log)
+                minmax_scales[variable.name] = _minmax_scales(ds[variable.name], length, scales[variable.name], log)
         return cls(schema, sample_len, auto_normalise, activation, scales, minmax_scales)
 
     @property
@@ -123,6 +123,8 @@ class Encoder:
         if missing or ds.sizes["time"] != self.schema.time:
             what = f"feature {missing[0]!r} is missing" if missing else f"the series have {ds.sizes['time']} steps"
             raise SchemaError(f"{what}; these data are not of the schema of {self.schema.time} steps trained on.")
+        own = [v.name for v in (*self.schema.features, *self.schema.attributes) if v.name in ds]
+        validate(ds[own + ["length"] * ("length" in ds)], training=False)
         n, steps = lengths(ds), self.passes * self.sample_len
         valid = np.arange(steps) < n[:, None]  # (N, R * S)
         features, minmax = [], [np.empty((len(n), 0))]
@@ -131,27 +133,37 @@ class Encoder:
             if variable.kind == "categorical":
                 series = _one_hot(raw, variable, valid[:, : raw.shape[1]])  # (N, T, categories)
             elif self.auto_normalise:
-                series, pair = self._normalise_per_sample(variable.name, raw.astype(np.float64), valid)
+                series, pair = self._normalise_per_sample(variable.name, _numbers(raw, variable), valid)
                 minmax.append(pair)
             else:
-                series = self.scales[variable.name].encode(raw.astype(np.float64))[..., None]
+                series = self.scales[variable.name].encode(_numbers(raw, variable))[..., None]
             series = np.pad(series, ((0, 0), (0, steps - series.shape[1]), (0, 0)))
             features.append(np.where(valid[..., None], series, 0.0))
         features.append(generation_flags(valid, self.sample_len))
-        tensors = self.encode_attributes(ds), np.concatenate(minmax, 1), np.concatenate(features, 2)
+        tensors = self.encode_attributes(ds, within=False), np.concatenate(minmax, 1), np.concatenate(features, 2)
         return Encoded(*(torch.from_numpy(np.asarray(values, np.float32)) for values in tensors))
 
-    def encode_attributes(self, ds: xr.Dataset) -> np.ndarray:
-        """The attributes of `ds` alone, (N, A): one-hot or scaled. Raises SchemaError for an unknown category."""
+    def encode_attributes(self, ds: xr.Dataset, *, within: bool = True) -> np.ndarray:
+        """The attributes of `ds` alone, (N, A): one-hot or scaled.
+
+        Raises SchemaError for what no model can answer: an unknown category, NaN, and, with `within`, a number outside
+        the range of the training data.
+        """
         columns = [np.empty((ds.sizes.get("sample", 0), 0))]
         for variable in self.schema.attributes:
             if variable.name not in ds:
                 raise SchemaError(f"attribute {variable.name!r} is missing; the model was trained with it. Add it.")
+            if ds[variable.name].dims != ("sample",):
+                raise SchemaError(
+                    f"attribute {variable.name!r} has dims {ds[variable.name].dims}; its values belong on ('sample',)."
+                )
             raw = np.asarray(ds[variable.name].values)
             if variable.kind == "categorical":
                 columns.append(_one_hot(raw, variable, np.ones(raw.shape, bool)))
             else:
-                columns.append(self.scales[variable.name].encode(raw.astype(np.float64))[:, None])
+                scale, numbers = self.scales[variable.name], _numbers(raw, variable)
+                _check_range(numbers, scale, within, variable)
+                columns.append(scale.encode(numbers)[:, None])
         return np.concatenate(columns, 1)
 
     def decode(self, attributes, minmax, features, length=None) -> xr.Dataset:
@@ -169,12 +181,8 @@ class Encoder:
         Mid-range and half-range are generated apart from each other, so that a series may leave the range of the
         training data (users of the original met this); continuous values are cut to that range.
         """
-        values, position, column = {}, 0, 0
-        attributes, minmax = (np.asarray(part, np.float64) for part in (attributes, minmax))
-        for variable, head in zip(self.schema.attributes, self.attribute_heads, strict=True):
-            values[variable.name] = self._decode_one(variable, attributes[:, position : position + head.width])
-            position += head.width
-        position = 0
+        values, position, column = self.decode_attributes(np.asarray(attributes)), 0, 0
+        minmax = np.asarray(minmax, np.float64)
         for variable, head in zip(self.schema.features, self.feature_heads[:-1], strict=True):
             series = np.asarray(features[:, : self.schema.time, position : position + head.width], np.float64)
             if variable.name in self.minmax_scales:
@@ -190,10 +198,20 @@ class Encoder:
             position += head.width
         return self.schema.dataset(values, length)
 
+    def decode_attributes(self, attributes: np.ndarray) -> dict[str, np.ndarray]:
+        """The attributes (N, A) alone, by name, in the schema's dtypes."""
+        values, position = {}, 0
+        for variable, head in zip(self.schema.attributes, self.attribute_heads, strict=True):
+            block = attributes[:, position : position + head.width].astype(np.float64)
+            values[variable.name] = cast(self._decode_one(variable, block), variable.dtype)
+            position += head.width
+        return values
+
     def _decode_one(self, variable, block: np.ndarray) -> np.ndarray:
         if variable.kind == "categorical":
             return np.asarray(variable.categories)[block.argmax(-1)]
-        return self.scales[variable.name].decode(block[..., 0])
+        scale = self.scales[variable.name]
+        return np.clip(scale.decode(block[..., 0]), scale.low, scale.high)
 
     def _normalise_per_sample(self, name: str, raw: np.ndarray, valid: np.ndarray):
         """Auto-normalisation (paper, Section 4.2): (N, T, 1) in the activation's range; (N, 2) min/max attributes."""
@@ -255,7 +273,7 @@ def _mid_half(series: np.ndarray, scale: Scale, floor: float | None) -> tuple[np
     return (top + bottom) / 2, (top - bottom) / 2 + widen
 
 
-def _minmax_scales(da: xr.DataArray, scale: Scale, log: bool) -> tuple[Scale, Scale]:
+def _minmax_scales(da: xr.DataArray, length: np.ndarray, scale: Scale, log: bool) -> tuple[Scale, Scale]:
     span = (scale.high - scale.low) or 1.0
     if not log:  # as the original: mid-range like the feature, half-range always on 0 to 1
         return scale, Scale(0.0, span / 2 if scale.activation == "tanh" else span, "sigmoid")
@@ -265,23 +283,49 @@ def _minmax_scales(da: xr.DataArray, scale: Scale, log: bool) -> tuple[Scale, Sc
             "Use minmax_scale='linear', or delete its attrs['scale']."
         )
     floor = 1e-6 * span
-    mid, _ = _mid_half(np.asarray(da.transpose("sample", "time").values, np.float64), scale, floor)
+    series = np.asarray(da.transpose("sample", "time").values, np.float64)
+    mid, _ = _mid_half(np.where(np.arange(series.shape[1]) < length[:, None], series, np.nan), scale, floor)
     level = np.log(mid + floor)  # and the half-range as a share of the level: no series reaches below scale.low
     if {"valid_min", "valid_max"} <= set(da.attrs):  # public bounds: nothing of the data itself
         level = np.log(np.array([scale.low, scale.high]) + floor)
     return Scale(float(level.min()), float(level.max()), scale.activation, floor), Scale(0.0, 1.0, "sigmoid")
 
 
-def _bounds(da: xr.DataArray, attrs: dict) -> tuple[float, float]:
+def _bounds(da: xr.DataArray, length: np.ndarray) -> tuple[float, float]:
     """The variable's range: declared in attrs (valid_min, valid_max: public bounds), else that of the data."""
-    low, high = float(da.min()), float(da.max())
-    bounds = float(attrs.get("valid_min", low)), float(attrs.get("valid_max", high))
+    ranges = [(block.min(), block.max()) for block in valid_values(da, length)]
+    low, high = float(min(low for low, _ in ranges)), float(max(high for _, high in ranges))
+    bounds = float(da.attrs.get("valid_min", low)), float(da.attrs.get("valid_max", high))
     if low < bounds[0] or high > bounds[1]:
         raise SchemaError(
             f"{da.name!r} holds values from {low:g} to {high:g}, outside its declared valid_min/valid_max "
             f"{bounds[0]:g} to {bounds[1]:g}. Clip it, or widen the attrs."
         )
     return bounds
+
+
+def _numbers(raw: np.ndarray, variable) -> np.ndarray:
+    """As float64; SchemaError where they are no numbers."""
+    if raw.dtype.kind not in "fiub":
+        name = variable.name
+        raise SchemaError(
+            f"{variable.role} {name!r} has dtype {raw.dtype}; the model was trained on numbers. "
+            f"Mend: ds[{name!r}] = ds[{name!r}].astype(float)"
+        )
+    return raw.astype(np.float64)
+
+
+def _check_range(numbers: np.ndarray, scale: Scale, within: bool, variable) -> None:
+    """SchemaError for an attribute that is not finite, or, rounding aside, not `within` its scale."""
+    slack = 1e-6 * (scale.high - scale.low)
+    inside = (numbers >= scale.low - slack) & (numbers <= scale.high + slack) if within else np.isfinite(numbers)
+    if not inside.all():
+        i = int(inside.argmin())
+        raise SchemaError(
+            f"attribute {variable.name!r} is {numbers[i]:.10g} at sample {i} ({(~inside).sum()} such values), not in "
+            f"the range {scale.low:.10g} to {scale.high:.10g} that the model was trained on. Leave these samples out, "
+            "or train on data that hold such values."
+        )
 
 
 def _one_hot(raw: np.ndarray, variable, valid: np.ndarray) -> np.ndarray:

@@ -18,7 +18,7 @@ from dgkit.config import Config
 from dgkit.encode import Encoder
 from dgkit.errors import ConfigError, FileFormatError, SchemaError
 from dgkit.networks import Discriminator, Generated, Generator, Noise, flat
-from dgkit.schema import bare
+from dgkit.schema import Schema, bare, check_dtype, known_dtype
 
 if TYPE_CHECKING:
     from dgkit.trainer import Trainer
@@ -115,56 +115,62 @@ class DoppelGANger:
             How many; default one for each row of `attributes`.
         attributes : Dataset or mapping, optional
             Generate for these attributes instead of generated ones: a Dataset (its rows, in order; features in it
-            are ignored) or a mapping of every attribute to one value, for n series.
+            are ignored) or a mapping of every attribute to one value, for n series. They come back as they were given,
+            with the Dataset's `sample` coordinate if it has one: only the generator sees float32.
         seed : int
             Of the noise. The same n, seed and attributes give the same series.
         fixed_length : bool, optional
             Give every series its full length, whatever the generation flags say. Default: only where the training
-            data had no `length`.
+            data had no `length` (the original heeds the flags there too).
 
         Returns
         -------
         Dataset
-            Of the training data's schema.
+            Of the training data's schema. With `fixed_length=False` it has a `length`, whether or not the training data
+            had one.
 
         Raises
         ------
         ConfigError
             n is missing, below 1, or not the number of rows of `attributes`.
         SchemaError
-            `attributes` lacks an attribute or has a category the model never saw.
+            `attributes` lacks an attribute, or has a category the model never saw or a number outside the range it
+            was trained on.
 
         Source
         ------
         Paper, Section 6.1 (given attributes); for a fixed length, issue 17 of the original repository.
         """
         schema = self.encoder.schema
-        given = None
+        asked = given = None
         if attributes is not None:
             if not isinstance(attributes, xr.Dataset):
-                if n is None:
-                    raise ConfigError("sample(attributes={...}) needs n: how many series for these attributes.")
-                attributes = xr.Dataset({k: ("sample", np.full(n, v)) for k, v in attributes.items()})
+                attributes = _filled(schema, attributes, n)
             rows = attributes.sizes.get("sample", 0)
             if n not in (None, rows):
                 raise ConfigError(f"n={n} but `attributes` has {rows} rows. Leave n out, or select n rows.")
-            n = rows
-            given = torch.from_numpy(self.encoder.encode_attributes(attributes).astype(np.float32))
-        if isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 1:
-            raise ConfigError(f"n={n!r} must be a whole number of at least 1.")
+            n, asked = rows, _asked(schema, attributes)
+            encoded = self.encoder.encode_attributes(attributes.assign(asked.data_vars))
+            given = torch.from_numpy(encoded.astype(np.float32))
+        n = check_n(n)
         if fixed_length is None:
             fixed_length = not schema.variable_length
-        noise = self.generator.draw(int(n), torch.Generator().manual_seed(seed))
+        noise = self.generator.draw(n, torch.Generator().manual_seed(seed))
         parts = []
-        for start in range(0, int(n), 1000):  # bounds memory; the noise above does not depend on it
+        for start in range(0, n, 1000):  # bounds memory; the noise above does not depend on it
             some = slice(start, start + 1000)
             part = Noise(noise.attribute[some], noise.minmax[some], *(x[:, some].contiguous() for x in noise[2:]))
             parts.append(self.generator(part, None if given is None else given[some], fixed_length))
         whole = Generated(*(torch.cat(tensors) for tensors in zip(*parts, strict=True)))
         length = None
-        if schema.variable_length:
+        if schema.variable_length or not fixed_length:
             length = whole.lengths.clamp(max=schema.time).numpy().astype(np.int64)
-        return self.encoder.decode(whole.attributes, whole.minmax, whole.features, length)
+        made = self.encoder.decode(whole.attributes, whole.minmax, whole.features, length)
+        if asked is None:
+            return made
+        for name, da in asked.items():
+            made[name] = ("sample", da.values, {**made[name].attrs, **da.attrs})
+        return made.assign_coords(asked.coords)
 
     @torch.no_grad()
     def discriminate(self, ds: xr.Dataset, *, auxiliary: bool = False) -> xr.DataArray:
@@ -232,3 +238,51 @@ def load(path: str | PathLike) -> DoppelGANger:
     except (KeyError, TypeError, ValueError, AttributeError, RuntimeError, ConfigError, SchemaError) as error:
         raise FileFormatError(f"{str(path)!r} is not a whole model file: {error}") from error
     return model
+
+
+# --- given attributes ------------------------------------------------------------------------------------------------
+
+
+def check_n(n: Any) -> int:
+    if isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 1:
+        raise ConfigError(f"n={n!r} must be a whole number of at least 1.")
+    return int(n)
+
+
+def _filled(schema: Schema, values: Mapping[str, Any], n: int | None) -> xr.Dataset:
+    """One value of each attribute, n times."""
+    if n is None:
+        raise ConfigError("sample(attributes={...}) needs n: how many series for these attributes.")
+    check_n(n)
+    dtypes = {variable.name: np.dtype(variable.dtype) for variable in schema.attributes}
+    for name, value in values.items():
+        if name not in dtypes or np.shape(value) not in ((), (n,)):
+            known = ", ".join(map(repr, dtypes)) or "none"
+            what = f"has the shape {np.shape(value)}" if name in dtypes else f"is no attribute; the model has {known}"
+            raise SchemaError(f"attributes[{name!r}] {what}. Give one value of each, or a Dataset with a row a series.")
+    return xr.Dataset({k: ("sample", _exactly(np.full(n, v), dtypes[k])) for k, v in values.items()})
+
+
+def _asked(schema: Schema, ds: xr.Dataset) -> xr.Dataset:
+    """The schema's attributes in `ds` with the `sample` coordinate, as they are but for dtypes that no dataset has."""
+    own = {variable.name: np.dtype(variable.dtype) for variable in schema.attributes if variable.name in ds}
+    asked = ds[list(own)]
+    asked = asked.drop_vars([name for name in asked.coords if name not in asked.indexes])
+    for name, wanted in own.items():
+        values = asked[name].values
+        alike = values.dtype.kind == wanted.kind or {values.dtype.kind, wanted.kind} <= set("fiu")
+        if not alike or not known_dtype(values.dtype, "attribute"):
+            asked[name] = asked[name].copy(data=_exactly(values, wanted))
+        check_dtype(name, "attribute", asked[name])
+    return asked
+
+
+def _exactly(values: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    """In another dtype, where that changes no value; else as they are."""
+    plain = values.astype(object)  # Python compares numbers exactly
+    try:
+        with np.errstate(all="ignore"):
+            cast = plain.astype("U" if dtype.kind == "U" else dtype)
+    except (TypeError, ValueError, OverflowError):
+        return values
+    return cast if np.array_equal(cast.astype(object), plain) else values

@@ -159,6 +159,20 @@ def flat(attributes: Tensor, minmax: Tensor, features: Tensor) -> Tensor:
     return torch.cat([features.flatten(1), attributes, minmax], 1)
 
 
+def average_share(decay: float, n: int) -> float:
+    """How far a moving average of weights goes towards the new ones at its update n = 0, 1, ...
+
+    1 - decay, and more at first: the average is the plain mean of the first 1 / (1 - decay) updates, so that nothing is
+    left of the start (with 0.999 alone 90 % of it were left after 100 updates).
+
+    Examples
+    --------
+    >>> [round(average_share(0.99, n), 3) for n in (0, 1, 9, 10_000)]
+    [1.0, 0.5, 0.1, 0.01]
+    """
+    return max(1 - decay, 1 / (n + 1))
+
+
 def activate(values: Tensor, heads: list[Head]) -> Tensor:
     """Each head's activation on its part of the last dim."""
     if len({head.activation for head in heads}) == 1 and heads[0].activation != "softmax":

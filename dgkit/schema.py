@@ -3,7 +3,8 @@
 - a feature is a variable on (sample, time): numbers, or strings for categories;
 - an attribute is a variable on (sample,): numbers, or strings or booleans for categories (integers too, where
   `attrs["categories"]` lists them);
-- `length`, optional, on (sample,), is the number of valid steps; past it numbers are NaN and strings empty.
+- `length`, optional, on (sample,), is the number of valid steps; past it numbers are NaN and strings empty. Integers
+  know no NaN: whatever they hold past the end is not read, and generated ones are 0 there.
 
 Read from a variable's attrs: `units`, `long_name`, `categories` (their order), `scale` ("log": spans decades),
 `valid_min` and `valid_max` (bounds that are public knowledge). Left out: how the values become tensors (`encode`).
@@ -14,13 +15,16 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from itertools import pairwise
+from numbers import Number
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 
 from dgkit.errors import SchemaError
 
+__all__ = ["Description", "Schema", "Variable", "describe", "lengths", "validate"]
 _NOT_CATEGORIES = 20  # from this many samples on, one category a sample is an identifier
 
 
@@ -34,7 +38,7 @@ class Variable:
     role : {"feature", "attribute"}
     kind : {"continuous", "categorical"}
     dtype : str
-        NumPy's, e.g. "<f4".
+        NumPy's, e.g. "<f4", in this machine's byte order.
     categories : tuple
         In their order; empty for a continuous variable.
     attrs : dict
@@ -105,22 +109,20 @@ class Schema:
         Parameters
         ----------
         values : mapping
-            Features (N, T) and attributes (N,) by name; cast to the schema's dtypes, integers rounded.
+            Features (N, T) and attributes (N,) by name; cast as `cast` does.
         length : array of int, (N,), optional
-            Valid steps; what lies past them is blanked. Needed where the schema has a variable length.
+            Valid steps; what lies past them is blanked: NaN, "", and 0 in integers. Needed where the schema has a
+            variable length; where it has none, the Dataset has one all the same.
         """
         data: dict[str, Any] = {}
         valid = None if length is None else np.arange(self.time) < np.asarray(length)[:, None]
         for variable in (*self.features, *self.attributes):
-            array = np.asarray(values[variable.name])
-            if np.dtype(variable.dtype).kind in "iu":
-                array = np.rint(np.asarray(array, np.float64))
-            array = array.astype(np.dtype(variable.dtype).kind if variable.dtype[1] == "U" else variable.dtype)
+            array = cast(values[variable.name], variable.dtype)
             if variable.role == "feature" and valid is not None:
                 array = np.where(valid, array, _blank(array.dtype))
             order = {"categories": list(variable.categories)} if _lists_categories(variable) else {}
             data[variable.name] = (_DIMS[variable.role], array, {**variable.attrs, **order})
-        if self.variable_length:
+        if self.variable_length or length is not None:
             data["length"] = ("sample", np.asarray(length, np.int64), {"long_name": "valid steps"})
         coords = {}
         if self.time_coordinate is not None:
@@ -155,6 +157,25 @@ def bare(schema: Schema) -> Schema:
 
 
 _DIMS = {"feature": ("sample", "time"), "attribute": ("sample",)}
+
+
+def cast(values: Any, dtype: str) -> np.ndarray:
+    """Values in a schema's dtype: integers rounded and cut to what the dtype holds, text as wide as it needs.
+
+    Examples
+    --------
+    >>> cast([1.6, 300.0, -2.0], "|u1")
+    array([  2, 255,   0], dtype=uint8)
+    """
+    array, wanted = np.asarray(values), np.dtype(dtype)
+    if wanted.kind == "U":
+        return array.astype("U")
+    if wanted.kind not in "iu" or (array.dtype.kind in "iu" and np.can_cast(array.dtype, wanted)):
+        return array.astype(wanted)
+    # the largest int64 is no float64: rounded up it would turn over into the smallest
+    most, whole = np.iinfo(wanted).max, np.rint(array.astype(np.float64))
+    below = np.clip(whole, np.iinfo(wanted).min, np.nextafter(float(most), 0))
+    return np.where(whole > below, most, below.astype(wanted))
 
 
 def validate(ds: xr.Dataset, *, training: bool = True) -> Schema:
@@ -200,21 +221,14 @@ def validate(ds: xr.Dataset, *, training: bool = True) -> Schema:
         if name == "length":
             continue
         role = "feature" if da.ndim == 2 else "attribute"
-        if da.dtype.kind not in "fiuUb":
-            mend = {"O": ".astype(str)", "S": ".astype(str)", "T": ".astype(str)"}.get(da.dtype.kind, ".astype(float)")
-            raise SchemaError(
-                f"{role} {name!r} has dtype {da.dtype}; numbers or fixed-width strings are needed. "
-                f"Mend: ds[{name!r}] = ds[{name!r}]{mend}"
-            )
-        if da.dtype.kind == "b" and role == "feature":
-            raise SchemaError(f"feature {name!r} is boolean. Mend: ds[{name!r}] = ds[{name!r}].astype(float)")
+        check_dtype(name, role, da)
         (_check_feature(name, da, length) if role == "feature" else _check_attribute(name, da))
-        categories = _categories(name, role, da)
+        categories = _categories(name, role, da, length)
         if training and role == "attribute" and sizes["sample"] > 1:
             _check_learnable(name, da, categories)
         attrs = {str(key): _plain(value) for key, value in da.attrs.items() if key != "categories"}
         kind = "categorical" if categories else "continuous"
-        variable = Variable(str(name), role, kind, da.dtype.str, categories, attrs)
+        variable = Variable(str(name), role, kind, da.dtype.newbyteorder("=").str, categories, attrs)
         (features if role == "feature" else attributes).append(variable)
     attrs = {str(key): _plain(value) for key, value in ds.attrs.items()}
     return Schema(tuple(features), tuple(attributes), sizes["time"], "length" in ds, _time_coordinate(ds), attrs)
@@ -260,6 +274,74 @@ def lengths(ds: xr.Dataset) -> np.ndarray:
             f"Mend: drop them, ds.isel(sample=(ds.length >= 1) & (ds.length <= {time}))"
         )
     return values
+
+
+def valid_values(da: xr.DataArray, length: np.ndarray) -> Iterator[np.ndarray]:
+    """The values of an attribute, or of a feature up to its series' ends: flat, a dask-backed array chunk by chunk.
+
+    Parameters
+    ----------
+    da : DataArray, dims (sample,) or (sample, time)
+    length : array of int, (N,)
+        As `lengths` tells them.
+
+    Examples
+    --------
+    >>> jobs = xr.DataArray([[3, 4, 0], [5, 0, 0]], dims=("sample", "time"))
+    >>> next(valid_values(jobs, np.array([2, 1])))
+    array([3, 4, 5])
+    """
+    edges = [0, da.sizes["sample"]] if da.chunks is None else np.cumsum([0, *da.chunksizes["sample"]]).tolist()
+    for start, stop in pairwise(edges):
+        block = da.isel(sample=slice(start, stop)).values
+        yield block if block.ndim == 1 else block[np.arange(block.shape[1]) < length[start:stop, None]]
+
+
+def known_dtype(dtype: np.dtype, role: str) -> bool:
+    """Whether a feature or an attribute may have this dtype: float32, float64, an integer, text; boolean attributes.
+
+    Examples
+    --------
+    >>> known_dtype(np.dtype(bool), "attribute"), known_dtype(np.dtype(bool), "feature")
+    (True, False)
+    """
+    kind = dtype.kind
+    return kind in "iuU" or (kind == "f" and dtype.itemsize in (4, 8)) or (kind == "b" and role == "attribute")
+
+
+def check_dtype(name, role: str, da: xr.DataArray) -> None:
+    """SchemaError, with the call that mends it, for a dtype that is not `known_dtype`."""
+    kind, ds = da.dtype.kind, f"ds[{name!r}]"
+    if known_dtype(da.dtype, role):
+        return
+    if kind == "b":
+        raise SchemaError(f"feature {name!r} is boolean. Mend: {ds} = {ds}.astype(float)")
+    mends = {
+        "f": f"{ds}.astype({'np.float32' if da.dtype.itemsize == 2 else 'float'})",
+        "c": f"abs({ds}), or {ds}.real",
+        "M": f"({ds} - {ds}.min()) / np.timedelta64(1, 'D')",
+        "m": f"{ds} / np.timedelta64(1, 's')",
+        "S": f"{ds}.str.decode('utf-8').astype(str)",
+        "T": f"{ds}.astype(object).astype(str)",
+    }
+    if kind == "O":
+        mends["O"] = _of_objects(ds, da)
+    mend = f"{ds} = {mends[kind]}" if kind in mends else f"ds = ds.drop_vars({name!r})"
+    raise SchemaError(
+        f"{role} {name!r} has dtype {da.dtype}; float32, float64, integers or fixed-width strings are needed. "
+        f"Mend: {mend}"
+    )
+
+
+def _of_objects(ds: str, da: xr.DataArray) -> str:
+    """The call by which an array of Python objects, which the user calls `ds`, becomes one of numbers or of text."""
+    missing = pd.isna(da.values)
+    held = da.values[~missing]
+    known = f"{ds}.where({ds}.notnull()"
+    if all(isinstance(value, Number | np.bool_) for value in held):
+        booleans = da.ndim == 1 and not missing.any() and all(isinstance(value, bool | np.bool_) for value in held)
+        return (f"{known})" if missing.any() else ds) + (".astype(bool)" if booleans else ".astype(float)")
+    return (f"{known}, '')" if missing.any() else ds) + ".astype(str)"
 
 
 def _check_dims(name, da: xr.DataArray) -> None:
@@ -353,27 +435,28 @@ def _refuse(mask: xr.DataArray, what: str, mend: str) -> None:
 
 def _check_learnable(name, da: xr.DataArray, categories: tuple) -> None:
     n = da.sizes["sample"]
-    low, high = (da.min(), da.max()) if da.dtype.kind != "U" else np.sort(_unique(da))[[0, -1]]
+    distinct = _unique(da, np.ones(n, int))
+    low, high = distinct[[0, -1]]
     if low == high:
         raise SchemaError(
-            f"attribute {name!r} has the same value {_plain(np.asarray(low))!r} in all {n} samples: nothing to learn. "
+            f"attribute {name!r} has the same value {_plain(low)!r} in all {n} samples: nothing to learn. "
             f"Mend: ds = ds.drop_vars({name!r})"
         )
-    if da.dtype.kind == "U" and n >= _NOT_CATEGORIES and len(_unique(da)) == n:
+    if da.dtype.kind == "U" and n >= _NOT_CATEGORIES and len(distinct) == n:
         raise SchemaError(
             f"attribute {name!r} has another value in each of {n} samples: an identifier, not a category. "
             f"Mend: ds = ds.set_coords({name!r}) or ds.drop_vars({name!r})"
         )
 
 
-def _categories(name, role: str, da: xr.DataArray) -> tuple:
+def _categories(name, role: str, da: xr.DataArray, length: np.ndarray) -> tuple:
     """The categories in order; () for a continuous variable."""
     if da.dtype.kind == "b":
         return (False, True)
     listed = da.attrs.get("categories")
     if da.dtype.kind not in ("U" if listed is None else "Uiu"):
         return ()
-    found = [value for value in _unique(da).tolist() if value != ""]
+    found = [value for value in _unique(da, length).tolist() if value != ""]
     if listed is None:
         return tuple(found)
     categories = tuple(_plain(value) for value in np.atleast_1d(np.asarray(listed)))
@@ -384,26 +467,29 @@ def _categories(name, role: str, da: xr.DataArray) -> tuple:
     return categories
 
 
-def _unique(da: xr.DataArray) -> np.ndarray:
+def _unique(da: xr.DataArray, length: np.ndarray) -> np.ndarray:
     """Sorted distinct values."""
-    return np.unique(np.concatenate([np.unique(block) for block in _blocks(da)]))
-
-
-def _blocks(da: xr.DataArray) -> Iterator[np.ndarray]:
-    """The values, of a dask-backed array one chunk of samples after the other."""
-    edges = [0, da.shape[0]] if da.chunks is None else np.cumsum([0, *da.chunks[0]])
-    for start, stop in pairwise(edges):
-        yield da.isel({da.dims[0]: slice(start, stop)}).values
+    return np.unique(np.concatenate([np.unique(block) for block in valid_values(da, length)]))
 
 
 def _time_coordinate(ds: xr.Dataset) -> tuple | None:
     if "time" not in ds.coords:
         return None
     time = ds["time"]
-    values, dtype = time.values, time.dtype.str
-    if time.dtype.kind in "mM":  # files and libraries differ in the unit they keep dates in: nanoseconds for all
-        dtype = f"<{time.dtype.kind}8[ns]"
-        values = values.astype(dtype).astype(np.int64)
+    values = time.values
+    if time.dtype.kind in "OT" and all(isinstance(value, str) for value in values):
+        values = np.array(values.tolist())
+    elif not (time.dtype.kind in "iubUmM" or (time.dtype.kind == "f" and time.dtype.itemsize <= 8)):
+        raise SchemaError(
+            f"the coordinate 'time' has dtype {time.dtype}, of {type(values[0]).__name__}; numbers, dates or text are "
+            "needed. Mend: ds = ds.assign_coords(time=np.arange(ds.sizes['time']))"
+        )
+    dtype = values.dtype.newbyteorder("=").str
+    if values.dtype.kind in "mM":  # files and libraries differ in the unit they keep dates in: nanoseconds for all
+        nanoseconds = values.astype(f"{values.dtype.kind}8[ns]")
+        if np.array_equal(nanoseconds.astype(values.dtype), values, equal_nan=True):  # but not before 1678, after 2262
+            values, dtype = nanoseconds, nanoseconds.dtype.str
+        values = values.astype(np.int64)
     return (dtype, tuple(values.tolist()), {str(key): _plain(value) for key, value in time.attrs.items()})
 
 
@@ -486,9 +572,11 @@ def describe(ds: xr.Dataset) -> Description:
     for variable in (*schema.features, *schema.attributes):
         da = ds[variable.name]
         if variable.kind == "continuous":
-            holds = f"{float(da.min()):.4g} to {float(da.max()):.4g}, mean {float(da.mean()):.4g}"
+            found = [(b.min(), b.max(), b.sum(dtype=np.float64), b.size) for b in valid_values(da, length)]
+            low, high, total, count = (np.array(column) for column in zip(*found, strict=True))
+            holds = f"{low.min():.4g} to {high.max():.4g}, mean {total.sum() / count.sum():.4g}"
         else:
-            parts = [np.unique(block[block != ""], return_counts=True) for block in _blocks(da)]
+            parts = [np.unique(block, return_counts=True) for block in valid_values(da, length)]
             values, at = np.unique(np.concatenate([part[0] for part in parts]), return_inverse=True)
             counts = np.bincount(at, np.concatenate([part[1] for part in parts]))
             order = np.argsort(-counts, kind="stable")[:6]

@@ -2,7 +2,8 @@
 
 Follows `train` in `gan/doppelganger.py` of the original code. On each batch: discriminator and auxiliary discriminator,
 then the generator, with the same noise for all. One generator pass serves them (the original runs it three times and
-redraws the initial LSTM state each time, which is the same in distribution).
+redraws the initial LSTM state each time, which is the same in distribution). So batch norm's running statistics move
+once a step, not three times; and with several `discriminator_rounds` or `generator_rounds` all see one initial state.
 """
 
 import hashlib
@@ -13,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, fields
 from functools import cached_property
 from os import PathLike
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 import torch
@@ -28,7 +29,7 @@ from dgkit.encode import Encoder
 from dgkit.errors import ConfigError, DivergenceError, FileFormatError
 from dgkit.losses import CriticLoss, critic_loss, generator_loss
 from dgkit.model import DoppelGANger
-from dgkit.networks import Discriminator, Generated, Generator, Noise, flat
+from dgkit.networks import Discriminator, Generated, Generator, Noise, average_share, flat
 from dgkit.privacy.accounting import epsilon
 from dgkit.privacy.dp import clipped_gradients
 
@@ -82,6 +83,58 @@ class StepRecord:
     generator_gradient: float
     seconds: float
     epsilon: float = math.inf
+
+
+class History(Sequence[StepRecord]):
+    """A training's records, one a step: read like a list, kept as one array of numbers that grows.
+
+    A million objects would take minutes to become columns, and half a gigabyte.
+
+    Examples
+    --------
+    >>> history = History()
+    >>> history.append(StepRecord(1, *[0.5] * 10))
+    >>> len(history), history[-1].seconds, history.columns()["step"]
+    (1, 0.5, array([1]))
+    """
+
+    _NAMES = tuple(field.name for field in fields(StepRecord))
+
+    def __init__(self) -> None:
+        self._rows, self._n = np.empty((1000, len(self._NAMES))), 0  # float64: exact for steps up to 2^53
+
+    def append(self, record: StepRecord) -> None:
+        """Add the next step's record."""
+        if self._n == len(self._rows):
+            self._rows = np.concatenate([self._rows, np.empty_like(self._rows)])
+        self._rows[self._n] = [getattr(record, name) for name in self._NAMES]
+        self._n += 1
+
+    def columns(self, n: int | None = None) -> dict[str, np.ndarray]:
+        """The first n records (default all) by field: `step` int64, the rest float64; copies."""
+        columns = dict(zip(self._NAMES, self._rows[: self._n][:n].T.copy(), strict=True))
+        return columns | {"step": columns["step"].astype(np.int64)}
+
+    @classmethod
+    def of(cls, columns: dict[str, np.ndarray]) -> "History":
+        """The history that has these `columns()`."""
+        history = cls()
+        rows = np.column_stack([columns[name] for name in cls._NAMES])
+        history._rows, history._n = np.concatenate([rows, history._rows]), len(rows)
+        return history
+
+    def __len__(self) -> int:
+        return self._n
+
+    @overload
+    def __getitem__(self, k: int) -> StepRecord: ...
+    @overload
+    def __getitem__(self, k: slice) -> list[StepRecord]: ...
+    def __getitem__(self, k):
+        if isinstance(k, slice):
+            return [self[i] for i in range(*k.indices(self._n))]
+        step, *rest = self._rows[: self._n][k].tolist()
+        return StepRecord(int(step), *rest)
 
 
 # measured on real samples, in the order in which `step_discriminator` does
@@ -152,12 +205,15 @@ class Trainer:
             )
             if net is not None
         }  # fmt: skip
-        self.average = {k: v.clone() for k, v in self.generator.state_dict().items()} if config.ema else {}
-        self.history: list[StepRecord] = []
+        self.average: dict[str, Tensor] = {}
+        self.averaged = 0  # updates of the average so far
+        if config.ema:
+            self._begin_average()
+        self.history = History()
         self.batches = 0  # that the discriminators have seen: what epsilon counts
         self._noise: Noise | None = None  # drawn by a discriminator step, for the generator step that follows
         self._fake: Generated | None = None  # made from it, while the generator's weights are still the same
-        self._good: dict[str, Any] | None = None
+        self._good: tuple[int, dict[str, Any]] | None = None  # a step, and the state then but for the history
 
     @property
     def step(self) -> int:
@@ -171,7 +227,7 @@ class Trainer:
         if self.step >= self.config.steps:
             raise StopIteration
         if self._good is None or self.step % self._GOOD_EVERY == 0:
-            self._good = self.state()
+            self._good = self.step, self._state()
         start = time.perf_counter()
         measured = self.step_discriminator() | self.step_generator()
         return self.record(measured, time.perf_counter() - start)
@@ -231,12 +287,19 @@ class Trainer:
                 loss = loss + config.auxiliary_weight * generator_loss(self.auxiliary, made[:, -self.narrow :])
             norm = self._update("generator", loss)
         self._noise = self._fake = None
-        for name, value in self.generator.state_dict().items() if config.ema else ():
-            if value.is_floating_point():
-                self.average[name].lerp_(value, 1 - config.ema)
-            else:
-                self.average[name].copy_(value)
+        if config.ema:
+            share = average_share(config.ema, self.averaged)
+            for name, value in self.generator.state_dict().items():
+                if value.is_floating_point():
+                    self.average[name].lerp_(value, share)
+                else:
+                    self.average[name].copy_(value)
+            self.averaged += 1
         return {"generator_loss": float(loss.detach()), "generator_gradient": float(norm)}
+
+    def _begin_average(self) -> None:
+        """Start the moving average at the weights of now."""
+        self.average, self.averaged = {k: v.clone() for k, v in self.generator.state_dict().items()}, 0
 
     def _batch(self) -> Tensor:
         """Which samples this step sees."""
@@ -316,21 +379,20 @@ class Trainer:
             )
 
     def _check(self, record: StepRecord) -> None:
-        values = {k: v for k, v in vars(record).items() if k != "epsilon" and not k.startswith("auxiliary")}
-        if self.auxiliary is not None:
-            values["auxiliary_loss"] = record.auxiliary_loss
-        if self.config.private:
-            values = {k: v for k, v in values.items() if k not in _OF_DATA}
+        names = ["discriminator_loss", "generator_loss", "wasserstein", "penalty"]  # a step or a time is no loss
+        names += ["discriminator_gradient", "generator_gradient", *(["auxiliary_loss"] if self.auxiliary else [])]
+        names = [name for name in names if not (self.config.private and name in _OF_DATA)]
+        values = {name: getattr(record, name) for name in names}
         wrong = [name for name, value in values.items() if not abs(value) < 1e6]
         if wrong:
-            good = 0 if self._good is None else len(self._good["tensors"]["history.step"])
+            good, state = self._good or (0, None)
             raise DivergenceError(
                 f"training diverged at step {record.step}: {wrong[0]} is {values[wrong[0]]:g}. Likely cause: learning "
                 f"rates too high ({self.config.discriminator_lr:g}, {self.config.generator_lr:g}) or a penalty too "
                 f"small ({self.config.penalty:g}). The last good state, of step {good}, is in this error's `state`: "
                 "Trainer.resume(error.state, train, discriminator_lr=..., generator_lr=...) goes on from there.",
                 record.step,
-                self._good,
+                state and self._with_history(state, good),
             )
 
     @property
@@ -340,13 +402,10 @@ class Trainer:
 
     def history_dataset(self) -> xr.Dataset:
         """The records so far as a Dataset, dims (step,)."""
-        columns = list(zip(*(vars(record).values() for record in self.history), strict=True))
-        names = [field.name for field in fields(StepRecord)]
-        step = np.array(columns[0] if columns else [], np.int64)
-        return xr.Dataset(
-            {n: ("step", np.array(c, np.float64)) for n, c in zip(names[1:], columns[1:], strict=False)},
-            coords={"step": ("step", step, {"long_name": "training step"})},
-        )
+        columns = self.history.columns()
+        step = ("step", columns.pop("step"), {"long_name": "training step"})
+        measured = {name: ("step", column) for name, column in columns.items()} if self.history else {}
+        return xr.Dataset(measured, {"step": step})
 
     def weights(self) -> dict[str, Tensor]:
         """All networks' parameters and buffers, by name."""
@@ -359,16 +418,23 @@ class Trainer:
         Of a private run it holds no noise and no batch, past or to come: that run goes on with new ones. It is not to
         be given away all the same, for it holds a hash of the data.
         """
+        return self._with_history(self._state(), self.step)
+
+    def _with_history(self, state: dict[str, Any], steps: int) -> dict[str, Any]:
+        columns = {f"history.{name}": torch.from_numpy(c) for name, c in self.history.columns(steps).items()}
+        return {**state, "tensors": state["tensors"] | columns}
+
+    def _state(self) -> dict[str, Any]:
+        """`state()` but for the history, which may be long, and which a training only adds to."""
         tensors: dict[str, Tensor] = {"rng": self.rng.get_state(), **self.weights()}
         tensors["batches"] = torch.tensor(self.batches)
         for name, optimiser in self.optimisers.items():
             for i, slots in optimiser.state_dict()["state"].items():
                 tensors |= {f"adam.{name}.{i}.{slot}": value for slot, value in slots.items()}
-        tensors |= {f"average.{k}": v for k, v in self.average.items()}
+        if self.average:
+            tensors |= {"averaged": torch.tensor(self.averaged)} | {f"average.{k}": v for k, v in self.average.items()}
         if self._noise is not None:  # between two half steps
             tensors |= {f"noise.{k}": v for k, v in self._noise._asdict().items()}
-        history = self.history_dataset()
-        tensors |= {f"history.{name}": torch.tensor(history[name].values) for name in history.variables}
         plain = {"config": asdict(self.config), "encoder": self.encoder.to_json(), "data": self._data_hash}
         return {"tensors": {k: v.detach().to("cpu", copy=True) for k, v in tensors.items()}, "plain": plain}
 
@@ -386,7 +452,8 @@ class Trainer:
         train : Dataset
             The data the state was trained on.
         **changes
-            Fields of `Config` to change, such as `steps` to train longer or `generator_lr`.
+            Fields of `Config` to change, such as `steps` to train longer or `generator_lr`. An `ema` where there was
+            none begins its average at the weights of now.
 
         Raises
         ------
@@ -425,12 +492,15 @@ class Trainer:
             trainer._fake = trainer.generator(trainer._noise)
             for name, buffer in trainer.generator.named_buffers():  # batch norm has counted this pass before
                 buffer.data.copy_(tensors[f"generator.{name}"])
-        trainer.average = {k: v.to(trainer.device) for k, v in part("average.").items()}
+        average = {k: v.to(trainer.device) for k, v in part("average.").items()}
+        if trainer.config.ema and average:
+            trainer.average = average
+            trainer.averaged = int(tensors.get("averaged", len(tensors["history.step"])))  # an older state: one a step
+        elif trainer.config.ema:
+            trainer._begin_average()
         trainer.rng.set_state(tensors["rng"])
         trainer.batches = int(tensors.get("batches", len(tensors["history.step"])))  # an older state: one a step
-        columns = {k: v.tolist() for k, v in part("history.").items()}
-        for row in zip(*columns.values(), strict=True):
-            trainer.history.append(StepRecord(**dict(zip(columns, row, strict=True))))
+        trainer.history = History.of({k: v.numpy() for k, v in part("history.").items()})
         return trainer
 
     def save(self, path: str | PathLike) -> None:

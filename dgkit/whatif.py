@@ -33,8 +33,8 @@ from tqdm.auto import trange
 from dgkit._seeding import seeded
 from dgkit.errors import ConfigError, DivergenceError, SchemaError
 from dgkit.losses import critic_loss, generator_loss
-from dgkit.model import DoppelGANger
-from dgkit.networks import AttributeGenerator, Discriminator, harden
+from dgkit.model import DoppelGANger, check_n
+from dgkit.networks import AttributeGenerator, Discriminator, average_share, harden
 
 DRAWS = 100_000  # of a model's attribute generator, to know how often it makes which attributes
 TOLERANCE = 1e-3  # of a sum of probabilities: 0.333 three times is well meant
@@ -151,7 +151,7 @@ def retrain_attributes(
                 "model.config: set it to dataclasses.replace(model.config, generator_lr=...) and try again.",
                 step,
             )
-        _blend(average, generator, max(0.01, 1 / step))
+        _blend(average, generator, average_share(0.99, step - 1))
         history.append(record | {"seconds": time.perf_counter() - start})
     changed = copy.deepcopy(model)
     changed.generator.attribute = average.eval().requires_grad_(False)
@@ -208,7 +208,7 @@ def rejection_sample(
     >>> rejection_sample(model, third, 10).attrs["acceptance_rate"] <= 1
     True
     """
-    _check_n(n)
+    check_n(n)
     rows, weights = _rows_of(model, target)
     continuous = [variable.name for variable in model.encoder.schema.attributes if variable.kind == "continuous"]
     if continuous and isinstance(_unwrapped(target), xr.Dataset):
@@ -276,9 +276,12 @@ def sample_target(model: DoppelGANger, target: Any, n: int, *, seed: int = 0) ->
     >>> bool((sample_target(model, {"job_class": {"large": 1.0}}, 10).job_class == "large").all())
     True
     """
-    _check_n(n)
+    check_n(n)
     rows, weights = _rows_of(model, target)
-    chosen = np.random.default_rng(seed).choice(len(rows), n, p=weights)
+    chosen, target = np.random.default_rng(seed).choice(len(rows), n, p=weights), _unwrapped(target)
+    if isinstance(target, xr.Dataset):  # its values as they are, not as float32 has them
+        asked = target[[variable.name for variable in model.encoder.schema.attributes]].isel(sample=chosen)
+        return model.sample(attributes=asked.drop_vars(asked.coords), seed=seed)
     return model.sample(attributes=_attributes(model, rows[chosen]), seed=seed)
 
 
@@ -357,17 +360,7 @@ def _dataset_rows(model: DoppelGANger, ds: xr.Dataset) -> np.ndarray:
     for variable in model.encoder.schema.attributes:
         if variable.name in ds and (ds[variable.name].dims != ("sample",) or not ds.sizes["sample"]):
             raise SchemaError(f"attribute {variable.name!r} of the target has no values on the dim 'sample'.")
-    rows = model.encoder.encode_attributes(ds).astype(np.float32)
-    low, high = (-1, 1) if model.encoder.activation == "tanh" else (0, 1)
-    outside = ~((rows >= low - 1e-4) & (rows <= high + 1e-4))  # NaN too
-    if outside.any():
-        column = np.repeat(np.arange(len(_widths(model))), _widths(model))[outside.any(0)][0]
-        variable = model.encoder.schema.attributes[column]
-        raise SchemaError(
-            f"attribute {variable.name!r} of the target has values that are NaN or outside the training data's range. "
-            "Leave these samples out: the model cannot make them."
-        )
-    return rows
+    return model.encoder.encode_attributes(ds).astype(np.float32)
 
 
 def _margin(model: DoppelGANger, names: Any, shares: Any) -> tuple[tuple[int, ...], dict[tuple[int, ...], float]]:
@@ -466,15 +459,4 @@ def _in_words(model: DoppelGANger, combination: tuple[int, ...], columns: tuple[
 
 def _attributes(model: DoppelGANger, rows: np.ndarray) -> xr.Dataset:
     """Encoded rows as a Dataset of attributes."""
-    values, blocks = {}, np.split(rows, np.cumsum(_widths(model))[:-1], axis=1)
-    for variable, block in zip(model.encoder.schema.attributes, blocks, strict=True):
-        if variable.kind == "categorical":
-            values[variable.name] = ("sample", np.array(variable.categories)[block.argmax(1)])
-        else:
-            values[variable.name] = ("sample", model.encoder.scales[variable.name].decode(block[:, 0].astype(float)))
-    return xr.Dataset(values)
-
-
-def _check_n(n: Any) -> None:
-    if isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 1:
-        raise ConfigError(f"n={n!r} must be a whole number of at least 1.")
+    return xr.Dataset({name: ("sample", values) for name, values in model.encoder.decode_attributes(rows).items()})

@@ -12,7 +12,8 @@ empirical joint distribution. Ours are:
 - the MLP learns continuous features by their squared error and categories, with the generation flag, by cross-entropy;
 - a category, and whether the series ends, is drawn by its predicted probability: to take the likeliest would mean that
   a series whose end is never likelier than its going on never ends;
-- the weights used are a moving average (decay 0.99): a model that feeds on its own output swings from step to step.
+- the weights used are a moving average (decay 0.99, a plain mean at first: `average_share`): a model that feeds on its
+  own output swings from step to step.
 
 A continuous feature's next value is the prediction itself, without noise: attributes and the first record settle the
 series but for its categories and its end. The paper means this where it says that AR models "exhibit minimal
@@ -25,6 +26,7 @@ with the two flags, C continuous ones of F.
 
 import copy
 from collections.abc import Iterator
+from itertools import count
 
 import torch
 from torch import Tensor, nn
@@ -33,7 +35,7 @@ from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from dgkit.baselines.protocol import Data, Empirical, Made, adam, descend, drawn, ends, heads, mlp, whole, widths
 from dgkit.encode import Encoder
-from dgkit.networks import activate
+from dgkit.networks import activate, average_share
 
 STEPS = {"smoke": 50, "live": 5000, "full": 20_000}
 UNITS, HIDDEN, BATCH, RATE, DECAY = 200, 4, 100, 1e-3, 0.99
@@ -72,8 +74,8 @@ def train(network: Network, data: Data, steps: int, rng: torch.Generator) -> Ite
     features = functional.pad(data.features, (0, 0, order, 0))  # (N, p + T, F)
     until = data.lengths.cumsum(0)  # the steps of all series, counted through
     learner = copy.deepcopy(network)  # `network` holds a moving average of its weights
-    optimiser, average = adam(learner, rate=RATE), get_ema_multi_avg_fn(DECAY)
-    while True:
+    optimiser = adam(learner, rate=RATE)
+    for n in count():
         chosen = torch.randint(int(until[-1]), (BATCH,), generator=rng)
         series = torch.searchsorted(until, chosen, right=True)
         step = chosen - (until - data.lengths)[series]
@@ -81,8 +83,14 @@ def train(network: Network, data: Data, steps: int, rng: torch.Generator) -> Ite
         predicted = learner(data.attributes[series], window[:, :-1])
         losses = network.records.losses(predicted, window[:, -1], step > 0)
         descend(optimiser, sum(losses.values(), torch.zeros(())))
-        average(list(network.parameters()), list(learner.parameters()), 0)
+        follow(network, learner, n)
         yield {name: loss.item() for name, loss in losses.items()}
+
+
+def follow(average: nn.Module, learner: nn.Module, n: int) -> None:
+    """Update n = 0, 1, ... of the moving average of the weights."""
+    blend = get_ema_multi_avg_fn(1 - average_share(DECAY, n))
+    blend(list(average.parameters()), list(learner.parameters()), 0)
 
 
 class Records(nn.Module):
@@ -102,6 +110,7 @@ class Records(nn.Module):
         self.register_buffer("mean", torch.zeros(len(self.continuous)))
         self.register_buffer("root", torch.zeros(len(self.continuous), len(self.continuous)))
         self.register_buffer("error", torch.zeros(len(self.continuous)))
+        self.judged = 0  # updates of `error`, the mean of about the last 100 steps
 
     def fit(self, data: Data) -> None:
         """The normal distribution of the first records' continuous values."""
@@ -113,11 +122,12 @@ class Records(nn.Module):
     def losses(self, predicted: Tensor, real: Tensor, later: Tensor) -> dict[str, Tensor]:
         """Of records (N, F), the predicted ones with soft categories; `later` (N,) is False for a series' first."""
         squared = (predicted - real)[later][:, self.continuous].square().sum(0) / later.sum().clamp_min(1)  # (C,)
-        self.error.lerp_(squared.detach(), 0.01)  # a running mean, about the last 100 steps
+        self.error.lerp_(squared.detach(), average_share(DECAY, self.judged))
+        self.judged += 1
         likelihood = (predicted * real).split([head.width for head in self.heads], 1)
         # of full length there is no end to be learned
-        judged = [h.activation == "softmax" and (self.variable or h is not self.heads[-1]) for h in self.heads]
-        entropies = [-p.sum(1).clamp_min(1e-12).log().mean() for p, yes in zip(likelihood, judged, strict=True) if yes]
+        learned = [h.activation == "softmax" and (self.variable or h is not self.heads[-1]) for h in self.heads]
+        entropies = [-p.sum(1).clamp_min(1e-12).log().mean() for p, yes in zip(likelihood, learned, strict=True) if yes]
         losses = {"squared_error": squared.sum()} if len(self.continuous) else {}
         return losses | ({"cross_entropy": torch.stack(entropies).sum()} if entropies else {})
 

@@ -1,12 +1,14 @@
 """Market Simulator: a conditional variational autoencoder makes each window's log-signature from the window before.
 
 Buehler, Horvath, Lyons, Perez Arribas and Wood 2020, "A data-driven market simulator for small data environments"
-(arXiv 2006.14498), with the first author's public code as the second source. A series is cut into windows; a window's
-path is summarised by its log-signature (`log_signature`); the autoencoder learns that of a window given that of the
-window before; a path is then sought that has the generated log-signature.
+(arXiv 2006.14498), with the public code of the fourth author, Perez Arribas, as the second source
+(imanolperez/market_simulator: market_generator.py, cvae.py, logsig_inversion.py). A series is cut into windows; a
+window's path is summarised by its log-signature (`log_signature`); the autoencoder learns that of a window given that
+of the window before; a path is then sought that has the generated log-signature.
 
-Kept: lead-lag paths, depth 4, the log-signatures scaled one by one, the condition on the window before, a search over
-training increments. Changed, because the source models one price alone, of endless length:
+Kept: lead-lag paths, depth 4, the log-signatures scaled one by one, the condition on the window before, 8 latent
+variables, leaky ReLUs of slope 0.3, Adam with rate 0.005. Changed, because the source models one price alone, of
+endless length:
 
 - increments in place of returns, and a window starts where the last one stopped: values may be zero or negative;
 - the condition holds the attributes, the current record and whether this is the first window, too;
@@ -14,8 +16,10 @@ training increments. Changed, because the source models one price alone, of endl
 - the noise of the decoder is learned and drawn (the source fixes its weight, alpha = 0.003, and draws none, which
   leaves the log-signatures too narrow); a linear output in place of a sigmoid;
 - the depth is the largest, up to 4, that keeps a log-signature within 100 numbers (3 for two or three features);
-- the search is the first generation of the source's evolution: the training window with the nearest log-signature,
-  not bred further. So a series is pieced together from increments of training series, `window` at a time.
+- the path is that of the training window with the nearest log-signature. The source breeds one: its first generation is
+  paths of random increments, whole multiples of a smallest one, of which the tenth that fits the log-signature best is
+  crossed and mutated. So here a series is pieced together from increments of training series, `window` at a time;
+- two hidden layers of 100 in place of one of 50; log-signatures on a normal scale by their quantiles, not from 0 to 1.
 
 What it does not reach: log-signatures are spread a little less than the data's (0.85 to 0.94 of it on a first-order
 autoregression), and an attribute that makes series rougher is followed in part only.

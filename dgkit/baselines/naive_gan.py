@@ -5,7 +5,7 @@ ideas is in it: no LSTM, no auto-normalisation, no attributes first, no auxiliar
 released (issue 44 of the original repository), so the sizes are those of DoppelGANger's discriminator (4 hidden layers
 of 200) and the rest is as in the original's other networks: batch norm after each of the generator's ReLUs, normal
 noise (of width 10), Adam with rate 0.001 and beta1 0.5, a penalty of 10. Lengths come from generation flags, as
-DoppelGANger's. Left out: sampling for given attributes, which this model cannot do.
+DoppelGANger's, where the data have a `length`. Left out: sampling for given attributes, which this model cannot do.
 
 Letters for shapes: N samples in the batch, T steps, A attribute width, F feature width with the two flags.
 """
@@ -32,6 +32,7 @@ class Network(nn.Module):
         super().__init__()
         self.attribute_heads, self.feature_heads = heads(encoder)
         self.narrow, self.wide, self.time = widths(self.attribute_heads), widths(self.feature_heads), encoder.passes
+        self.variable = encoder.schema.variable_length
         outputs = self.narrow + self.time * self.wide
         layers: list[nn.Module] = []
         for a, b in pairwise([NOISE, *[UNITS] * HIDDEN]):
@@ -44,11 +45,15 @@ class Network(nn.Module):
         attributes, steps = self.generator(noise).tensor_split([self.narrow], 1)
         attributes = activate(attributes, self.attribute_heads) if self.attribute_heads else attributes
         features = activate(steps.reshape(len(noise), self.time, self.wide), self.feature_heads)
-        return attributes, features * valid(ends(features.detach()), self.time)[..., None]
+        return attributes, features * valid(self.ends(features), self.time)[..., None]
+
+    def ends(self, features: Tensor) -> Tensor:
+        """Lengths of generated series, (N, T, F) -> (N,)."""
+        return ends(features.detach()) if self.variable else torch.full((len(features),), self.time)
 
     def generate(self, n: int, rng: torch.Generator) -> Made:
         attributes, features = self(torch.randn((n, NOISE), generator=rng))
-        return Made(attributes, features, ends(features))
+        return Made(attributes, features, self.ends(features))
 
 
 def train(network: Network, data: Data, steps: int, rng: torch.Generator) -> Iterator[dict[str, float]]:

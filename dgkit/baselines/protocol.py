@@ -271,7 +271,7 @@ class Empirical(nn.Module):
     """The training data's attributes, min/max included: rows are drawn from them as they are, with replacement.
 
     The joint distribution is the data's own, whatever the series do: what the paper gives the models that cannot
-    generate attributes. Whatever is drawn so is a copy of a training sample's attributes.
+    generate attributes. Whatever is drawn so is a copy of a training sample's attributes (of numbers, in float32).
     """
 
     rows: Tensor

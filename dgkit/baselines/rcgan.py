@@ -1,19 +1,22 @@
 """RCGAN: two LSTMs, one that makes each step from fresh noise, one that judges each step, both given the attributes.
 
 Follows Esteban, Hyland and Raetsch 2017, "Real-valued (medical) time series generation with recurrent conditional
-GANs", and their code (ratschlab/RGAN, model.py and its settings files): one layer of 100 LSTM units with a forget bias
-of 1 on either side, normal noise at each step, the condition repeated at each step, cross-entropy on the
-discriminator's verdict on every step, batches of 28, Adam with rate 0.001 for the generator and plain gradient descent
-with rate 0.1 for the discriminator (with Adam for both they chase each other in circles, and the condition gets lost).
-Their paper leaves the sizes open.
+GANs", and their code (ratschlab/RGAN, model.py and its settings files): one layer of 100 LSTM units on either side,
+normal noise at each step, the condition repeated at each step, cross-entropy on the discriminator's verdict on every
+step, batches of 28, Adam with rate 0.001 for the generator and plain gradient descent with rate 0.1 for the
+discriminator (with Adam for both they chase each other in circles, and the condition gets lost). Their paper leaves the
+sizes open.
 
 The model cannot generate attributes: they are its condition. `sample` draws them, min/max included, from the training
 data as they occur together (`Empirical`), then makes a series for each. Where lengths vary they come from generation
 flags, as DoppelGANger's, and no step past a series' own end is judged; the source knows series of one length only.
 
 Differences: noise of width 5 (its MNIST settings; 10 for the patients' data); each feature has the activation of its
-kind in place of one tanh for all; one batch serves both sides. Left out: the discriminator's third task of refusing
-real series with wrong conditions (off in its settings), differential privacy.
+kind in place of one tanh for all; one batch serves both sides. At the start, forget gates have a bias of 1 on either
+side and the generator's other gates of 0 (the source's generator starts all four gate biases at 1, and its cell adds
+another 1 to the forget gate); output layers are Glorot-uniform with zero biases (there normal with deviation 1, cut at
+2). Left out: the discriminator's third task of refusing real series with wrong conditions (off in its settings),
+differential privacy.
 
 Letters for shapes: N samples in the batch, T steps, A attribute width, F feature width with the two flags, z noise.
 """

@@ -17,15 +17,14 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.optim.swa_utils import get_ema_multi_avg_fn
 
-from dgkit.baselines.ar import Records
+from dgkit.baselines.ar import Records, follow
 from dgkit.baselines.protocol import Data, Empirical, Made, adam, batches, descend, heads, valid, widths
 from dgkit.encode import Encoder
 from dgkit.networks import FeatureGenerator, activate
 
 STEPS = {"smoke": 5, "live": 300, "full": 5000}
-UNITS, BATCH, RATE, DECAY = 100, 100, 1e-3, 0.99
+UNITS, BATCH, RATE = 100, 100, 1e-3
 
 
 class Network(nn.Module):
@@ -61,12 +60,12 @@ def train(network: Network, data: Data, steps: int, rng: torch.Generator) -> Ite
     network.attributes.fit(data.attributes)
     network.records.fit(data)
     learner = copy.deepcopy(network)  # `network` holds a moving average of its weights
-    optimiser, average = adam(learner, rate=RATE), get_ema_multi_avg_fn(DECAY)
-    for batch in batches(data, BATCH, rng):
+    optimiser = adam(learner, rate=RATE)
+    for n, batch in enumerate(batches(data, BATCH, rng)):
         here = valid(batch.lengths, network.records.time).bool()  # (N, T)
         later = (torch.arange(network.records.time) > 0).expand(here.shape)
         predicted = learner(batch.attributes, batch.features)
         losses = network.records.losses(predicted[here], batch.features[here], later[here])
         descend(optimiser, sum(losses.values(), torch.zeros(())))
-        average(list(network.parameters()), list(learner.parameters()), 0)
+        follow(network, learner, n)
         yield {name: loss.item() for name, loss in losses.items()}

@@ -159,3 +159,17 @@ def test_windows_are_of_a_series_and_never_of_two(monkeypatch):
     ]
     np.testing.assert_allclose((real - past[:, -1])[later][:, 0], 0.01, atol=1e-6)
     assert bool((past[~later] == 0).all())
+
+
+def test_the_moving_average_is_soon_of_what_was_learned_not_of_the_start():
+    average, learner = torch.nn.Linear(3, 2), torch.nn.Linear(3, 2)
+    for network, value in ((average, 1.0), (learner, 0.0)):
+        for parameter in network.parameters():
+            torch.nn.init.constant_(parameter, value)
+
+    left = []
+    for n in range(20):
+        ar.follow(average, learner, n)
+        left.append(average.weight[0, 0].item())
+
+    assert left == [0.0] * 20  # the last 0.82 with a decay of 0.99 from the first step on

@@ -205,6 +205,32 @@ def test_data_of_any_shape_can_be_learned_and_the_model_comes_back_from_its_file
 
 
 @pytest.mark.parametrize("name", MODELS)
+def test_series_of_full_length_have_no_tails(name):
+    """The flags, of which an unfinished model makes any, would end series early: zero from there on, encoded."""
+    ds = small_dataset(200, variable=False).drop_vars("views")
+    encoder = Encoder.fit(ds, sample_len=1, auto_normalise=False)
+    zero = encoder.decode(np.zeros((1, 6)), np.zeros((1, 0)), np.zeros((1, 12, 6))).cpu.values[0, 0]
+
+    fake = fitted(name, ds).sample(200, seed=1)
+
+    assert "length" not in fake and not (fake.cpu.values == zero).any()
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_whole_numbers_that_end_are_learned_as_far_as_they_go(name):
+    ds = small_dataset().drop_vars(["views", "cpu"])
+    past = np.arange(12) >= ds.length.values[:, None]
+    packets = np.where(past, 10**6, np.random.default_rng(0).integers(1003, 1999, past.shape))
+    ds = ds.assign(packets=(("sample", "time"), packets))
+
+    fake = fitted(name, ds).sample(50, seed=1)
+
+    past = np.arange(12) >= fake.length.values[:, None]
+    assert fake.packets.values[~past].min() >= 1003 and fake.packets.values[~past].max() <= 1999
+    assert (fake.packets.values[past] == 0).all()
+
+
+@pytest.mark.parametrize("name", MODELS)
 def test_auto_normalisation_can_be_lent(name, small, tmp_path):
     model = fitted(name, small, auto_normalise=True)
 

@@ -155,3 +155,77 @@ def test_passes_cover_a_series_whose_length_is_no_multiple_of_sample_len(small):
         encoder = Encoder.fit(small, sample_len=sample_len)
         assert encoder.passes == math.ceil(12 / sample_len)
         assert encoder.encode(small).features.shape == (40, encoder.passes * sample_len, 7)
+
+
+# --- whole numbers with a length -------------------------------------------------------------------------------------
+
+
+def counts(garbage, dtype=np.int64, **attrs):
+    """Whole numbers from 11 to 60, `garbage` past the end; and the same as floats, NaN past the end."""
+    rng = np.random.default_rng(0)
+    length, values = rng.integers(1, 9, 30), rng.integers(11, 61, (30, 8))
+    past = np.arange(8) >= length[:, None]
+    one, other = np.where(past, garbage, values).astype(dtype), np.where(past, np.nan, values)
+    return [
+        xr.Dataset({"x": (("sample", "time"), v, attrs), "length": ("sample", length)}) for v in (one, other)
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("garbage, dtype", [(0, "i8"), (0, "u1"), (255, "u1"), (-1, "i2"), (2**62, "i8"), (-128, "i1")])
+@pytest.mark.parametrize("minmax_scale", ["linear", "log"])
+@pytest.mark.parametrize("auto_normalise", [True, False])
+def test_whole_numbers_are_encoded_as_the_same_floats_are(garbage, dtype, minmax_scale, auto_normalise):
+    ds, floats = counts(garbage, dtype)
+    settings = {"sample_len": 3, "auto_normalise": auto_normalise, "minmax_scale": minmax_scale}
+
+    encoder, expected = Encoder.fit(ds, **settings), Encoder.fit(floats, **settings)
+
+    assert encoder.scales == expected.scales and encoder.minmax_scales == expected.minmax_scales
+    valid = np.arange(8) < ds.length.values[:, None]
+    assert (encoder.scales["x"].low, encoder.scales["x"].high) == (ds.x.values[valid].min(), ds.x.values[valid].max())
+    for part, same in zip(encoder.encode(ds), expected.encode(floats), strict=True):
+        assert bool((part == same).all())
+
+
+@pytest.mark.parametrize("garbage", [0, 10**6])
+def test_declared_bounds_are_asked_of_valid_steps_only(garbage):
+    ds, _ = counts(garbage, valid_min=5, valid_max=100)
+
+    assert Encoder.fit(ds).scales["x"].low == 5
+    with pytest.raises(SchemaError, match=r"'x' holds values from 1\d to 60, outside its declared"):
+        Encoder.fit(counts(garbage, valid_min=5, valid_max=50)[0])
+
+
+def test_codes_past_the_end_need_be_no_category():
+    codes = np.array([[6, 17, 99, 99], [1, 6, 1, 17]])
+    ds = xr.Dataset(
+        {"x": (("sample", "time"), codes, {"categories": [1, 6, 17]}), "length": ("sample", np.array([2, 4]))}
+    )
+
+    features = Encoder.fit(ds).encode(ds).features
+
+    assert features[0, :, :3].tolist() == [[0, 1, 0], [0, 0, 1], [0, 0, 0], [0, 0, 0]]
+
+
+def test_a_length_that_is_a_coordinate_counts_the_same(small):
+    encoder, again = Encoder.fit(small), Encoder.fit(small.set_coords("length"))
+
+    assert encoder.to_json() == again.to_json()
+    assert all(
+        bool((a == b).all())
+        for a, b in zip(encoder.encode(small), again.encode(small.set_coords("length")), strict=True)
+    )
+
+
+def test_data_that_no_model_could_judge_are_refused(small):
+    encoder = Encoder.fit(small)
+
+    with pytest.raises(SchemaError, match="'views' has 1 NaN before the end of sample 0"):
+        encoder.encode(small.assign(views=small.views.where(small.views != small.views[0, 3])))
+    with pytest.raises(SchemaError, match="'size' is NaN or infinite at sample 0"):
+        encoder.encode(small.assign(size=small["size"] * np.nan))
+    with pytest.raises(SchemaError, match=r"'cpu' has dtype <U\d; the model was trained on numbers"):
+        encoder.encode(small.assign(cpu=small.state))
+    with pytest.raises(SchemaError, match=r"attribute 'domain' has dims \('sample', 'time'\)"):
+        encoder.encode_attributes(small.assign(domain=small.state))
+    assert bool(encoder.encode(small.assign(size=small["size"] + 5)).attributes.isfinite().all())  # held out: may be

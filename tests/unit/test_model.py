@@ -3,10 +3,12 @@
 import errno
 import json
 import os
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+import xarray as xr
 from safetensors.torch import save_file
 
 import dgkit as dg
@@ -68,6 +70,148 @@ def test_data_without_length_gives_full_series(tiny_config):
     fake = dg.fit(small_dataset(variable=False), tiny_config, progress=False).sample(9)
 
     assert "length" not in fake and bool(fake.views.notnull().all())
+
+
+def test_data_without_length_sampled_by_their_flags_have_one(tiny_config):
+    model = dg.fit(small_dataset(variable=False), tiny_config, progress=False)
+    noise = model.generator.draw(50, torch.Generator().manual_seed(2))
+    with torch.no_grad():
+        expected = model.generator(noise).lengths.clamp(max=12)
+
+    fake = model.sample(50, seed=2, fixed_length=False)
+
+    assert 1 <= int(fake.length.min()) < 12  # a model of four steps does not know yet that none ends early
+    np.testing.assert_array_equal(fake.length, expected)
+    past = np.arange(12) >= fake.length.values[:, None]
+    assert (np.isnan(fake.views.values) == past).all() and ((fake.state.values == "") == past).all()
+    assert dg.schema.validate(fake, training=False).variable_length
+
+
+GIVEN = {
+    "AS numbers": np.random.default_rng(0).integers(4_200_000_000, 4_294_967_295, 30),
+    "no limit, int64": np.array([0, 2**63 - 1] * 15),
+    "no limit, uint64": np.array([0, 2**64 - 1] * 15, np.uint64),
+    "all of int64": np.array([-(2**63), 2**63 - 1, 2**53 + 1] * 10),
+    "prices": np.round(np.random.default_rng(0).random(30) * 1e6, 2),
+    "float32": np.random.default_rng(0).random(30, np.float32),
+    "another byte order": np.random.default_rng(0).random(30).astype(">f8"),
+    "int8": np.arange(-15, 15, dtype=np.int8),
+    "text": np.array(["a", "bc", "def"] * 10),
+    "wide text": np.array(["a", "bc", "def"] * 10, "<U20"),
+    "truth": np.arange(30) % 2 == 0,
+}
+
+
+@pytest.mark.parametrize("case", GIVEN)
+def test_given_attributes_come_back_bit_for_bit(case, tiny_config):
+    given, rng = GIVEN[case], np.random.default_rng(0)
+    ds = xr.Dataset({"x": (("sample", "time"), rng.random((30, 10))), "a": ("sample", given, {"units": "1"})})
+    model = dg.fit(ds, replace(tiny_config, steps=1), progress=False)
+    rows = ds.isel(sample=[3, 3, 17, 0]).assign_coords(sample=["p", "q", "r", "s"], colour=("sample", [1, 2, 3, 4]))
+
+    for asked in (rows, rows[["a"]].chunk(sample=2)):
+        fake = model.sample(attributes=asked)
+
+        assert fake.a.dtype == given.dtype and fake.a.values.tobytes() == given[[3, 3, 17, 0]].tobytes()
+        assert fake.a.attrs["units"] == "1"
+        assert fake["sample"].values.tolist() == ["p", "q", "r", "s"] and set(fake.coords) == {"sample"}
+    made = model.sample(20)
+    assert made.a.dtype.kind == given.dtype.kind
+    if given.dtype.kind in "iuf":
+        assert given.min() <= made.a.values.min() and made.a.values.max() <= given.max()  # no turning over
+        again = model.sample(attributes=made)  # what it makes, it can be asked for
+        assert (again.a.values == made.a.values).all()
+
+
+def test_one_value_for_all_is_of_the_schema_where_that_changes_nothing(model):
+    small = model.sample(3, attributes={"domain": "en", "spider": 1, "size": np.float32(0.5)})
+    large = model.sample(3, attributes={"domain": np.array(["en", "de", "fr"], object), "spider": True, "size": 0.1})
+
+    assert (small.spider.dtype, small["size"].dtype, small.domain.dtype) == (bool, np.float64, "<U2")
+    assert large["size"].values.tolist() == [0.1] * 3 and large.domain.values.tolist() == ["en", "de", "fr"]
+    assert dg.schema.validate(large, training=False).attributes == dg.schema.validate(small_dataset()).attributes
+
+
+def test_an_exact_value_is_kept_where_the_training_data_were_coarser(tiny_config):
+    ds = small_dataset().assign(size=lambda ds: ds["size"].astype(np.float32), domain=("sample", np.arange(40)))
+    model = dg.fit(ds, replace(tiny_config, steps=1), progress=False)
+
+    fake = model.sample(2, attributes={"size": 0.1, "domain": 7, "spider": False})
+
+    assert fake["size"].values.tolist() == [0.1, 0.1] and fake.domain.dtype == np.int64
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -0.01, 1.01, 50])
+def test_an_attribute_that_no_model_could_answer_is_refused_with_the_range(model, value):
+    ds = small_dataset()
+    low, high = float(ds["size"].min()), float(ds["size"].max())
+    rows = ds.isel(sample=slice(0, 6)).assign(size=("sample", [low, high, value, low, value, high]))
+
+    for attributes, n in ((rows, None), ({"domain": "de", "spider": True, "size": value}, 3)):
+        with pytest.raises(
+            SchemaError, match=rf"'size' is {value:g} at sample \d.*the range {low:.10g} to {high:.10g}"
+        ):
+            model.sample(n, attributes=attributes)
+    inside = rows.isel(sample=[0, 1])
+    assert model.sample(attributes=inside)["size"].values.tolist() == [low, high]
+
+
+@pytest.mark.parametrize("beyond", [2**63, 2**40, -1])
+def test_whole_numbers_out_of_range_are_refused(beyond, tiny_config):
+    ds = small_dataset().assign(size=("sample", np.arange(40, dtype=np.uint64)))
+    model = dg.fit(ds, replace(tiny_config, steps=1), progress=False)
+
+    with pytest.raises(SchemaError, match="not in the range 0 to 39"):
+        model.sample(2, attributes={"domain": "de", "spider": True, "size": beyond})
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        ({"colour": 3}, r"attributes\['colour'\] is no attribute; the model has 'domain', 'spider', 'size'"),
+        ({"domain": ["de", "en"]}, r"attributes\['domain'\] has the shape \(2,\)"),
+        ({"size": "0.5"}, r"'size' has dtype <U3; the model was trained on numbers"),
+        ({"size": 0.5 + 0j}, "'size' has dtype complex128"),
+        ({"size": None}, "'size' has dtype object"),
+        ({"size": np.datetime64("2024-01-01")}, "'size' has dtype datetime64"),
+        ({"domain": 3}, "'domain' has the value .*3.*, which is none of the categories"),
+        ({"domain": b"de"}, "'domain' has dtype"),
+    ],
+)
+def test_one_value_for_all_is_checked(model, change, message):
+    attributes = {"domain": "en", "spider": True, "size": 0.5} | change
+
+    with pytest.raises(SchemaError, match=message):
+        model.sample(3, attributes=attributes)
+
+
+NUMBERS = [f"{sign}{size}" for sign in "iu" for size in (1, 2, 4, 8)] + ["f4", "f8", ">f4", ">f8", ">i4", ">u2"]
+
+
+@pytest.mark.parametrize("variable", [True, False], ids=["with a length", "full length"])
+@pytest.mark.parametrize("dtype", NUMBERS)
+def test_numbers_of_every_dtype_are_learned_sampled_and_saved(dtype, variable, tiny_config, tmp_path):
+    rng, ds = np.random.default_rng(0), small_dataset(variable=variable)
+    top = np.iinfo(dtype).max if np.dtype(dtype).kind in "iu" else np.finfo(dtype).max / 8  # sums must stay finite
+    values = (top * (0.5 + 0.5 * rng.random((40, 12)))).astype(dtype)
+    values[0, 0] = top
+    if variable:
+        values[np.arange(12) >= ds.length.values[:, None]] = np.nan if np.dtype(dtype).kind == "f" else 0
+    ds = ds.drop_vars(["views", "cpu"]).assign(x=(("sample", "time"), values), a=("sample", values[:, 0]))
+    model = dg.fit(ds, replace(tiny_config, steps=2), progress=False)
+    model.save(tmp_path / "model")
+
+    fake = model.sample(50, seed=1)
+
+    assert fake.identical(dg.load(tmp_path / "model").sample(50, seed=1))
+    past = np.arange(12) >= (fake.length.values[:, None] if variable else np.full((50, 1), 12))
+    for name, made, real in (("x", fake.x.values[~past], values), ("a", fake.a.values, values[:, 0])):
+        assert fake[name].dtype == np.dtype(dtype).newbyteorder("=")
+        known = real[real > 0]
+        assert known.min() <= made.min() and made.max() <= known.max()
+    blank = fake.x.values[past]
+    assert np.isnan(blank).all() if blank.dtype.kind == "f" else (blank == 0).all()
+    assert np.isfinite(model.discriminate(ds)).all() and np.isfinite(model.discriminate(fake)).all()
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import torch
 from dgkit.config import Config
 from dgkit.encode import FLAG, Head
 from dgkit.losses import critic_loss, generator_loss, input_gradient
-from dgkit.networks import AttributeGenerator, Discriminator, Generator, Noise, activate, harden
+from dgkit.networks import AttributeGenerator, Discriminator, Generator, Noise, activate, average_share, harden
 
 
 class Layout:
@@ -273,3 +273,13 @@ def test_activate_and_harden_treat_each_head_on_its_own():
     expected = [np.exp(1) / (np.exp(1) + np.exp(3)), np.exp(3) / (np.exp(1) + np.exp(3)), 1 / (1 + np.exp(-0.5))]
     np.testing.assert_allclose(y.numpy(), [[*expected, np.tanh(-2)]], rtol=1e-6)
     np.testing.assert_allclose(harden(y, heads).numpy(), [[0, 1, expected[2], np.tanh(-2)]], rtol=1e-6)
+
+
+def test_a_moving_average_forgets_its_start_and_ends_at_the_decay_asked_for():
+    values, average = np.random.default_rng(0).normal(size=100), 1000.0
+    for n, value in enumerate(values):
+        average += average_share(0.999, n) * (value - average)
+
+    assert average == pytest.approx(values.mean())  # with 0.999 alone it were 904
+    assert average_share(0.99, 98) > 0.01 == pytest.approx(average_share(0.99, 10**9))
+    assert [average_share(decay, n) for decay, n in ((0.0, 5), (0.5, 1), (0.75, 7))] == [1.0, 0.5, 0.25]

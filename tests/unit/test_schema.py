@@ -1,11 +1,15 @@
 """What a dataset is: a broken rule is named with variable, place and mending call; the schema survives every trip."""
 
+from datetime import date
+from decimal import Decimal
+
 import numpy as np
 import pandas as pd
 import pytest
+import xarray as xr
 
 from dgkit.errors import SchemaError
-from dgkit.schema import Schema, describe, lengths, validate
+from dgkit.schema import Schema, cast, describe, lengths, valid_values, validate
 from tests.conftest import small_dataset
 
 
@@ -188,3 +192,166 @@ def test_description_tells_ranges_shares_and_lengths_and_escapes_html():
     assert "<b>" not in page
     assert "<script>" not in page
     assert "&lt;b&gt;" in page
+
+
+# --- dtypes ----------------------------------------------------------------------------------------------------------
+
+
+def with_feature(values):
+    values = np.asarray(values)
+    return xr.Dataset({"x": (("sample", "time"), values), "k": ("sample", np.arange(len(values)) % 3)})
+
+
+def with_attribute(values):
+    return with_feature(np.arange(4.0 * len(values)).reshape(-1, 4)).assign(a=("sample", values))
+
+
+NUMBERS = [[1.5, 2.25, 3.0], [4.0, 0.5, 6.0]]
+UNKNOWN_DTYPES = {
+    "half precision": (with_feature(np.float16(NUMBERS)), "x", np.float32, NUMBERS),
+    "long double": (with_feature(np.longdouble(NUMBERS)), "x", np.float64, NUMBERS),
+    "complex": (with_feature(np.array(NUMBERS) * 1j), "x", np.float64, NUMBERS),
+    "truth values": (with_feature(np.array(NUMBERS) > 2), "x", np.float64, np.array(NUMBERS) > 2),
+    "decimals": (with_feature(np.vectorize(Decimal, [object])(NUMBERS)), "x", np.float64, NUMBERS),
+    "truth values as objects": (with_attribute(np.array([True, False, True], object)), "a", bool, [1, 0, 1]),
+    "numbers and None": (with_attribute(np.array([1, 2.5, None], object)), "a", np.float64, [1, 2.5, np.nan]),
+    "numbers and NA": (with_attribute(np.array([1, 2.5, pd.NA], object)), "a", np.float64, [1, 2.5, np.nan]),
+    "text as objects": (with_attribute(np.array(["a", "bc", "a"], object)), "a", "<U2", ["a", "bc", "a"]),
+    "text and None": (with_attribute(np.array(["a", "bc", None], object)), "a", "<U2", ["a", "bc", ""]),
+    "text of any width": (
+        with_attribute(np.array(["a", "bc", "a"], np.dtypes.StringDType())), "a", "<U2", ["a", "bc", "a"]
+    ),
+    "bytes": (with_attribute(np.array([b"a", b"\xc3\xbc", b"a"])), "a", "<U1", ["a", "\u00fc", "a"]),
+    "dates as objects": (
+        with_attribute(np.array([date(2024, 1, 1), date(2024, 1, 2)] * 2, object)), "a", "<U10",
+        ["2024-01-01", "2024-01-02"] * 2,
+    ),
+    "dates": (with_attribute(pd.date_range("2024-02-28", periods=3).values), "a", np.float64, [0, 1, 2]),
+    "durations": (with_attribute(pd.to_timedelta([1, 2, 60], unit="min").values), "a", np.float64, [60, 120, 3600]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", UNKNOWN_DTYPES)
+def test_a_dtype_that_is_none_of_ours_is_refused_with_a_mend_that_works(case):
+    ds, name, dtype, values = UNKNOWN_DTYPES[case]
+
+    with pytest.raises(SchemaError, match=f"{name!r} (has dtype|is boolean)") as caught:
+        validate(ds)
+    scope = {"ds": ds, "np": np}
+    exec(str(caught.value).split("Mend: ")[1].split(", or ")[0], scope)
+
+    assert scope["ds"][name].dtype == dtype
+    np.testing.assert_array_equal(scope["ds"][name], values)
+
+
+def test_records_and_what_else_there_is_are_refused_with_a_mend_that_works():
+    ds = with_attribute(np.zeros(3, "i4,f4"))
+
+    with pytest.raises(SchemaError, match=r"'a' has dtype .*Mend: ds = ds.drop_vars\('a'\)"):
+        validate(ds)
+    validate(ds.drop_vars("a"))
+
+
+@pytest.mark.parametrize("dtype", [">f8", ">f4", ">i4", ">u2"])
+def test_numbers_in_another_byte_order_are_generated_in_ours(dtype):
+    schema = validate(with_feature(np.arange(6).reshape(2, 3).astype(dtype)))
+
+    made = schema.dataset({"x": np.ones((4, 3)), "k": np.zeros(4)}).x
+
+    assert schema.features[0].dtype == np.dtype(dtype).newbyteorder("=").str
+    assert made.dtype.isnative and made.dtype.itemsize == np.dtype(dtype).itemsize
+
+
+@pytest.mark.parametrize("dtype", [f"{sign}{size}" for sign in "iu" for size in (1, 2, 4, 8)])
+def test_whole_numbers_near_the_ends_of_their_dtype_do_not_turn_over(dtype):
+    info = np.iinfo(dtype)
+    values = [info.max - 0.6, info.max, info.max * 1.0, info.max * 1.5, info.min, info.min - 7.0, 0.4, 99.6]
+
+    made = cast(np.array(values, np.float64), np.dtype(dtype).str)
+
+    expected = [min(max(round(float(value)), info.min), info.max) for value in values]  # Python's integers have no end
+    assert made.dtype == dtype and made.tolist() == expected
+
+
+def test_whole_numbers_that_no_float64_holds_are_kept():
+    values = np.array([2**63 - 1, 2**53 + 1, -(2**63)])
+
+    assert cast(values, "<i8").tolist() == values.tolist()
+    assert cast(values[:2].astype(np.uint64), "<u8").tolist() == [2**63 - 1, 2**53 + 1]
+
+
+TIMES = {
+    "text as objects": (np.array(["mon", "tue", "wed"], object), ["mon", "tue", "wed"]),
+    "text of any width": (np.array(["mon", "tue", "wed"], np.dtypes.StringDType()), ["mon", "tue", "wed"]),
+    "another byte order": (np.arange(3).astype(">i4"), [0, 1, 2]),
+    "dates far off": (np.array(["1500-01-01", "2024-01-01", "3000-01-01"], "M8[s]"),) * 2,
+    "no date": (np.array(["2024-01-01", "NaT", "2024-01-03"], "M8[ns]"),) * 2,
+}
+
+
+@pytest.mark.parametrize("case", TIMES)
+def test_times_of_many_kinds_survive(case):
+    times, expected = TIMES[case]
+    schema = validate(with_feature(NUMBERS).assign_coords(time=times))
+
+    made = Schema.from_json(schema.to_json()).dataset({"x": np.array(NUMBERS), "k": np.zeros(2)})
+
+    np.testing.assert_array_equal(made.time.values, np.asarray(expected))
+
+
+@pytest.mark.parametrize(
+    "times", [[date(2024, 1, k) for k in (1, 2, 3)], np.arange(3) * 1j, np.array([b"a", b"b", b"c"])]
+)
+def test_times_that_no_file_could_hold_are_refused_before_the_training(times):
+    ds = with_feature(NUMBERS).assign_coords(time=np.array(times))
+
+    with pytest.raises(SchemaError, match=r"'time' has dtype .*Mend: ds = ds.assign_coords"):
+        validate(ds)
+
+
+# --- whole numbers with a length -------------------------------------------------------------------------------------
+
+GARBAGE = (0, -1, 99, np.iinfo(np.int64).max)
+
+
+def whole_numbers(garbage, *, categories=None):
+    """Two series of 3 and 1 valid steps, and the valid values."""
+    codes = np.array([[6, 17, 6, 0], [1, 0, 0, 0]])
+    codes[np.arange(4) >= np.array([[3], [1]])] = garbage
+    attrs = {"categories": categories} if categories else {}
+    return xr.Dataset({"x": (("sample", "time"), codes, attrs), "length": ("sample", [3, 1])}), [6, 17, 6, 1]
+
+
+@pytest.mark.parametrize("garbage", GARBAGE)
+@pytest.mark.parametrize("chunks", [None, 1])
+def test_what_whole_numbers_hold_past_the_end_is_no_value(garbage, chunks):
+    ds, values = whole_numbers(garbage)
+    ds = ds if chunks is None else ds.chunk(sample=chunks)
+
+    assert np.concatenate(list(valid_values(ds.x, lengths(ds)))).tolist() == values
+    assert "1 to 17, mean 7.5" in repr(describe(ds))
+
+
+@pytest.mark.parametrize("garbage", GARBAGE)
+def test_what_codes_hold_past_the_end_is_no_category(garbage):
+    ds, _ = whole_numbers(garbage, categories=[17, 6, 1])
+
+    assert validate(ds).features[0].categories == (17, 6, 1)
+    assert "3 categories: 6 50%, 1 25%, 17 25%" in repr(describe(ds))
+
+
+def test_generated_codes_are_valid_though_their_padding_is_no_category():
+    ds, _ = whole_numbers(99, categories=[17, 6, 1])
+    schema = validate(ds)
+
+    made = schema.dataset({"x": ds.x.values}, np.array([2, 4]))
+
+    assert made.x.values[0].tolist() == [6, 17, 0, 0]
+    assert validate(made.isel(sample=[0]), training=False) == schema
+
+
+def test_length_may_be_a_coordinate():
+    ds = whole_numbers(99)[0].set_coords("length")
+
+    assert lengths(ds).tolist() == [3, 1] and validate(ds).variable_length
+    assert "1 to 17" in repr(describe(ds))

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import textwrap
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
@@ -16,7 +16,7 @@ import dgkit as dg
 from dgkit.errors import ConfigError, DivergenceError, FileFormatError
 from dgkit.losses import critic_loss, generator_loss
 from dgkit.networks import flat
-from dgkit.trainer import Trainer
+from dgkit.trainer import History, StepRecord, Trainer
 
 
 def weights(trainer):
@@ -302,13 +302,119 @@ def test_records_agree_with_what_they_are_made_of(tiny_trainer):
 
 
 def test_moving_average_follows_its_formula(small, tiny_config):
-    trainer = Trainer(small, dg.Config(**{**tiny_config.__dict__, "ema": 0.9}))
-    expected = trainer.generator.feature.head.weight.detach().clone()
-    for _ in trainer:
-        expected = 0.9 * expected + 0.1 * trainer.generator.feature.head.weight.detach()
+    trainer = Trainer(small, dg.Config(**{**tiny_config.__dict__, "ema": 0.3}))
+    expected, decays = trainer.generator.feature.head.weight.detach().clone(), [1 / 10, 2 / 11, 3 / 12, 0.3, 0.3, 0.3]
+    for decay, _ in zip(decays, trainer, strict=True):
+        expected = decay * expected + (1 - decay) * trainer.generator.feature.head.weight.detach()
 
     torch.testing.assert_close(trainer.model.generator.feature.head.weight, expected)
     assert not torch.equal(trainer.model.generator.feature.head.weight, trainer.generator.feature.head.weight)
+
+
+def trained(small, tiny_config, steps=6, **settings):
+    trainer = Trainer(small, dg.Config(**{**tiny_config.__dict__, "steps": steps, **settings}))
+    list(trainer)
+    return trainer
+
+
+def test_an_average_that_resuming_begins_starts_at_the_weights_of_then(small, tiny_config):
+    resumed = Trainer.resume(trained(small, tiny_config).state(), small, ema=0.9, steps=8)
+    expected = resumed.generator.feature.head.weight.detach().clone()
+
+    assert torch.equal(resumed.model.generator.feature.head.weight, expected)
+    passed = [resumed.generator.feature.head.weight.detach().clone() for _ in resumed]
+    assert len(passed) == 2
+    torch.testing.assert_close(resumed.model.generator.feature.head.weight, sum(passed) / 2)  # 0.9 would be reached at 10
+
+
+def test_without_its_average_a_resumed_run_samples_from_the_generator_itself(small, tiny_config):
+    resumed = Trainer.resume(trained(small, tiny_config, ema=0.9).state(), small, ema=0.0, steps=8)
+    list(resumed)
+
+    own = resumed.generator.state_dict()
+    assert all(torch.equal(value, own[name]) for name, value in resumed.model.generator.state_dict().items())
+    assert not any(name.startswith("average") for name in resumed.state()["tensors"])
+
+
+def test_an_average_goes_on_with_another_decay(small, tiny_config):
+    before = trained(small, tiny_config, ema=0.9)
+    resumed = Trainer.resume(before.state(), small, ema=0.1, steps=7)
+    expected = before.average["feature.head.weight"]
+
+    next(resumed)
+
+    expected = 0.1 * expected + 0.9 * resumed.generator.feature.head.weight.detach()
+    torch.testing.assert_close(resumed.model.generator.feature.head.weight, expected)
+
+
+@pytest.mark.parametrize("counted", [True, False], ids=["this version's state", "one that does not count"])
+def test_a_resumed_average_knows_how_often_it_was_updated_half_steps_by_hand_included(small, tiny_config, counted):
+    trainer = trained(small, tiny_config, ema=0.99)
+    if counted:
+        trainer.step_generator()  # no record of it
+    state = trainer.state()
+    if not counted:
+        del state["tensors"]["averaged"]
+    resumed = Trainer.resume(state, small)
+
+    for one in (trainer, resumed):
+        one.step_discriminator()
+        one.step_generator()
+
+    assert resumed.averaged == (8 if counted else 7)
+    assert torch.equal(resumed.average["feature.head.weight"], trainer.average["feature.head.weight"])
+
+
+def test_the_history_reads_like_a_list_and_grows_past_its_first_room():
+    history, values = History(), np.random.default_rng(0).random((2500, 11))
+    values[:, 4] = math.nan
+    for k, row in enumerate(values):
+        history.append(StepRecord(k + 1, *row.tolist()))
+
+    assert len(history) == 2500 and not History()
+    assert [record.step for record in history] == list(range(1, 2501))
+    assert isinstance(history[7].step, int) and history[-1].seconds == values[-1, 9]
+    assert [record.step for record in history[3:6]] == [4, 5, 6]
+    with pytest.raises(IndexError):
+        history[2500]
+    columns = history.columns(2000)
+    assert list(columns) == [field.name for field in fields(StepRecord)]
+    np.testing.assert_array_equal(np.column_stack(list(columns.values())[1:]), values[:2000])
+    np.testing.assert_array_equal(History.of(columns)[1999].epsilon, values[1999, 10])
+
+
+def test_the_state_to_fall_back_on_holds_the_history_up_to_it(small, tiny_config, monkeypatch):
+    monkeypatch.setattr(Trainer, "_GOOD_EVERY", 3)
+    trainer = Trainer(small, tiny_config)
+    expected = [next(trainer) for _ in range(5)]
+    assert not any(name.startswith("history") for name in trainer._good[1]["tensors"])  # it would be copied each time
+    with torch.no_grad():
+        trainer.discriminator.layers[0].weight.fill_(math.nan)
+
+    with pytest.raises(DivergenceError, match="of step 3, is in this error's `state`") as caught:
+        next(trainer)
+
+    assert list(Trainer.resume(caught.value.state, small).history)[:2] == expected[:2]
+    assert len(caught.value.state["tensors"]["history.step"]) == 3
+
+
+@pytest.mark.parametrize("field", ["step", "seconds", "epsilon"])
+def test_what_is_no_loss_may_be_as_large_as_it_likes(tiny_trainer, field):
+    record = replace(next(tiny_trainer), **{field: 5_000_000})
+
+    tiny_trainer._check(record)  # nothing is raised
+
+
+@pytest.mark.parametrize(
+    "field",
+    ["discriminator_loss", "generator_loss", "wasserstein", "penalty", "generator_gradient", "auxiliary_loss"],
+)
+@pytest.mark.parametrize("value", [math.nan, math.inf, -2e6])
+def test_every_loss_and_norm_is_watched(tiny_trainer, field, value):
+    record = replace(next(tiny_trainer), **{field: value})
+
+    with pytest.raises(DivergenceError, match=f"diverged at step 1: {field} is"):
+        tiny_trainer._check(record)
 
 
 def test_without_auxiliary_its_values_are_nan_and_it_does_not_exist(small, tiny_config):

@@ -227,7 +227,9 @@ def test_continuous_attributes_follow_a_dataset_or_the_categories(tiny_model, sm
     with pytest.raises(ConfigError, match=r"'size' is continuous.*Give a Dataset"):
         retrain_attributes(tiny_model, {"size": {0.5: 1.0}})
     beyond = small.assign(size=small["size"] + 5)
-    with pytest.raises(SchemaError, match=r"'size' of the target.*outside the training data's range"):
+    with pytest.raises(
+        SchemaError, match=r"'size' is 5\.\d+ at sample 0 .*not in the range 0\.00\d+ to 0\.99\d+ that the model"
+    ):
         retrain_attributes(tiny_model, beyond)
 
 
@@ -396,3 +398,20 @@ def test_the_recorded_error_rises_with_the_shift_only_where_machines_fill_up():
     wanted, made = run.job_share.values, run.retrained_job_share.values
     assert (jensenshannon(wanted, made, base=2, axis=run.job_share.get_axis_num("job_class")) ** 2).max() < 0.01
     np.testing.assert_allclose(run.acceptance_rate, run.expected_acceptance_rate, rtol=0.1)
+
+
+def test_a_dataset_s_values_are_asked_for_as_they_are(tiny_config):
+    numbers = np.random.default_rng(0).integers(4_200_000_000, 4_294_967_295, 40)  # float32 holds one in 256 of them
+    ds = dg.simulate.web(40, seed=0).isel(time=slice(12))[["views"]]
+    ds = ds.assign(network=("sample", numbers)).assign_coords(sample=[f"p{k}" for k in range(40)])
+    model = dg.fit(ds, tiny_config, progress=False)
+    target = ds.isel(sample=slice(5))
+
+    made = sample_target(model, target, 200)
+
+    assert set(made.network.values.tolist()) == set(numbers[:5].tolist())
+    assert made.network.dtype == numbers.dtype and "sample" not in made.coords
+    with pytest.raises(
+        SchemaError, match=r"'network' is 5000000000 at sample 1 \(1 such values\), not in the range 42"
+    ):
+        sample_target(model, target.assign(network=("sample", [*numbers[:1], 5_000_000_000, *numbers[2:5]])), 5)

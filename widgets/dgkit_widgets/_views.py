@@ -6,6 +6,7 @@ Left out: drawing itself, which is widgets/js/src/studio.js.
 
 import copy
 import time
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -42,7 +43,7 @@ class Curves:
     def clear(self) -> None:
         self._rows, self._n = np.empty((256, len(CURVES)), np.float32), 0
 
-    def extend(self, history: list) -> None:
+    def extend(self, history: Sequence) -> None:
         """Take over the records that are new; a shorter history than before begins again."""
         if len(history) < self._n:
             self.clear()
