@@ -112,7 +112,7 @@ def _fidelity(real: xr.Dataset, made: xr.Dataset) -> xr.Dataset:
     main = validate(real).features[0].name
     report = metrics.evaluate(real, made)
     curves = report.autocorrelation.sel(feature=main, drop=True)
-    result = xr.Dataset(report.data_vars).drop_vars(["autocorrelation", "lag", "source", "feature_units"])
+    result = xr.Dataset(report.data_vars).drop_dims("source").drop_vars("feature_units")
     q = (np.arange(100) + 0.5) / 100
     sets = {"real_": real, "": made}
     levels = {f"{of}mid_range": np.quantile(metrics.mid_range(ds[main]), q) for of, ds in sets.items()}
