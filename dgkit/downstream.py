@@ -19,6 +19,7 @@ import xarray as xr
 from scipy.stats import rankdata
 
 from dgkit.errors import ConfigError, SchemaError
+from dgkit.metrics.distributions import valid_feature
 from dgkit.schema import Variable, lengths, validate
 
 SETTINGS = ("real to real", "generated to real", "generated to generated")  # A to A', B to A', B to B'
@@ -492,7 +493,8 @@ def rank_correlation(real: xr.Dataset, generated: xr.Dataset, *, level: float = 
         `rank_correlation`, in [-1, 1], NaN where all algorithms score the same; `low` and `high`, the interval over
         both test sets drawn again with replacement. It says what chance in the choice of *test samples* does; that of
         training and generation is the spread over seeds. With four or five algorithms it is wide, the wider the closer
-        their scores are.
+        their scores are. Coordinate `undefined_draws`: the share of the draws in which all algorithms of one set score
+        the same; the interval is without them.
 
     Raises
     ------
@@ -533,7 +535,8 @@ def rank_correlation(real: xr.Dataset, generated: xr.Dataset, *, level: float = 
     ranked = xr.Dataset({"rank_correlation": correlation(scores[dim]), "low": low, "high": high})
     for name in ranked:
         ranked[name].attrs = dict(names)
-    return ranked
+    undefined = drawn.isnull().mean("draw").assign_attrs(units="1", long_name="draws without a ranking")
+    return ranked.assign_coords(undefined_draws=undefined)
 
 
 def _spearman(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -551,7 +554,7 @@ def _on_scale(values: np.ndarray, variable: Variable, like: xr.Dataset) -> np.nd
     values = values.astype(np.float64)
     if variable.attrs.get("scale") != "log":
         return values
-    known = like[variable.name].values
+    known = valid_feature(like, variable.name).values
     floor = known[known > 0].min(initial=np.inf)
     return np.log10(np.maximum(values, floor)) if np.isfinite(floor) else values
 

@@ -98,9 +98,9 @@ def _measured(train: xr.Dataset, held_out: xr.Dataset, model: Any, took: float) 
     real, made_up = (scores.sel(setting=f"{of} to {of}", model="") for of in ("real", "generated"))
     ranks = downstream.rank_correlation(real, made_up).rename(low="rank_correlation_low", high="rank_correlation_high")
     scores = scores.squeeze("model", drop=True).drop_vars(["accuracy_draws", "r2_draws"], errors="ignore")
-    return xr.merge([_fidelity(held_out, made), scores, ranks.drop_vars("model", errors="ignore")]).assign(
-        training_seconds=_seconds(took)
-    )
+    return xr.merge(
+        [_fidelity(held_out, made), scores, ranks.drop_vars(["model", "undefined_draws"], errors="ignore")]
+    ).assign(training_seconds=_seconds(took))
 
 
 def _seconds(took: float) -> xr.Variable:

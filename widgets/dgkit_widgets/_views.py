@@ -189,8 +189,9 @@ class Look:
         if numbers.size and self._train_numbers.size:
             scale = "log" if self.log else "linear"
             gap = metrics.wasserstein(self._train_numbers, numbers, scale=scale)
-        known = curve is not None and self._train_acf is not None
-        error = curve_errors(self._train_acf, curve)[""] if known else np.nan
+        error = np.nan
+        if curve is not None and self._train_acf is not None:
+            error = curve_errors(self._train_acf, curve)[""]
         return {"acf_mse": _finite(error), "distance": _finite(gap)}
 
     def _drawn(self, curve: xr.DataArray | None) -> np.ndarray:
