@@ -492,7 +492,8 @@ def rank_correlation(real: xr.Dataset, generated: xr.Dataset, *, level: float = 
         `rank_correlation`, in [-1, 1], NaN where all algorithms score the same; `low` and `high`, the interval over
         both test sets drawn again with replacement. It says what chance in the choice of *test samples* does; that of
         training and generation is the spread over seeds. With four or five algorithms it is wide, the wider the closer
-        their scores are.
+        their scores are. Coordinate `undefined_draws`: the share of the draws in which all algorithms of one set score
+        the same; the interval is without them.
 
     Raises
     ------
@@ -533,7 +534,8 @@ def rank_correlation(real: xr.Dataset, generated: xr.Dataset, *, level: float = 
     ranked = xr.Dataset({"rank_correlation": correlation(scores[dim]), "low": low, "high": high})
     for name in ranked:
         ranked[name].attrs = dict(names)
-    return ranked
+    undefined = drawn.isnull().mean("draw").assign_attrs(units="1", long_name="draws without a ranking")
+    return ranked.assign_coords(undefined_draws=undefined)
 
 
 def _spearman(a: np.ndarray, b: np.ndarray) -> np.ndarray:

@@ -23,6 +23,8 @@ from matplotlib.ticker import EngFormatter, MaxNLocator, NullLocator
 
 from dgkit import metrics
 from dgkit.errors import ConfigError, SchemaError
+from dgkit.metrics.autocorrelation import FEW_PAIRS
+from dgkit.metrics.distributions import valid_feature
 from dgkit.model import DoppelGANger
 from dgkit.schema import Schema, lengths, validate
 
@@ -78,7 +80,7 @@ def series(sets: Sets, feature: str | None = None, *, n: int = 6, seed: int = 0,
             block = axes[k * rows : (k + 1) * rows].ravel()
             for axis, i in zip(block, drawn, strict=False):
                 one = ds.isel(sample=int(i))
-                values = one[feature].values
+                values = valid_feature(ds.isel(sample=[int(i)]), feature).values[0]
                 dot = "." if np.isfinite(values).sum() == 1 else ""  # a line of one step would not be seen
                 axis.plot(_steps(ds, dated), values, dot + "-", color=_colours(sets)[k], linewidth=1)
                 axis.set_title(_attributes_of(schema, one, 88 // columns), fontsize=9, loc="left", pad=3)
@@ -105,6 +107,9 @@ def series(sets: Sets, feature: str | None = None, *, n: int = 6, seed: int = 0,
 def autocorrelation(sets: Sets, feature: str | None = None, *, kind: str = "paper", lags: int | None = None) -> Figure:
     """Mean autocorrelation against the lag, a curve a set (the paper's Figure 1).
 
+    Shaded are the lags with less than a quarter of the pairs (of the first set; at full length the last quarter). There
+    both parts of a series are short, and all curves swing far.
+
     Parameters
     ----------
     sets : Dataset or mapping of Datasets
@@ -129,8 +134,15 @@ def autocorrelation(sets: Sets, feature: str | None = None, *, kind: str = "pape
     with _figure(height=3.2) as (figure, axes):
         axis = axes[0, 0]
         for (name, ds), style in zip(sets.items(), _styles(sets), strict=True):
-            curve = metrics.autocorrelation(ds[feature], kind=kind, lags=lags)
+            curve = metrics.autocorrelation(valid_feature(ds, feature), kind=kind, lags=lags)
             axis.plot(curve.lag, curve, label=name, **style)
+            if name == next(iter(sets)):
+                late = curve.lag.values[(curve.pairs < FEW_PAIRS).values]
+        if len(late):
+            axis.axvspan(late[0] - 0.5, late[-1] + 0.5, color="0.92", zorder=-1)
+            axis.text(
+                late[-1], 1, "few pairs ", va="top", ha="right", transform=axis.get_xaxis_transform(), color="0.4"
+            )
         axis.axhline(0, color="0.7", linewidth=0.8, zorder=0)
         axis.set(xlabel=f"lag ({_step(sets)})", ylabel=f"autocorrelation of {feature} (1)")
         axis.margins(x=0.01)
@@ -163,10 +175,10 @@ def cdf(sets: Sets, feature: str | None = None, *, of: str = "mid_range") -> Fig
     sets, schema = _named(sets)
     feature = _feature(sets, schema, feature)
     numbers = {
-        "mid_range": lambda ds: metrics.mid_range(ds[feature]),
-        "half_range": lambda ds: metrics.half_range(ds[feature]),
-        "total": lambda ds: ds[feature].sum("time", dtype=np.float64),
-        "value": lambda ds: ds[feature],
+        "mid_range": lambda ds: metrics.mid_range(valid_feature(ds, feature)),
+        "half_range": lambda ds: metrics.half_range(valid_feature(ds, feature)),
+        "total": lambda ds: valid_feature(ds, feature).sum("time", dtype=np.float64),
+        "value": lambda ds: valid_feature(ds, feature),
         "length": lambda ds: xr.DataArray(lengths(ds), dims="sample"),
     }
     if of not in numbers:
@@ -424,7 +436,8 @@ def histogram(numbers: Mapping[str, Any], *, bins: int = 30, log: bool = False) 
     bins : int
         Over the range of all sets.
     log : bool
-        A logarithmic horizontal axis, with bins of equal width on it; values at or below 0 are left out.
+        A logarithmic horizontal axis, with bins of equal width on it; values at or below 0 are left out, and the legend
+        or the axis says how many.
 
     Returns
     -------
@@ -442,8 +455,13 @@ def histogram(numbers: Mapping[str, Any], *, bins: int = 30, log: bool = False) 
     >>> figure.axes[0].get_xscale()
     'log'
     """
-    flat = {name: np.asarray(values, np.float64).ravel() for name, values in numbers.items()}
-    flat = {name: values[np.isfinite(values) & ((values > 0) | (not log))] for name, values in flat.items()}
+    flat, notes = {}, {}
+    for name, values in numbers.items():
+        plain = np.asarray(values, np.float64).ravel()
+        plain = plain[np.isfinite(plain)]
+        flat[name] = plain[plain > 0] if log else plain
+        missing = plain.size - flat[name].size
+        notes[name] = f", without {missing} of {plain.size} at or below 0" if missing else ""
     empty = [name for name, values in flat.items() if not values.size]
     if empty or not flat:
         raise ConfigError(f"{empty[0]!r} has no value to show." if empty else "give at least one set of numbers.")
@@ -452,12 +470,14 @@ def histogram(numbers: Mapping[str, Any], *, bins: int = 30, log: bool = False) 
     with _figure(height=3) as (figure, axes):
         axis = axes[0, 0]
         for (name, values), style in zip(flat.items(), _styles(flat), strict=True):
-            axis.stairs(np.histogram(values, edges)[0] / values.size, edges, label=name, **style)
+            axis.stairs(np.histogram(values, edges)[0] / values.size, edges, label=f"{name}{notes[name]}", **style)
         if log:
             axis.set_xscale("log")
         first = next(iter(numbers.values()))
-        axis.set(xlabel=_unit(first) if isinstance(first, xr.DataArray) else "value", ylabel="share of samples (1)")
-        _legend(axis, flat)
+        label = _unit(first) if isinstance(first, xr.DataArray) else "value"
+        alone = next(iter(notes.values())) if len(flat) == 1 else ""  # there is no legend
+        axis.set(xlabel=label + alone, ylabel="share of samples (1)")
+        _legend(axis, {f"{name}{note}": None for name, note in notes.items()})
     return figure
 
 

@@ -35,6 +35,12 @@ STEPS: dict[str, dict[str, tuple[int, int]]] = {
 }
 # RCGAN sees each sample 15 to 50 times, its source's code 191 times and more; TimeGAN has 100 to 270 steps a phase
 UNFINISHED = ("rcgan", "timegan")
+_DISTANCES = [f"{what}_wasserstein" for what in ("value", "mid_range", "half_range")]
+FIDELITY = (  # what is kept of `metrics.evaluate`
+    "autocorrelation_mse", *(f"{name}{form}" for name in _DISTANCES for form in ("", "_relative", "_decades")),
+    "range_coverage", "distinct_modes_ratio", "attribute_jensen_shannon", "joint_attribute_jensen_shannon",
+    "cross_correlation_wasserstein", "length_wasserstein",
+)  # fmt: skip
 
 
 def innovation(series: xr.DataArray, *, order: int = 3) -> float:
@@ -101,9 +107,9 @@ def _measured(train: xr.Dataset, held_out: xr.Dataset, model: Any, took: float) 
     real, made_up = (scores.sel(setting=f"{of} to {of}", model="") for of in ("real", "generated"))
     ranks = downstream.rank_correlation(real, made_up).rename(low="rank_correlation_low", high="rank_correlation_high")
     scores = scores.squeeze("model", drop=True).drop_vars(["accuracy_draws", "r2_draws"], errors="ignore")
-    return xr.merge([_fidelity(held_out, made), scores, ranks.drop_vars("model", errors="ignore")]).assign(
-        training_seconds=_seconds(took)
-    )
+    return xr.merge(
+        [_fidelity(held_out, made), scores, ranks.drop_vars(["model", "undefined_draws"], errors="ignore")]
+    ).assign(training_seconds=_seconds(took))
 
 
 def _seconds(took: float) -> xr.Variable:
@@ -115,7 +121,7 @@ def _fidelity(real: xr.Dataset, made: xr.Dataset) -> xr.Dataset:
     main = validate(real).features[0].name
     report = metrics.evaluate(real, made)
     curves = report.autocorrelation.sel(feature=main, drop=True)
-    result = xr.Dataset(report.data_vars).drop_vars(["autocorrelation", "lag", "source", "feature_units"])
+    result = xr.Dataset({name: report[name] for name in report if name in FIDELITY}).drop_vars("feature_units")
     q = (np.arange(100) + 0.5) / 100
     sets = {"real_": real, "": made}
     levels = {f"{of}mid_range": np.quantile(metrics.mid_range(ds[main]), q) for of, ds in sets.items()}

@@ -82,7 +82,7 @@ def _sample_len_cell(train: xr.Dataset, config: Config, point: Point) -> xr.Data
         measured.append(web_metrics(train, made))
         steps.append(step)
         seconds.append(took)
-    curve = metrics.autocorrelation(made.views).drop_vars("series")
+    curve = metrics.autocorrelation(made.views).reset_coords(drop=True)
     result = xr.concat(measured, pd.Index(steps, name="step"))
     timed = ("step", seconds, {"units": "s", "long_name": "CPU time of training, one thread"})
     return result.assign(training_seconds=timed, autocorrelation=curve)

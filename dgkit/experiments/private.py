@@ -51,7 +51,7 @@ def _privacy_cell(train: xr.Dataset, config: Config, point: Point) -> xr.Dataset
                 trainer.step_generator()
         if step in at:
             made = trainer.model.sample(2000, seed=1)
-            curve = metrics.autocorrelation(made.views).drop_vars("series")
+            curve = metrics.autocorrelation(made.views).reset_coords(drop=True)
             examples = ("example", "time"), made.views.isel(sample=slice(4)).values, {"units": "views/day"}
             measured = web_metrics(train.isel(sample=slice(2000)), made)
             looks.append(measured.assign(autocorrelation=curve, examples=examples, epsilon=trainer.epsilon()))

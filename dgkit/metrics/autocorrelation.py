@@ -15,6 +15,7 @@ DEFINITIONS = {
     "paper": "Pearson correlation of x[:-lag] and x[lag:]",
     "standard": "autocorrelation with one mean and variance",
 }
+FEW_PAIRS = 0.25  # lags with less than this share of all pairs are "late": little data stands behind them
 
 
 def autocorrelation(
@@ -27,25 +28,28 @@ def autocorrelation(
     series : DataArray, dims (sample, time)
         Any unit; NaN past a series' end is ignored. May be dask-backed: then it is read a chunk of samples at a time.
     kind : {"paper", "standard"}
-        "paper": Pearson correlation of x[:-k] and x[k:], each part with its own mean. A numerator or denominator of 0
-        counts as 1e-8 (so that a constant part gives 1), and a result outside [-1, 1] counts as 0.
+        "paper": Pearson correlation of x[:-k] and x[k:], each part with its own mean; 1 where a part is constant.
+        Where all series are of full length, as the original's code: a numerator or denominator of 0 counts as 1e-8, a
+        result outside [-1, 1] as 0, and the last lag rests on two pairs, which give 1 or -1, or 0 as they round.
         "standard": one mean and variance for the whole series (as statsmodels' acf). A constant series has none, and is
         left out.
     lags : int, optional
-        Largest lag, in steps. Default: every lag at which some series has two pairs (1 to T - 2 if none is shorter).
+        Largest lag, in steps. Default: every lag at which some series takes part (1 to T - 2 if none is shorter).
     per_sample : bool
         Keep each series' own curve instead of their mean.
 
     Returns
     -------
     DataArray, dims (lag,), or (sample, lag) if `per_sample`
-        Dimensionless, in [-1, 1]. A series takes part in lag k only where it has at least two pairs, that is k + 2
-        valid steps; elsewhere it is NaN, and left out of the mean; coordinate `series` (lag,) says how many take part.
+        Dimensionless, in [-1, 1], and the same in any unit (but for that last lag). A series takes part in lag k only
+        where it has enough pairs: two (k + 2 valid steps) where all are of full length or by the standard definition;
+        three where lengths vary. Elsewhere it is NaN, and left out of the mean. Coordinates (lag,): `series`, how many
+        take part; `pairs`, how many pairs of steps they have, as a share of all steps: (T - k) / T at full length.
 
     Raises
     ------
     SchemaError
-        `series` has other dims, fewer than 3 valid steps everywhere, NaN before its end or infinite values; or, for
+        `series` has other dims, too few valid steps everywhere, NaN before its end or infinite values; or, for
         "standard", is constant.
     ConfigError
         Unknown `kind`, or `lags` outside 1 to T - 2.
@@ -69,6 +73,8 @@ def autocorrelation(
     steps = series.sizes["time"]
     if steps < 3:
         raise SchemaError(f"{label} has {steps} steps; an autocorrelation needs at least 3.")
+    # missing in the last step of any series: lengths vary (of a dask-backed array one more reading)
+    full = ~series.isel(time=-1).isnull().any()
     most = steps - 2 if lags is None else lags
     if not 1 <= most <= steps - 2:
         raise ConfigError(f"lags is {lags}; with {steps} steps it must lie between 1 and {steps - 2}.")
@@ -76,7 +82,8 @@ def autocorrelation(
         result = xr.apply_ufunc(
             _per_sample,
             series,
-            input_core_dims=[["time"]],
+            full,
+            input_core_dims=[["time"], []],
             output_core_dims=[["lag"]],
             dask="parallelized",
             output_dtypes=[np.float64],
@@ -84,30 +91,36 @@ def autocorrelation(
             kwargs={"kind": kind, "lags": most, "label": label},
         )
     else:
-        parts = over_chunks(lambda block, start: block_sums(block, kind, most, label), series)
+        whole = bool(full)
+        parts = over_chunks(lambda block, start: block_sums(block, kind, whole, most, label), series)
         found = mean_curve(parts, kind, trim=lags is None)
         if found is None:
             why = (
-                "is constant in every series" if kind == "standard" else "has fewer than 3 valid steps in every series"
+                "is constant in every series"
+                if kind == "standard"
+                else "has fewer than 4 valid steps in every series (3 would do if none were shorter than the others)"
             )
             raise SchemaError(f"{label} {why}: there is no autocorrelation.")
         return found
     return _labelled(result, kind)
 
 
-def mean_curve(parts: list[tuple[np.ndarray, np.ndarray]], kind: str, *, trim: bool) -> xr.DataArray | None:
+def mean_curve(parts: list[tuple[np.ndarray, int]], kind: str, *, trim: bool) -> xr.DataArray | None:
     """The mean curve of what `block_sums` gave for each block, as `autocorrelation` returns it; None if there is none.
 
     `trim` leaves out the lags beyond the last that any series takes part in.
     """
-    totals, counts = (np.sum(part, axis=0) for part in zip(*parts, strict=True))
+    tables, steps = zip(*parts, strict=True)
+    totals, counts, pairs = np.sum(tables, axis=0)
     if not counts.any():
         return None
     most = int(np.flatnonzero(counts)[-1]) + 1 if trim else counts.size
-    totals, counts = totals[:most], counts[:most]
-    taking_part = ("lag", counts.astype(np.int64), {"long_name": "series taking part", "units": "1"})
-    mean = totals / np.where(counts, counts, np.nan)
-    return _labelled(xr.DataArray(mean, dims="lag", coords={"series": taking_part}), kind)
+    totals, counts, pairs = totals[:most], counts[:most], pairs[:most]
+    coords = {
+        "series": ("lag", counts.astype(np.int64), {"long_name": "series taking part", "units": "1"}),
+        "pairs": ("lag", pairs / sum(steps), {"long_name": "pairs, as a share of all steps", "units": "1"}),
+    }
+    return _labelled(xr.DataArray(totals / np.where(counts, counts, np.nan), dims="lag", coords=coords), kind)
 
 
 def _labelled(curves: xr.DataArray, kind: str) -> xr.DataArray:
@@ -120,7 +133,12 @@ def _labelled(curves: xr.DataArray, kind: str) -> xr.DataArray:
 
 
 def autocorrelation_mse(
-    real: xr.DataArray, generated: xr.DataArray, *, kind: str = "paper", lags: int | None = None
+    real: xr.DataArray,
+    generated: xr.DataArray,
+    *,
+    kind: str = "paper",
+    lags: int | None = None,
+    weighted: bool = False,
 ) -> float:
     """Mean squared difference of two mean autocorrelation curves.
 
@@ -130,6 +148,10 @@ def autocorrelation_mse(
         As `autocorrelation` takes them.
     kind, lags
         As there.
+    weighted : bool
+        Count each lag by its share of pairs (the smaller of the two sets'), (T - k) / T at full length. In the plain
+        mean the last lags, where a few pairs of each series make both curves swing, count as much as the first, and
+        often decide.
 
     Returns
     -------
@@ -145,7 +167,7 @@ def autocorrelation_mse(
 
     Source
     ------
-    Lin et al. 2020, Table 3.
+    Lin et al. 2020, Table 3; the weights are ours.
 
     Examples
     --------
@@ -154,16 +176,30 @@ def autocorrelation_mse(
     0.0
     """
     curves = (autocorrelation(series, kind=kind, lags=lags) for series in (real, generated))
-    return curve_mse(*curves)
+    return curve_errors(*curves)["_weighted" if weighted else ""]
 
 
-def curve_mse(a: xr.DataArray, b: xr.DataArray) -> float:
-    """Mean squared difference of two curves over the lags that both have, weighted as `autocorrelation_mse` says."""
+def curve_errors(a: xr.DataArray, b: xr.DataArray) -> dict[str, float]:
+    """How far two mean curves are apart over the lags that both have; all NaN where there is none.
+
+    "": as `autocorrelation_mse`; "_weighted": as there; "_late_share": how much of the first comes from lags with less
+    than `FEW_PAIRS` of the pairs (NaN where it is 0).
+    """
     a, b = xr.align(a, b)
-    weights = np.minimum(a.series.values / a.series.values.max(), b.series.values / b.series.values.max())
     square = (a.values - b.values) ** 2
+    pairs = np.minimum(a.pairs.values, b.pairs.values)
+    weights = np.minimum(*(curve.series.values / curve.series.values.max(initial=1) for curve in (a, b)))
     counted = weights > 0
-    return float(np.average(square[counted], weights=weights[counted])) if counted.any() else np.nan
+    square, pairs, weights = square[counted], pairs[counted], weights[counted]
+    if not counted.any():
+        return dict.fromkeys(("", "_weighted", "_late_share"), np.nan)
+    total = (weights * square).sum()
+    late = (weights * square)[pairs < FEW_PAIRS].sum()
+    return {
+        "": float(total / weights.sum()),
+        "_weighted": float((pairs * square).sum() / pairs.sum()),
+        "_late_share": float(late / total) if total > 0 else np.nan,
+    }
 
 
 def _rows(block: np.ndarray, label: str) -> tuple[np.ndarray, np.ndarray]:
@@ -182,19 +218,18 @@ def _rows(block: np.ndarray, label: str) -> tuple[np.ndarray, np.ndarray]:
     return rows, lengths
 
 
-def block_sums(block: np.ndarray, kind: str, lags: int, label: str) -> tuple[np.ndarray, np.ndarray]:
-    """Sum over the rows of a block, and number of rows, at each lag."""
+def block_sums(block: np.ndarray, kind: str, full: bool, lags: int, label: str) -> tuple[np.ndarray, int]:
+    """What the kernel sums over the rows of a block, (3, lags), and their valid steps; `full`: none in the set ends
+    early."""
     rows, lengths = _rows(block, label)
-    parts = kernels.over_rows(
-        kernels.autocorrelation, len(rows), rows, lengths, kind == "paper", lags, np.empty((0, 0))
-    )
-    totals, counts = zip(*parts, strict=True)
-    return np.sum(totals, axis=0), np.sum(counts, axis=0)
+    nothing = np.empty((0, 0))
+    parts = kernels.over_rows(kernels.autocorrelation, len(rows), rows, lengths, kind == "paper", full, lags, nothing)
+    return np.sum(parts, axis=0), int(lengths.sum())
 
 
-def _per_sample(block: np.ndarray, kind: str, lags: int, label: str) -> np.ndarray:
+def _per_sample(block: np.ndarray, full: np.ndarray, kind: str, lags: int, label: str) -> np.ndarray:
     """Curve of each row of a block, (..., lags)."""
     rows, lengths = _rows(block, label)
     curves = np.empty((len(rows), lags))
-    kernels.over_rows(kernels.autocorrelation, len(rows), rows, lengths, kind == "paper", lags, curves)
+    kernels.over_rows(kernels.autocorrelation, len(rows), rows, lengths, kind == "paper", bool(full), lags, curves)
     return curves.reshape(*block.shape[:-1], lags)

@@ -7,7 +7,9 @@ neighbours (appendix). Left out: p-values and tests, since with thousands of ser
 what matters is its size.
 """
 
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -23,6 +25,7 @@ from dgkit.metrics.inputs import (
     name_of,
     on_scale,
     over_chunks,
+    within_length,
 )
 from dgkit.schema import lengths
 
@@ -183,23 +186,40 @@ def jensen_shannon(a: xr.DataArray | np.ndarray, b: xr.DataArray | np.ndarray) -
     1.0
     """
     check_same_dims(a, b)
-    return divergence(_category_counts(a, "a"), _category_counts(b, "b"))
+    return divergence(category_counts(a, "a"), category_counts(b, "b"))
 
 
 def divergence(a: pd.Series, b: pd.Series) -> float:
     """`jensen_shannon` of two sets of which is known how often each category occurs."""
-    counts = pd.concat([a, b], axis=1).fillna(0).to_numpy()
-    p, q = counts.T / counts.sum(axis=0)[:, None]
+    return _bits(*pd.concat([a, b], axis=1).fillna(0).to_numpy().T)
+
+
+def divergence_by_chance(a: pd.Series, b: pd.Series) -> float:
+    """What `divergence` gives on average (20 draws, seed 0) where all members of both are shuffled and dealt again.
+
+    As many as before to each: the divergence of two sets of one distribution.
+    """
+    counts = pd.concat([a, b], axis=1).fillna(0).to_numpy().astype(np.int64)
+    pool, size = counts.sum(axis=1), int(counts[:, 0].sum())
+    dealt = np.random.default_rng(0).multivariate_hypergeometric(pool, size, 20)
+    return float(np.mean([_bits(one, pool - one) for one in dealt]))
+
+
+def _bits(a: np.ndarray, b: np.ndarray) -> float:
+    """Jensen-Shannon divergence of two vectors of counts."""
+    p, q = a / a.sum(), b / b.sum()
     mean = (p + q) / 2
     with np.errstate(divide="ignore", invalid="ignore"):
         bits = np.where(p > 0, p * np.log2(p / mean), 0) + np.where(q > 0, q * np.log2(q / mean), 0)
     return float(min(1.0, max(0.0, bits.sum() / 2)))
 
 
-def _category_counts(labels: xr.DataArray | np.ndarray, role: str) -> pd.Series:
+def category_counts(labels: xr.DataArray | np.ndarray, role: str) -> pd.Series:
     """How often each category occurs, indexed by its text."""
     label = name_of(labels, role)
     array = labels if isinstance(labels, xr.DataArray) else xr.DataArray(np.asarray(labels))
+    if set(array.dims) == {"sample", "time"}:
+        array = within_length(array, label)
     if array.dtype.kind == "f":
         raise SchemaError(
             f"{label} holds floats, not categories. Compare them with wasserstein(a, b), "
@@ -346,7 +366,7 @@ def conditional_distances(
             )
         labels.append(ds[attribute].values)
     values = np.unique(np.concatenate(labels))
-    names = [str(name) for name in real if is_series(real[name]) and real[name].dtype.kind in "fiu"]
+    names = [str(name) for name in real if is_series(real[name]) and not holds_categories(real[name])]
     distances = np.full((values.size, len(names)), np.nan)
     for column, name in enumerate(names):
         a, b = (_statistic(valid_feature(ds, name), statistic) for ds in (real, generated))
@@ -380,15 +400,20 @@ def is_series(variable: xr.DataArray) -> bool:
     return set(variable.dims) == {"sample", "time"}
 
 
+def holds_categories(variable: xr.DataArray) -> bool:
+    """Whether a variable's values are categories: text, or integers whose `attrs` list them."""
+    return variable.dtype.kind not in "fiu" or (variable.dtype.kind in "iu" and "categories" in variable.attrs)
+
+
 def valid_feature(ds: xr.Dataset, name: str, source: str = "the") -> xr.DataArray:
-    """A feature, masked past `length` (an integer one cannot show its end); SchemaError if it is not there."""
+    """A feature as it is up to each series' end: integers, which cannot show it, become floats with NaN past `length`
+    (categories: text, empty past it). SchemaError if it is not there."""
     if name not in ds or not is_series(ds[name]):
         raise SchemaError(f"{source} data has no feature {name!r} on (sample, time); it has {list(ds.data_vars)}.")
     feature = ds[name].transpose("sample", "time")
-    if "length" in ds and feature.dtype.kind in "iu":
-        steps = xr.DataArray(np.arange(ds.sizes["time"]), dims="time")
-        feature = feature.where(steps < ds["length"])
-    return feature.assign_attrs(ds[name].attrs)
+    if feature.dtype.kind in "iu":
+        feature = within_length(feature.assign_coords(length=("sample", lengths(ds))), name).drop_vars("length")
+    return feature
 
 
 def range_coverage(
@@ -599,8 +624,9 @@ def nearest_neighbours(
     k: int = 3,
     block: int = 2048,
     exclude_self: bool = False,
+    scaled_by: xr.Dataset | xr.DataArray | None = None,
 ) -> xr.Dataset:
-    """The real samples nearest to each generated one, by mean squared error: near 0 where one was copied.
+    """The real samples nearest to each generated one, by mean squared error: 0 where one was copied.
 
     Every feature is first scaled to mean 0 and standard deviation 1 over the valid real values (its logarithm if its
     attribute `scale` is "log"); a category counts 1 where it differs, 0 where it agrees. The mean runs over the
@@ -617,6 +643,8 @@ def nearest_neighbours(
         Samples compared at once: memory is about block² x 8 bytes.
     exclude_self : bool
         Ignore sample i of `real` for sample i of `generated`: for the distances inside one data set.
+    scaled_by : Dataset or DataArray (sample, time), optional
+        The set that says what mean 0 and standard deviation 1 are; default `real`.
 
     Returns
     -------
@@ -640,47 +668,66 @@ def nearest_neighbours(
     >>> nearest_neighbours(np.array([[0.0, 1.0]]), np.array([[5.0, 5.0], [0.0, 1.0]]), k=1).index.values
     array([[1]])
     """
-    generated, real = (
+    generated, real, scaled_by = (
         data if isinstance(data, xr.Dataset) else as_series(data, role).rename("series").to_dataset()
-        for data, role in ((generated, "generated"), (real, "real"))
+        for data, role in ((generated, "generated"), (real, "real"), (real if scaled_by is None else scaled_by, "real"))
     )
     names = [str(name) for name in real.data_vars if is_series(real[name])]
-    missing = [name for name in names if name not in generated or not is_series(generated[name])]
-    if missing or not names or real.sizes["time"] != generated.sizes["time"]:
-        raise SchemaError(
-            f"real data has features {names} of {real.sizes.get('time')} steps; "
-            f"generated data lacks {missing} and has {generated.sizes.get('time')} steps."
-        )
+    for ds, role in ((generated, "generated"), (scaled_by, "scaled_by")):
+        missing = [name for name in names if name not in ds or not is_series(ds[name])]
+        if missing or not names or real.sizes["time"] != ds.sizes["time"]:
+            raise SchemaError(
+                f"real data has features {names} of {real.sizes.get('time')} steps; "
+                f"{role} data lacks {missing} and has {ds.sizes.get('time')} steps."
+            )
     candidates = real.sizes["sample"] - exclude_self
     if not 1 <= k <= candidates:
         raise ConfigError(
             f"k is {k}; with {candidates} real samples to choose from it must lie between 1 and {candidates}."
         )
-    encoders = [_encoder(real, name) for name in names]
+    encoders = {name: _encoder(scaled_by, name) for name in names}
     count = generated.sizes["sample"]
-    index, distance = np.zeros((count, k), dtype=np.int64), np.full((count, k), np.inf)
-    for start in range(0, real.sizes["sample"], block):
-        theirs, their_lengths = _vectors(real.isel(sample=slice(start, start + block)), encoders)  # (M, T * F)
-        for at in range(0, count, block):
-            rows = slice(at, min(at + block, count))
-            ours, our_lengths = _vectors(generated.isel(sample=rows), encoders)  # (B, T * F)
-            error = (ours**2).sum(axis=1)[:, None] + (theirs**2).sum(axis=1) - 2 * ours @ theirs.T  # (B, M)
-            error = np.maximum(error, 0) / (np.maximum(our_lengths[:, None], their_lengths) * len(names))
-            if exclude_self:
-                error[np.arange(at, rows.stop)[:, None] == np.arange(start, start + len(theirs))] = np.inf
-            both = np.concatenate([distance[rows], error], axis=1)
-            numbers = np.concatenate(
-                [index[rows], np.broadcast_to(np.arange(start, start + len(theirs)), error.shape)], axis=1
-            )
-            best = _smallest(both, k)
-            index[rows], distance[rows] = (np.take_along_axis(table, best, axis=1) for table in (numbers, both))
+    nearest = Nearest(count, k)
+    for start, theirs in vectors(real, encoders, block):
+        for at, ours in vectors(generated, encoders, block):
+            rows = np.arange(at, at + len(ours[0]))
+            nearest.look(rows, ours, start, theirs, rows if exclude_self else None)
     return xr.Dataset(
         {
-            "index": (("sample", "neighbour"), index, {"long_name": "position among the real samples"}),
-            "distance": (("sample", "neighbour"), distance, {"long_name": "mean squared error", "units": "1"}),
+            "index": (("sample", "neighbour"), nearest.index, {"long_name": "position among the real samples"}),
+            "distance": (("sample", "neighbour"), nearest.distance, {"long_name": "mean squared error", "units": "1"}),
         },
         coords={"neighbour": np.arange(1, k + 1)},
     )
+
+
+Vectors = tuple[np.ndarray, np.ndarray, int]  # rows (B, T * width), their steps (B,), number of features
+
+
+class Nearest:
+    """The k nearest of all real samples shown so far, for each of `count` samples: `index` and `distance`, (N, k)."""
+
+    def __init__(self, count: int, k: int):
+        self.index, self.distance = np.zeros((count, k), np.int64), np.full((count, k), np.inf)
+
+    def look(self, rows: np.ndarray, ours: Vectors, start: int, theirs: Vectors, own: np.ndarray | None) -> None:
+        """Compare the samples `rows` with a block of real ones that begins at `start`; `own`: which are themselves."""
+        (x, x_steps, features), (y, y_steps, _) = ours, theirs
+        error = (x**2).sum(axis=1)[:, None] + (y**2).sum(axis=1) - 2 * x @ y.T  # (B, M), up to cancellation
+        error /= np.maximum(x_steps[:, None], y_steps) * features
+        if own is not None:
+            error[own[:, None] == np.arange(start, start + len(y))] = np.inf
+        k = self.index.shape[1]
+        chosen = _smallest(error, min(k, len(y)))
+        exact = np.empty(chosen.shape)
+        for column, them in enumerate(chosen.T):  # of those nearest, without cancellation: a copy is at 0
+            exact[:, column] = ((x - y[them]) ** 2).sum(axis=1) / (np.maximum(x_steps, y_steps[them]) * features)
+        exact[np.isinf(np.take_along_axis(error, chosen, axis=1))] = np.inf
+        both = np.concatenate([self.distance[rows], exact], axis=1)
+        numbers = np.concatenate([self.index[rows], chosen + start], axis=1)
+        best = _smallest(both, k)
+        self.index[rows] = np.take_along_axis(numbers, best, axis=1)
+        self.distance[rows] = np.take_along_axis(both, best, axis=1)
 
 
 def _smallest(table: np.ndarray, k: int) -> np.ndarray:
@@ -690,41 +737,47 @@ def _smallest(table: np.ndarray, k: int) -> np.ndarray:
     return np.take_along_axis(columns, order, axis=1)
 
 
-def _encoder(real: xr.Dataset, name: str):
-    """A function from a block of samples to (B, T, width) numbers, 0 past the end, by the scale of the real data."""
+def _encoder(real: xr.Dataset, name: str) -> Callable:
     feature = valid_feature(real, name, "real")
-    if feature.dtype.kind not in "fiu":
-        categories = np.array(sorted(_category_counts(feature, "real feature").index))
-        return lambda part: (
-            (part[name].transpose("sample", "time").values.astype(str)[..., None] == categories) * np.sqrt(0.5)
-        )
+    if holds_categories(feature):
+        return category_encoder(sorted(category_counts(feature, "real feature").index))
     positive = feature.where(feature > 0)
     floor = float(positive.min()) if feature.attrs.get("scale") == "log" else np.nan
     shown = np.log10(positive.fillna(floor).where(feature.notnull())) if floor > 0 else feature
-    mean, deviation = float(shown.mean()), float(shown.std())
+    mean, deviation = float(shown.mean(dtype=np.float64)), float(shown.std(dtype=np.float64))
     if np.isnan(mean):
         raise SchemaError(f"real feature {name!r} holds no valid value.")
+    return number_encoder(mean, deviation, floor)
 
-    def encode(part: xr.Dataset) -> np.ndarray:
-        values = valid_feature(part, name).values.astype(np.float64)
+
+def category_encoder(categories: list) -> Callable:
+    """A function from a feature's values to (B, T, categories) numbers: two that differ are at a distance of 1."""
+    known = np.array(categories).astype(str)
+    return lambda feature: (feature.values.astype(str)[..., None] == known) * np.sqrt(0.5)
+
+
+def number_encoder(mean: float, deviation: float, floor: float) -> Callable:
+    """A function from a feature's values to (B, T, 1) numbers, 0 past the end; of logarithms where `floor` > 0."""
+
+    def encode(feature: xr.DataArray) -> np.ndarray:
+        values = feature.values.astype(np.float64)
         values = np.log10(np.maximum(values, floor)) if floor > 0 else values
         return np.nan_to_num((values - mean) / (deviation or 1.0))[..., None]
 
     return encode
 
 
-def _vectors(part: xr.Dataset, encoders: list) -> tuple[np.ndarray, np.ndarray]:
-    """Samples as rows of numbers, (B, T * width), and their lengths, (B,)."""
-    part = part.compute()
-    rows = np.concatenate([encode(part) for encode in encoders], axis=2)
-    if "length" in part:
-        steps = lengths(part)
-    else:
-        steps = np.full(len(rows), part.sizes["time"])
-        numeric = [
-            part[name].notnull().sum("time").values
-            for name in part
-            if is_series(part[name]) and part[name].dtype.kind == "f"
-        ]
-        steps = np.minimum(steps, np.max(numeric, axis=0)) if numeric else steps
-    return rows.reshape(len(rows), -1), np.maximum(steps, 1)
+def vectors(ds: xr.Dataset, encoders: Mapping[str, Callable], block: int) -> Iterator[tuple[int, Vectors]]:
+    """Up to `block` samples after the other: where they begin, and as numbers. A chunk of samples is read once."""
+    names = [*encoders, *(["length"] if "length" in ds else [])]
+    ds = ds[names]
+    sizes = ds.unify_chunks().chunksizes.get("sample", (ds.sizes["sample"],))
+    for first, end in pairwise(np.cumsum([0, *sizes]).tolist()):
+        chunk = ds.isel(sample=slice(first, end)).compute()
+        for start in range(first, end, block):
+            part = chunk.isel(sample=slice(start - first, start - first + block))
+            features = {name: valid_feature(part, name) for name in encoders}
+            rows = np.concatenate([encode(features[name]) for name, encode in encoders.items()], axis=2)
+            ends = [feature.notnull().sum("time").values for feature in features.values() if feature.dtype.kind == "f"]
+            steps = lengths(part) if "length" in part or not ends else np.max(ends, axis=0)
+            yield start, (rows.reshape(len(rows), -1), np.maximum(steps, 1), len(encoders))

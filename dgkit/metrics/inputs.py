@@ -1,7 +1,9 @@
 """What a metric accepts, made uniform: checked series, flat values, and chunks for arrays larger than memory.
 
 Series are DataArrays with dims (sample, time), NaN past the end, in memory or dask-backed; a plain 2-D array is taken
-as (sample, time), a 1-D one as one series. Left out: the meaning of the numbers.
+as (sample, time), a 1-D one as one series. Integers have no NaN: those past a series' end are known by a coordinate
+`length` on (sample,), as ``ds.set_coords("length").name`` has it; without one, integers count to the last step. Left
+out: the meaning of the numbers.
 """
 
 from collections.abc import Callable
@@ -32,7 +34,7 @@ def as_series(series: object, role: str = "series") -> xr.DataArray:
     if 0 in series.shape:
         raise SchemaError(f"{label} is empty: its sizes are {dict(series.sizes)}.")
     _check_numeric(series, label)
-    series = series.transpose("sample", "time")
+    series = within_length(series.transpose("sample", "time"), label)
     return series if series.chunks is None else series.chunk(time=-1)
 
 
@@ -43,6 +45,8 @@ def flat_values(values: object, role: str = "values") -> np.ndarray:
     that many.
     """
     label = name_of(values, role)
+    if isinstance(values, xr.DataArray) and set(values.dims) == {"sample", "time"}:
+        values = within_length(values.transpose("sample", "time"), label)
     if isinstance(values, xr.DataArray) and (drawn := drawn_samples(values)) is not None:
         values = values.isel({values.dims[0]: drawn})
     flat = np.asarray(values).ravel()
@@ -56,6 +60,35 @@ def flat_values(values: object, role: str = "values") -> np.ndarray:
     if np.isinf(flat[flat.argmax()]) or np.isinf(flat[flat.argmin()]):
         raise SchemaError(f"{label} holds infinite values. Replace them, e.g. with .where(np.isfinite(x)).")
     return flat
+
+
+def within_length(series: xr.DataArray, label: str) -> xr.DataArray:
+    """Integers (sample, time) with NaN past their coordinate `length`, categories ("categories" in attrs) as text with
+    empty strings there; other series as they are. SchemaError for integers in memory that have none and look padded."""
+    if series.dtype.kind not in "iu":
+        return series
+    if "length" in series.coords:
+        valid = xr.DataArray(np.arange(series.sizes["time"]), dims="time") < series["length"]
+        text = "categories" in series.attrs
+        return (series.astype(str).where(valid, "") if text else series.where(valid)).assign_attrs(series.attrs)
+    if series.chunks is None:
+        _check_no_padding(series.values, label)
+    return series
+
+
+def _check_no_padding(values: np.ndarray, label: str) -> None:
+    """SchemaError where two series or more end in a run of one value that occurs nowhere else."""
+    last = values[:, -1:]
+    other = (values != last)[:, ::-1]
+    run = np.where(other.any(axis=1), other.argmax(axis=1), 0)  # a series that is constant throughout is no padding
+    found, counts = np.unique(last[run > 1], return_counts=True)
+    for fill, count in zip(found.tolist(), counts.tolist(), strict=True):
+        if count > 1 and np.count_nonzero(values == fill) == run[last[:, 0] == fill].sum():
+            raise SchemaError(
+                f"{label} is of integers, and {count} of its {len(values)} series end in a run of {fill}, which occurs "
+                "nowhere else: that looks like padding, and integers cannot say where it begins. Take it from a "
+                "dataset whose lengths come with it, ds.set_coords('length'), or, if these are values, .astype(float)."
+            )
 
 
 def drawn_samples(values: xr.DataArray) -> np.ndarray | None:

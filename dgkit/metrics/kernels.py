@@ -86,8 +86,11 @@ def _lagged_products(x, n, products):
 
 
 @compiled()
-def _pearson(x, y):
-    """The paper's correlation of two equally long parts, two passes, in the order of its own code."""
+def _pearson(x, y, full):
+    """The paper's correlation of two equally long parts, two passes, in the order of its own code.
+
+    A numerator or denominator of 0 counts as EPSILON where `full`; else a numerator of 0 is none in any unit.
+    """
     mean_x = x.sum() / x.size
     mean_y = y.sum() / x.size
     product = square_x = square_y = 0.0
@@ -97,7 +100,8 @@ def _pearson(x, y):
         square_x += dx * dx
         square_y += dy * dy
     denominator = np.sqrt(square_x * square_y)
-    return (product if product != 0.0 else EPSILON) / (denominator if denominator != 0.0 else EPSILON)
+    product = EPSILON if product == 0.0 and full else product
+    return product / (denominator if denominator != 0.0 else EPSILON)
 
 
 @compiled()
@@ -119,8 +123,12 @@ def _centre(row, n, x):
 
 
 @compiled(fastmath=REASSOCIATE)
-def _from_running_sums(x, n, products, sums, correlations):
-    """Fill correlations[1 : n - 1]; NaN, and counted, where a variance is too small a share of its sum of squares."""
+def _from_running_sums(x, n, products, sums, full, correlations):
+    """Fill correlations[1 : n - 1]; NaN, and counted, where sums that cancel would tell too little.
+
+    That is where a variance is too small a share of its sum of squares, or where rounding alone puts the result
+    beyond 1.
+    """
     head, head_squares, tail, tail_squares = (
         sums[0],
         sums[1],
@@ -141,24 +149,27 @@ def _from_running_sums(x, n, products, sums, correlations):
         variance_x = head_squares[lag] - head[lag] * head[lag] * share
         variance_y = tail_squares[lag] - tail[lag] * tail[lag] * share
         covariance = products[lag] - head[lag] * tail[lag] * share
-        covariance = covariance if covariance != 0.0 else EPSILON
+        none = covariance == 0.0
+        covariance = EPSILON if none and full else covariance
         sound = (variance_x > CANCELLATION * head_squares[lag]) & (variance_y > CANCELLATION * tail_squares[lag])
-        correlations[lag] = _within_one(covariance / np.sqrt(variance_x * variance_y)) if sound else np.nan
+        r = covariance / np.sqrt(variance_x * variance_y) if sound else np.nan
+        sound = sound & (none | (abs(r) <= 1.0 + ROUNDING))
+        correlations[lag] = _within_one(r) if sound else np.nan
         doubtful += not sound
     return doubtful
 
 
 @compiled()
-def _paper_row(row, n, x, products, sums, correlations):
+def _paper_row(row, n, x, products, sums, full, correlations):
     """Fill correlations[1 : n - 1] with the paper's definition for one series.
 
     A value beyond [-1, 1] by more than rounding is set to 0. With two pairs left the correlation is +1 or -1 whatever
-    the series, and the paper's own code sets it to 0 where rounding puts it above 1: that one lag is computed in its
-    order and by its rule, to match it.
+    the series, and the paper's own code sets it to 0 where rounding puts it above 1: where all series are of full
+    length (`full`), that one lag is computed in its order and by its rule, to match it; else nobody reads it.
     """
     _centre(row, n, x)
     _lagged_products(x, n, products)
-    doubtful = _from_running_sums(x, n, products, sums, correlations)
+    doubtful = _from_running_sums(x, n, products, sums, full, correlations)
     head = tail = 1  # steps that equal the first, from the start on, and the last, back from the end
     if doubtful > 0:
         while head < n and row[head] == row[0]:
@@ -169,9 +180,9 @@ def _paper_row(row, n, x, products, sums, correlations):
             if n - lag <= max(head, tail):  # a constant part: 0 / 0 by the EPSILON rule, however its mean rounds
                 correlations[lag] = 1.0
             elif np.isnan(correlations[lag]):
-                correlations[lag] = _within_one(_pearson(row[: n - lag], row[lag:n]))
-    if 0 < n - 2 < correlations.size and max(head, tail) < 2:
-        r = _pearson(row[:2], row[n - 2 : n])
+                correlations[lag] = _within_one(_pearson(row[: n - lag], row[lag:n], full))
+    if full and 0 < n - 2 < correlations.size and max(head, tail) < 2:
+        r = _pearson(row[:2], row[n - 2 : n], full)
         correlations[n - 2] = r if abs(r) <= 1.0 else 0.0
 
 
@@ -193,33 +204,37 @@ def _standard_row(row, n, x, products, correlations):
 
 
 @compiled()
-def autocorrelation(start, stop, rows, lengths, paper, lags, per_sample):
-    """Sum over the rows of the autocorrelation at lags 1 to `lags`, and how many rows each sum holds.
+def autocorrelation(start, stop, rows, lengths, paper, full, lags, per_sample):
+    """For lags 1 to `lags`, (3, lags): the sum of the rows' autocorrelations, how many rows, and how many pairs of
+    steps.
 
-    per_sample (N, lags), or (0, 0) where it is not wanted, takes the correlations of each row, NaN where a lag has less
-    than two pairs.
+    A row takes part where it has two pairs; by the paper's definition three, unless all rows of the whole set are
+    `full` (of two, r is +1 or -1, or 0 as it rounds). per_sample (N, lags), or (0, 0) where it is not wanted, takes
+    the correlations of each row, NaN where it takes no part.
     """
-    totals, counts = np.zeros(lags), np.zeros(lags)
+    sums_by_lag = np.zeros((3, lags))
     width = lags + 1
     x = np.zeros(rows.shape[1] + 8)
     products = np.empty((width + 6) // 8 * 8 + 1)
     sums = np.empty((4, rows.shape[1]))
     correlations = np.empty(width)
+    fewest = 3 if paper and not full else 2
     for i in range(start, stop):
         n = lengths[i]
-        reached = min(n - 1, width)
+        reached = min(n - fewest + 1, width)
         if paper:
-            _paper_row(rows[i], n, x, products, sums, correlations)
+            _paper_row(rows[i], n, x, products, sums, full, correlations)
         elif not _standard_row(rows[i], n, x, products, correlations):
             reached = 1
         for lag in range(1, reached):
-            totals[lag - 1] += correlations[lag]
-            counts[lag - 1] += 1
+            sums_by_lag[0, lag - 1] += correlations[lag]
+            sums_by_lag[1, lag - 1] += 1
+            sums_by_lag[2, lag - 1] += n - lag
         if per_sample.size > 0:
             per_sample[i] = np.nan
             for lag in range(1, reached):
                 per_sample[i, lag - 1] = correlations[lag]
-    return totals, counts
+    return sums_by_lag
 
 
 @compiled()

@@ -1,8 +1,8 @@
 """One report on how close generated data come to real ones: a Dataset of named metrics that also reads as a table.
 
-The choice of metrics is the paper's (Lin et al. 2020, Section 5) with measures of mode collapse and copying added. Left
-out: privacy and downstream tasks, which have their own modules, and any single overall score: which of these matters
-depends on the use.
+The choice of metrics is the paper's (Lin et al. 2020, Section 5) with measures of mode collapse and copying added, and
+beside them what chance, or two real halves, give. Left out: privacy and downstream tasks, which have their own modules,
+and any single overall score: which of these matters depends on the use.
 """
 
 from dataclasses import dataclass
@@ -14,30 +14,38 @@ import pandas as pd
 import xarray as xr
 
 from dgkit.errors import SchemaError
-from dgkit.metrics.autocorrelation import block_sums, curve_mse, mean_curve
+from dgkit.metrics.autocorrelation import block_sums, curve_errors, mean_curve
 from dgkit.metrics.distributions import (
+    Nearest,
+    category_counts,
+    category_encoder,
     count_modes,
     cross_correlation,
     divergence,
+    divergence_by_chance,
     highest_and_lowest,
     jensen_shannon,
-    nearest_neighbours,
+    number_encoder,
     range_coverage,
     valid_feature,
+    vectors,
     wasserstein,
 )
 from dgkit.metrics.inputs import as_series, drawn_samples, flat_values, name_of, over_chunks
 from dgkit.schema import Schema, lengths, validate
 
-NEIGHBOUR_SAMPLES = 500  # of each set, for the distances to nearest neighbours
+NEIGHBOUR_SAMPLES = 500  # of each set, whose nearest among all real samples are searched
+NEIGHBOUR_BLOCK = 2048  # real samples compared with them at once
+COPY, SAME = 0.01, 1e-6  # a copy is nearer than this share of the second nearest, or of what is typical
+LOW = 0.01  # the quantile of distances that tells whether a few are copies
 FEWEST_FOR_MODES = 16  # of each set; below, a count of kinds says nothing
 _NO_CURVE = xr.DataArray(  # one NaN where no series has three steps (a generator may end all at once)
-    [np.nan], coords={"lag": [1], "series": ("lag", [0])}, dims="lag", name="autocorrelation"
+    [np.nan], coords={"lag": [1], "series": ("lag", [0]), "pairs": ("lag", [0.0])}, dims="lag", name="autocorrelation"
 )
 DECADES = 2.0  # positive values that span more are compared on a log scale too
 
 HOW_TO_READ = {
-    "autocorrelation_mse": "Mean squared difference of the two curves: 0 is the same memory of the past.",
+    "autocorrelation_mse": "Mean squared difference of the two curves: 0 same memory. Weighted: late lags count less.",
     "value_wasserstein": "Average way for values to move; relative: 0 same, 1 no better than one constant.",
     "mid_range_wasserstein": "The same for the level of each series, (max + min) / 2.",
     "half_range_wasserstein": "The same for the amplitude of each series, (max - min) / 2.",
@@ -46,11 +54,25 @@ HOW_TO_READ = {
     "feature_jensen_shannon": "Difference of category shares over all steps, in bits: 0 same, 1 nothing in common.",
     "attribute_jensen_shannon": "Difference of category shares, in bits: 0 same, 1 nothing in common.",
     "attribute_wasserstein": "Average way for values to move; relative: 0 same, 1 no better than one constant.",
-    "joint_attribute_jensen_shannon": "The same for all combinations; above 0 by chance if there are many.",
+    "joint_attribute_jensen_shannon": "The same for all combinations; no better than by chance if there are many.",
     "length_wasserstein": "How many steps the lengths must move on average: 0 same lengths.",
-    "cross_correlation_wasserstein": "Difference of how two features move together: 0 same, 2 opposite.",
+    "cross_correlation_wasserstein": "Difference of how two features move together: 0 same, 1 undefined, 2 opposite.",
     "nearest_neighbour_ratio": "Distance to the nearest real sample, over real to real: near 1 good, near 0 copies.",
+    "nearest_neighbour_ratio_low": "The same of the nearest 1 %: near 0, and not so by chance, where some are copies.",
+    "copied_share": "Samples that are a real one but for little; by chance: real ones that are another's double.",
 }
+FORMS = {  # further forms of a metric, by the end of their names, and how they stand beside it
+    "_relative": "relative {}",
+    "_decades": "{} decades",
+    "_weighted": "weighted {}",
+    "_late_share": "{} of it from late lags",
+    "_chance": "by chance {}",
+}
+UNDEFINED = {
+    "autocorrelation_mse": "autocorrelation_undefined",
+    "cross_correlation_wasserstein": "cross_correlation_undefined",
+}
+HELD_OUT = "_held_out"  # ends the names of what the held-out set gives in place of the generated one
 
 
 class Report(xr.Dataset):
@@ -76,45 +98,26 @@ class Report(xr.Dataset):
     __slots__ = ()
 
     def __repr__(self) -> str:
-        rows = self._rows()
-        widths = [max(len(row[column]) for row in [*rows, ("metric", "of", "value", "")]) for column in range(3)]
-        lines = [
-            self._title(),
-            "",
-            "  ".join(["metric".ljust(widths[0]), "of".ljust(widths[1]), "value".ljust(widths[2]), "how to read it"]),
-        ]
-        explained: set[str] = set()
-        for metric, of, value, reading in rows:
-            lines.append(
-                "  ".join(
-                    [
-                        metric.ljust(widths[0]),
-                        of.ljust(widths[1]),
-                        value.ljust(widths[2]),
-                        "" if metric in explained else reading,
-                    ]
-                ).rstrip()
-            )
-            explained.add(metric)
+        rows = [self._head(), *self._rows()]
+        widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]) - 1)]
+        lines, explained = [self._title(), ""], ""
+        for *cells, reading in rows:
+            padded = [cell.ljust(width) for cell, width in zip(cells, widths, strict=True)]
+            lines.append("  ".join([*padded, "" if cells[0] == explained else reading]).rstrip())
+            explained = cells[0]
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
-        explained: set[str] = set()
-        body = []
-        for metric, of, value, reading in self._rows():
-            cells = [
-                "" if metric in explained else metric.replace("_", " "),
-                of,
-                value,
-                "" if metric in explained else reading,
-            ]
-            explained.add(metric)
+        body, explained = [], ""
+        for metric, *cells, reading in self._rows():
+            again = metric == explained
+            shown = ["" if again else metric.replace("_", " "), *cells, "" if again else reading]
             body.append(
-                "<tr>" + "".join(f'<td style="text-align:left">{escape(cell)}</td>' for cell in cells) + "</tr>"
+                "<tr>" + "".join(f'<td style="text-align:left">{escape(cell)}</td>' for cell in shown) + "</tr>"
             )
+            explained = metric
         head = "".join(
-            f'<th scope="col" style="text-align:left">{title}</th>'
-            for title in ("Metric", "Of", "Value", "How to read it")
+            f'<th scope="col" style="text-align:left">{title[0].upper() + title[1:]}</th>' for title in self._head()
         )
         caption = f"<caption>{escape(self._title())}</caption>"
         return f"<table>{caption}<thead><tr>{head}</tr></thead><tbody>{''.join(body)}</tbody></table>"
@@ -123,8 +126,12 @@ class Report(xr.Dataset):
         counts = [self.attrs.get(name, "?") for name in ("generated_samples", "real_samples")]
         return f"Report: {counts[0]} generated samples against {counts[1]} real ones"
 
-    def _rows(self) -> list[tuple[str, str, str, str]]:
-        """Metric, what it is of, value, how to read it; a metric's relative and log forms stand in the same row."""
+    def _head(self) -> tuple[str, ...]:
+        real = ["two real halves"] if "held_out_samples" in self.attrs else []
+        return ("metric", "of", "value", *real, "how to read it")
+
+    def _rows(self) -> list[tuple[str, ...]]:
+        """A row for each metric and what it is of: as `_head` names them."""
         rows = []
         for metric, reading in HOW_TO_READ.items():
             if metric not in self:
@@ -132,26 +139,38 @@ class Report(xr.Dataset):
             table = self[metric]
             for position in np.ndindex(table.shape):
                 at = dict(zip(table.dims, position, strict=True))
-                value = _number(table[at].item())
-                own = [str(self[f"{dim}_units"].values[at[dim]]) for dim in table.dims if f"{dim}_units" in self.coords]
-                units = table.attrs.get("units", *own[:1] or "1")
-                value += f" {units}" if units != "1" else ""
-                for suffix, text in (("_relative", "relative {}"), ("_decades", "{} decades")):
-                    other = self.get(metric + suffix)
-                    if other is not None and not np.isnan(other[at].item()):
-                        value += "; " + text.format(_number(other[at].item()))
                 of = ", ".join(
                     str(table[dim].values[at[dim]]) if dim in table.coords else str(at[dim]) for dim in table.dims
                 )
-                rows.append((metric, of, value, reading))
+                ends = ["", HELD_OUT] if "held_out_samples" in self.attrs else [""]
+                rows.append((metric, of, *(self._cell(metric, at, end) for end in ends), reading))
         return rows
+
+    def _cell(self, metric: str, at: dict, end: str) -> str:
+        """A value with its unit, its further forms, and how many samples have none."""
+        if metric + end not in self:
+            return ""
+        table = self[metric + end]
+        own = [str(self[f"{dim}_units"].values[at[dim]]) for dim in table.dims if f"{dim}_units" in self.coords]
+        units = table.attrs.get("units", *own[:1] or "1")
+        parts = [_number(table[at].item()) + (f" {units}" if units != "1" else "")]
+        for form, text in FORMS.items():
+            other = self.get(metric + form + end)
+            if other is not None and not np.isnan(other[at].item()):
+                parts.append(text.format(_number(other[at].item())))
+        missing = self.get(UNDEFINED.get(metric, ""))
+        if missing is not None and not end:
+            counts = {str(source.item()): int(missing.sel(source=source)[at]) for source in missing.source}
+            if any(counts.values()):
+                parts.append("undefined in " + ", ".join(f"{n} {source}" for source, n in counts.items()))
+        return "; ".join(parts)
 
 
 def _number(value: float) -> str:
     return "not defined" if np.isnan(value) else f"{value:.3g}"
 
 
-def evaluate(real: xr.Dataset, generated: xr.Dataset) -> Report:
+def evaluate(real: xr.Dataset, generated: xr.Dataset, held_out: xr.Dataset | None = None) -> Report:
     """How close generated data come to real ones, metric by metric.
 
     Parameters
@@ -159,21 +178,35 @@ def evaluate(real: xr.Dataset, generated: xr.Dataset) -> Report:
     real, generated : Dataset
         As `dgkit.schema` describes it, of the same features and attributes; the numbers of samples may differ (one
         generated sample is enough). Either may be dask-backed and larger than memory: see Notes.
+    held_out : Dataset, optional
+        Real data that `real` does not hold, such as the other half that `dgkit.split` gives: then a further column says
+        what two real halves give, which no generated one need undercut. Best of as many samples as `generated`, since
+        distances of small sets are larger by chance.
 
     Returns
     -------
     Report
         A Dataset. Over `feature` (the continuous ones): `autocorrelation` (source, feature, lag), by the paper's
-        definition; `autocorrelation_mse`; `value_`, `mid_range_` and `half_range_wasserstein`, each in the feature's
-        unit, with `..._relative` (divided by the distance of the real values from a constant at their median) and
-        `..._decades` (of the logarithms; only for a feature whose `scale` is "log", or that is positive over more than
-        two decades); `range_coverage` (in decades for such a feature); `distinct_modes_ratio`. Over
-        `categorical_feature`: `feature_jensen_shannon`. Over `attribute` (the categorical ones):
-        `attribute_jensen_shannon`, and `joint_attribute_jensen_shannon` if there are several. Over
+        definition; `autocorrelation_mse`, with `..._weighted` (each lag by its share of pairs) and `..._late_share`
+        (how much of it comes from lags with less than a quarter of the pairs); `value_`, `mid_range_` and
+        `half_range_wasserstein`, each in the feature's unit, with `..._relative` (divided by the distance of the real
+        values from a constant at their median) and `..._decades` (of the logarithms; only for a feature whose `scale`
+        is "log", or that is positive over more than two decades); `range_coverage` (in decades for such a feature);
+        `distinct_modes_ratio`. Over `categorical_feature`: `feature_jensen_shannon`. Over `attribute` (the categorical
+        ones): `attribute_jensen_shannon`, and `joint_attribute_jensen_shannon` if there are several; `..._chance` is
+        what the same samples give on average when dealt at random into two sets of these sizes. Over
         `continuous_attribute`: `attribute_wasserstein` and its relative form. `cross_correlation_wasserstein` over
-        `pair` of features; `length_wasserstein` in steps where lengths vary; `nearest_neighbour_ratio` (of up to 500
-        samples of each set). What a dataset has no variable for is absent; NaN means not defined (a constant feature
-        has no correlation, below 16 samples there are no modes to count).
+        `pair` of features: a sample without a correlation (a constant feature) in one set alone counts 1.
+        `length_wasserstein` in steps where lengths vary. `nearest_neighbour_ratio`: the median distance of generated
+        samples to the nearest real one, over that of real ones to the nearest other; `..._low`, the 1 % quantile over
+        that median, with `..._chance` for real samples; `copied_share`, how many have a real sample at less than 1 % of
+        the squared distance of the second nearest or a millionth of that median, with `..._chance` for real samples and
+        the other real ones. `autocorrelation_undefined` and `cross_correlation_undefined` (source, ...) count the
+        samples that have none and are left out. What a dataset has no variable for is absent; NaN means not defined
+        (below 16 samples there are no modes to count).
+
+        With `held_out`, each metric again as `..._held_out`, with the held-out set in place of the generated one, and
+        what has a dim `source` has a third entry "held_out".
 
     Raises
     ------
@@ -187,8 +220,9 @@ def evaluate(real: xr.Dataset, generated: xr.Dataset) -> Report:
     some numbers for each sample: chunks of 10 to 50 MB along `sample` do well. Autocorrelations, mid-ranges,
     half-ranges, modes, categories, attributes, lengths and correlations are of all samples. Where a feature has over 4
     million values, `value_wasserstein` and `range_coverage` are of that many, in whole samples drawn at random (seed
-    0), and so off by up to about 1 / sqrt(samples drawn), relative to the spread. `nearest_neighbour_ratio` is of up to
-    500 samples of each set in any case (seed 0).
+    0), and so off by up to about 1 / sqrt(samples drawn), relative to the spread. Nearest neighbours are searched among
+    all real samples, but for up to 500 samples of each set (seed 0): one copy in a hundred shows, one in ten thousand
+    does not (`nearest_neighbours` takes all).
 
     See Also
     --------
@@ -205,53 +239,81 @@ def evaluate(real: xr.Dataset, generated: xr.Dataset) -> Report:
     >>> evaluate(real, real + 0.5).value_wasserstein.sel(feature="load").round(6).item()
     0.5
     """
-    schema = _common_schema(real, generated)
-    continuous = [feature.name for feature in schema.features if feature.kind == "continuous"]
-    categorical = [feature.name for feature in schema.features if feature.kind == "categorical"]
+    sets = {"real": real, "generated": generated} | ({} if held_out is None else {"held_out": held_out})
+    made = list(sets)[1:]
+    schemas = [_common_schema(real, sets[source], source.replace("_", "-")) for source in made]
+    random = np.random.default_rng(0)
+    asked = {source: _draw(ds.sizes["sample"], random) for source, ds in sets.items()}
+    found = {
+        source: {
+            feature.name: _summary(ds, feature.name, f"{source.replace('_', '-')} feature", asked[source])
+            for feature in schemas[0].features
+            if feature.kind == "continuous"
+        }
+        for source, ds in sets.items()
+    }
+    near = _neighbours(sets, schemas[0], found, asked)
     variables: dict[str, xr.DataArray] = {}
-    if continuous:
-        variables |= _feature_metrics(real, generated, continuous)
-    if len(continuous) > 1:
-        variables["cross_correlation_wasserstein"] = _cross_correlations(real, generated, continuous)
+    for source in made:
+        sources = xr.Variable("source", ["real", source])
+        for name, variable in (_metrics(real, sets[source], schemas[0], found, sources) | near[source]).items():
+            variable.attrs.setdefault("long_name", name.replace("_", " "))
+            if name in HOW_TO_READ:
+                variable.attrs["how_to_read"] = HOW_TO_READ[name]
+            if source == "generated":
+                variables[name] = variable
+            elif "source" in variable.dims:
+                variables[name] = xr.concat(
+                    [variables[name], variable.sel(source=[source])], "source", join="outer", combine_attrs="override"
+                )
+            else:
+                variables[name + HELD_OUT] = variable
+    return Report(variables, attrs={f"{source}_samples": ds.sizes["sample"] for source, ds in sets.items()})
+
+
+def _metrics(
+    real: xr.Dataset, made: xr.Dataset, schema: Schema, found: dict[str, dict[str, "_Summary"]], sources: xr.Variable
+) -> dict[str, xr.DataArray]:
+    """All of `evaluate` but the neighbours, for one set against the real one."""
+    categorical = [feature.name for feature in schema.features if feature.kind == "categorical"]
+    ours, theirs = (found[source] for source in sources.values)
+    variables: dict[str, xr.DataArray] = {}
+    if ours:
+        variables |= _feature_metrics(real, made, ours, theirs, sources)
+    if len(ours) > 1:
+        variables |= _cross_correlations(real, made, list(ours), sources)
     if categorical:
-        divergences = [jensen_shannon(real[name], generated[name]) for name in categorical]
+        divergences = [jensen_shannon(*(valid_feature(ds, name) for ds in (real, made))) for name in categorical]
         variables["feature_jensen_shannon"] = _labelled(divergences, "categorical_feature", categorical, "bits")
-    variables |= _attribute_metrics(real, generated, schema)
-    if "length" in real or "length" in generated:
-        distance = wasserstein(lengths(real), lengths(generated))
+    variables |= _attribute_metrics(real, made, schema)
+    if "length" in real or "length" in made:
+        distance = wasserstein(lengths(real), lengths(made))
         variables["length_wasserstein"] = xr.DataArray(distance, attrs={"units": "steps"})
-    if real.sizes["sample"] > 2:
-        variables["nearest_neighbour_ratio"] = xr.DataArray(_neighbour_ratio(real, generated), attrs={"units": "1"})
-    for name, variable in variables.items():
-        variable.attrs.setdefault("long_name", name.replace("_", " "))
-        if name in HOW_TO_READ:
-            variable.attrs["how_to_read"] = HOW_TO_READ[name]
-    counts = {"real_samples": real.sizes["sample"], "generated_samples": generated.sizes["sample"]}
-    return Report(variables, attrs=counts)
+    return variables
 
 
-def _common_schema(real: xr.Dataset, generated: xr.Dataset) -> Schema:
+def _common_schema(real: xr.Dataset, made: xr.Dataset, source: str) -> Schema:
     """The real data's schema; SchemaError if either has none, or if variables or steps of the two differ."""
     schemas = []
-    for ds, source in ((real, "real"), (generated, "generated")):
+    for ds, of in ((real, "real"), (made, source)):
         try:
             schemas.append(validate(ds, training=False))
         except SchemaError as error:
-            raise SchemaError(f"{source} data: {error}") from error
+            raise SchemaError(f"{of} data: {error}") from error
     kinds = [{v.name: f"{v.kind} {v.role}" for v in (*schema.features, *schema.attributes)} for schema in schemas]
     for name in kinds[0] | kinds[1]:
-        for kind, source in zip(kinds, ("real", "generated"), strict=True):
+        for kind, of in zip(kinds, ("real", source), strict=True):
             if name not in kind:
                 raise SchemaError(
-                    f"variable {name!r} is missing in the {source} data; "
+                    f"variable {name!r} is missing in the {of} data; "
                     f"add it, or drop it from the other with .drop_vars({name!r})."
                 )
         if kinds[0][name] != kinds[1][name]:
             raise SchemaError(
-                f"variable {name!r} is a {kinds[0][name]} in the real data, a {kinds[1][name]} in the generated."
+                f"variable {name!r} is a {kinds[0][name]} in the real data, a {kinds[1][name]} in the {source}."
             )
     if schemas[0].time != schemas[1].time:
-        raise SchemaError(f"`time` has {schemas[0].time} steps in the real data, {schemas[1].time} in the generated.")
+        raise SchemaError(f"`time` has {schemas[0].time} steps in the real data, {schemas[1].time} in the {source}.")
     return schemas[0]
 
 
@@ -269,44 +331,89 @@ class _Summary:
     values: np.ndarray  # all that are valid, or those of the samples that `drawn_samples` names
     lowest: float  # of all values
     highest: float
+    floor: float  # the smallest above 0 where attrs say that the scale is "log", else NaN
+    mean: float  # of all values; of their logarithms where there is a floor, which all are raised to
+    deviation: float
+    asked: np.ndarray  # (n, T), the samples whose neighbours are searched
     mid_range: np.ndarray  # (N,)
     half_range: np.ndarray  # (N,)
-    curve: xr.DataArray | None  # the paper's autocorrelation; None where no series has three steps
+    curve: xr.DataArray | None  # the paper's autocorrelation; None where no series is long enough
 
 
-def _summary(series: xr.DataArray, role: str) -> _Summary:
-    series = as_series(series, role)
+def _summary(ds: xr.Dataset, name: str, role: str, asked: np.ndarray) -> _Summary:
+    series = as_series(valid_feature(ds, name), role)
     label, steps, drawn = name_of(series, role), series.sizes["time"], drawn_samples(series)
+    full = bool((lengths(ds) == steps).all())
+    log = series.attrs.get("scale") == "log"
 
     def read(block: np.ndarray, start: int) -> tuple:
-        kept = block if drawn is None else block[drawn[(drawn >= start) & (drawn < start + len(block))] - start]
-        ends = [end.values for end in highest_and_lowest(xr.DataArray(block, dims=("sample", "time")))]
-        return kept, *ends, block_sums(block, "paper", steps - 2, label) if steps > 2 else None
+        def those(rows: np.ndarray) -> np.ndarray:
+            return block[rows[(rows >= start) & (rows < start + len(block))] - start]
 
-    kept, high, low, sums = zip(*over_chunks(read, series), strict=True)
+        ends = [end.values for end in highest_and_lowest(xr.DataArray(block, dims=("sample", "time")))]
+        sums = block_sums(block, "paper", full, steps - 2, label) if steps > 2 else None
+        return block if drawn is None else those(drawn), those(asked), *ends, _moments(block, log), sums
+
+    kept, few, high, low, moments, sums = zip(*over_chunks(read, series), strict=True)
     highs, lows = np.concatenate(high), np.concatenate(low)  # (N,)
+    mean, deviation, floor = _all_moments(moments)
     return _Summary(
-        flat_values(xr.DataArray(kept[0] if len(kept) == 1 else np.concatenate(kept), name=series.name), role),
-        float(np.nanmin(lows)),
-        float(np.nanmax(highs)),
-        flat_values(highs / 2 + lows / 2),
-        flat_values(highs / 2 - lows / 2),
-        mean_curve(list(sums), "paper", trim=True) if steps > 2 else None,
+        values=flat_values(xr.DataArray(kept[0] if len(kept) == 1 else np.concatenate(kept), name=name), role),
+        lowest=float(np.nanmin(lows)),
+        highest=float(np.nanmax(highs)),
+        floor=floor,
+        mean=mean,
+        deviation=deviation,
+        asked=np.concatenate(few),
+        mid_range=flat_values(highs / 2 + lows / 2),
+        half_range=flat_values(highs / 2 - lows / 2),
+        curve=mean_curve(list(sums), "paper", trim=True) if steps > 2 else None,
     )
 
 
-def _feature_metrics(real: xr.Dataset, generated: xr.Dataset, names: list) -> dict[str, xr.DataArray]:
+def _moments(block: np.ndarray, log: bool) -> tuple[float, float, float, float, int]:
+    """Number, mean and squared deviations of the values or, if `log`, of the logarithms of those above 0.
+
+    Then the smallest of these (infinite where there is none, NaN if not `log`), and how many are not above 0.
+    """
+    values = block[~np.isnan(block)]
+    positive = values[values > 0] if log else values
+    floor = positive.min(initial=np.inf) if log else np.nan
+    shown = np.log10(positive, dtype=np.float64) if log else positive
+    mean = shown.mean(dtype=np.float64) if shown.size else 0.0
+    return shown.size, mean, ((shown - mean) ** 2).sum(dtype=np.float64), floor, values.size - positive.size
+
+
+def _all_moments(blocks: tuple) -> tuple[float, float, float]:
+    """Mean, standard deviation and floor of all blocks."""
+    numbers, means, squares, floors, below = np.array(blocks, np.float64).T
+    floor = float(floors.min())
+    if np.isinf(floor):  # a log scale, and nothing above 0
+        return 0.0, 0.0, np.nan
+    if below.sum():
+        numbers, means, squares = np.append(numbers, below.sum()), np.append(means, np.log10(floor)), [*squares, 0.0]
+    mean = np.average(means, weights=numbers)
+    return float(mean), float(np.sqrt((np.sum(squares) + numbers @ (means - mean) ** 2) / numbers.sum())), floor
+
+
+def _feature_metrics(
+    real: xr.Dataset,
+    made: xr.Dataset,
+    ours: dict[str, _Summary],
+    theirs: dict[str, _Summary],
+    sources: xr.Variable,
+) -> dict[str, xr.DataArray]:
     collected: dict[str, list[float]] = {}
-    curves = []
-    for name in names:
-        series = valid_feature(real, name)
-        a, b = _summary(series, "real feature"), _summary(valid_feature(generated, name), "generated feature")
-        shown_log = _is_log(series, a)
+    names, curves, undefined = list(ours), [], []
+    for name, a in ours.items():
+        b = theirs[name]
+        shown_log = _is_log(real[name], a)
         pair = [_NO_CURVE if summary.curve is None else summary.curve for summary in (a, b)]
-        bare = [curve.drop_vars("series") for curve in pair]
-        curves.append(xr.concat(bare, xr.Variable("source", ["real", "generated"]), join="outer"))
-        defined = a.curve is not None and b.curve is not None
-        metrics = {"autocorrelation_mse": curve_mse(*pair) if defined else np.nan}
+        bare = [curve.drop_vars(["series", "pairs"]) for curve in pair]
+        curves.append(xr.concat(bare, sources, join="outer"))
+        sizes = [ds.sizes["sample"] for ds in (real, made)]
+        undefined.append([size - int(curve.series[0]) for size, curve in zip(sizes, pair, strict=True)])
+        metrics = {f"autocorrelation_mse{form}": error for form, error in curve_errors(*pair).items()}
         for statistic, of_a, of_b in (
             ("value", a.values, b.values),
             ("mid_range", a.mid_range, b.mid_range),
@@ -315,7 +422,7 @@ def _feature_metrics(real: xr.Dataset, generated: xr.Dataset, names: list) -> di
             metrics |= _distances(f"{statistic}_wasserstein", of_a, of_b, shown_log)
         metrics["range_coverage"] = range_coverage(a.values, b.values, scale="log" if shown_log else "linear")
         points = [np.column_stack([one.mid_range, one.half_range]).astype(np.float64) for one in (a, b)]
-        enough = min(real.sizes["sample"], generated.sizes["sample"]) >= FEWEST_FOR_MODES
+        enough = min(sizes) >= FEWEST_FOR_MODES
         modes = count_modes(*points) if enough else (1, np.nan)
         metrics["distinct_modes_ratio"] = modes[1] / modes[0]
         for metric, value in metrics.items():
@@ -324,7 +431,8 @@ def _feature_metrics(real: xr.Dataset, generated: xr.Dataset, names: list) -> di
     variables = {
         "autocorrelation": xr.concat(
             curves, xr.Variable("feature", names), join="outer", combine_attrs="override"
-        ).transpose("source", "feature", "lag")
+        ).transpose("source", "feature", "lag"),
+        "autocorrelation_undefined": _counted(undefined, sources, "feature", names, "series without"),
     }
     for metric, column in collected.items():
         variables[metric] = _labelled(column, "feature", names, units if metric.endswith("_wasserstein") else "1")
@@ -348,13 +456,33 @@ def _distances(metric: str, a: np.ndarray, b: np.ndarray, shown_log: bool) -> di
     return {metric: distance, f"{metric}_relative": relative, f"{metric}_decades": decades}
 
 
-def _cross_correlations(real: xr.Dataset, generated: xr.Dataset, names: list) -> xr.DataArray:
-    distances, pairs = [], list(combinations(names, 2))
+def _counted(counts: list, sources: xr.Variable, dim: str, names: list, what: str) -> xr.DataArray:
+    """Numbers of samples of both sets, one pair for each name, as (source, dim)."""
+    table = xr.DataArray(counts, coords={dim: names, "source": sources}, dims=(dim, "source")).transpose()
+    return table.assign_attrs(units="1", long_name=f"{what}: left out")
+
+
+def _cross_correlations(
+    real: xr.Dataset, made: xr.Dataset, names: list, sources: xr.Variable
+) -> dict[str, xr.DataArray]:
+    """Wasserstein-1 distance of the samples' correlations, where what is undefined in one set alone counts 1.
+
+    1 is half of the way from -1 to 1: with less, a way through "undefined" would be shorter than the direct one.
+    """
+    distances, undefined = [], []
+    pairs = list(combinations(names, 2))
     for pair in pairs:
-        both = [cross_correlation(*(valid_feature(ds, name) for name in pair)).values for ds in (real, generated)]
-        defined = all(np.isfinite(values).any() for values in both)
-        distances.append(wasserstein(*both) if defined else np.nan)
-    return _labelled(distances, "pair", [f"{first} and {second}" for first, second in pairs])
+        both = [cross_correlation(*(valid_feature(ds, name) for name in pair)).values for ds in (real, made)]
+        missing = [int(np.isnan(values).sum()) for values in both]
+        shares = [1 - count / values.size for count, values in zip(missing, both, strict=True)]  # that are defined
+        apart = wasserstein(*both) if min(shares) > 0 else 0.0
+        distances.append(min(shares) * apart + abs(shares[0] - shares[1]) if max(shares) > 0 else np.nan)
+        undefined.append(missing)
+    labels = [f"{first} and {second}" for first, second in pairs]
+    return {
+        "cross_correlation_wasserstein": _labelled(distances, "pair", labels),
+        "cross_correlation_undefined": _counted(undefined, sources, "pair", labels, "samples without a correlation"),
+    }
 
 
 def _attribute_metrics(real: xr.Dataset, generated: xr.Dataset, schema: Schema) -> dict[str, xr.DataArray]:
@@ -362,11 +490,14 @@ def _attribute_metrics(real: xr.Dataset, generated: xr.Dataset, schema: Schema) 
     continuous = [attribute.name for attribute in schema.attributes if attribute.kind == "continuous"]
     variables = {}
     if categorical:
-        divergences = [jensen_shannon(real[name], generated[name]) for name in categorical]
-        variables["attribute_jensen_shannon"] = _labelled(divergences, "attribute", categorical, "bits")
+        counts = [[category_counts(ds[name], name) for ds in (real, generated)] for name in categorical]
+        for form, of in (("", divergence), ("_chance", divergence_by_chance)):
+            values = [of(*pair) for pair in counts]
+            variables[f"attribute_jensen_shannon{form}"] = _labelled(values, "attribute", categorical, "bits")
     if len(categorical) > 1:
         joint = [_joint_counts(ds, categorical) for ds in (real, generated)]
-        variables["joint_attribute_jensen_shannon"] = xr.DataArray(divergence(*joint), attrs={"units": "bits"})
+        for form, of in (("", divergence), ("_chance", divergence_by_chance)):
+            variables[f"joint_attribute_jensen_shannon{form}"] = xr.DataArray(of(*joint), attrs={"units": "bits"})
     if continuous:
         units = [str(real[name].attrs.get("units", "1")) for name in continuous]
         found = [
@@ -391,17 +522,57 @@ def _joint_counts(ds: xr.Dataset, names: list) -> pd.Series:
     return counts.sort_index()
 
 
-def _neighbour_ratio(real: xr.Dataset, generated: xr.Dataset) -> float:
-    """Median distance of generated samples to the nearest real one, over that of real ones to the nearest other."""
-    random = np.random.default_rng(0)
-    few = [_draw(ds, random) for ds in (real, generated)]
-    to_real = nearest_neighbours(few[1], few[0], k=1).distance.median().item()
-    among_real = nearest_neighbours(few[0], few[0], k=1, exclude_self=True).distance.median().item()
-    if among_real == 0:
-        return 1.0 if to_real == 0 else np.inf
-    return to_real / among_real
+def _draw(count: int, random: np.random.Generator) -> np.ndarray:
+    return np.sort(random.choice(count, min(count, NEIGHBOUR_SAMPLES), replace=False))
 
 
-def _draw(ds: xr.Dataset, random: np.random.Generator) -> xr.Dataset:
-    count = ds.sizes["sample"]
-    return ds.isel(sample=np.sort(random.choice(count, min(count, NEIGHBOUR_SAMPLES), replace=False))).compute()
+def _neighbours(
+    sets: dict[str, xr.Dataset], schema: Schema, found: dict[str, dict[str, _Summary]], asked: dict[str, np.ndarray]
+) -> dict[str, dict[str, xr.DataArray]]:
+    """For each set, how near its samples come to real ones, against how near those come to each other.
+
+    The samples `asked` of each are compared with all real ones, in one reading of these.
+    """
+    if sets["real"].sizes["sample"] < 3:
+        return {source: {} for source in sets}
+    encoders = {
+        v.name: category_encoder([str(category) for category in v.categories])
+        if v.kind == "categorical"
+        else number_encoder(found["real"][v.name].mean, found["real"][v.name].deviation, found["real"][v.name].floor)
+        for v in schema.features
+    }
+    rows, steps = [], []
+    for source, ds in sets.items():
+        some = ds[[name for name in [*encoders, "length"] if name in ds and name not in found[source]]]
+        some = some.isel(sample=asked[source], missing_dims="ignore")
+        some = some.assign({name: (("sample", "time"), one.asked) for name, one in found[source].items()})
+        for _, (part, ends, _) in vectors(some, encoders, NEIGHBOUR_BLOCK):
+            rows.append(part)
+            steps.append(ends)
+    queries = np.concatenate(rows), np.concatenate(steps), len(encoders)
+    own = np.concatenate([where if source == "real" else np.full(len(where), -1) for source, where in asked.items()])
+    nearest = Nearest(len(own), 2)
+    for start, block in vectors(sets["real"], encoders, NEIGHBOUR_BLOCK):
+        nearest.look(np.arange(len(own)), queries, start, block, own)
+    each = np.split(nearest.distance, np.cumsum([len(where) for where in asked.values()])[:-1])  # each (n, 2)
+    distances = dict(zip(sets, each, strict=True))
+    typical = float(np.median(distances["real"][:, 0]))
+
+    def over_typical(distance: float) -> float:
+        return distance / typical if typical > 0 else (1.0 if distance == 0 else np.inf)
+
+    def measures(distance: np.ndarray) -> dict[str, float]:
+        first, second = distance.T
+        copies = (first <= COPY * second) | (first <= SAME * typical)
+        return {
+            "nearest_neighbour_ratio": over_typical(float(np.median(first))),
+            "nearest_neighbour_ratio_low": over_typical(float(np.quantile(first, LOW, method="lower"))),
+            "copied_share": float(copies.mean()),
+        }
+
+    chance = {f"{name}_chance": value for name, value in measures(distances["real"]).items()}
+    del chance["nearest_neighbour_ratio_chance"]  # 1
+    return {
+        source: {name: xr.DataArray(value, attrs={"units": "1"}) for name, value in (measures(one) | chance).items()}
+        for source, one in distances.items()
+    }

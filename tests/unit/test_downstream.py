@@ -344,6 +344,32 @@ def test_the_interval_holds_the_drawn_rank_correlations():
     every = [spearmanr(a, b).statistic for a, b in zip(*(d.T for d in draws), strict=True)]
     assert [ranked.low.item(), ranked.high.item()] == pytest.approx(np.quantile(every, [0.1, 0.9]))
     assert ranked.low < ranked.rank_correlation == pytest.approx(0.8)
+    assert ranked.undefined_draws == 0
+
+
+def test_draws_without_a_ranking_are_counted():
+    draws = np.array([[0.9, 0.8, 0.7, 0.6], [0.5, 0.8, 0.2, 0.3], [0.1, 0.8, 0.3, 0.4]])  # all the same in one of four
+
+    ranked = rank_correlation(scores_of([0.9, 0.5, 0.1], draws), scores_of([0.9, 0.5, 0.1], draws))
+
+    assert ranked.undefined_draws == 0.25
+    assert [ranked.low.item(), ranked.high.item()] == [1, 1]
+
+
+def test_whole_numbers_past_the_end_do_not_change_what_predictors_see():
+    rng = np.random.default_rng(0)
+    length = rng.integers(2, 9, 60)
+    counts = rng.integers(50, 500, (60, 8))
+    valid = np.arange(8) < length[:, None]
+    end = np.where(length > 4, "late", "early")
+
+    tables = [
+        event_inputs(series_of(counts, length, end=end).assign(x=(("sample", "time"), x, {"scale": "log"})))
+        for x in (np.where(valid, counts, np.nan), np.where(valid, counts, 1), np.where(valid, counts, 10**6))
+    ]
+
+    for other in tables[1:]:
+        np.testing.assert_allclose(other, tables[0])
 
 
 def test_the_protocols_settings_can_be_ranked_against_each_other(jobs):

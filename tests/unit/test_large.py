@@ -27,9 +27,11 @@ def test_report_of_lazy_data_is_that_of_the_same_data_in_memory():
 
     found, expected = evaluate(real, generated), evaluate(real.compute(), generated.compute())
 
-    sums = ["autocorrelation", "autocorrelation_mse"]  # added chunk by chunk, hence in another order
+    # added chunk by chunk, hence in another order
+    sums = [name for name in found.data_vars if str(name).startswith(("autocorrelation", "nearest"))]
     xr.testing.assert_equal(found.drop_vars(sums), expected.drop_vars(sums))
-    np.testing.assert_allclose(found.autocorrelation, expected.autocorrelation, rtol=1e-11, atol=1e-14)
+    for name in sums:
+        np.testing.assert_allclose(found[name], expected[name], rtol=1e-9, atol=1e-14, err_msg=name)
 
 
 def test_distances_of_very_many_values_are_of_a_draw_and_all_else_of_all(monkeypatch):

@@ -7,6 +7,7 @@ import xarray as xr
 from scipy.spatial.distance import jensenshannon
 from statsmodels.tsa.stattools import acf
 
+import dgkit as dg
 from dgkit import metrics
 from dgkit.errors import ConfigError, SchemaError
 from dgkit.metrics import kernels
@@ -24,13 +25,17 @@ def series(n=30, steps=20, *, seed=0, variable=True):
 
 
 def plain_paper(values):
-    """The paper's definition, a sample and a lag at a time: list by lag of the list over samples."""
+    """The paper's definition, a sample and a lag at a time: list by lag of the list over samples.
+
+    Three pairs at least where lengths vary, two where they do not.
+    """
     curve = []
-    for lag in range(1, values.shape[1] - 1):
+    fewest = 3 if np.isnan(values).any() else 2
+    for lag in range(1, values.shape[1] - fewest + 1):
         found = []
         for row in values:
             row = row[~np.isnan(row)]
-            if len(row) - lag < 2:
+            if len(row) - lag < fewest:
                 continue
             x, y = row[:-lag], row[lag:]
             x, y = x - x.mean(), y - y.mean()
@@ -51,7 +56,7 @@ def test_paper_autocorrelation_is_the_loop_over_samples_and_lags(steps, variable
     expected = [np.mean(found) for found in plain_paper(values.values)]
     np.testing.assert_allclose(curve, expected, atol=1e-10)
     assert curve.dims == ("lag",)
-    assert curve.lag.values.tolist() == list(range(1, steps - 1))
+    assert curve.lag.values.tolist() == list(range(1, len(expected) + 1))
 
 
 def test_paper_autocorrelation_survives_large_offsets_and_steps():
@@ -135,16 +140,87 @@ def test_chunks_and_dtypes_and_threads_do_not_change_the_curve(kind, dtype, monk
     alone = metrics.autocorrelation(values.astype("f8").transpose("time", "sample"), kind=kind)
 
     assert each.chunks is not None
-    for other in (chunked, each.mean("sample"), alone):
+    for other in (chunked, each.mean("sample")[: whole.size], alone):
         np.testing.assert_allclose(other, whole, atol=1e-12)
 
 
-def test_autocorrelation_takes_one_series_and_stops_where_none_has_two_pairs():
+def test_autocorrelation_takes_one_series_and_stops_where_none_has_three_pairs():
     values = np.append(np.random.default_rng(0).normal(size=8), [np.nan] * 5)
 
-    assert metrics.autocorrelation(values).sizes == {"lag": 6}
+    assert metrics.autocorrelation(values).sizes == {"lag": 5}
+    assert metrics.autocorrelation(values[:8]).sizes == {"lag": 6}  # of full length: two pairs, as the original
     assert metrics.autocorrelation(values, lags=2).sizes == {"lag": 2}
-    assert np.isnan(metrics.autocorrelation(values, lags=9)[6:]).all()
+    assert np.isnan(metrics.autocorrelation(values, lags=9)[5:]).all()
+
+
+def ragged(make, steps, n=200):
+    """Series of all lengths from 1 to `steps`, a tenth of them of full length."""
+    random = np.random.default_rng(4)
+    length = np.where(np.arange(n) < n // 10, steps, random.integers(1, steps + 1, n))
+    values = np.where(np.arange(steps) < length[:, None], make(random, (n, steps)), np.nan)
+    return xr.DataArray(values, dims=("sample", "time"))
+
+
+UNITS = {
+    "walks": lambda random, shape: random.normal(size=shape).cumsum(1) + 100,
+    "events": lambda random, shape: random.integers(0, 2, shape).astype(float),
+    "counts": lambda random, shape: random.integers(0, 4, shape).astype(float),
+    "decades": lambda random, shape: random.lognormal(0, 2, shape),
+    "flat, then a step": lambda random, shape: np.where(
+        np.arange(shape[1]) < shape[1] // 2, 1e-4 * random.normal(size=shape), 1e4
+    ),
+}
+
+
+@pytest.mark.parametrize("make", UNITS.values(), ids=UNITS)
+@pytest.mark.parametrize("steps", [4, 5, 60])
+def test_the_curve_of_series_of_unequal_length_is_the_same_in_any_unit(make, steps):
+    values = ragged(make, steps)
+
+    for kind in ("paper", "standard"):
+        for each in (False, True):
+            curve = metrics.autocorrelation(values, kind=kind, per_sample=each)
+            for unit in (1 / 3, 1e-6, 1e6, -0.1):
+                other = metrics.autocorrelation(values * unit, kind=kind, per_sample=each)
+                np.testing.assert_allclose(other, curve, atol=1e-9, rtol=0)
+    lazily = metrics.autocorrelation((values / 3).chunk(sample=33))
+    np.testing.assert_allclose(lazily, metrics.autocorrelation(values), atol=1e-9, rtol=0)
+
+
+def test_the_curve_of_shipped_jobs_is_the_same_in_any_unit():  # shared/cases/core_autocorrelation_by_unit.py
+    rates = dg.open_dataset("cluster").cpu_rate
+
+    curve = metrics.autocorrelation(rates.astype("f8"))
+
+    for unit in (1 / 3, 1e-6, 1e6):
+        np.testing.assert_allclose(metrics.autocorrelation(rates.astype("f8") * unit), curve, atol=1e-9, rtol=0)
+        single = metrics.autocorrelation(rates * np.float32(unit))  # whose values themselves are rounded
+        np.testing.assert_allclose(single, curve, atol=1e-5, rtol=0)
+    assert curve.sizes["lag"] == 57  # three pairs of the jobs of 60 steps; with two, r is 1 or -1
+
+
+def test_full_length_series_keep_the_originals_last_lag_and_its_rule_for_zero():
+    x = np.array([[3.0, 1.0, 4.0, 1.0, 5.0], [1.0, -1.0, 0.0, 1.0, 1.0]])
+
+    curves = metrics.autocorrelation(x, per_sample=True).values
+
+    found = plain_paper(x)
+    assert curves[:, 2].tolist() == pytest.approx(found[2])
+    assert set(np.abs(curves[:, 2])) <= {0.0, 1.0}
+    orthogonal = np.array([[1.0, -1.0, 0.0, 1.0, 1.0, -2.0]])  # parts of three at lag 3, whose product sums to 0
+    r = metrics.autocorrelation(orthogonal, lags=3)[2].item()
+    assert r == pytest.approx(1e-8 / np.sqrt(2 * 6))
+    padded = np.append(orthogonal, [[np.nan]], axis=1)
+    assert metrics.autocorrelation(padded, lags=3)[2].item() == 0
+
+
+def test_pairs_are_the_share_of_all_steps_that_a_lag_leaves():
+    full, varying = series(variable=False), series()
+
+    np.testing.assert_allclose(metrics.autocorrelation(full).pairs, 1 - np.arange(1, 19) / 20)
+    lengths = np.isfinite(varying.values).sum(1)
+    expected = [sum(n - lag for n in lengths if n - lag >= 3) / lengths.sum() for lag in range(1, 18)]
+    np.testing.assert_allclose(metrics.autocorrelation(varying.chunk(sample=7)).pairs, expected)
 
 
 def test_autocorrelation_mse_is_the_plain_mean_square_over_shared_lags_for_full_lengths():
@@ -161,17 +237,26 @@ def test_autocorrelation_mse_counts_a_lag_by_the_share_of_series_that_reach_it()
     found = [plain_paper(x.values) for x in (real, generated)]
     total = weight = 0.0
     for ours, theirs in zip(*found, strict=True):
-        share = min(len(ours) / 30, len(theirs) / 50)  # every series has the 3 steps that lag 1 asks for
+        share = min(len(ours) / len(found[0][0]), len(theirs) / len(found[1][0]))
         total += share * (np.mean(ours) - np.mean(theirs)) ** 2
         weight += share
     assert metrics.autocorrelation_mse(real, generated) == pytest.approx(total / weight)
     assert metrics.autocorrelation(real).series.values.tolist() == [len(ours) for ours in found[0]]
 
 
+def test_the_weighted_mse_counts_a_lag_by_its_pairs():
+    real, generated = series(seed=1, variable=False), series(seed=2, variable=False)
+
+    a, b = ([np.mean(found) for found in plain_paper(x.values)] for x in (real, generated))
+    expected = np.average(np.subtract(a, b) ** 2, weights=20 - np.arange(1, 19))
+    assert metrics.autocorrelation_mse(real, generated, weighted=True) == pytest.approx(expected)
+    assert metrics.autocorrelation_mse(real, real, weighted=True) == 0
+
+
 @pytest.mark.parametrize(
     ("values", "options", "error", "message"),
     [
-        (np.full((3, 9), np.nan), {}, SchemaError, "fewer than 3 valid"),
+        (np.full((3, 9), np.nan), {}, SchemaError, "fewer than 4 valid"),
         (np.ones((3, 2)), {}, SchemaError, "at least 3"),
         (np.ones((0, 9)), {}, SchemaError, "empty"),
         (np.array([[1, np.nan, 2, 3]]), {}, SchemaError, "NaN before"),
@@ -400,6 +485,71 @@ def test_nearest_neighbours_of_mixed_features_find_the_copy(small):
         metrics.nearest_neighbours(small, small, k=99)
     with pytest.raises(SchemaError, match="cpu"):
         metrics.nearest_neighbours(small.drop_vars("cpu"), small)
+
+
+def test_neighbours_are_the_same_however_they_are_blocked_and_far_from_zero():
+    random = np.random.default_rng(0)
+    real = random.normal(size=(300, 9))
+    real[:5] *= 1e6  # so large that |a|² + |b|² - 2ab alone knows no distance between them
+    real[5] = real[4] * (1 + 1e-9)
+    generated = real[[299, 4, 120]]
+
+    for block in (7, 64, 2048):
+        found = metrics.nearest_neighbours(generated, real, k=2, block=block)
+        assert found["index"].values[:, 0].tolist() == [299, 4, 120]
+        assert found.distance.values[:, 0].tolist() == [0, 0, 0]
+        assert found["index"].values[1, 1] == 5
+        scale = real.std()
+        expected = np.mean(((real[4] - real[5]) / scale) ** 2)
+        np.testing.assert_allclose(found.distance.values[1, 1], expected, rtol=1e-5)
+
+
+def test_neighbours_are_measured_on_the_scale_of_another_set():
+    random = np.random.default_rng(0)
+    some, others = random.normal(size=(3, 9)), random.normal(size=(50, 9))
+
+    found = metrics.nearest_neighbours(some, others, k=50, scaled_by=10 * others)
+
+    plain = metrics.nearest_neighbours(some, others, k=50)
+    np.testing.assert_array_equal(found["index"], plain["index"])
+    np.testing.assert_allclose(100 * found.distance, plain.distance)
+
+
+def padded(fill):
+    random = np.random.default_rng(0)
+    length = random.integers(5, 21, 60)
+    values = random.integers(1003, 1999, (60, 20))
+    valid = np.arange(20) < length[:, None]
+    ds = xr.Dataset({"packets": (("sample", "time"), np.where(valid, values, fill)), "length": ("sample", length)})
+    return ds, xr.DataArray(np.where(valid, values, np.nan), dims=("sample", "time"))
+
+
+@pytest.mark.parametrize("fill", [0, -1, 1200])
+def test_integers_count_to_the_length_that_comes_with_them(fill):
+    ds, floats = padded(fill)
+
+    counts = ds.set_coords("length").packets
+
+    np.testing.assert_array_equal(metrics.mid_range(counts), metrics.mid_range(floats))
+    np.testing.assert_array_equal(metrics.half_range(counts.chunk(sample=7)), metrics.half_range(floats))
+    np.testing.assert_array_equal(metrics.autocorrelation(counts), metrics.autocorrelation(floats))
+    np.testing.assert_array_equal(metrics.length_histogram(counts), metrics.length_histogram(floats))
+    np.testing.assert_array_equal(metrics.cross_correlation(counts, counts + 1), np.ones(60))
+    assert metrics.wasserstein(counts, floats) == 0
+    assert metrics.ecdf(counts).value.min() == np.nanmin(floats)
+    codes = counts.assign_attrs(categories=[*range(1003, 1999), fill])
+    assert metrics.jensen_shannon(codes, floats.values[~np.isnan(floats.values)].astype(int)) == 0
+
+
+@pytest.mark.parametrize("fill", [0, -1])
+def test_integers_that_look_padded_are_refused_not_taken_for_data(fill):  # shared/cases/core_padding_of_integers.py
+    ds, _ = padded(fill)
+
+    for metric in (metrics.mid_range, metrics.autocorrelation, metrics.length_histogram, metrics.ecdf):
+        with pytest.raises(SchemaError, match=rf"end in a run of {fill}.*set_coords"):
+            metric(ds.packets)
+        metric(ds.packets.astype(float))  # the user knows better
+        metric(np.random.default_rng(0).integers(0, 9, (60, 20)))  # of full length
 
 
 @pytest.mark.parametrize("statistic", ["value", "total", "mid_range", "half_range"])

@@ -5,6 +5,7 @@ import pytest
 import scipy.stats
 import xarray as xr
 
+import dgkit as dg
 from dgkit import metrics
 from dgkit.errors import SchemaError
 from dgkit.metrics import Report, evaluate
@@ -63,11 +64,154 @@ def test_report_holds_each_metric_under_its_name(small, generated):
 def test_data_compared_with_themselves_are_perfect_and_copies_show(small):
     report = evaluate(small, small)
 
-    perfect = {"range_coverage": 1, "distinct_modes_ratio": 1}
+    perfect = {"range_coverage": 1, "distinct_modes_ratio": 1, "copied_share": 1}
     for name, variable in report.data_vars.items():
-        if name not in ("autocorrelation", "value_wasserstein_decades"):
+        if name != "autocorrelation" and not name.endswith(("_decades", "_chance", "_undefined")):
             values = variable.values[~np.isnan(variable.values)]
             np.testing.assert_allclose(values, perfect.get(name, 0), atol=1e-9, err_msg=name)
+
+
+@pytest.mark.parametrize("samples", [500, 1000, 2000, 3000])
+def test_copies_of_a_training_set_of_any_size_are_at_distance_zero(samples):  # shared/cases/core_copies_unseen.py
+    train = dg.simulate.web(samples, seed=0)
+
+    for copies in (train.isel(sample=slice(0, 400)), train.isel(sample=slice(-300, None))):
+        report = evaluate(train, copies)
+        assert report.nearest_neighbour_ratio.item() == 0
+        assert report.copied_share.item() == 1
+        assert report.copied_share_chance.item() < 0.01
+
+
+def rounded(ds):
+    """As a float32 computation gives them back."""
+    random = np.random.default_rng(0)
+    return ds.assign(views=ds.views * (1 + 1e-7 * random.normal(size=ds.views.shape)).astype("f4"))
+
+
+@pytest.mark.parametrize("disguise", [lambda ds: ds, rounded, lambda ds: ds.chunk(sample=70)])
+def test_a_few_copies_are_counted_and_others_are_not(disguise):
+    train, others = dg.simulate.web(1500, seed=0), dg.simulate.web(400, seed=1)
+    some = xr.concat([disguise(train.isel(sample=slice(-20, None))), others.isel(sample=slice(380))], "sample")
+
+    none, few = evaluate(train, others), evaluate(train, some)
+
+    assert (none.copied_share.item(), few.copied_share.item()) == (0, 0.05)
+    assert few.nearest_neighbour_ratio_low.item() < 1e-6
+    assert none.nearest_neighbour_ratio_low.item() == pytest.approx(
+        none.nearest_neighbour_ratio_low_chance.item(), rel=0.5
+    )
+    assert few.nearest_neighbour_ratio.item() == pytest.approx(1, abs=0.1)
+
+
+def test_copies_of_very_small_series_and_of_ragged_ones_show():
+    random = np.random.default_rng(0)
+    load = random.lognormal(0, 3, (700, 1)) * random.lognormal(size=(700, 12))  # linear: most are close to 0
+    tiny = xr.Dataset({"load": (("sample", "time"), load)})
+    jobs = dg.open_dataset("cluster").isel(sample=slice(1500))
+
+    for ds, features in ((tiny, ["load"]), (jobs, ["cpu_rate", "memory", "assigned_memory", "length"])):
+        report = evaluate(ds[features].isel(sample=slice(600)), ds[features].isel(sample=slice(500, 700)))
+        assert 0.5 <= report.copied_share.item() < 0.52 + 2 * report.copied_share_chance.item()
+
+
+def test_doubles_among_categories_are_no_news():
+    random = np.random.default_rng(0)
+    states = xr.Dataset({"state": (("sample", "time"), random.choice(["a", "b", "c"], (600, 4)))})
+
+    report = evaluate(states.isel(sample=slice(300)), states.isel(sample=slice(300, None)))
+
+    assert report.nearest_neighbour_ratio.item() == 1  # both medians are 0: most series have a double
+    assert report.copied_share.item() == pytest.approx(report.copied_share_chance.item(), abs=0.03)
+    assert report.copied_share.item() > 0.9
+
+
+def test_samples_without_a_correlation_are_counted_and_count_as_a_difference():
+    random = np.random.default_rng(0)
+    x = random.normal(size=(200, 30))
+    dims = ("sample", "time")
+    real = xr.Dataset({"cpu": (dims, x), "memory": (dims, x + random.normal(size=x.shape))})
+    flat = real.copy(deep=True)
+    flat["memory"][2:] = 1.0
+
+    report = evaluate(real, flat)
+
+    two = [metrics.cross_correlation(ds.cpu, ds.memory).values for ds in (real, real.isel(sample=slice(2)))]
+    expected = 0.99 + 0.01 * scipy.stats.wasserstein_distance(*two)
+    assert report.cross_correlation_wasserstein.item() == pytest.approx(expected)
+    assert report.cross_correlation_undefined.sel(source="generated").item() == 198
+    assert "undefined in 0 real, 198 generated" in repr(report)
+    assert evaluate(flat, flat).cross_correlation_wasserstein.item() == 0
+    assert np.isnan(evaluate(flat[{"sample": slice(2, None)}], flat[{"sample": slice(2, None)}]).to_array()).any()
+
+
+def test_series_too_short_for_a_curve_are_counted(small):
+    short = small[["cpu", "length"]].copy(deep=True)
+    short["length"][3:] = np.minimum(short.length[3:], 2)
+    short["cpu"] = short.cpu.where(short.length > STEP)
+
+    report = evaluate(small[["cpu", "length"]], short)
+
+    few = [int((ds.length < 4).sum()) for ds in (small, short)]
+    assert report.autocorrelation_undefined.sel(feature="cpu").values.tolist() == few
+    assert f"undefined in {few[0]} real, {few[1]} generated" in repr(report)
+
+
+def test_joint_attributes_of_two_real_halves_stand_beside_what_chance_gives():
+    random = np.random.default_rng(0)
+    labels = {f"a{k}": ("sample", random.choice(list("abcdefgh"), 1000)) for k in range(8)}
+    ds = xr.Dataset({"load": (("sample", "time"), random.normal(size=(1000, 5)))} | labels)
+    other = ds.copy(deep=True)
+    other["a0"] = ("sample", random.choice(["a", "b"], 1000))
+
+    halves = evaluate(*dg.split(ds))
+
+    assert halves.joint_attribute_jensen_shannon.item() > 0.99
+    assert halves.joint_attribute_jensen_shannon_chance.item() > 0.99
+    assert "; by chance 1" in repr(halves)
+    at = {"attribute": "a0"}
+    chance = (8 - 1) * (1 / 500 + 1 / 500) / 5.5  # as the docstring of jensen_shannon has it
+    assert halves.attribute_jensen_shannon_chance.sel(at).item() == pytest.approx(chance, rel=0.5)
+    far = evaluate(ds, other)
+    assert far.attribute_jensen_shannon.sel(at) > 20 * far.attribute_jensen_shannon_chance.sel(at)
+
+
+def test_late_lags_are_said_to_make_up_what_they_do():
+    train, held_out = dg.split(dg.open_dataset("web"))
+    report = evaluate(train, held_out).sel(feature="views")
+
+    square = report.autocorrelation.diff("source").squeeze() ** 2
+    late = square.lag > 0.75 * 168
+    assert report.autocorrelation_mse_late_share.item() == pytest.approx(float(square[late].sum() / square.sum()))
+    weights = 168 - square.lag
+    assert report.autocorrelation_mse_weighted.item() == pytest.approx(float(square.weighted(weights).mean()))
+    assert "from late lags" in repr(report)
+
+
+def test_held_out_data_give_a_column_of_their_own(small, generated):
+    held_out = small.isel(sample=slice(10, 38))
+    report, plain = evaluate(small, generated, held_out), evaluate(small, generated)
+    other = evaluate(small, held_out)
+
+    with_source = [name for name, variable in plain.data_vars.items() if "source" in variable.dims]
+    for name, variable in plain.data_vars.items():
+        if name in with_source:
+            xr.testing.assert_equal(report[name].sel(source="generated"), variable.sel(source="generated"))
+            np.testing.assert_array_equal(
+                report[name].sel(source="held_out"), other[name].sel(source="generated"), err_msg=name
+            )
+        else:
+            xr.testing.assert_equal(report[name], variable)
+            if not name.startswith(("nearest", "copied")):  # others are drawn
+                np.testing.assert_array_equal(report[f"{name}_held_out"], other[name], err_msg=name)
+    assert report.copied_share_held_out.item() == 1
+    assert report.attrs["held_out_samples"] == 28
+    lines = repr(report).splitlines()
+    assert "two real halves" in lines[2]
+    row = next(line for line in lines if line.startswith("length_wasserstein"))
+    assert f"{report.length_wasserstein_held_out.item():.3g} steps" in row
+    assert '<th scope="col" style="text-align:left">Two real halves</th>' in report._repr_html_()
+    with pytest.raises(SchemaError, match="'cpu' is missing in the held-out"):
+        evaluate(small, generated, held_out.drop_vars("cpu"))
 
 
 def test_a_constant_at_the_median_has_relative_distance_one(small):
@@ -101,7 +245,12 @@ def integers(small):
     return small[["length"]].assign(count=small.views.fillna(0).round().astype("i4"))
 
 
-@pytest.mark.parametrize("choose", [features_only, full_length, categories_only, integers])
+def codes(small):
+    code = xr.where(small.state == "b", 7, 3).astype("i8").assign_attrs(categories=[3, 7, 9])
+    return small[["length"]].assign(code=code)
+
+
+@pytest.mark.parametrize("choose", [features_only, full_length, categories_only, integers, codes])
 @pytest.mark.parametrize("count", [1, 40])
 def test_report_takes_any_mixture_of_variables(small, choose, count):
     real = choose(small)
@@ -110,7 +259,7 @@ def test_report_takes_any_mixture_of_variables(small, choose, count):
 
     assert ("length_wasserstein" in report) == ("length" in real)
     assert ("attribute_jensen_shannon" in report) == ("domain" in real)
-    assert ("value_wasserstein" in report) == (choose is not categories_only)
+    assert ("value_wasserstein" in report) == (choose not in (categories_only, codes))
     assert not np.isinf(report.to_array().values.astype(float)).any()
     for shown in (repr(report), report._repr_html_()):
         assert "nan" not in shown.lower().replace("nance", "")
@@ -121,6 +270,21 @@ def test_integers_past_the_end_do_not_count(small):
     padded = real.assign(count=real["count"].where(real.length > STEP, 10**6).astype("i4"))
 
     xr.testing.assert_equal(evaluate(real, padded), evaluate(real, real))
+
+
+def test_codes_past_the_end_do_not_count(small):
+    real = codes(small)
+    padded = real.assign(code=real.code.where(real.length > STEP, 9).astype("i8").assign_attrs(real.code.attrs))
+    other = real.assign(code=(10 - real.code).assign_attrs(real.code.attrs))
+
+    report = evaluate(padded, other)
+
+    valid = real.code.values[(real.length > STEP).transpose("sample", "time").values]
+    expected = metrics.jensen_shannon(valid, 10 - valid)
+    assert report.feature_jensen_shannon.item() == pytest.approx(expected)
+    found = metrics.nearest_neighbours(padded, real, k=1)
+    np.testing.assert_allclose(found.distance, 0)
+    assert metrics.nearest_neighbours(other, real, k=1).distance.max() <= 1  # categories, not numbers: 16 apart
 
 
 def test_series_too_short_for_a_correlation_are_reported_as_not_defined(small):

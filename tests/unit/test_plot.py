@@ -40,6 +40,42 @@ def test_autocorrelation_draws_the_metric_for_every_set(sets):
     assert axis.get_xlabel() == "lag (steps)"
 
 
+def test_lags_with_less_than_a_quarter_of_the_pairs_are_shaded(sets):
+    web = dg.plot.autocorrelation({"real": dg.simulate.web(20), "others": dg.simulate.web(20, seed=1)}).axes[0]
+    ragged = dg.plot.autocorrelation(sets).axes[0]
+    early = dg.plot.autocorrelation(dg.simulate.web(20), lags=100).axes[0]
+
+    span = web.patches[0].get_extents().transformed(web.transData.inverted())
+    assert (span.x0, span.x1) == (pytest.approx(126.5), pytest.approx(166.5))  # lags 127 to 166 of 168 days
+    assert [text.get_text().strip() for text in web.texts] == ["few pairs"]
+    lengths = sets["real"].length.values
+    few = [lag for lag in range(1, 10) if sum(n - lag for n in lengths if n - lag >= 3) < 0.25 * lengths.sum()]
+    span = ragged.patches[0].get_extents().transformed(ragged.transData.inverted())
+    assert span.x0 == pytest.approx(few[0] - 0.5)
+    assert not early.patches
+
+
+def counted(sets):
+    """The views as whole numbers, with something else than NaN past the end, and without it as floats."""
+    whole = sets["real"][["length"]].assign(views=sets["real"].views.round().fillna(10**6).astype("i8"))
+    return whole, whole.assign(views=sets["real"].views.round())
+
+
+@pytest.mark.parametrize("of", ["mid_range", "half_range", "total", "value"])
+def test_whole_numbers_past_the_end_are_not_drawn(sets, of):
+    whole, floats = counted(sets)
+
+    drawn, expected = (dg.plot.cdf(ds, of=of).axes[0].lines[0].get_xdata() for ds in (whole, floats))
+
+    np.testing.assert_array_equal(drawn, expected)
+
+
+def test_whole_numbers_past_the_end_are_not_drawn_in_galleries_and_curves(sets):
+    for draw in (dg.plot.series, dg.plot.autocorrelation):
+        for one, other in zip(*(draw(ds).axes for ds in counted(sets)), strict=True):
+            np.testing.assert_array_equal(one.lines[0].get_ydata(), other.lines[0].get_ydata())
+
+
 @pytest.mark.parametrize(
     ("time", "label"),
     [
@@ -258,6 +294,10 @@ def test_histograms_share_their_bins_and_sum_to_one(log):
     assert first.values.sum() == pytest.approx(1)
     assert second.values.sum() == pytest.approx(1)
     assert axis.get_xscale() == ("log" if log else "linear")
+    texts = [text.get_text() for text in axis.get_legend().get_texts()]
+    assert texts == ["real", "fake, without 1 of 4 at or below 0" if log else "fake"]
+    alone = dg.plot.histogram({"fake": numbers["fake"]}, log=log).axes[0].get_xlabel()
+    assert ("without 1 of 4" in alone) == log
 
 
 def test_a_histogram_of_nothing_is_refused():

@@ -324,7 +324,7 @@ def test_an_average_that_resuming_begins_starts_at_the_weights_of_then(small, ti
     assert torch.equal(resumed.model.generator.feature.head.weight, expected)
     passed = [resumed.generator.feature.head.weight.detach().clone() for _ in resumed]
     assert len(passed) == 2
-    torch.testing.assert_close(resumed.model.generator.feature.head.weight, sum(passed) / 2)  # 0.9 would be reached at 10
+    torch.testing.assert_close(resumed.model.generator.feature.head.weight, sum(passed) / 2)
 
 
 def test_without_its_average_a_resumed_run_samples_from_the_generator_itself(small, tiny_config):

@@ -166,6 +166,33 @@ def test_a_copy_has_ratio_zero_and_one_set_leaves_itself_out(web):
     assert 8 not in [row["sample"] for row in alone.detail["neighbours"]]
 
 
+def test_a_copy_is_found_wherever_it_stands_and_however_far_the_other_generated_ones_are():
+    train = dg.simulate.web(900, seed=0)
+    others = dg.simulate.web(900, seed=1)
+    others["views"] = others.views * 1e4  # on their own scale every training series is like every other
+    fake = xr.concat([others, train.isel(sample=[890])], "sample")
+
+    browser = SeriesBrowser({"real": train, "fake": fake})
+
+    for selected, copy in (({"set": "real", "sample": 890}, 900), ({"set": "fake", "sample": 900}, 890)):
+        browser.selected = selected
+        assert browser.detail["neighbours"][0]["sample"] == copy
+        assert browser.detail["neighbours"][0]["ratio"] == 0
+
+
+def test_whole_numbers_past_the_end_are_neither_drawn_nor_sorted_by():
+    length = np.array([3, 2, 4])
+    counts = np.array([[5, 7, 6, 0], [9, 8, -40, -40], [1, 2, 3, 4]])
+    ds = xr.Dataset({"packets": (("sample", "time"), counts), "length": ("sample", length)})
+
+    browser = SeriesBrowser(ds, order="mid-range")
+
+    assert browser.frame["sets"][0]["samples"] == [2, 0, 1]
+    assert browser.frame["range"] == [1, 9]
+    assert not browser.log  # 1 to 9, not to 0 or -40
+    np.testing.assert_array_equal(values(browser, 0), [[1, 2, 3, 4], [5, 7, 6, np.nan], [9, 8, np.nan, np.nan]])
+
+
 def test_searching_is_told_before_the_neighbours_are_there(web):
     browser = SeriesBrowser({"real": web, "fake": web.isel(sample=[8])})
     told = []

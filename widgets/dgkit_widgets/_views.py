@@ -18,6 +18,8 @@ from dgkit import Trainer, metrics
 from dgkit.encode import Encoder
 from dgkit.errors import SchemaError
 from dgkit.losses import critic_loss, generator_loss
+from dgkit.metrics.autocorrelation import curve_errors
+from dgkit.metrics.distributions import valid_feature
 from dgkit.networks import Noise, flat, harden
 from dgkit.schema import Schema, lengths
 
@@ -114,8 +116,8 @@ class Look:
         self.real = train.isel(sample=order[:n])
         self.held_out = held_out
         self.log = feature is not None and train[feature].attrs.get("scale") == "log" and of != "length"
-        self._train_acf = None if feature is None else _autocorrelation(train[feature])
-        self._held_acf = None if feature is None or held_out is None else _autocorrelation(held_out[feature])
+        self._train_acf = None if feature is None else _autocorrelation(train, feature)
+        self._held_acf = None if feature is None or held_out is None else _autocorrelation(held_out, feature)
         self._train_numbers = self._numbers(train)
         self._bars = {v.name: _bar_edges(v, train) for v in schema.attributes}
         low, high = ends(self._train_numbers) or [0.0, 1.0]
@@ -132,7 +134,7 @@ class Look:
         held: dict[str, Any] = {}
         if self.held_out is not None and self.feature:
             numbers = self._numbers(self.held_out)
-            held = {"held_acf": f4(self._held_acf), "held_cdf": f4(self._cdf(numbers))} | self._distances(
+            held = {"held_acf": f4(self._drawn(self._held_acf)), "held_cdf": f4(self._cdf(numbers))} | self._distances(
                 numbers, self._held_acf
             )
         unit = da.attrs.get("units", "1")
@@ -151,17 +153,17 @@ class Look:
     def picture(self, trainer: Trainer) -> dict[str, Any]:
         """The model now: always the same noise, so that one sees the same series change."""
         fake = trainer.model.sample(self.n, seed=0)
-        curve = _autocorrelation(fake[self.feature]) if self.feature else None
+        curve = _autocorrelation(fake, self.feature) if self.feature else None
         numbers = self._numbers(fake)
         return self._of(fake, curve, numbers) | self._distances(numbers, curve) | {"step": trainer.step}
 
     def _of(self, ds: xr.Dataset, curve, numbers: np.ndarray) -> dict[str, Any]:
-        series: Any = np.asarray(ds[self.feature].transpose("sample", "time"))[: self.rows] if self.feature else []
+        series: Any = np.asarray(valid_feature(ds, self.feature))[: self.rows] if self.feature else []
         some = ds.isel(sample=slice(self.shown))
         return {
             "series": f4(series),
             "titles": [_title(self.schema, some.isel(sample=k)) for k in range(some.sizes["sample"])],
-            "acf": f4([] if curve is None else curve),
+            "acf": f4([] if self.feature is None else self._drawn(curve)),
             "cdf": f4(self._cdf(numbers)),
             "bars": [_bars(v, ds, self._bars[v.name]) for v in self.schema.attributes],
             "range": ends(series),
@@ -172,7 +174,7 @@ class Look:
             return np.asarray(lengths(ds), np.float64)
         if self.feature is None:
             return np.empty(0)
-        da = ds[self.feature]
+        da = valid_feature(ds, self.feature)
         values = {"mid_range": metrics.mid_range, "half_range": metrics.half_range}.get(self.of, lambda x: x)(da)
         values = np.asarray(values, np.float64).ravel()
         return values[np.isfinite(values)]
@@ -188,23 +190,29 @@ class Look:
         if numbers.size and self._train_numbers.size:
             scale = "log" if self.log else "linear"
             gap = metrics.wasserstein(self._train_numbers, numbers, scale=scale)
-        return {"acf_mse": _finite(np.nanmean((curve - self._train_acf) ** 2)), "distance": _finite(gap)}
+        error = np.nan
+        if curve is not None and self._train_acf is not None:
+            error = curve_errors(self._train_acf, curve)[""]
+        return {"acf_mse": _finite(error), "distance": _finite(gap)}
+
+    def _drawn(self, curve: xr.DataArray | None) -> np.ndarray:
+        """At lags 1 to T - 2, NaN where no series is long enough."""
+        values = np.full(max(0, self.time - 2), np.nan)
+        if curve is not None:
+            values[: curve.size] = curve.values
+        return values
 
 
 def _finite(value: Any) -> float | None:
     return float(value) if np.isfinite(value) else None
 
 
-def _autocorrelation(series: xr.DataArray) -> np.ndarray:
-    """The paper's, at lags 1 to T - 2, NaN where no series is long enough."""
-    steps = series.sizes["time"]
-    curve = np.full(max(0, steps - 2), np.nan)
+def _autocorrelation(ds: xr.Dataset, feature: str) -> xr.DataArray | None:
+    """The paper's; None where all series are too short: an early generator may do that."""
     try:
-        found = metrics.autocorrelation(series, kind="paper").values
-    except SchemaError:  # all series shorter than three steps: an early generator may do that
-        return curve
-    curve[: len(found)] = found
-    return curve
+        return metrics.autocorrelation(valid_feature(ds, feature), kind="paper")
+    except SchemaError:
+        return None
 
 
 def _title(schema: Schema, one: xr.Dataset) -> str:

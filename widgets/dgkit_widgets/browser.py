@@ -15,13 +15,13 @@ import xarray as xr
 
 from dgkit import metrics
 from dgkit.errors import ConfigError, DgkitError, SchemaError
+from dgkit.metrics.distributions import valid_feature
 from dgkit.schema import Schema, Variable, lengths, validate
 from dgkit_widgets._widget import STATIC, Widget
 
 ORDERS = ("stored", "mid-range", "length", "random")
 DECADES = 2  # positive values that span more are shown on a log axis at first
 TYPICAL = 500  # training samples that the typical distance is measured on
-SHORTLIST = 100  # generated samples whose distance from a training sample is measured on the training set's scale
 ROUNDED = 12  # decimals of a distance; what differs beyond is the arithmetic's
 LENGTH = Variable("length", "attribute", "continuous", "<i8", (), {"long_name": "length", "units": "steps"})
 
@@ -74,9 +74,8 @@ class SeriesBrowser(Widget):
     Notes
     -----
     Distances are those of `dgkit.metrics.nearest_neighbours`: the mean squared error over all features, in squared
-    standard deviations of the training set. `ratio` divides by the median distance between a training sample and the
-    nearest other one, so a copy has a ratio near 0. For a selected training sample the nearest generated ones are the
-    nearest by the training set's scale among the 100 that are nearest by their own set's scale.
+    standard deviations of the training set; all samples of a set are searched. `ratio` divides by the median distance
+    between a training sample and the nearest other one, so a copy has a ratio near 0.
 
     Examples
     --------
@@ -305,7 +304,7 @@ class SeriesBrowser(Widget):
         if self.order == "mid-range" and not self._features[self.feature].categories:
             key = (name, self.feature)
             if key not in self._mid_ranges:
-                self._mid_ranges[key] = metrics.mid_range(self._sets[name][self.feature]).values
+                self._mid_ranges[key] = metrics.mid_range(valid_feature(self._sets[name], self.feature)).values
             return remain[np.argsort(self._mid_ranges[key][remain], kind="stable")]
         return remain
 
@@ -360,7 +359,8 @@ class SeriesBrowser(Widget):
         """Least and greatest value of a continuous feature; (nan, nan) for a categorical one."""
         if variable.categories:
             return np.nan, np.nan
-        return float(ds[variable.name].min()), float(ds[variable.name].max())
+        values = valid_feature(ds, variable.name)
+        return float(values.min()), float(values.max())
 
     def _wants_log(self, feature: str) -> bool:
         if feature not in self._features:
@@ -427,11 +427,9 @@ class SeriesBrowser(Widget):
             near = metrics.nearest_neighbours(one, real, k=min(self._k + 1, count))
             found = [(training, i, d) for i, d in _pairs(near) if i != sample]
         for name in generated if set == training else ():
-            many = data[name].sizes["sample"]
-            candidates = metrics.nearest_neighbours(one, data[name], k=min(SHORTLIST, many))["index"].values[0]
-            near = metrics.nearest_neighbours(data[name].isel(sample=candidates), real, k=count)
-            distances = near["distance"].values[near["index"].values == sample]  # one a candidate, in their order
-            found += [(name, int(i), float(d)) for i, d in zip(candidates, distances, strict=True)]
+            k = min(self._k, data[name].sizes["sample"])
+            near = metrics.nearest_neighbours(one, data[name], k=k, scaled_by=real)
+            found += [(name, i, d) for i, d in _pairs(near)]
         typical = 0.0 if self._typical is None else float(np.median(self._typical))
         found = [(name, i, round(d, ROUNDED)) for name, i, d in found]
         nearest = sorted(found, key=lambda pair: pair[2])[: self._k]
