@@ -135,9 +135,9 @@ def ipykernel_7_1(request):
 
 
 @pytest.fixture
-def old_lab(browser, ipykernel_7_1, tmp_path, monkeypatch):
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ipykernel_7_1), os.environ.get("PYTHONPATH", "")]))
-    server = Server(tmp_path)
+def old_lab(browser, installed, ipykernel_7_1, tmp_path):
+    first = os.pathsep.join([str(ipykernel_7_1), os.environ.get("PYTHONPATH", "")])
+    server = Server(tmp_path, JUPYTER_PATH=str(installed), PYTHONPATH=first)
     lab = Lab(server, browser.new_page(viewport={"width": 1280, "height": 800}))
     yield lab
     lab.close()
