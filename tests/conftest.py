@@ -13,11 +13,10 @@ from dgkit import Config, Trainer
 
 
 def pytest_collection_modifyitems(config, items):
-    """With several processes: the tests of a file stay together, and all in the browser; chapters go singly."""
+    """With several processes: the tests of a file stay together, for the sake of its fixtures; chapters go singly."""
     for item in items if config.pluginmanager.hasplugin("xdist") else ():
         file = item.nodeid.split("::")[0]
-        group = "browser" if file.startswith("tests/ui") else item.nodeid if "notebooks" in file else file
-        item.add_marker(pytest.mark.xdist_group(group))
+        item.add_marker(pytest.mark.xdist_group(item.nodeid if file.startswith("tests/notebooks") else file))
 
 
 def small_dataset(n=40, time=12, *, seed=0, variable=True):

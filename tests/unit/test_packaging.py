@@ -153,7 +153,6 @@ def tracked(*folders: str) -> set[str]:
     return set(filter(None, listed.stdout.split("\0")))
 
 
-@pytest.mark.slow
 def test_the_sdist_holds_what_the_repository_does(release):
     with tarfile.open(release[0]) as archive:
         held = {name.partition("/")[2] for name in archive.getnames()}
@@ -163,7 +162,6 @@ def test_the_sdist_holds_what_the_repository_does(release):
     assert not any("node_modules" in name or ".ipynb_checkpoints" in name for name in held)
 
 
-@pytest.mark.slow
 def test_the_wheel_holds_code_data_widgets_and_chapters(release):
     with zipfile.ZipFile(release[1]) as archive:
         held = set(archive.namelist())
@@ -182,7 +180,6 @@ def test_the_wheel_holds_code_data_widgets_and_chapters(release):
     assert not any("solutions" in name or "checkpoints/" in name.replace("runs/checkpoints/", "") for name in held)
 
 
-@pytest.mark.slow
 def test_the_wheel_says_what_it_is_and_needs(release):
     with zipfile.ZipFile(release[1]) as archive:
         about = email.message_from_bytes(archive.read(f"dgkit-{dg.__version__}.dist-info/METADATA"))
