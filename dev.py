@@ -30,7 +30,7 @@ TASKS = {
     "quick": "the unit tests that train nothing, in less than a minute (further arguments go to pytest)",
     "test": "lint, type-check and run all tests but the long ones (with arguments for pytest: these tests alone)",
     "test-all": "the same with the long ones: whole trainings, full chapters, kills, processes of their own",
-    "lint": "ruff, mypy and the check that notebooks hold no outputs",
+    "lint": "ruff, mypy, the form of docstrings, and the check that notebooks hold no outputs",
     "bench": "the benchmarks, in one table (further arguments: which)",
     "record": "compute what is missing of the recorded runs in data/runs, hours at most (further arguments: which)",
     "course": "run all chapters under Binder's limits and write instructor/budget.md (further arguments: only these)",
@@ -100,15 +100,22 @@ def chromium() -> str | None:
 
 
 def lint(python: str, _: list[str]) -> int:
-    found = sorted([*ROOT.glob("notebooks/*.ipynb"), *ROOT.glob("apps/*.ipynb")])
-    notebooks = [str(path.relative_to(ROOT)) for path in found]
+    notebooks, sources = (
+        files("notebooks/*.ipynb", "apps/*.ipynb"),
+        files("dgkit/**/*.py", "widgets/dgkit_widgets/**/*.py"),
+    )
     commands = [
         ["ruff", "check", "."],
         ["ruff", "format", "--check", "."],
         ["mypy"],
+        ["numpydoc", "lint", *sources],
         ["nbstripout", "--verify", "--keep-id", *notebooks],
     ]
-    return max([run([python, "-m", *command]) for command in commands])
+    return max([run([python, "-W", "ignore:Unknown section", "-m", *command]) for command in commands])
+
+
+def files(*patterns: str) -> list[str]:
+    return sorted(str(path.relative_to(ROOT)) for pattern in patterns for path in ROOT.glob(pattern))
 
 
 def bench(python: str, rest: list[str]) -> int:
