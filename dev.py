@@ -38,7 +38,7 @@ TASKS = {
 }
 TESTS = ("quick", "test", "test-all", "lint", "course", "build")
 EXTRAS = dict.fromkeys(("setup", "lab", "record"), "lab") | dict.fromkeys(TESTS, "test") | {"bench": "test,bench"}
-GET_CHROMIUM = "Debian: apt install chromium; or name one in DGKIT_CHROMIUM."
+GET_CHROMIUM = "Debian: apt install chromium; elsewhere install Chrome, or name a browser in DGKIT_CHROMIUM."
 BROWSERS = (
     *("chromium", "chromium-browser", "google-chrome", "chrome"),
     "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
@@ -100,10 +100,8 @@ def chromium() -> str | None:
 
 
 def lint(python: str, _: list[str]) -> int:
-    notebooks, sources = (
-        files("notebooks/*.ipynb", "apps/*.ipynb"),
-        files("dgkit/**/*.py", "widgets/dgkit_widgets/**/*.py"),
-    )
+    notebooks = files("notebooks/*.ipynb", "apps/*.ipynb")
+    sources = files("dgkit/**/*.py", "widgets/dgkit_widgets/**/*.py")
     commands = [
         ["ruff", "check", "."],
         ["ruff", "format", "--check", "."],
