@@ -3,10 +3,10 @@ PYTHON ?= python3
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lab test lint bench record course build
+.PHONY: help setup lab quick test test-all lint bench record course build
 
 help:  ## this list
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-8s %s\n", $$1, $$2}'
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-8s %s\n", $$1, $$2}'
 
 setup:  ## make the environment in .venv
 	@$(PYTHON) dev.py setup
@@ -14,10 +14,16 @@ setup:  ## make the environment in .venv
 lab:  ## open the course in JupyterLab; ARGS=--no-browser serves it on loopback
 	@$(PYTHON) dev.py lab $(ARGS)
 
-test:  ## lint, type-check and run all tests; ARGS go to pytest
+quick:  ## the unit tests that train nothing, in less than a minute
+	@$(PYTHON) dev.py quick $(ARGS)
+
+test:  ## lint, type-check and run all tests but the long ones; ARGS="tests/unit/test_encode.py -k flags" only these tests
 	@$(PYTHON) dev.py test $(ARGS)
 
-lint:  ## ruff, mypy, notebooks without outputs
+test-all:  ## the same with the long ones: whole trainings, full chapters, kills, processes of their own
+	@$(PYTHON) dev.py test-all $(ARGS)
+
+lint:  ## ruff, mypy, the form of docstrings, notebooks without outputs
 	@$(PYTHON) dev.py lint
 
 bench:  ## the benchmarks, in one table; ARGS="speed" runs a part

@@ -17,6 +17,7 @@ import signal
 import subprocess
 import sys
 import urllib.request
+from collections.abc import Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent
@@ -26,15 +27,23 @@ CPU_INDEX = "https://download.pytorch.org/whl/cpu"
 TASKS = {
     "setup": "make the environment and nothing else",
     "lab": "open the course in JupyterLab (further arguments go to it, e.g. --no-browser)",
-    "test": "lint, type-check and run all tests, in several processes (with further arguments, pytest's, in one)",
-    "lint": "ruff, mypy and the check that notebooks hold no outputs",
+    "quick": "the unit tests that train nothing, in less than a minute (further arguments go to pytest)",
+    "test": "lint, type-check and run all tests but the long ones (with arguments for pytest: these tests alone)",
+    "test-all": "the same with the long ones: whole trainings, full chapters, kills, processes of their own",
+    "lint": "ruff, mypy, the form of docstrings, and the check that notebooks hold no outputs",
     "bench": "the benchmarks, in one table (further arguments: which)",
     "record": "compute what is missing of the recorded runs in data/runs, hours at most (further arguments: which)",
     "course": "run all chapters under Binder's limits and write instructor/budget.md (further arguments: only these)",
     "build": "bundle the widgets' JavaScript and the JupyterLab extension (needs Node; using dgkit does not)",
 }
-EXTRAS = dict.fromkeys(("setup", "lab", "record"), "lab") | dict.fromkeys(("test", "lint", "course", "build"), "test")
-EXTRAS["bench"] = "test,bench"
+TESTS = ("quick", "test", "test-all", "lint", "course", "build")
+EXTRAS = dict.fromkeys(("setup", "lab", "record"), "lab") | dict.fromkeys(TESTS, "test") | {"bench": "test,bench"}
+GET_CHROMIUM = "Debian: apt install chromium; elsewhere install Chrome, or name a browser in DGKIT_CHROMIUM."
+BROWSERS = (
+    *("chromium", "chromium-browser", "google-chrome", "chrome"),
+    "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
+    r"C:\Program Files\Google\Chrome\Application\chrome.exe",
+)
 
 
 def main() -> int:
@@ -44,8 +53,8 @@ def main() -> int:
     parser.add_argument("task", choices=TASKS, help="; ".join(f"{name}: {what}" for name, what in TASKS.items()))
     task, rest = parser.parse_known_args()
     python = set_up(EXTRAS[task.task])
-    tasks = {"lab": lab, "test": test, "lint": lint, "bench": bench}
-    tasks |= {"record": record, "course": course, "build": build}
+    tasks = {"lab": lab, "quick": quick, "test": test, "test-all": test_all, "lint": lint}
+    tasks |= {"bench": bench, "record": record, "course": course, "build": build}
     return tasks[task.task](python, rest) if task.task in tasks else 0
 
 
@@ -60,22 +69,51 @@ def lab(python: str, rest: list[str]) -> int:
     return run([*command, *rest])
 
 
+def quick(python: str, rest: list[str]) -> int:
+    return pytest(python, ["tests/unit", "-m", "not training and not slow", *rest])
+
+
 def test(python: str, rest: list[str]) -> int:
+    return pytest(python, rest) if rest else everything(python, "-m", "not slow")
+
+
+def test_all(python: str, rest: list[str]) -> int:
+    return everything(python, *rest)
+
+
+def everything(python: str, *arguments: str) -> int:
+    """Lint, then the tests; says first what cannot be tested here."""
+    if chromium() is None:
+        print(f"No Chromium: the widgets are not tested in a browser (tests/ui). {GET_CHROMIUM}", flush=True)
+    return lint(python, []) or pytest(python, arguments)
+
+
+def pytest(python: str, arguments: Sequence[str]) -> int:
+    """In several processes, unless the arguments ask for another number (-n 0: one, for a debugger)."""
     workers = min(4, os.cpu_count() or 1)
-    several = ["-n", str(workers), "--dist", "loadgroup"] if workers > 1 and not rest else []
-    return lint(python, []) or run([python, "-m", "pytest", *several, *rest])
+    return run([python, "-m", "pytest", "-n", str(workers), "--dist", "loadgroup", *arguments])
+
+
+def chromium() -> str | None:
+    """The browser that tests/ui drives: the one named by DGKIT_CHROMIUM, or the first that is found."""
+    return os.environ.get("DGKIT_CHROMIUM") or next(filter(None, map(shutil.which, BROWSERS)), None)
 
 
 def lint(python: str, _: list[str]) -> int:
-    found = sorted([*ROOT.glob("notebooks/*.ipynb"), *ROOT.glob("apps/*.ipynb")])
-    notebooks = [str(path.relative_to(ROOT)) for path in found]
+    notebooks = files("notebooks/*.ipynb", "apps/*.ipynb")
+    sources = files("dgkit/**/*.py", "widgets/dgkit_widgets/**/*.py")
     commands = [
         ["ruff", "check", "."],
         ["ruff", "format", "--check", "."],
         ["mypy"],
+        ["numpydoc", "lint", *sources],
         ["nbstripout", "--verify", "--keep-id", *notebooks],
     ]
-    return max([run([python, "-m", *command]) for command in commands])
+    return max([run([python, "-W", "ignore:Unknown section", "-m", *command]) for command in commands])
+
+
+def files(*patterns: str) -> list[str]:
+    return sorted(str(path.relative_to(ROOT)) for pattern in patterns for path in ROOT.glob(pattern))
 
 
 def bench(python: str, rest: list[str]) -> int:

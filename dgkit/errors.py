@@ -48,11 +48,12 @@ class ConfigError(DgkitError, ValueError):
 class DivergenceError(DgkitError, ArithmeticError):
     """Training produced NaN or exploding values.
 
-    Attributes
+    Parameters
     ----------
+    message : str
     step : int
         The step in which it was noticed.
-    state : dict or None
+    state : dict, optional
         The last good state, as `Trainer.state()` gives it, to resume from.
 
     Examples

@@ -9,15 +9,13 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from dgkit import Config, Trainer
-
 
 def pytest_collection_modifyitems(config, items):
-    """With several processes: the tests of a file stay together, and all in the browser; chapters go singly."""
-    for item in items if config.pluginmanager.hasplugin("xdist") else ():
-        file = item.nodeid.split("::")[0]
-        group = "browser" if file.startswith("tests/ui") else item.nodeid if "notebooks" in file else file
-        item.add_marker(pytest.mark.xdist_group(group))
+    """With several processes and files: the tests of a file stay together, for its fixtures; chapters go singly."""
+    files = [item.nodeid.split("::")[0] for item in items]
+    if config.pluginmanager.hasplugin("xdist") and len(set(files)) > 1:
+        for item, file in zip(items, files, strict=True):
+            item.add_marker(pytest.mark.xdist_group(item.nodeid if file.startswith("tests/notebooks") else file))
 
 
 def small_dataset(n=40, time=12, *, seed=0, variable=True):
@@ -64,9 +62,13 @@ def small():
 
 @pytest.fixture
 def tiny_config():
+    from dgkit import Config  # here: the process that only shares tests out among others need not wait for torch
+
     return Config(steps=6, sample_len=5, batch_size=8, lstm_units=6, attribute_units=8, discriminator_units=10)
 
 
 @pytest.fixture
 def tiny_trainer(small, tiny_config):
+    from dgkit import Trainer
+
     return Trainer(small, tiny_config)

@@ -1,33 +1,16 @@
 """The Voila apps: pages without code, on which the studio trains and the explorer shows any recorded run."""
 
-import shutil
-from pathlib import Path
-
 import pytest
 
-from tests.ui.conftest import Lab, Server
-from tests.ui.test_hosts import VOILA
-
-APPS = Path(__file__).parents[2] / "apps"
-HARMLESS = (*VOILA, "Plugin")  # Voila's list of notebooks lacks parts of JupyterLab that extensions ask for
-
-
-@pytest.fixture(scope="module")
-def server(browser, tmp_path_factory):
-    server = Server(tmp_path_factory.mktemp("voila"), "voila")
-    for path in APPS.glob("*.ipynb"):
-        shutil.copy(path, server.root)
-    yield server
-    server.stop()
+from tests.ui.conftest import Lab
 
 
 @pytest.fixture
-def visitor(browser, server):
-    visitor = Lab(server, browser.new_page(viewport={"width": 1280, "height": 1000}))
-    visitor.page.route("**/cdn.jsdelivr.net/**", lambda route: route.abort())  # there may be no network
+def visitor(browser, voila):
+    visitor = Lab(voila, browser.new_page(viewport={"width": 1280, "height": 1000}), "voila")
     yield visitor
-    visitor.page.close()
-    assert [error for error in visitor.errors if not any(part in error for part in HARMLESS)] == []
+    visitor.close()
+    assert visitor.errors == []
 
 
 def test_both_apps_are_offered(visitor):

@@ -4,8 +4,6 @@ import re
 
 import pytest
 
-from .conftest import Lab, Server
-
 CELL = """
 import dgkit as dg
 from dgkit_widgets import SeriesBrowser
@@ -210,20 +208,9 @@ def test_accessible_and_nothing_clipped(lab, width, theme):
     assert lab.page.locator(".dgkit-browser").evaluate(wide) == []
 
 
-@pytest.mark.parametrize("application", ["notebook", "voila"])
-def test_draws_and_answers_in(application, browser, tmp_path):
-    server = Server(tmp_path, application)
-    page = browser.new_page(viewport={"width": 1280, "height": 800})
-    lab = Lab(server, page, "notebooks")
-    try:
-        if application == "notebook":
-            lab.run(CELL)
-        else:
-            page.goto(f"{server.url}/voila/render/{lab.notebook(CELL)}", timeout=120_000)
-        panels(lab, 0).first.wait_for(timeout=120_000)
-        panels(lab, 1).nth(1).click()
-        page.get_by_role("button", name="Select real 3", exact=True).wait_for()
-        lab.shot(f"browser-{application}", ".dgkit-browser")
-    finally:
-        page.close()
-        server.stop()
+def test_draws_and_answers_in_another_host(host):
+    host.run(CELL)
+    panels(host, 0).first.wait_for(timeout=120_000)
+    panels(host, 1).nth(1).click()
+    host.page.get_by_role("button", name="Select real 3", exact=True).wait_for()
+    host.shot(f"browser-{host.application}", ".dgkit-browser")

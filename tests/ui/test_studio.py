@@ -135,9 +135,9 @@ def ipykernel_7_1(request):
 
 
 @pytest.fixture
-def old_lab(browser, ipykernel_7_1, tmp_path, monkeypatch):
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ipykernel_7_1), os.environ.get("PYTHONPATH", "")]))
-    server = Server(tmp_path)
+def old_lab(browser, installed, ipykernel_7_1, tmp_path):
+    first = os.pathsep.join([str(ipykernel_7_1), os.environ.get("PYTHONPATH", "")])
+    server = Server(tmp_path, JUPYTER_PATH=str(installed), PYTHONPATH=first)
     lab = Lab(server, browser.new_page(viewport={"width": 1280, "height": 800}))
     yield lab
     lab.close()
@@ -145,6 +145,7 @@ def old_lab(browser, ipykernel_7_1, tmp_path, monkeypatch):
     assert lab.errors == []
 
 
+@pytest.mark.slow
 def test_the_same_on_the_oldest_ipykernel(old_lab):
     drive_by_mouse(old_lab)
     assert old_lab.python("__import__('ipykernel').__version__") == "7.1.0"
@@ -333,6 +334,7 @@ TrainingStudio.compare(a, b)
     lab.shot("studio-compare")
 
 
+@pytest.mark.slow
 def test_closing_the_notebook_stops_training(lab):
     opened(lab)
     button(lab, "Start").click()

@@ -13,6 +13,8 @@ from dgkit.encode import Encoder
 from dgkit.metrics import autocorrelation
 from tests.conftest import continuous, first_order
 
+pytestmark = pytest.mark.training
+
 PHI = 0.8
 
 

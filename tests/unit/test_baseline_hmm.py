@@ -9,6 +9,8 @@ from dgkit.baselines import hmm
 from dgkit.encode import Encoder
 from tests.conftest import continuous
 
+pytestmark = pytest.mark.training
+
 TRANSITION = np.array([[0.9, 0.1], [0.3, 0.7]])
 LEVEL, SPREAD = np.array([2.0, 6.0]), np.array([0.5, 1.0])
 

@@ -13,6 +13,8 @@ from dgkit.baselines import market
 from dgkit.baselines.protocol import Data
 from dgkit.encode import Encoder
 
+pytestmark = pytest.mark.training
+
 
 def paths(n=3, steps=5, channels=2, seed=0):
     return torch.tensor(np.random.default_rng(seed).normal(size=(n, steps, channels)))
@@ -134,7 +136,6 @@ def windows_of(model, ds):
     return model.network.windows(data).target.unflatten(0, (len(features), 4)).numpy()
 
 
-@pytest.mark.slow
 def test_generated_log_signatures_have_the_mean_of_the_data_within_four_standard_errors_and_near_its_spread():
     """Of series the model never saw. The spread comes out up to a fifth narrow: the nearest window of the training
     data lies inward of what the decoder makes, and that is narrow already."""

@@ -10,6 +10,8 @@ from dgkit.baselines import rcgan
 from dgkit.baselines.protocol import Data
 from dgkit.encode import Encoder
 
+pytestmark = pytest.mark.training
+
 
 @pytest.fixture
 def network(small):

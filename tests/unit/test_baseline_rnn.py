@@ -13,6 +13,8 @@ from dgkit.encode import Encoder
 from dgkit.metrics import autocorrelation
 from tests.conftest import continuous, first_order
 
+pytestmark = pytest.mark.training
+
 PHI = 0.8
 
 
@@ -26,7 +28,6 @@ def learned(process):
     return baselines.fit("rnn", process, steps=400, noise=True)
 
 
-@pytest.mark.slow
 def test_with_noise_the_autocorrelation_of_an_ar1_process_is_reproduced(process, learned):
     fake = learned.sample(2000, seed=1)
 
@@ -38,7 +39,6 @@ def test_with_noise_the_autocorrelation_of_an_ar1_process_is_reproduced(process,
     assert error == pytest.approx(np.sqrt(1 - PHI**2), rel=0.1)  # what no predictor can know
 
 
-@pytest.mark.slow
 def test_without_noise_the_first_record_settles_the_series_and_its_variety_dies(process, learned):
     model = copy.deepcopy(learned)
     model.network.records.noise = False  # the switch is of the sampling, not of the training

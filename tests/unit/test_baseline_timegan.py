@@ -10,6 +10,8 @@ from dgkit.baselines import timegan
 from dgkit.baselines.protocol import Data
 from dgkit.encode import Encoder
 
+pytestmark = pytest.mark.training
+
 PARTS = ("embedder", "recovery", "generator", "supervisor", "discriminator")
 
 

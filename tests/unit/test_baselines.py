@@ -17,6 +17,8 @@ from dgkit.errors import ConfigError, FileFormatError, SchemaError
 from dgkit.schema import validate
 from tests.conftest import small_dataset
 
+pytestmark = pytest.mark.training
+
 MODELS = (*baselines.names(), "doppelganger")
 MBA = Path(__file__).parents[3] / "shared" / "data" / "fcc_mba"
 needs_mba = pytest.mark.skipif(not MBA.is_dir(), reason="the real MBA arrays are not beside this checkout")

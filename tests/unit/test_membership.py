@@ -88,6 +88,7 @@ def test_tied_scores_give_no_answer_away():
     assert tpr.value == 0
 
 
+@pytest.mark.training
 def test_the_interval_is_that_of_resampling_one_by_one():
     rng = np.random.default_rng(3)
     is_member, scores = np.arange(240) < 120, rng.normal(size=240).round(1)

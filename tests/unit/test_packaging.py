@@ -5,6 +5,7 @@ import importlib.util
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -103,11 +104,83 @@ def test_an_unreachable_index_is_noticed_without_a_long_wait(dev):
     assert dev.reachable("http://127.0.0.1:9", seconds=1) is False
 
 
-def test_make_lists_its_tasks_by_default():
+@pytest.mark.skipif(shutil.which("make") is None, reason="no make")
+def test_make_lists_the_tasks_of_dev_by_default(dev):
     text = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
 
-    for task in ("lab", "test", "lint", "bench", "record", "course", "build"):
-        assert f"make {task}" in text
+    assert set(re.findall(r"^make (\S+)", text, re.MULTILINE)) == {"help", *dev.TASKS}
+
+
+WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
+TEXTS = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", ".ci/run", ".pre-commit-config.yaml")]
+TEXTS += [*WORKFLOWS, *ROOT.glob("instructor/*.md"), *ROOT.glob("apps/*.md")]
+
+
+@pytest.mark.parametrize("path", TEXTS, ids=lambda path: path.name)
+def test_commands_that_are_named_exist(dev, path):
+    code = r"(?:`|^|run: |exec |entry: )"  # not the verb
+    named = re.findall(
+        code + r"(?:make|(?:py|python) dev\.py) ([a-z-]+)\b(?=`| ARGS|  +#| -|$)", path.read_text(), re.MULTILINE
+    )
+
+    assert set(named) <= set(dev.TASKS)
+
+
+def test_those_who_run_the_tests_run_these(dev):
+    run = {
+        path.name: [
+            step["run"]
+            for job in yaml.safe_load(path.read_text())["jobs"].values()
+            for step in job["steps"]
+            if "run" in step
+        ]
+        for path in WORKFLOWS
+    }
+
+    assert run == {"nightly.yml": ["make test-all"], "test.yml": ["python dev.py test"]}
+    assert (ROOT / ".ci" / "run").read_text().endswith("exec make test\n")
+    for path in WORKFLOWS:
+        used = [
+            step["uses"]
+            for job in yaml.safe_load(path.read_text())["jobs"].values()
+            for step in job["steps"]
+            if "uses" in step
+        ]
+        assert used and all(re.fullmatch(r"[a-z-]+/[a-z-]+@v\d+", name) for name in used)
+
+
+@pytest.mark.parametrize(
+    ("task", "given", "lints", "pytest_gets"),
+    [
+        ("quick", ["-k", "flags"], False, ["tests/unit", "-m", "not training and not slow", "-k", "flags"]),
+        ("test", [], True, ["-m", "not slow"]),
+        ("test", ["tests/unit/test_encode.py", "-k", "flags"], False, ["tests/unit/test_encode.py", "-k", "flags"]),
+        ("test_all", [], True, []),
+    ],
+)
+def test_arguments_reach_pytest_in_several_processes_and_without_the_lint(
+    dev, monkeypatch, task, given, lints, pytest_gets
+):
+    ran = []
+    monkeypatch.setattr(dev, "run", lambda command: ran.append(command) or 0)
+
+    assert getattr(dev, task)("python", given) == 0
+
+    assert any("ruff" in command for command in ran) == lints
+    assert ran[-1][:4] == ["python", "-m", "pytest", "-n"]
+    assert ran[-1][7:] == pytest_gets
+
+
+def test_what_a_missing_browser_leaves_untested_is_said_first(dev, monkeypatch, capsys):
+    monkeypatch.setattr(dev, "run", lambda command: 0)
+    said = {}
+    for found in (None, "chromium"):
+        monkeypatch.setattr(dev, "chromium", lambda: found)
+        dev.test("python", [])
+        said[found] = capsys.readouterr().out
+
+    assert said["chromium"] == ""
+    assert said[None].count("\n") == 1 and "not tested in a browser" in said[None] and "apt install" in said[None]
 
 
 def test_no_file_names_a_place_of_one_machine():
@@ -153,7 +226,6 @@ def tracked(*folders: str) -> set[str]:
     return set(filter(None, listed.stdout.split("\0")))
 
 
-@pytest.mark.slow
 def test_the_sdist_holds_what_the_repository_does(release):
     with tarfile.open(release[0]) as archive:
         held = {name.partition("/")[2] for name in archive.getnames()}
@@ -163,7 +235,6 @@ def test_the_sdist_holds_what_the_repository_does(release):
     assert not any("node_modules" in name or ".ipynb_checkpoints" in name for name in held)
 
 
-@pytest.mark.slow
 def test_the_wheel_holds_code_data_widgets_and_chapters(release):
     with zipfile.ZipFile(release[1]) as archive:
         held = set(archive.namelist())
@@ -182,7 +253,6 @@ def test_the_wheel_holds_code_data_widgets_and_chapters(release):
     assert not any("solutions" in name or "checkpoints/" in name.replace("runs/checkpoints/", "") for name in held)
 
 
-@pytest.mark.slow
 def test_the_wheel_says_what_it_is_and_needs(release):
     with zipfile.ZipFile(release[1]) as archive:
         about = email.message_from_bytes(archive.read(f"dgkit-{dg.__version__}.dist-info/METADATA"))

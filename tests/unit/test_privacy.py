@@ -477,6 +477,7 @@ def test_public_bounds_keep_the_datas_own_range_out_of_the_model(small):
     )
 
 
+@pytest.mark.slow
 def test_private_training_at_the_papers_size_stays_below_a_gigabyte():
     code = """
         import dgkit as dg

@@ -9,6 +9,8 @@ import pytest
 
 from dgkit import check
 
+pytestmark = pytest.mark.training
+
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "instructor" / "solutions.md").read_text()
 CHAPTERS = dict(re.findall(r"^## Chapter (\d\d)\n(.*?)(?=^## |\Z)", TEXT, re.MULTILINE | re.DOTALL))
@@ -31,7 +33,6 @@ def test_every_exercise_has_a_solution_and_a_reason():
         assert len(text.rpartition("```")[2].split()) >= 10
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("number", CHAPTERS)
 def test_a_chapters_solutions_pass(number, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

@@ -163,6 +163,7 @@ def test_resume_between_half_steps_is_bit_identical(small, tiny_config):
     assert_same(weights(whole), weights(resumed))
 
 
+@pytest.mark.slow
 def test_killed_run_resumed_in_a_new_process_ends_bit_identical(tmp_path):
     script = textwrap.dedent(
         """

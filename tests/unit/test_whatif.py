@@ -20,6 +20,8 @@ from dgkit.simulate import JOB_CLASSES, cluster
 from dgkit.whatif import rejection_sample, retrain_attributes, sample_target
 from tests.conftest import small_dataset
 
+pytestmark = pytest.mark.training
+
 CONFIG = dg.Config(steps=250, sample_len=10, ema=0.9, lstm_units=24, discriminator_units=48)
 
 
@@ -69,7 +71,6 @@ def given(model, target):
     return {key: share / margin[key[0]] * wanted.get(key[0], 0) for key, share in own.items()}
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("shift", [0.0, 0.25, 0.5])
 def test_retrained_attributes_meet_the_target_and_the_rest_follows_from_the_model(model, shift, capsys):
     target = mostly_large(shift)
@@ -134,7 +135,6 @@ def test_for_the_same_attributes_both_models_make_the_same_series(model, changed
     assert a.equals(b)
 
 
-@pytest.mark.slow
 def test_series_given_their_attributes_are_distributed_as_before(model, changed):
     old, new = model.sample(6000, seed=4), changed.sample(6000, seed=5)
 

@@ -407,6 +407,7 @@ def test_any_exception_of_the_thread_is_shown_and_leaves_no_thread(studio, monke
 # --- threads and what is sent -----------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_hundred_starts_stops_and_resets_leave_no_thread_and_no_memory(studio):
     process, levels = psutil.Process(), []
     for k in range(100):

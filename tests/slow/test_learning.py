@@ -16,7 +16,6 @@ def _one_thread():
     torch.set_num_threads(before)
 
 
-@pytest.mark.slow
 def test_the_weekly_rhythm_the_levels_and_the_attributes_of_web_are_learned():
     web = dg.open_dataset("web")
     untrained = dg.Trainer(web, dg.Config(sample_len=7)).model
@@ -34,7 +33,6 @@ def test_the_weekly_rhythm_the_levels_and_the_attributes_of_web_are_learned():
     np.testing.assert_allclose(levels[1], levels[0], atol=0.5)  # decades
 
 
-@pytest.mark.slow
 def test_two_modes_of_length_are_learned_from_cluster():
     cluster = dg.open_dataset("cluster")
     trainer = dg.Trainer(cluster, dg.Config(steps=400, sample_len=5, ema=0.99))
@@ -51,7 +49,6 @@ def test_two_modes_of_length_are_learned_from_cluster():
 
 
 @needs_mba
-@pytest.mark.slow
 def test_the_real_mba_arrays_train_and_sample():
     names = {"features": [("traffic", {"units": "byte", "scale": "log"}), "loss"], "attributes": ["a", "b", "c"]}
     ds = dg.from_npz(MBA, names=names)
