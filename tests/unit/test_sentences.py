@@ -1,4 +1,4 @@
-"""What chapters say of trainings that a learner runs, as far as recorded runs of the same kind or the simulator show it.
+"""What chapters say of trainings that a learner runs, as far as recorded runs of the kind or the simulator show it.
 
 Another seed or processor gives other numbers, so each is asserted for all seeds, with a margin.
 """
@@ -40,6 +40,19 @@ def test_06_about_80_percent_of_the_real_accuracy_is_had_for_nothing():
     share = real.majority_accuracy / real.accuracy.sel(classifier="MLP")
 
     assert 0.77 < share.min() <= share.max() < 0.83
+
+
+def test_06_what_generated_jobs_teach_is_further_from_real_in_macro_f1_than_in_accuracy():
+    run = open_run("baselines").sel(dataset="cluster", budget="equal", classifier="MLP")
+    run = run.sel(model=["naive_gan", "ar", "doppelganger"])
+
+    accuracy, macro_f1 = (
+        run[score].sel(setting="generated to real") / run[score].sel(setting="real to real")
+        for score in ("accuracy", "macro_f1")
+    )
+
+    assert (macro_f1 < 0.9).all()
+    assert (macro_f1 < accuracy - 0.05).all()
 
 
 @pytest.mark.parametrize("job_class", dg.simulate.JOB_CLASSES)
