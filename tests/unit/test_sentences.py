@@ -13,6 +13,17 @@ from dgkit.experiments import open_run
 from dgkit.privacy import noise_for
 
 
+@pytest.mark.parametrize("job_class", dg.simulate.JOB_CLASSES)
+def test_04_nine_of_ten_real_jobs_that_fail_do_so_within_18_steps(job_class):
+    jobs = dg.open_dataset("cluster")
+    kind = jobs.isel(sample=(jobs.job_class == job_class).values)
+
+    ninth = {end: kind.length[(kind.end_event == end).values].quantile(0.9) for end in ("FAIL", "FINISH")}
+
+    assert ninth["FAIL"] <= 18
+    assert ninth["FINISH"] > 2 * ninth["FAIL"]
+
+
 def test_05_no_model_is_best_in_every_column():
     run = open_run("baselines").sel(dataset="broadband", budget="equal")
     run = run.sel(model=["naive_gan", "hmm", "ar", "doppelganger"], feature="traffic_bytes")
