@@ -50,6 +50,9 @@ def _sample_len(value: Any) -> str:
     if not all(isinstance(report, metrics.Report) for report in value.values()):
         raise Wrong("The values are reports: what dg.metrics.evaluate(train, fake) returns.")
     short, long = (float(value[name]["autocorrelation_mse"].max()) for name in names)
-    if not short > long:
-        raise Wrong(f"sample_len 1 has {short:.4g}, sample_len 7 has {long:.4g}. Did both train for the same time?")
+    if not short > 1.5 * long:  # less may be chance: another seed, or a processor that rounds otherwise
+        raise Wrong(
+            f"sample_len 1 has {short:.4g}, sample_len 7 has {long:.4g}. Did both train for the same time, and long "
+            "enough for one to be 1.5 times closer?"
+        )
     return f"autocorrelation MSE {short:.4g} at sample_len 1, {long:.4g} at 7: {short / long:.0f} times closer."

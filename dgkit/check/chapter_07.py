@@ -62,7 +62,8 @@ def _evicted(value: Any) -> str:
             )
     if value.sizes["time"] == real.sizes["time"] and copies(value["cpu_rate"].values, real["cpu_rate"].values):
         raise Wrong("These are real jobs. Let the model generate some.")
+    large, usual = (float((jobs["job_class"] == "large").mean()) for jobs in (value, real))
     return (
-        f"And {float((value['job_class'] == 'large').mean()):.2f} of them are large, as evicted jobs mostly are: this "
-        "target asks which jobs are evicted, not what happens when more are."
+        f"And {large:.2f} of them are large, where {usual:.2f} of the real jobs are: this target asks which jobs are "
+        "evicted, not what happens when more are."
     )

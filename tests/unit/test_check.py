@@ -323,6 +323,16 @@ def test_too_few_pages_and_swapped_reports_are_refused(model):
     assert "same time" in check.answer("01.3", {"sample_len 1": near, "sample_len 7": far}).message
 
 
+def test_a_lead_that_another_seed_may_turn_is_none():
+    def report(error):
+        return dg.metrics.Report({"autocorrelation_mse": ("feature", [error])})
+
+    given = {factor: {"sample_len 1": report(0.01 * factor), "sample_len 7": report(0.01)} for factor in (1.4, 1.6)}
+
+    assert "long enough" in check.answer("01.3", given[1.4]).message
+    assert "2 times closer" in check.answer("01.3", given[1.6]).message
+
+
 def test_results_read_without_colour_and_escape_what_is_in_them():
     result = check.Result("00.1", False, "<b>no</b>")
 
