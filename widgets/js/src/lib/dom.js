@@ -60,10 +60,16 @@ export function shell(el, model, name) {
   const alert = h("div", { class: "dgkit-error", role: "alert", hidden: true });
   const live = h("div", { class: "dgkit-visually-hidden", role: "status", "aria-live": "polite" });
   const body = h("div", { class: "dgkit-body" });
-  const keys = { "data-lm-suppress-shortcuts": "true" };  // else JupyterLab's command mode takes arrows and letters
+  const keys = { "data-lm-suppress-shortcuts": "true" }; // else JupyterLab's command mode takes arrows and letters
   const root = h("section", { class: "dgkit", "aria-label": name, ...keys }, alert, body, live);
-  root.addEventListener("keydown", (event) => {  // the attribute is not enough where a shortcut's selector is the focused control
-    const theirs = event.ctrlKey || event.metaKey || event.altKey || event.key === "Escape" || (event.shiftKey && event.key === "Enter");
+  root.addEventListener("keydown", (event) => {
+    // the attribute is not enough where a shortcut's selector is the focused control
+    const theirs =
+      event.ctrlKey ||
+      event.metaKey ||
+      event.altKey ||
+      event.key === "Escape" ||
+      (event.shiftKey && event.key === "Enter");
     if (!theirs) event.stopPropagation();
   });
   el.append(root);
@@ -73,11 +79,16 @@ export function shell(el, model, name) {
     alert.hidden = !text;
   };
   showError();
-  let said = 0, waiting = null;
-  const say = (text) => {  // at most one announcement every two seconds, the last one always
+  let said = 0,
+    waiting = null;
+  const say = (text) => {
+    // at most one announcement every two seconds, the last one always
     clearTimeout(waiting);
     const rest = said + 2000 - Date.now();
-    const speak = () => { live.textContent = text; said = Date.now(); };
+    const speak = () => {
+      live.textContent = text;
+      said = Date.now();
+    };
     if (rest <= 0) speak();
     else waiting = setTimeout(speak, rest);
   };
@@ -89,22 +100,46 @@ export function shell(el, model, name) {
 /** Call `draw` at most once a frame, however often the returned function is called. */
 export function oncePerFrame(draw) {
   let asked = 0;
-  const ask = () => { asked ||= requestAnimationFrame(() => { asked = 0; draw(); }); };
-  ask.cancel = () => { cancelAnimationFrame(asked); asked = 0; };
+  const ask = () => {
+    asked ||= requestAnimationFrame(() => {
+      asked = 0;
+      draw();
+    });
+  };
+  ask.cancel = () => {
+    cancelAnimationFrame(asked);
+    asked = 0;
+  };
   return ask;
 }
 
 /** Call `f` at once, then at most `hz` times a second, the last call always; `.now()` runs a waiting call at once. */
 export function atMost(hz, f) {
-  let timer = null, waiting = false;
+  let timer = null,
+    waiting = false;
   const run = () => {
     waiting = false;
-    timer = setTimeout(() => { timer = null; if (waiting) run(); }, 1000 / hz);
+    timer = setTimeout(() => {
+      timer = null;
+      if (waiting) run();
+    }, 1000 / hz);
     f();
   };
-  const ask = () => { if (timer) waiting = true; else run(); };
-  ask.now = () => { if (waiting) { clearTimeout(timer); run(); } };
-  ask.cancel = () => { clearTimeout(timer); timer = null; waiting = false; };
+  const ask = () => {
+    if (timer) waiting = true;
+    else run();
+  };
+  ask.now = () => {
+    if (waiting) {
+      clearTimeout(timer);
+      run();
+    }
+  };
+  ask.cancel = () => {
+    clearTimeout(timer);
+    timer = null;
+    waiting = false;
+  };
   return ask;
 }
 
@@ -115,7 +150,8 @@ export function short(value) {
   if (value === null || value === undefined || Number.isNaN(value)) return "–";
   const size = Math.abs(value);
   if (size !== 0 && (size < 1e-3 || size >= 1e6)) return value.toExponential(2);
-  if (size >= 1000) return (Number.isInteger(value) ? value : Number(value.toPrecision(4))).toLocaleString("en");
+  if (size >= 1000)
+    return (Number.isInteger(value) ? value : Number(value.toPrecision(4))).toLocaleString("en");
   return String(Number.isInteger(value) ? value : Number(value.toPrecision(4)));
 }
 

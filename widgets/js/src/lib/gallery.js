@@ -17,7 +17,8 @@ export function gallery(container, { panel = [150, 74], onselect = null, onpage 
   const row = h("div", { class: "dgkit-gallery", role: "list" });
   const root = h("div", {}, label, row);
   container.append(root);
-  let shown = null, current = 0;
+  let shown = null,
+    current = 0;
   const cells = [];
 
   function cell(k) {
@@ -27,7 +28,17 @@ export function gallery(container, { panel = [150, 74], onselect = null, onpage 
     canvas.style.height = `${panel[1]}px`;
     const title = h("div", { class: "dgkit-panel-title" });
     const inner = onselect
-      ? h("button", { type: "button", class: "dgkit-panel", "aria-pressed": "false", onclick: () => onselect(k) }, title, canvas)
+      ? h(
+          "button",
+          {
+            type: "button",
+            class: "dgkit-panel",
+            "aria-pressed": "false",
+            onclick: () => onselect(k),
+          },
+          title,
+          canvas,
+        )
       : h("div", { class: "dgkit-panel", role: "img" }, title, canvas);
     inner.style.width = `${panel[0] + 8}px`;
     const item = h("div", { role: "listitem" }, inner);
@@ -38,15 +49,29 @@ export function gallery(container, { panel = [150, 74], onselect = null, onpage 
   /** Make panel k the one that the Tab key reaches. */
   function rove(k, focus) {
     current = Math.max(0, Math.min(row.children.length - 1, k));
-    cells.forEach(({ inner }, place) => { inner.tabIndex = place === current ? 0 : -1; });
+    cells.forEach(({ inner }, place) => {
+      inner.tabIndex = place === current ? 0 : -1;
+    });
     if (focus) cells[current]?.inner.focus();
   }
   if (onselect) {
-    row.addEventListener("focusin", (event) => rove(cells.findIndex(({ inner }) => inner === event.target), false));
+    row.addEventListener("focusin", (event) =>
+      rove(
+        cells.findIndex(({ inner }) => inner === event.target),
+        false,
+      ),
+    );
     row.addEventListener("keydown", (event) => {
       const tops = Array.from(row.children, (item) => item.offsetTop);
       const columns = tops.filter((top) => top === tops[0]).length;
-      const step = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -columns, ArrowDown: columns, Home: -Infinity, End: Infinity }[event.key];
+      const step = {
+        ArrowLeft: -1,
+        ArrowRight: 1,
+        ArrowUp: -columns,
+        ArrowDown: columns,
+        Home: -Infinity,
+        End: Infinity,
+      }[event.key];
       const page = { PageUp: -1, PageDown: 1 }[event.key];
       if (step !== undefined) rove(current + step, true);
       else if (page && onpage) onpage(page);
@@ -61,10 +86,11 @@ export function gallery(container, { panel = [150, 74], onselect = null, onpage 
     const { series, titles = [], colour, selected, range, log, categories } = shown;
     label.textContent = shown.label ?? "";
     const colours = theme(root);
-    const stroke = colour === "real" ? colours.fg : colours.palette[(colour ?? 0) % colours.palette.length];
+    const stroke =
+      colour === "real" ? colours.fg : colours.palette[(colour ?? 0) % colours.palette.length];
     const wanted = series.map((_, k) => cell(k));
     const focused = row.contains(document.activeElement);
-    while (row.children.length > series.length) row.lastChild.remove();  // panels that stay keep the focus
+    while (row.children.length > series.length) row.lastChild.remove(); // panels that stay keep the focus
     row.append(...wanted.slice(row.children.length).map((c) => c.item));
     if (onselect) rove(current, focused && !row.contains(document.activeElement));
     series.forEach((values, k) => {
@@ -73,15 +99,25 @@ export function gallery(container, { panel = [150, 74], onselect = null, onpage 
       const text = titles[k] ?? `series ${k + 1}`;
       title.textContent = text;
       title.title = text;
-      inner.setAttribute("aria-label", `${shown.name ?? shown.label ?? ""} ${text}: ${between(ends, categories)}`.trim());
+      inner.setAttribute(
+        "aria-label",
+        `${shown.name ?? shown.label ?? ""} ${text}: ${between(ends, categories)}`.trim(),
+      );
       if (onselect) inner.setAttribute("aria-pressed", String(selected === k));
     });
   });
   const stopTheme = onTheme(draw);
   return {
     root,
-    set(state) { shown = state; draw(); },
-    destroy() { draw.cancel(); stopTheme(); root.remove(); },
+    set(state) {
+      shown = state;
+      draw();
+    },
+    destroy() {
+      draw.cancel();
+      stopTheme();
+      root.remove();
+    },
   };
 }
 
@@ -102,12 +138,23 @@ function paint(canvas, [width, height], values, { stroke, colours, range, log, c
   const context = canvas.getContext("2d");
   context.setTransform(ratio, 0, 0, ratio, 0, 0);
   context.clearRect(0, 0, width, height);
-  let low = Infinity, high = -Infinity, least = Infinity;
-  for (const v of values) if (Number.isFinite(v)) { low = Math.min(low, v); high = Math.max(high, v); if (v > 0) least = Math.min(least, v); }
+  let low = Infinity,
+    high = -Infinity,
+    least = Infinity;
+  for (const v of values)
+    if (Number.isFinite(v)) {
+      low = Math.min(low, v);
+      high = Math.max(high, v);
+      if (v > 0) least = Math.min(least, v);
+    }
   const f = log ? Math.log10 : (v) => v;
   let [bottom, top] = (range ?? [log ? least : low, high]).map(f);
-  if (!(top > bottom)) { bottom -= 0.5; top += 0.5; }
-  const top0 = 14, bottom0 = height - 4;
+  if (!(top > bottom)) {
+    bottom -= 0.5;
+    top += 0.5;
+  }
+  const top0 = 14,
+    bottom0 = height - 4;
   const y = (v) => bottom0 - ((f(v) - bottom) / (top - bottom)) * (bottom0 - top0);
   const x = (t) => 2 + (t / Math.max(1, values.length - 1)) * (width - 4);
   const drawn = (v) => Number.isFinite(f(v));
@@ -116,7 +163,7 @@ function paint(canvas, [width, height], values, { stroke, colours, range, log, c
   context.strokeRect(0.5, top0 - 2.5, width - 1, bottom0 - top0 + 5);
   context.save();
   context.beginPath();
-  context.rect(0, top0 - 3, width, bottom0 - top0 + 6);  // values outside a shared range stay in their frame
+  context.rect(0, top0 - 3, width, bottom0 - top0 + 6); // values outside a shared range stay in their frame
   context.clip();
   context.strokeStyle = context.fillStyle = stroke;
   context.lineWidth = 1.2;
@@ -128,7 +175,8 @@ function paint(canvas, [width, height], values, { stroke, colours, range, log, c
       context.lineTo(x(t), y(v));
     } else {
       context.moveTo(x(t), y(v));
-      if (!(t + 1 < values.length && drawn(values[t + 1]))) context.fillRect(x(t) - 1, y(v) - 1, 3, 3);  // a lone step
+      if (!(t + 1 < values.length && drawn(values[t + 1])))
+        context.fillRect(x(t) - 1, y(v) - 1, 3, 3); // a lone step
     }
   });
   context.stroke();

@@ -26,16 +26,25 @@ export function theme(element) {
 /** Call back when the page's theme or the system's colour scheme changes; returns the function that stops it. */
 export function onTheme(callback) {
   const observer = new MutationObserver(callback);
-  observer.observe(document.body, { attributes: true, attributeFilter: ["data-jp-theme-name", "data-jp-theme-light", "class"] });
+  observer.observe(document.body, {
+    attributes: true,
+    attributeFilter: ["data-jp-theme-name", "data-jp-theme-light", "class"],
+  });
   const scheme = matchMedia("(prefers-color-scheme: dark)");
   scheme.addEventListener("change", callback);
-  return () => { observer.disconnect(); scheme.removeEventListener("change", callback); };
+  return () => {
+    observer.disconnect();
+    scheme.removeEventListener("change", callback);
+  };
 }
 
 function rgb(text) {
   const context = document.createElement("canvas").getContext("2d");
-  context.fillStyle = text;  // the canvas parses any CSS colour
+  context.fillStyle = text; // the canvas parses any CSS colour
   const found = context.fillStyle;
   if (found.startsWith("#")) return [1, 3, 5].map((k) => parseInt(found.slice(k, k + 2), 16));
-  return found.match(/[\d.]+/g).slice(0, 3).map(Number);
+  return found
+    .match(/[\d.]+/g)
+    .slice(0, 3)
+    .map(Number);
 }
