@@ -1,12 +1,13 @@
 /**
- * The course without a view: which chapters there are, which of them lie in the learner's folder, what was passed there,
- * and copies that overwrite nothing.
+ * The course without a view: which chapters there are, which of them lie in the learner's folder,
+ * what was passed there, and copies that overwrite nothing.
  *
- * The list (course.json) and the chapters themselves are served beside this extension's code, so they are there without
- * a network and in an empty folder. Left out: answers and checking, which are dgkit.check's, in the kernel.
+ * The list (course.json) and the chapters themselves are served beside this extension's code, so
+ * they are there without a network and in an empty folder. Left out: answers and checking, which
+ * are dgkit.check's, in the kernel.
  */
 import { PageConfig, PathExt, URLExt } from "@jupyterlab/coreutils";
-import { Contents, ServerConnection } from "@jupyterlab/services";
+import { type Contents, ServerConnection } from "@jupyterlab/services";
 import { Signal } from "@lumino/signaling";
 
 export interface IChapter {
@@ -48,7 +49,7 @@ export class Course {
     private contents: Contents.IManager,
     private browsed: () => string,
   ) {
-    this.ready = this.shipped("course.json").then(({ chapters }) => {
+    this.ready = this.shipped<{ chapters: IChapter[] }>("course.json").then(({ chapters }) => {
       this.chapters = chapters;
       this.changed.emit();
     });
@@ -95,7 +96,7 @@ export class Course {
       }
     }
     const before = this.state();
-    await this.readProgress(folder, files.get(PROGRESS));
+    await this.readProgress(files.get(PROGRESS));
     this.known = true;
     this.folder = folder;
     this.present = new Set(files.keys());
@@ -107,7 +108,10 @@ export class Course {
     }
   }
 
-  /** Put an untouched copy of a chapter into the learner's folder, under the next free name; returns its path. */
+  /**
+   * Put an untouched copy of a chapter into the learner's folder, under the next free name; returns
+   * its path.
+   */
   async place(chapter: IChapter): Promise<string> {
     const path = await this.create(
       this.target,
@@ -148,7 +152,10 @@ export class Course {
       : { path: await this.create(folder, file, content), made: true };
   }
 
-  /** The browsed folder as a path of the default drive (jupyter-collaboration shows the same files as another one). */
+  /**
+   * The browsed folder as a path of the default drive (jupyter-collaboration shows the same files
+   * as another one).
+   */
   get here(): string {
     const path = this.browsed();
     return ["", "RTC"].includes(this.contents.driveName(path)) ? this.contents.localPath(path) : "";
@@ -161,7 +168,10 @@ export class Course {
     return new Set([...around(this.here), ...remembered, ...around("")]);
   }
 
-  /** What is in a folder, null where there is none. Asks only for what its parent lists: a 404 would be logged. */
+  /**
+   * What is in a folder, null where there is none. Asks only for what its parent lists: a 404 would
+   * be logged.
+   */
   private list(
     folder: string,
     listed = new Map<string, Promise<Listing | null>>(),
@@ -176,13 +186,12 @@ export class Course {
       const model = await this.contents.get(folder, { type: "directory", content: true });
       return new Map(model.content.map((item: Contents.IModel) => [item.name, item]));
     };
-    if (!listed.has(folder)) {
-      listed.set(folder, look());
-    }
-    return listed.get(folder)!;
+    const asked = listed.get(folder) ?? look();
+    listed.set(folder, asked);
+    return asked;
   }
 
-  private async readProgress(folder: string | null, file?: Contents.IModel): Promise<void> {
+  private async readProgress(file?: Contents.IModel): Promise<void> {
     const version = file ? `${file.path} ${file.last_modified} ${file.size}` : null;
     if (version === this.progressRead) {
       return;
@@ -203,7 +212,10 @@ export class Course {
     this.progressRead = version;
   }
 
-  /** A new notebook under the next free name. It is written beside and renamed: the server never renames onto a file. */
+  /**
+   * A new notebook under the next free name. It is written beside and renamed: the server never
+   * renames onto a file.
+   */
   private async create(folder: string, file: string, content: object): Promise<string> {
     if (folder !== "") {
       await this.contents.save(folder, { type: "directory" }); // leaves one that is there as it is
@@ -231,7 +243,7 @@ export class Course {
     }
   }
 
-  private async shipped(name: string): Promise<any> {
+  private async shipped<T>(name: string): Promise<T> {
     const settings = ServerConnection.makeSettings();
     const path = URLExt.join(PageConfig.getOption("fullLabextensionsUrl"), "dgkit-lab", name);
     const response = await ServerConnection.makeRequest(

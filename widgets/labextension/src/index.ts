@@ -1,17 +1,21 @@
 /**
  * The course in JupyterLab: a launcher category with a card a chapter, a side panel, commands.
  *
- * Every part of the application is optional, so that the same file loads in Notebook 7 (no launcher) and in Voila, where
- * it does nothing.
+ * Every part of the application is optional, so that the same file loads in Notebook 7 (no
+ * launcher) and in Voila, where it does nothing.
  */
-import { ILayoutRestorer, JupyterFrontEnd, JupyterFrontEndPlugin } from "@jupyterlab/application";
+import {
+  ILayoutRestorer,
+  type JupyterFrontEnd,
+  type JupyterFrontEndPlugin,
+} from "@jupyterlab/application";
 import { Dialog, ICommandPalette, showDialog, showErrorMessage } from "@jupyterlab/apputils";
 import { IStateDB } from "@jupyterlab/statedb";
-import { LabIcon } from "@jupyterlab/ui-components";
-import { ReadonlyPartialJSONObject } from "@lumino/coreutils";
+import type { LabIcon } from "@jupyterlab/ui-components";
+import type { ReadonlyPartialJSONObject } from "@lumino/coreutils";
 import { Poll } from "@lumino/polling";
 
-import { Course, IChapter } from "./course";
+import { Course, type IChapter } from "./course";
 import { chapterIcon, courseIcon } from "./icons";
 import { CoursePanel } from "./panel";
 
@@ -73,9 +77,8 @@ async function activate(
       placeMissing: () =>
         attempt(async () => {
           const placed = await course.placeMissing();
-          panel.say(
-            `${placed} ${placed === 1 ? "chapter was" : "chapters were"} placed in ${course.target}.`,
-          );
+          const chapters = placed === 1 ? "chapter was" : "chapters were";
+          panel.say(`${placed} ${chapters} placed in ${course.target}.`);
           panel.activate(); // its button is gone
         }),
     },
@@ -182,8 +185,8 @@ async function activate(
     icon: (args) => (args.isPalette ? undefined : courseIcon),
     describedBy: { args: { type: "object", properties: {} } },
     execute: async () => {
-      // Wait at least once: the palette, closing, gives the focus back to where it was. What is shown must be known, too:
-      // a button that vanishes under the focus would lose it.
+      // Wait at least once: the palette, closing, gives the focus back to where it was. What is
+      // shown must be known, too: a button that vanishes under the focus would lose it.
       await app.restored;
       await course.refresh().catch((error) => panel.say(String(error.message)));
       app.shell.activateById(panel.id);

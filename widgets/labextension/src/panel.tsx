@@ -1,8 +1,11 @@
-/** The side panel: the chapters with what was passed in each, and buttons to open one or to get a fresh copy. */
+/**
+ * The side panel: the chapters with what was passed in each, and buttons to open one or to get a
+ * fresh copy.
+ */
 import { ReactWidget } from "@jupyterlab/ui-components";
 import React from "react";
 
-import { Course, IChapter } from "./course";
+import type { Course, IChapter } from "./course";
 import { courseIcon } from "./icons";
 
 export interface IActions {
@@ -76,12 +79,10 @@ export class CoursePanel extends ReactWidget {
         {missing && (
           <div className="dgkit-Course-place">
             <p>
-              {folder === null
-                ? "There are no chapters here yet."
-                : "Some chapters are not here yet."}{" "}
-              Copies go to <code>{this.course.target || "/"}</code> and overwrite nothing.
+              {folder === null ? "There are no chapters" : "Some chapters are not"} here yet. Copies
+              go to <code>{this.course.target || "/"}</code> and overwrite nothing.
             </p>
-            <button onClick={this.actions.placeMissing}>
+            <button type="button" onClick={this.actions.placeMissing}>
               {folder === null ? "Place all chapters" : "Place the missing ones"}
             </button>
           </div>
@@ -114,11 +115,16 @@ export class CoursePanel extends ReactWidget {
           />
         )}
         <div className="dgkit-Course-buttons">
-          <button aria-label={`${open}: ${named}`} onClick={() => this.actions.open(chapter)}>
+          <button
+            type="button"
+            aria-label={`${open}: ${named}`}
+            onClick={() => this.actions.open(chapter)}
+          >
             {open}
           </button>
           {here && (
             <button
+              type="button"
               aria-label={`Fresh copy of ${named}`}
               onClick={() => this.actions.freshCopy(chapter)}
             >
