@@ -1,154 +1,344 @@
-// Pages of small charts, filters, and the selected series with its nearest. Python owns all state; this asks and draws.
+// Pages of small charts, filters, and the selected series with its nearest. Python owns all state;
+// this asks and draws.
 
 import "./lib/dgkit.css";
 import "./browser.css";
-import { act, button, field, floats, h, on, select, shell, short } from "./lib/dom.js";
 import { lineChart } from "./lib/chart.js";
+import {
+  act,
+  button,
+  checkField,
+  field,
+  h,
+  on,
+  select,
+  setOff,
+  setOptions,
+  shell,
+} from "./lib/dom.js";
 import { gallery } from "./lib/gallery.js";
+import { floats, rows, short } from "./lib/numbers.js";
 
-const ORDER = { stored: "as stored", "mid-range": "mid-range, ascending", length: "length, ascending", random: "random" };
+/** @import { RenderProps } from "./lib/dom.js" */
+/** @import { GalleryOptions } from "./lib/gallery.js" */
+
+/**
+ * What can be browsed, as Python describes it.
+ * @typedef {object} Info
+ * @property {{ name: string, total: number }[]} sets
+ * @property {Feature[]} features
+ * @property {Attribute[]} attributes
+ * @property {string[]} orders
+ * @property {string} time the label of the time axis
+ */
+
+/** @typedef {{ name: string, label: string, unit: string, categories: string[] }} Feature */
+
+/**
+ * An attribute has categories, or numbers between two ends.
+ * @typedef {object} Attribute
+ * @property {string} name
+ * @property {string} label
+ * @property {string} unit
+ * @property {string[] | null} categories
+ * @property {[number, number]} ends
+ */
+
+/**
+ * @typedef {{ set: string, sample: number, distance?: number, ratio?: number | null }} Neighbour
+ */
+
+/** @typedef {(settings: object) => void} Ask Python's show() */
+
+/** @typedef {(set: string, sample: number) => void} Choose Python's select() */
+
+/** @type {Record<string, string>} */
+const ORDER = {
+  stored: "as stored",
+  "mid-range": "mid-range, ascending",
+  length: "length, ascending",
+  random: "random",
+};
 const SIZES = [6, 12, 24, 48];
+const PALETTE = [0, 1, 2, 3, 4, 5, 6];
+const whole = (/** @type {number} */ n) => n.toLocaleString("en");
 
-export default {
-  render({ model, el }) {
-    const { root, body, say, cleanups, close } = shell(el, model, "Series browser");
-    root.classList.add("dgkit-browser");
-    const info = model.get("info");
-    const ask = (settings) => act(model, "show", settings);
-    const choose = (set, sample) => act(model, "select", { set, sample });
-    const bar = toolbar(info, ask);
-    const filters = filterForm(info, ask);
-    const blocks = info.sets.map((set, place) => block(set, place, {
+/** @param {RenderProps} props */
+function render({ model, el }) {
+  const { root, body, say, cleanups, close } = shell(el, model, "Series browser");
+  root.classList.add("dgkit-browser");
+  /** @type {Info} */
+  const info = model.get("info");
+  /** @type {Ask} */
+  const ask = (settings) => act(model, "show", settings);
+  /** @type {Choose} */
+  const choose = (set, sample) => act(model, "select", { set, sample });
+  const bar = toolbar(info, ask);
+  const filters = filterForm(info, ask);
+  const blocks = info.sets.map((set, place) =>
+    block(set, place, {
       onselect: (k) => choose(set.name, model.get("frame").sets[place].samples[k]),
       onpage: (step) => ask({ page: model.get("frame").page + step }),
-    }));
-    const large = detailPanel(info, choose);
-    const columns = h("div", { class: "dgkit-browser-columns" }, h("div", {}, ...blocks.map((one) => one.root)), large.root, large.table);
-    body.append(bar.root, ...(info.attributes.length ? [filters.root] : []), columns);
-    cleanups.push(...blocks.map((one) => one.destroy), large.destroy);
+    }),
+  );
+  const large = detailPanel(info, choose);
+  const columns = h(
+    "div",
+    { class: "dgkit-browser-columns" },
+    h("div", {}, ...blocks.map((one) => one.root)),
+    large.root,
+    large.table,
+  );
+  body.append(bar.root, ...(info.attributes.length ? [filters.root] : []), columns);
+  cleanups.push(...blocks.map((one) => one.destroy), large.destroy);
 
-    let spoken = "";
-    const draw = () => {
-      const frame = model.get("frame");
-      if (!frame.sets) return;
+  let spoken = "";
+  const draw = () => {
+    const frame = model.get("frame");
+    const detail = model.get("detail");
+    if (frame.sets) {
       bar.show(frame);
       filters.show(frame);
-      const { set, sample } = model.get("detail");
-      const lines = blocks.map((one, place) => one.show(frame, info.features.find((f) => f.name === frame.feature), place, info.sets[place].name === set ? sample : null));
+      const feature = /** @type {Feature} */ (info.features.find((f) => f.name === frame.feature));
+      const lines = blocks.map((one, place) => {
+        const selected = info.sets[place].name === detail.set ? detail.sample : null;
+        return one.show(frame, feature, selected);
+      });
       const text = `Page ${frame.page + 1} of ${frame.pages}. ${lines.join(". ")}`;
       if (spoken && text !== spoken) say(text);
       spoken = text;
-    };
-    const describe = () => {
-      draw();
-      large.show(model.get("detail"), model.get("frame"), say);
-    };
-    cleanups.push(on(model, "change:frame", describe), on(model, "change:detail", describe));
-    describe();
-    return close;
-  },
-};
+    }
+    large.show(detail, frame, say);
+  };
+  cleanups.push(on(model, "frame", draw), on(model, "detail", draw));
+  draw();
+  return close;
+}
 
+/** @param {{ name: string, label: string, unit: string }} variable */
 const labelled = ({ name, label, unit }) => `${label || name}${unit ? ` (${unit})` : ""}`;
 
-/** Feature, order, axis, page. */
+/**
+ * Feature, order, axis, page.
+ * @param {Info} info
+ * @param {Ask} ask
+ */
 function toolbar(info, ask) {
-  const feature = select(info.features.map((f) => [f.name, labelled(f)]), "", (value) => ask({ feature: value }));
-  const order = select(info.orders.map((name) => [name, ORDER[name]]), "", (value) => ask({ order: value }));
-  const number = (name, shift) => {
-    const input = h("input", { type: "number", step: 1, min: shift });
-    input.onchange = () => { if (input.validity.valid && input.value !== "") ask({ [name]: Number(input.value) - shift }); };
+  const features = info.features.map((one) => [one.name, labelled(one)]);
+  const orders = info.orders.map((name) => [name, ORDER[name]]);
+  const feature = select(features, "", (value) => ask({ feature: value }));
+  const order = select(orders, "", (value) => ask({ order: value }));
+  /**
+   * @param {string} name
+   * @param {number} first what stands for 0
+   */
+  const number = (name, first) => {
+    const input = h("input", { type: "number", step: 1, min: first });
+    input.onchange = () => {
+      if (input.validity.valid && input.value !== "") ask({ [name]: Number(input.value) - first });
+    };
     return input;
   };
-  const seed = number("seed", 0), page = number("page", 1);
-  const tick = (name) => h("input", { type: "checkbox", onchange: (event) => ask({ [name]: event.target.checked }) });
-  const shared = tick("shared"), log = tick("log");
-  const check = (label, control) => { const one = field(label, control); one.classList.add("dgkit-check"); return one; };
+  const seed = number("seed", 0);
+  const page = number("page", 1);
+  const tick = (/** @type {string} */ name) => {
+    const onchange = () => ask({ [name]: box.checked });
+    const box = h("input", { type: "checkbox", onchange });
+    return box;
+  };
+  const shared = tick("shared");
+  const log = tick("log");
+
+  /** @type {any} */
   let frame = null;
+  /**
+   * @param {string} label
+   * @param {() => number} target
+   */
   const turn = (label, target) => button(label, () => ask({ page: target() }));
-  const first = turn("First", () => 0), previous = turn("Previous", () => frame.page - 1);
-  const next = turn("Next", () => frame.page + 1), last = turn("Last", () => frame.pages - 1);
+  const first = turn("First", () => 0);
+  const previous = turn("Previous", () => frame.page - 1);
+  const next = turn("Next", () => frame.page + 1);
+  const last = turn("Last", () => frame.pages - 1);
   const size = select([], "", (value) => ask({ page_size: Number(value) }));
-  const seedField = field("random seed", seed), total = h("span", {});
-  const root = h("div", {},
-    h("div", { class: "dgkit-row" }, field("feature", feature), field("order", order), seedField, check("one axis for all", shared), check("log axis", log)),
-    h("div", { class: "dgkit-row", role: "group", "aria-label": "page", style: "margin-top: 8px" }, first, previous, field("page", page), total, next, last, field("samples on a page", size)));
+  const seedField = field("random seed", seed);
+  const total = h("span", {});
+  const settings = [
+    field("feature", feature),
+    field("order", order),
+    seedField,
+    checkField("one axis for all", shared),
+    checkField("log axis", log),
+  ];
+  const pages = [
+    first,
+    previous,
+    field("page", page),
+    total,
+    next,
+    last,
+    field("samples on a page", size),
+  ];
+  const group = { role: "group", "aria-label": "page", style: "margin-top: 8px" };
+  const root = h(
+    "div",
+    {},
+    h("div", { class: "dgkit-row" }, ...settings),
+    h("div", { class: "dgkit-row", ...group }, ...pages),
+  );
+
+  /** @param {any} now */
   function show(now) {
     frame = now;
     feature.value = now.feature;
     order.value = now.order;
-    order.querySelector('[value="mid-range"]').disabled = info.features.some((f) => f.name === now.feature && f.categories.length);
+    const midRange = order.querySelector('[value="mid-range"]');
+    const shown = info.features.find(({ name }) => name === now.feature);
+    /** @type {HTMLOptionElement} */ (midRange).disabled = !!shown?.categories.length;
     seedField.hidden = now.order !== "random";
-    for (const [input, value] of [[seed, now.seed], [page, now.page + 1]])
-      if (input !== document.activeElement) input.value = value;  // not under the hands of who is typing
+    // not under the hands of who is typing
+    if (seed !== document.activeElement) seed.value = now.seed;
+    if (page !== document.activeElement) page.value = now.page + 1;
     shared.checked = now.shared;
     log.checked = now.log;
     log.disabled = !now.may_log;
     log.title = now.may_log ? "" : "this feature has no positive values";
     page.max = now.pages;
-    total.textContent = `of ${now.pages.toLocaleString("en")}`;
+    total.textContent = `of ${whole(now.pages)}`;
     const sizes = [...new Set([...SIZES, now.page_size])].sort((a, b) => a - b);
-    size.replaceChildren(...sizes.map((n) => h("option", { value: n }, String(n))));
+    setOptions(size, sizes);
     size.value = now.page_size;
-    // a button that has the focus keeps it at the last page: disabled in name only
-    for (const [one, off] of [[first, now.page === 0], [previous, now.page === 0], [next, now.page >= now.pages - 1], [last, now.page >= now.pages - 1]])
-      one.setAttribute("aria-disabled", String(off));
+    setOff(first, now.page === 0);
+    setOff(previous, now.page === 0);
+    setOff(next, now.page >= now.pages - 1);
+    setOff(last, now.page >= now.pages - 1);
   }
   return { root, show };
 }
 
-/** A select for each category attribute, with counts of what would remain; two ends for each number. */
+/**
+ * A select for each category attribute, with counts of what would remain; two ends for each number.
+ * @param {Info} info
+ * @param {Ask} ask
+ */
 function filterForm(info, ask) {
+  /** @type {any} */
   let frame = null;
+  /**
+   * @param {string} name of the attribute
+   * @param {string | [number, number] | null} value
+   */
   const change = (name, value) => {
     const { [name]: _, ...others } = frame.filters;
     ask({ filters: value === null ? others : { ...others, [name]: value } });
   };
   const parts = info.attributes.map((attribute) => {
-    if (attribute.categories) {
-      const control = select([], "", (k) => change(attribute.name, k === "" ? null : attribute.categories[k]));
-      return {
-        root: field(attribute.label || attribute.name, control),
-        show() {
-          const counts = frame.counts[attribute.name];
-          const totals = info.sets.map((_, place) => counts.reduce((sum, row) => sum + row[place], 0));
-          const text = (name, row) => `${name} (${row.map((n) => n.toLocaleString("en")).join(" / ")})`;
-          control.replaceChildren(h("option", { value: "" }, text("any", totals)),
-            ...attribute.categories.map((name, k) => h("option", { value: k }, text(name, counts[k]))));
-          const chosen = attribute.categories.indexOf(frame.filters[attribute.name]);
-          control.value = chosen < 0 ? "" : chosen;
-        },
-      };
-    }
-    const label = labelled(attribute);
-    const ends = ["lowest", "highest"].map((which, k) =>
-      h("input", { type: "number", step: "any", "aria-label": `${which} ${label}`, placeholder: short(attribute.ends[k]), onchange: () => {
-        const [low, high] = ends.map((input, place) => (input.value === "" ? attribute.ends[place] : Number(input.value)));
-        change(attribute.name, ends.every((input) => input.value === "") ? null : [low, high]);
-      } }));
-    return {
-      root: h("div", { class: "dgkit-field", role: "group", "aria-label": label }, h("span", { class: "dgkit-hint", style: "font-size: 12px" }, label),
-        h("div", { class: "dgkit-browser-ends" }, ends[0], h("span", { "aria-hidden": "true" }, "to"), ends[1])),
-      show() {
-        const wanted = frame.filters[attribute.name];
-        ends.forEach((input, k) => { if (document.activeElement !== input || wanted) input.value = wanted ? wanted[k] : ""; });
-      },
-    };
+    const take = (/** @type {string | [number, number] | null} */ value) =>
+      change(attribute.name, value);
+    const { categories } = attribute;
+    return categories
+      ? categoryFilter(attribute, categories, info.sets.length, take)
+      : numberFilter(attribute, take);
   });
   const clear = button("Clear filters", () => ask({ filters: {} }));
-  const hint = info.sets.length > 1 ? h("p", { class: "dgkit-hint" }, `In brackets: samples that would remain, ${info.sets.map((set) => set.name).join(" / ")}.`) : null;
-  const root = h("fieldset", {}, h("legend", {}, "Filter by attribute"), h("div", { class: "dgkit-row" }, ...parts.map((part) => part.root), clear), hint);
+  const sets = info.sets.map((set) => set.name).join(" / ");
+  const hint = h("p", { class: "dgkit-hint" }, `In brackets: samples that would remain, ${sets}.`);
+  const root = h(
+    "fieldset",
+    {},
+    h("legend", {}, "Filter by attribute"),
+    h("div", { class: "dgkit-row" }, ...parts.map((part) => part.root), clear),
+    info.sets.length > 1 ? hint : null,
+  );
   return {
     root,
+    /** @param {any} now */
     show(now) {
       frame = now;
-      parts.forEach((part) => part.show());
-      clear.setAttribute("aria-disabled", String(!Object.keys(now.filters).length));
+      for (const part of parts) part.show(now);
+      setOff(clear, !Object.keys(now.filters).length);
     },
   };
 }
 
-/** One set's small charts. */
+/**
+ * @param {Attribute} attribute
+ * @param {string[]} categories
+ * @param {number} sets how many
+ * @param {(category: string | null) => void} take
+ */
+function categoryFilter({ name, label }, categories, sets, take) {
+  const control = select([], "", (k) => take(k === "" ? null : categories[Number(k)]));
+  /**
+   * @param {string} category
+   * @param {number[]} left samples that would remain, of each set
+   */
+  const text = (category, left) => `${category} (${left.map(whole).join(" / ")})`;
+  return {
+    root: field(label || name, control),
+    /** @param {any} frame */
+    show({ counts, filters }) {
+      /** @type {number[][]} */
+      const left = counts[name];
+      const totals = Array.from({ length: sets }, (_, set) =>
+        left.reduce((total, row) => total + row[set], 0),
+      );
+      const options = categories.map((category, k) => [k, text(category, left[k])]);
+      setOptions(control, [["", text("any", totals)], ...options]);
+      const chosen = categories.indexOf(filters[name]);
+      control.value = chosen < 0 ? "" : String(chosen);
+    },
+  };
+}
+
+/**
+ * @param {Attribute} attribute
+ * @param {(ends: [number, number] | null) => void} take
+ */
+function numberFilter(attribute, take) {
+  const { name, ends } = attribute;
+  const label = labelled(attribute);
+  const onchange = () => {
+    const empty = lowest.value === "" && highest.value === "";
+    const [low, high] = [lowest, highest].map((input, k) =>
+      input.value === "" ? ends[k] : Number(input.value),
+    );
+    take(empty ? null : [low, high]);
+  };
+  const [lowest, highest] = ["lowest", "highest"].map((which, k) =>
+    h("input", {
+      type: "number",
+      step: "any",
+      "aria-label": `${which} ${label}`,
+      placeholder: short(ends[k]),
+      onchange,
+    }),
+  );
+  const to = h("span", { "aria-hidden": "true" }, "to");
+  const root = h(
+    "div",
+    { class: "dgkit-field", role: "group", "aria-label": label },
+    h("span", { class: "dgkit-hint", style: "font-size: 12px" }, label),
+    h("div", { class: "dgkit-browser-ends" }, lowest, to, highest),
+  );
+  return {
+    root,
+    /** @param {any} frame */
+    show({ filters }) {
+      const wanted = filters[name];
+      [lowest, highest].forEach((input, k) => {
+        if (document.activeElement !== input || wanted) input.value = wanted ? wanted[k] : "";
+      });
+    },
+  };
+}
+
+/**
+ * One set's small charts.
+ * @param {{ name: string, total: number }} set
+ * @param {number} place
+ * @param {GalleryOptions} options
+ */
 function block(set, place, options) {
   const root = h("div", { class: "dgkit-browser-block" });
   const charts = gallery(root, { panel: [122, 62], ...options });
@@ -157,82 +347,200 @@ function block(set, place, options) {
   return {
     root,
     destroy: charts.destroy,
-    show(frame, feature, _, selected) {
-      const { remain, first, samples, titles, values } = frame.sets[place];
-      const numbers = floats(values), steps = frame.steps;
-      const count = `${remain.toLocaleString("en")}${remain < set.total ? ` (of ${set.total.toLocaleString("en")})` : ""}`;
-      const label = `${set.name}: ${samples.length ? `samples ${first + 1} to ${first + samples.length} of ${count}` : remain ? `all ${count} on earlier pages` : `none of ${set.total.toLocaleString("en")}`}`;
+    /**
+     * Returns what is on the page, in words.
+     * @param {any} frame
+     * @param {Feature} feature
+     * @param {number | null} selected
+     * @returns {string}
+     */
+    show(frame, feature, selected) {
+      const { remain, samples, titles, values } = frame.sets[place];
+      const label = `${set.name}: ${pageText(frame.sets[place], set.total)}`;
       charts.set({
-        label, name: set.name, titles, series: samples.map((_, k) => Array.from(numbers.subarray(k * steps, (k + 1) * steps))),
-        colour: place ? place - 1 : "real", selected: selected === null ? -1 : samples.indexOf(selected), range: frame.range, log: frame.log,
+        label,
+        name: set.name,
+        titles,
+        series: rows(floats(values), frame.steps, samples.length),
+        colour: place ? place - 1 : "real",
+        selected: selected === null ? -1 : samples.indexOf(selected),
+        range: frame.range,
+        log: frame.log,
         categories: feature.categories.length ? feature.categories : undefined,
       });
       empty.hidden = samples.length > 0;
-      empty.textContent = remain ? `${set.name} has no further samples.` : `No sample of ${set.name} has these attributes together. Choose another value, or clear the filters.`;
+      empty.textContent = remain
+        ? `${set.name} has no further samples.`
+        : `No sample of ${set.name} has these attributes together. ` +
+          "Choose another value, or clear the filters.";
       return label;
     },
   };
 }
 
-/** The selected series large, its nearest over it, distances and attributes in a table. */
+/**
+ * Which of how many samples a page shows.
+ * @param {{ remain: number, first: number, samples: number[] }} page
+ * @param {number} total
+ */
+function pageText({ remain, first, samples }, total) {
+  if (!remain) return `none of ${whole(total)}`;
+  const count = remain < total ? `${whole(remain)} (of ${whole(total)})` : whole(remain);
+  if (!samples.length) return `all ${count} on earlier pages`;
+  return `samples ${first + 1} to ${first + samples.length} of ${count}`;
+}
+
+/**
+ * The selected series large, its nearest over it, distances and attributes in a table.
+ * @param {Info} info
+ * @param {Choose} choose
+ */
 function detailPanel(info, choose) {
-  const title = h("h4", {}), text = h("p", {}), place = h("div", {});
-  const table = h("div", { class: "dgkit-browser-table", hidden: true, role: "region", "aria-label": "The selected series and its nearest", tabindex: "0" });
+  const title = h("h4", {});
+  const text = h("p", {});
+  const place = h("div", {});
+  const table = h("div", {
+    class: "dgkit-browser-table",
+    hidden: true,
+    role: "region",
+    "aria-label": "The selected series and its nearest",
+    tabindex: "0",
+  });
   const clear = button("Clear selection", () => choose("", -1));
   const full = h("div", { hidden: true }, place, text, clear);
-  const hint = h("p", { class: "dgkit-browser-empty" }, info.sets.length > 1
-    ? `Select a series (click, or Enter on a small chart) to see it large: a generated one beside the ${info.sets[0].name} series nearest to it, one of ${info.sets[0].name} beside its nearest generated ones.`
-    : "Select a series (click, or Enter on a small chart) to see it large, beside the series nearest to it.");
-  const root = h("div", { role: "group", "aria-label": "Selected series" }, title, hint, full);
-  let chart = null, shape = "", spoken = "";
-  const colourOf = (name) => info.sets.findIndex((set) => set.name === name) - 1;
+  const hint = h("p", { class: "dgkit-browser-empty" }, selectHint(info.sets));
+  const group = { role: "group", "aria-label": "Selected series" };
+  const root = h("div", group, title, hint, full);
+  /** @type {ReturnType<typeof lineChart> | null} */
+  let chart = null;
+  let shape = "";
+  let spoken = "";
 
+  /**
+   * @param {any} detail
+   * @param {any} frame
+   * @param {(text: string) => void} say
+   */
   function show(detail, frame, say) {
     const chosen = detail.set !== undefined;
-    full.hidden = table.hidden = !chosen;
+    full.hidden = !chosen;
+    table.hidden = !chosen;
     hint.hidden = chosen;
     title.textContent = chosen ? `${detail.set}, sample ${detail.sample}` : "Selected series";
-    if (!chosen) { spoken = ""; return; }
-    const feature = info.features.find((f) => f.name === detail.feature);
-    const log = frame.log && frame.feature === detail.feature;
-    if (JSON.stringify([detail.feature, log]) !== shape) {
-      shape = JSON.stringify([detail.feature, log]);
-      chart?.destroy();
-      chart = lineChart(place, { title: labelled(feature), x: { label: info.time }, height: 210,
-        y: { label: feature.unit ? `${feature.name} (${feature.unit})` : feature.name, log, categories: feature.categories.length ? feature.categories : undefined } });
+    if (!chosen) {
+      spoken = "";
+      return;
     }
+    const log = frame.log && frame.feature === detail.feature;
+    const now = JSON.stringify([detail.feature, log]);
+    if (now !== shape) {
+      shape = now;
+      chart?.destroy();
+      const feature = info.features.find((one) => one.name === detail.feature);
+      chart = detailChart(place, info.time, /** @type {Feature} */ (feature), log);
+    }
+    /** @type {Neighbour[]} */
     const ones = [{ set: detail.set, sample: detail.sample }, ...detail.neighbours];
-    const own = Math.max(0, colourOf(detail.set)), taken = new Set(colourOf(detail.set) < 0 ? [] : [own]);
-    const series = ones.map(({ set, sample }, k) => {
-      const real = colourOf(set) < 0;
-      const style = real && (k === 0 || (k === 1 && colourOf(detail.set) >= 0)) ? { real: true } : { colour: k === 0 ? own : [0, 1, 2, 3, 4, 5, 6].find((c) => !taken.has(c)) ?? k % 7 };
-      if (style.colour !== undefined) taken.add(style.colour);
-      return { name: `${set} ${sample}`, y: Array.from(floats(detail.values[k])), width: k === 1 ? 4 : 1.75, ...style };
-    });
-    chart.set({ x: Array.from({ length: frame.steps }, (_, t) => t), series: [...series.slice(1), series[0]] });  // the selected one on top, on its nearest's wider line
-    const say_ = detail.searching ? "Searching for the nearest series ..." : detail.text;
-    text.textContent = say_;
-    const told = `${title.textContent}. ${say_}`;
+    const colours = detailColours(ones.map(colourOf));
+    const [own, ...nearest] = ones.map(({ set, sample }, k) => ({
+      name: `${set} ${sample}`,
+      y: floats(detail.values[k]),
+      width: k === 1 ? 4 : 1.75,
+      ...colours[k],
+    }));
+    // the selected one on top, on its nearest's wider line
+    const x = Array.from({ length: frame.steps }, (_, t) => t);
+    chart?.set({ x, series: [...nearest, own] });
+    text.textContent = detail.searching ? "Searching for the nearest series ..." : detail.text;
+    const told = `${title.textContent}. ${text.textContent}`;
     if (told !== spoken) say(told);
     spoken = told;
     table.replaceChildren(detailTable(info, detail, ones, choose));
   }
+
+  /**
+   * The colour of a set's series in their block; -1 for the first set, which is real.
+   * @param {Neighbour} one
+   */
+  const colourOf = ({ set }) => info.sets.findIndex(({ name }) => name === set) - 1;
   return { root, table, show, destroy: () => chart?.destroy() };
 }
 
-function detailTable(info, detail, ones, choose) {
-  const column = (text) => h("th", { scope: "col" }, text);
-  const shownAttributes = info.attributes.map(({ name }) => name);
-  const head = h("tr", {}, ...["series", "distance", "ratio", ...shownAttributes].map(column));
-  const rows = ones.map((one, k) => {
-    const name = `${one.set} ${one.sample}`;
-    const first = k === 0 ? name : button(name, () => choose(one.set, one.sample), { "aria-label": `Select ${name}` });
-    const ratio = k === 0 ? "" : one.ratio === null ? "–" : short(one.ratio);
-    return h("tr", {}, h("th", { scope: "row" }, first), h("td", {}, k === 0 ? "selected" : short(one.distance)), h("td", {}, ratio),
-      ...shownAttributes.map((attribute) => {
-        const values = detail.attributes[attribute];
-        return h("td", { class: values[k] === values[0] ? null : "dgkit-differs" }, values[k]);
-      }));
-  });
-  return h("table", {}, h("thead", {}, head), h("tbody", {}, ...rows));
+/** @param {{ name: string }[]} sets */
+function selectHint(sets) {
+  const select = "Select a series (click, or Enter on a small chart) to see it large";
+  if (sets.length === 1) return `${select}, beside the series nearest to it.`;
+  const real = sets[0].name;
+  return (
+    `${select}: a generated one beside the ${real} series nearest to it, ` +
+    `one of ${real} beside its nearest generated ones.`
+  );
 }
+
+/**
+ * @param {HTMLElement} place
+ * @param {string} time
+ * @param {Feature} feature
+ * @param {boolean} log
+ */
+function detailChart(place, time, feature, log) {
+  const { name, unit, categories } = feature;
+  return lineChart(place, {
+    title: labelled(feature),
+    x: { label: time },
+    y: {
+      label: unit ? `${name} (${unit})` : name,
+      log,
+      categories: categories.length ? categories : undefined,
+    },
+    height: 210,
+  });
+}
+
+/**
+ * How the selected series and its nearest are drawn, no two alike. The colour of text goes to a
+ * real series that is selected, or that is nearest to a generated one.
+ * @param {number[]} places of their sets in the palette, -1 for real; the selected one first
+ */
+function detailColours(places) {
+  const [selected] = places;
+  const own = Math.max(0, selected);
+  const taken = new Set(selected < 0 ? [] : [own]);
+  return places.map((place, k) => {
+    if (place < 0 && (k === 0 || (k === 1 && selected >= 0))) return { real: true };
+    const colour = k === 0 ? own : (PALETTE.find((one) => !taken.has(one)) ?? k % PALETTE.length);
+    taken.add(colour);
+    return { colour };
+  });
+}
+
+/**
+ * @param {Info} info
+ * @param {any} detail
+ * @param {Neighbour[]} ones
+ * @param {Choose} choose
+ */
+function detailTable(info, detail, ones, choose) {
+  const names = info.attributes.map(({ name }) => name);
+  const titles = ["series", "distance", "ratio", ...names];
+  const head = h("tr", {}, ...titles.map((text) => h("th", { scope: "col" }, text)));
+  const lines = ones.map(({ set, sample, distance, ratio }, k) => {
+    const name = `${set} ${sample}`;
+    const select = { "aria-label": `Select ${name}` };
+    const cells =
+      k === 0
+        ? [name, "selected", ""]
+        : [button(name, () => choose(set, sample), select), short(distance), short(ratio)];
+    const attributes = names.map((attribute) => {
+      const values = detail.attributes[attribute];
+      const differs = values[k] === values[0] ? null : "dgkit-differs";
+      return h("td", { class: differs }, values[k]);
+    });
+    const [first, ...numbers] = cells;
+    const more = numbers.map((text) => h("td", {}, text));
+    return h("tr", {}, h("th", { scope: "row" }, first), ...more, ...attributes);
+  });
+  return h("table", {}, h("thead", {}, head), h("tbody", {}, ...lines));
+}
+
+export default { render };

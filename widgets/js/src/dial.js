@@ -1,227 +1,566 @@
-// The PrivacyDial: sliders and fields, epsilon now and what it promises, its growth, the recorded run nearest to it.
-// No arithmetic of privacy here: Python gives sliders their values, and every number and sentence.
+// The PrivacyDial: sliders and fields, epsilon now and what it promises, its growth, the recorded
+// run nearest to it. No arithmetic of privacy here: Python gives sliders their values, and every
+// number and sentence.
 
 import "./lib/dgkit.css";
 import "./dial.css";
 import { lineChart } from "./lib/chart.js";
-import { act, atMost, button, field, floats, h, on, oncePerFrame, select, shell, uid } from "./lib/dom.js";
+import {
+  act,
+  atMost,
+  button,
+  field,
+  h,
+  isOff,
+  on,
+  oncePerFrame,
+  select,
+  setOff,
+  shell,
+  taken,
+  uid,
+} from "./lib/dom.js";
 import { gallery } from "./lib/gallery.js";
+import { floats, rows, typed, written } from "./lib/numbers.js";
 
+/** @import { Series } from "./lib/axes.js" */
+/** @import { Model, RenderProps } from "./lib/dom.js" */
+
+/**
+ * A setting as Python describes it: "slide" has a slider and a field, "number" a field, "choice"
+ * options.
+ * @typedef {{ name: string, label: string, kind: string, options: string[] }} Control
+ */
+
+/**
+ * A setting in the page; `place` is that on the slider.
+ * @typedef {object} Shown
+ * @property {HTMLElement} root
+ * @property {(value: any, hint: string | undefined, place: number) => void} show
+ */
+
+const CHART_HEIGHT = 240;
+
+/** @param {RenderProps} props */
 function render({ model, el }) {
   const { root, body, say, cleanups, close } = shell(el, model, "Privacy dial");
   root.classList.add("dgd");
-  const owner = `${Math.random()}`;
-  let sent = "", count = 0, wanted = {}, stroke = "";
-  const fields = {};  // name: { root, show }
-
-  // A wish goes out when the one before is answered: a drag asks for what Python can do, and always for the last.
-  const settled = () => !sent || model.get("answered") === sent;
-  const send = atMost(30, () => {
-    if (!Object.keys(wanted).length || !settled()) return;
-    sent = `${owner}-${++count}`;
-    act(model, "change", { ...wanted, token: sent });
-    wanted = {};
-  });
-  /** Changes of one stroke of a slider are one step for undo, also the last, which may go out after it has ended. */
-  const change = (settings) => { wanted = { ...wanted, ...settings, stroke: stroke || null }; send(); };
-
-  function note(name) {
-    return h("span", { class: "dgkit-hint", id: uid(`${name}-hint`) });
-  }
-  /** A text field for a number: what is being typed, or was refused, stays until it is changed. */
-  function numberField(name, label, described) {
-    let typing = false;
-    const input = h("input", { type: "text", inputmode: "decimal", autocomplete: "off", spellcheck: "false", id: uid(name), "aria-label": label, "data-name": name, "aria-describedby": described });
-    const take = () => {
-      if (!typing) return;
-      const text = input.value.trim().replace(",", "."), value = Number(text);
-      typing = false;
-      if (!text) return draw();
-      stroke = "";
-      pending = input.value;
-      change({ [name]: Number.isFinite(value) ? value : input.value });
-    };
-    let pending = null;  // what was asked for
-    input.addEventListener("input", () => { typing = true; pending = null; });
-    input.addEventListener("change", take);
-    input.addEventListener("keydown", (event) => {
-      if (event.key === "Enter") take();
-      if (event.key === "Escape") { typing = false; pending = null; draw(); }
-    });
-    return {
-      input,
-      show(value, text) {
-        if (typing) return;
-        const refused = pending !== null && Number(pending.replace(",", ".")) !== value;
-        if (!refused) pending = null;
-        input.setAttribute("aria-invalid", String(refused));
-        if (!refused) input.value = text;
-      },
-      say(text) { if (!typing && pending === null) input.value = text; },
-      forget() { pending = null; },
-    };
-  }
-  const written = (value) => (value !== 0 && Math.abs(value) < 1e-3 ? value.toExponential() : String(Number(value.toPrecision(6))));
-
-  function control({ name, label, kind, options }) {
-    const hint = note(name);
-    if (kind === "choice") {
-      const choice = select(options, "", (value) => { stroke = ""; change({ [name]: value }); }, { "aria-describedby": hint.id, "data-name": name });
-      const made = field(label, choice);
-      made.append(hint);
-      made.classList.add("dgd-field");
-      return { root: made, show(value, text) { choice.value = value; hint.textContent = text ?? ""; } };
-    }
-    const number = numberField(name, kind === "slide" ? `${label}, number` : label, hint.id);
-    if (kind === "number") {
-      number.input.removeAttribute("aria-label");
-      const made = h("div", { class: "dgd-field" }, h("label", { for: number.input.id }, label), number.input, hint);
-      return { root: made, show(value, text) { number.show(value, written(value)); hint.textContent = text ?? ""; } };
-    }
-    const slider = h("input", { type: "range", id: uid(name), min: "0", step: "1", "aria-describedby": hint.id, "data-slider": name });
-    const word = (k) => written(model.get("grids")[name][k]);
-    slider.addEventListener("input", () => {
-      const k = Number(slider.value);
-      stroke ||= `${owner}-${++count}`;
-      number.forget();
-      number.say(word(k));
-      slider.setAttribute("aria-valuetext", word(k));
-      change({ [name]: model.get("grids")[name][k] });
-    });
-    slider.addEventListener("change", () => { send.now(); stroke = ""; });  // the pointer, or a key, was let go
-    const made = h("div", { class: "dgd-field" }, h("label", { for: slider.id }, label), h("div", { class: "dgd-line" }, slider, number.input), hint);
-    return {
-      root: made,
-      show(value, text, place) {
-        const last = String(model.get("grids")[name].length - 1);
-        if (slider.max !== last) slider.max = last;
-        slider.value = String(place);
-        slider.setAttribute("aria-valuetext", written(value));
-        number.show(value, written(value));
-        hint.textContent = text ?? "";
-      },
-    };
-  }
-
-  const controls = model.get("controls");
-  const made = (kinds) => controls.filter(({ kind }) => kinds.includes(kind)).map((one) => (fields[one.name] = control(one)).root);
-  const undo = button("Undo", () => undo.getAttribute("aria-disabled") !== "true" && ask("undo"), { title: "Ctrl+Z" });
-  const reset = button("Start values", () => ask("reset"));
-  const ask = (action, values = {}) => { stroke = ""; wanted = {}; act(model, action, values); };
-
-  // ---- the noise for an epsilon
-  const aim = h("input", { type: "text", inputmode: "decimal", autocomplete: "off", "data-name": "target" });
-  const find = () => {
-    const text = aim.value.trim().replace(",", ".");
-    if (!text) return;
-    sent = `${owner}-${++count}`;
-    stroke = "";
-    wanted = {};
-    solving.textContent = " searching";
-    act(model, "solve", { target: Number.isFinite(Number(text)) ? Number(text) : aim.value, token: sent });
-  };
-  aim.addEventListener("keydown", (event) => event.key === "Enter" && find());
-  const solving = h("span", { class: "dgkit-hint", role: "status" });
-  const target = h("div", { class: "dgkit-row dgd-target" }, field("Noise for epsilon =", aim), button("Set the noise", find), solving);
-
-  // ---- epsilon now
-  const big = h("span"), tier = h("span", { class: "dgd-tier" }), head = h("div", { class: "dgkit-hint" });
-  const words = h("div"), extra = h("p", { class: "dgd-note" });
-  const fill = h("div"), meter = h("div", { class: "dgd-meter", role: "meter", "aria-label": "Right answers of the best membership attack, at most", "aria-valuemin": "0", "aria-valuemax": "100" }, fill);
-  const scale = h("div", { class: "dgd-scale", "aria-hidden": "true" }, h("span", {}, "0 %"), h("span", {}, "guessing: 50 %"), h("span", {}, "100 %"));
-  const attack = h("div", {}, h("div", { class: "dgkit-hint", "aria-hidden": "true" }, "Right answers of the best membership attack, at most"), meter, scale);
-  const [covers, not] = model.get("guarantee");
-  const guarantee = h("div", { class: "dgd-guarantee" }, h("p", {}, covers), h("p", {}, not));
-  const now = h("div", { class: "dgd-now" }, h("div", { class: "dgd-big" }, h("small", {}, "epsilon "), big, tier), head, extra, words, attack, guarantee);
-
-  const chartPlace = h("div", { class: "dgd-growth" }), recordPlace = h("div"), compared = h("div", { class: "dgkit-hint" }), seriesPlace = h("div");
-  const chart = lineChart(chartPlace, { title: "How epsilon grows while training goes on (RDP)", x: { label: "epochs" }, y: { label: "epsilon (1)", log: true }, height: 240 });
-  cleanups.push(chart.destroy);
-  let recordChart = null, recordKind = "", series = null;
-  body.append(
-    h("div", { class: "dgd-columns" },
-      h("div", { class: "dgd-side" },
-        h("div", {}, h("div", { class: "dgd-sliders" }, ...made(["slide"])), target, h("div", { class: "dgkit-row" }, undo, reset), h("div", { class: "dgd-numbers" }, ...made(["number", "choice"]))),
-        chartPlace),
-      h("div", { class: "dgd-side" }, now, h("div", {}, recordPlace, compared, seriesPlace))),
+  const wishes = wishList(model);
+  const settings = settingsForm(model, wishes, () => draw());
+  const undo = button("Undo", () => !isOff(undo) && wishes.ask("undo"), { title: "Ctrl+Z" });
+  const reset = button("Start values", () => wishes.ask("reset"));
+  const target = targetForm(wishes);
+  const now = nowPanel(model.get("guarantee"));
+  const growth = growthChart();
+  const record = recordPanel();
+  const left = h(
+    "div",
+    {},
+    h("div", { class: "dgd-sliders" }, ...settings.roots("slide")),
+    target.root,
+    h("div", { class: "dgkit-row" }, undo, reset),
+    h("div", { class: "dgd-numbers" }, ...settings.roots("number", "choice")),
   );
-
-  // ---- drawing
-  const drawRecord = () => {
-    const record = model.get("record");
-    if (!record.n) return;
-    const kind = JSON.stringify([record.title, record.x_label]);
-    if (kind !== recordKind) {
-      recordChart?.destroy();
-      recordChart = lineChart(recordPlace, { title: record.title + (record.seeds > 1 ? `: median, band over ${record.seeds} seeds` : ""), x: { label: record.x_label }, y: { label: "autocorrelation (1)", range: [-1, 1.02] }, height: 240 });
-      recordKind = kind;
-    }
-    compared.textContent = record.compared;
-    const all = floats(record.lines), n = record.n;
-    const part = (line, which) => all.subarray((line * 3 + which) * n, (line * 3 + which + 1) * n);
-    recordChart.set({ x: floats(record.x), series: record.names.map((name, k) => ({
-      name, y: part(k, 0), real: record.real[k], colour: record.real[k] ? undefined : k, band: record.seeds > 1 && !record.real[k] ? [part(k, 1), part(k, 2)] : null,
-    })) });
-    if (record.time) {
-      series ??= gallery(seriesPlace, { panel: [150, 70] });
-      const values = floats(record.series);
-      const rows = Array.from({ length: values.length / record.time }, (_, k) => Array.from(values.subarray(k * record.time, (k + 1) * record.time)));
-      series.set({ label: record.series_label, series: rows, titles: rows.map((_, k) => `sample ${k + 1}`), colour: 0, log: record.log });
-    }
-  };
+  const columns = [
+    h("div", { class: "dgd-side" }, left, growth.root),
+    h("div", { class: "dgd-side" }, now.root, record.root),
+  ];
+  body.append(h("div", { class: "dgd-columns" }, ...columns));
 
   let spoken = "";
   const draw = oncePerFrame(() => {
-    const frame = model.get("frame"), settings = model.get("settings");
-    undo.setAttribute("aria-disabled", String(!model.get("can_undo")));
-    big.textContent = frame.big;
-    tier.textContent = frame.tier;
-    head.textContent = frame.head;
-    extra.textContent = frame.note ?? "";
-    extra.hidden = !frame.note;
-    words.replaceChildren(...frame.words.map((text) => h("p", {}, text)));
-    attack.hidden = frame.accuracy === null;
-    guarantee.hidden = frame.n > 0 && frame.at[1] === null;  // an infinite epsilon covers nothing
-    if (frame.accuracy !== null) {
-      fill.style.width = `${frame.accuracy * 100}%`;
-      meter.setAttribute("aria-valuenow", (frame.accuracy * 100).toFixed(1));
+    const frame = model.get("frame");
+    setOff(undo, !model.get("can_undo"));
+    now.show(frame);
+    growth.show(frame);
+    if (wishes.settled() && !wishes.waiting()) {
+      settings.show(model.get("settings"), frame);
+      target.show(model.get("settings").target);
     }
-    if (settled() && !Object.keys(wanted).length) {
-      for (const [name, one] of Object.entries(fields)) one.show(settings[name], frame.hints[name], frame.places[name]);
-      solving.textContent = "";
-      if (document.activeElement !== aim) aim.value = settings.target === null ? aim.value : written(settings.target);
-    }
-    chartPlace.style.opacity = frame.problem ? "0.4" : "";
-    if (frame.n) {
-      const x = floats(frame.x), flat = (value) => Float32Array.from(x, () => value);
-      const at = Float32Array.from(x, () => NaN), [epoch, value] = frame.at;
-      let nearest = 0;
-      x.forEach((one, k) => { if (Math.abs(one - epoch) < Math.abs(x[nearest] - epoch)) nearest = k; });
-      at[nearest] = value ?? NaN;
-      const first = floats(frame.first);
-      chart.set({ x, xRange: [0, frame.until], range: frame.range, series: [
-        { name: "these settings", y: floats(frame.curve), colour: 0, width: 2.5 },
-        { name: "now", y: at, colour: 0, points: true, mark: true },
-        ...(first.length ? [{ name: "start values", y: first, colour: 1 }] : []),
-        ...frame.lines.map(([name, level], k) => ({ name, y: flat(level), colour: [2, 3, 4][k], width: 1.25, mark: true })),
-      ] });
-    }
+    if (!wishes.settled()) return;
     const text = frame.problem ? "" : `epsilon ${frame.big}, ${frame.tier}`;
-    if (settled() && text && text !== spoken) say(text);
-    if (settled()) spoken = text;
+    if (text && text !== spoken) say(text);
+    spoken = text;
   });
-  for (const name of ["frame", "grids", "can_undo", "answered"]) cleanups.push(on(model, `change:${name}`, draw));
-  cleanups.push(on(model, "change:answered", () => send()), on(model, "change:record", drawRecord));
+  const drawRecord = () => record.show(model.get("record"));
+
+  for (const trait of ["frame", "grids", "can_undo", "answered"]) {
+    cleanups.push(on(model, trait, draw));
+  }
+  cleanups.push(on(model, "answered", wishes.send), on(model, "record", drawRecord));
   root.addEventListener("keydown", (event) => {
-    if (!(event.ctrlKey || event.metaKey) || event.key.toLowerCase() !== "z" || event.target.matches("input[type=text]")) return;
-    event.preventDefault();
-    event.stopPropagation();  // JupyterLab's would undo in the notebook, too
+    const isUndo = (event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "z";
+    if (!isUndo || /** @type {Element} */ (event.target).matches("input[type=text]")) return;
+    taken(event); // JupyterLab's would undo in the notebook, too
     undo.click();
   });
-  cleanups.push(draw.cancel, send.cancel, () => recordChart?.destroy(), () => series?.destroy());
+  cleanups.push(draw.cancel, wishes.send.cancel, growth.destroy, record.destroy);
   draw();
   drawRecord();
   return close;
+}
+
+/**
+ * What Python is asked for. A wish goes out when the one before is answered: a drag asks for what
+ * Python can do, and always for the last.
+ * @param {Model} model
+ */
+function wishList(model) {
+  const owner = `${Math.random()}`;
+  let count = 0;
+  let sent = "";
+  let stroke = "";
+  let wanted = {};
+  const token = () => `${owner}-${++count}`;
+  const settled = () => !sent || model.get("answered") === sent;
+  const waiting = () => Object.keys(wanted).length > 0;
+  const send = atMost(30, () => {
+    if (!waiting() || !settled()) return;
+    sent = token();
+    act(model, "change", { ...wanted, token: sent });
+    wanted = {};
+  });
+  const endStroke = () => {
+    stroke = "";
+  };
+  return {
+    send,
+    settled,
+    waiting,
+    endStroke,
+    beginStroke() {
+      stroke ||= token();
+    },
+    /**
+     * Changes of one stroke of a slider are one step for undo, also the last, which may go out
+     * after it has ended.
+     * @param {object} changes
+     */
+    change(changes) {
+      wanted = { ...wanted, ...changes, stroke: stroke || null };
+      send();
+    },
+    /**
+     * Another action, which takes the place of what still waits.
+     * @param {string} action
+     * @param {object} [values]
+     */
+    ask(action, values = {}) {
+      endStroke();
+      wanted = {};
+      act(model, action, values);
+    },
+    /** The same for an action that answers. */
+    askAndWait(/** @type {string} */ action, /** @type {object} */ values) {
+      sent = token();
+      this.ask(action, { ...values, token: sent });
+    },
+  };
+}
+
+/** @typedef {ReturnType<typeof wishList>} Wishes */
+
+/**
+ * @param {Model} model
+ * @param {Wishes} wishes
+ * @param {() => void} draw
+ */
+function settingsForm(model, wishes, draw) {
+  /** @type {Control[]} */
+  const controls = model.get("controls");
+  const make = (/** @type {Control} */ control) => {
+    if (control.kind === "choice") return choice(control, wishes);
+    if (control.kind === "number") return number(control, wishes, draw);
+    return slide(control, model, wishes, draw);
+  };
+  const fields = controls.map((control) => ({ ...control, ...make(control) }));
+  return {
+    roots: (/** @type {string[]} */ ...kinds) =>
+      fields.filter(({ kind }) => kinds.includes(kind)).map((one) => one.root),
+    /**
+     * @param {Record<string, any>} settings
+     * @param {any} frame
+     */
+    show(settings, { hints, places }) {
+      for (const { name, show } of fields) show(settings[name], hints[name], places[name]);
+    },
+  };
+}
+
+const hintFor = (/** @type {string} */ name) =>
+  h("span", { class: "dgkit-hint", id: uid(`${name}-hint`) });
+
+/**
+ * @param {Control} control
+ * @param {Wishes} wishes
+ * @returns {Shown}
+ */
+function choice({ name, label, options }, wishes) {
+  const hint = hintFor(name);
+  const take = (/** @type {string} */ value) => {
+    wishes.endStroke();
+    wishes.change({ [name]: value });
+  };
+  const element = select(options, "", take, { "aria-describedby": hint.id, "data-name": name });
+  const root = field(label, element);
+  root.append(hint);
+  root.classList.add("dgd-field");
+  return {
+    root,
+    show(value, text) {
+      element.value = value;
+      hint.textContent = text ?? "";
+    },
+  };
+}
+
+/**
+ * @param {Control} control
+ * @param {Wishes} wishes
+ * @param {() => void} draw
+ * @returns {Shown}
+ */
+function number({ name, label }, wishes, draw) {
+  const hint = hintFor(name);
+  const { input, show } = numberInput(name, hint.id, wishes, draw);
+  const title = h("label", { for: input.id }, label);
+  return {
+    root: h("div", { class: "dgd-field" }, title, input, hint),
+    show(value, text) {
+      show(value);
+      hint.textContent = text ?? "";
+    },
+  };
+}
+
+/**
+ * A slider with its field. Python gives it its values, in `grids`.
+ * @param {Control} control
+ * @param {Model} model
+ * @param {Wishes} wishes
+ * @param {() => void} draw
+ * @returns {Shown}
+ */
+function slide({ name, label }, model, wishes, draw) {
+  const hint = hintFor(name);
+  const number = numberInput(name, hint.id, wishes, draw);
+  number.input.setAttribute("aria-label", `${label}, number`);
+  const slider = h("input", {
+    type: "range",
+    id: uid(name),
+    min: "0",
+    step: "1",
+    "aria-describedby": hint.id,
+    "data-slider": name,
+  });
+  slider.addEventListener("input", () => {
+    const value = model.get("grids")[name][Number(slider.value)];
+    wishes.beginStroke();
+    number.replace(value);
+    slider.setAttribute("aria-valuetext", written(value));
+    wishes.change({ [name]: value });
+  });
+  // the pointer, or a key, was let go
+  slider.addEventListener("change", () => {
+    wishes.send.now();
+    wishes.endStroke();
+  });
+  const title = h("label", { for: slider.id }, label);
+  const line = h("div", { class: "dgd-line" }, slider, number.input);
+  return {
+    root: h("div", { class: "dgd-field" }, title, line, hint),
+    show(value, text, place) {
+      const last = String(model.get("grids")[name].length - 1);
+      if (slider.max !== last) slider.max = last;
+      slider.value = String(place);
+      slider.setAttribute("aria-valuetext", written(value));
+      number.show(value);
+      hint.textContent = text ?? "";
+    },
+  };
+}
+
+/**
+ * A text field for a number: what is being typed, or was refused, stays until it is changed.
+ * @param {string} name
+ * @param {string} described id of the hint
+ * @param {Wishes} wishes
+ * @param {() => void} draw
+ */
+function numberInput(name, described, wishes, draw) {
+  const input = h("input", {
+    type: "text",
+    inputmode: "decimal",
+    autocomplete: "off",
+    spellcheck: "false",
+    id: uid(name),
+    "data-name": name,
+    "aria-describedby": described,
+  });
+  let typing = false;
+  /** @type {string | null} */
+  let pending = null; // what was asked for
+  const take = () => {
+    if (!typing) return;
+    typing = false;
+    if (!input.value.trim()) {
+      draw();
+      return;
+    }
+    wishes.endStroke();
+    pending = input.value;
+    wishes.change({ [name]: numberOrText(input.value) });
+  };
+  input.addEventListener("input", () => {
+    typing = true;
+    pending = null;
+  });
+  input.addEventListener("change", take);
+  input.addEventListener("keydown", (event) => {
+    if (event.key === "Enter") take();
+    if (event.key === "Escape") {
+      typing = false;
+      pending = null;
+      draw();
+    }
+  });
+  return {
+    input,
+    /** @param {number} value */
+    show(value) {
+      if (typing) return;
+      const refused = pending !== null && typed(pending) !== value;
+      input.setAttribute("aria-invalid", String(refused));
+      if (refused) return;
+      pending = null;
+      input.value = written(value);
+    },
+    /**
+     * The slider was moved: what was refused is over.
+     * @param {number} value
+     */
+    replace(value) {
+      pending = null;
+      if (!typing) input.value = written(value);
+    },
+  };
+}
+
+/**
+ * What was typed, for Python: what is no number as it is, so that Python says what is wrong with
+ * it.
+ * @param {string} text
+ */
+function numberOrText(text) {
+  const value = typed(text);
+  return Number.isFinite(value) ? value : text;
+}
+
+/**
+ * The noise for an epsilon.
+ * @param {Wishes} wishes
+ */
+function targetForm(wishes) {
+  const aim = h("input", {
+    type: "text",
+    inputmode: "decimal",
+    autocomplete: "off",
+    "data-name": "target",
+  });
+  const solving = h("span", { class: "dgkit-hint", role: "status" });
+  const find = () => {
+    if (!aim.value.trim()) return;
+    solving.textContent = " searching";
+    wishes.askAndWait("solve", { target: numberOrText(aim.value) });
+  };
+  aim.addEventListener("keydown", (event) => {
+    if (event.key === "Enter") find();
+  });
+  const root = h(
+    "div",
+    { class: "dgkit-row dgd-target" },
+    field("Noise for epsilon =", aim),
+    button("Set the noise", find),
+    solving,
+  );
+  return {
+    root,
+    /** @param {number | null} target */
+    show(target) {
+      solving.textContent = "";
+      if (target !== null && document.activeElement !== aim) aim.value = written(target);
+    },
+  };
+}
+
+/**
+ * Epsilon now, and what it promises.
+ * @param {string[]} guarantee what it covers, and what not
+ */
+function nowPanel(guarantee) {
+  const paragraph = (/** @type {string} */ text) => h("p", {}, text);
+  const big = h("span");
+  const tier = h("span", { class: "dgd-tier" });
+  const head = h("div", { class: "dgkit-hint" });
+  const note = h("p", { class: "dgd-note" });
+  const words = h("div");
+  const attack = attackMeter();
+  const promise = h("div", { class: "dgd-guarantee" }, ...guarantee.map(paragraph));
+  const number = h("div", { class: "dgd-big" }, h("small", {}, "epsilon "), big, tier);
+  const root = h("div", { class: "dgd-now" }, number, head, note, words, attack.root, promise);
+  return {
+    root,
+    /** @param {any} frame */
+    show(frame) {
+      big.textContent = frame.big;
+      tier.textContent = frame.tier;
+      head.textContent = frame.head;
+      note.textContent = frame.note ?? "";
+      note.hidden = !frame.note;
+      words.replaceChildren(...frame.words.map(paragraph));
+      attack.show(frame.accuracy);
+      promise.hidden = frame.n > 0 && frame.at[1] === null; // an infinite epsilon covers nothing
+    },
+  };
+}
+
+/** How often the best attack is right. */
+function attackMeter() {
+  const title = "Right answers of the best membership attack, at most";
+  const fill = h("div");
+  const limits = { "aria-valuemin": "0", "aria-valuemax": "100" };
+  const meter = h(
+    "div",
+    { class: "dgd-meter", role: "meter", "aria-label": title, ...limits },
+    fill,
+  );
+  const marks = ["0 %", "guessing: 50 %", "100 %"].map((text) => h("span", {}, text));
+  const root = h(
+    "div",
+    {},
+    h("div", { class: "dgkit-hint", "aria-hidden": "true" }, title),
+    meter,
+    h("div", { class: "dgd-scale", "aria-hidden": "true" }, ...marks),
+  );
+  return {
+    root,
+    /** @param {number | null} accuracy */
+    show(accuracy) {
+      root.hidden = accuracy === null;
+      if (accuracy === null) return;
+      fill.style.width = `${accuracy * 100}%`;
+      meter.setAttribute("aria-valuenow", (accuracy * 100).toFixed(1));
+    },
+  };
+}
+
+/** How epsilon grows, with a point for now and lines for comparison. */
+function growthChart() {
+  const root = h("div", { class: "dgd-growth" });
+  const chart = lineChart(root, {
+    title: "How epsilon grows while training goes on (RDP)",
+    x: { label: "epochs" },
+    y: { label: "epsilon (1)", log: true },
+    height: CHART_HEIGHT,
+  });
+  return {
+    root,
+    destroy: chart.destroy,
+    /** @param {any} frame */
+    show(frame) {
+      root.style.opacity = frame.problem ? "0.4" : "";
+      if (!frame.n) return;
+      const x = floats(frame.x);
+      const [epoch, epsilon] = frame.at;
+      const now = new Float32Array(x.length).fill(Number.NaN);
+      now[nearestTo(epoch, x)] = epsilon ?? Number.NaN;
+      const first = floats(frame.first);
+      /** @type {Series[]} */
+      const series = [
+        { name: "these settings", y: floats(frame.curve), colour: 0, width: 2.5 },
+        { name: "now", y: now, colour: 0, points: true, mark: true },
+        ...(first.length ? [{ name: "start values", y: first, colour: 1 }] : []),
+      ];
+      frame.lines.forEach(
+        (/** @type {[string, number]} */ [name, level], /** @type {number} */ k) => {
+          const y = new Float32Array(x.length).fill(level);
+          series.push({ name, y, colour: k + 2, width: 1.25, mark: true });
+        },
+      );
+      chart.set({ x, xRange: [0, frame.until], range: frame.range, series });
+    },
+  };
+}
+
+/**
+ * The place of the first of the numbers that are nearest.
+ * @param {number} value
+ * @param {Float32Array} numbers
+ */
+function nearestTo(value, numbers) {
+  const away = Array.from(numbers, (one) => Math.abs(one - value));
+  return Math.max(0, away.indexOf(Math.min(...away)));
+}
+
+/** The recorded run nearest to the settings: a chart of its measure, and some of its series. */
+function recordPanel() {
+  const place = h("div");
+  const compared = h("div", { class: "dgkit-hint" });
+  const samples = h("div");
+  const root = h("div", {}, place, compared, samples);
+  /** @type {ReturnType<typeof lineChart> | null} */
+  let chart = null;
+  let kind = "";
+  /** @type {ReturnType<typeof gallery> | null} */
+  let series = null;
+
+  /** @param {any} record */
+  function show(record) {
+    if (!record.n) return;
+    const now = JSON.stringify([record.title, record.x_label]);
+    if (now !== kind) {
+      chart?.destroy();
+      const seeds = `: median, band over ${record.seeds} seeds`;
+      chart = lineChart(place, {
+        title: record.title + (record.seeds > 1 ? seeds : ""),
+        x: { label: record.x_label },
+        y: { label: "autocorrelation (1)", range: [-1, 1.02] },
+        height: CHART_HEIGHT,
+      });
+      kind = now;
+    }
+    compared.textContent = record.compared;
+    const parts = rows(floats(record.lines), record.n); // middle, lower and upper edge of each line
+    chart?.set({
+      x: floats(record.x),
+      series: record.names.map((/** @type {string} */ name, /** @type {number} */ k) => {
+        const y = parts[3 * k];
+        if (record.real[k]) return { name, y, real: true };
+        const band = record.seeds > 1 ? [parts[3 * k + 1], parts[3 * k + 2]] : null;
+        return { name, y, colour: k, band };
+      }),
+    });
+    if (record.time) showSeries(record);
+  }
+
+  /** @param {any} record */
+  function showSeries(record) {
+    series ??= gallery(samples, { panel: [150, 70] });
+    const found = rows(floats(record.series), record.time);
+    series.set({
+      label: record.series_label,
+      series: found,
+      titles: found.map((_, k) => `sample ${k + 1}`),
+      colour: 0,
+      log: record.log,
+    });
+  }
+
+  function destroy() {
+    chart?.destroy();
+    series?.destroy();
+  }
+  return { root, show, destroy };
 }
 
 export default { render };

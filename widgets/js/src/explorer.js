@@ -1,176 +1,372 @@
-// The Explorer: a control a dim, one chart, one table. Python slices; a slider's label moves at once, the rest with its answer.
+// The Explorer: a control a dim, one chart, one table. Python slices; a slider's label moves at
+// once, the rest with its answer.
 
 import "./lib/dgkit.css";
 import "./explorer.css";
+import { padded } from "./lib/axes.js";
 import { lineChart } from "./lib/chart.js";
-import { act, atMost, field, floats, h, on, oncePerFrame, select, shell, short, uid } from "./lib/dom.js";
+import {
+  act,
+  atMost,
+  field,
+  h,
+  on,
+  oncePerFrame,
+  select,
+  setOptions,
+  shell,
+  uid,
+} from "./lib/dom.js";
+import { floats, rows, short } from "./lib/numbers.js";
 
+/** @import { RenderProps } from "./lib/dom.js" */
+
+/**
+ * A dimension of the Dataset, its values as texts; `slides` where their order means something.
+ * @typedef {{ name: string, label: string, values: string[], slides: boolean }} Dim
+ */
+
+/** @typedef {Record<string, any>} Changes of what is chosen, as Python's choose() takes them */
+
+const MOST_BOXES = 60; // values that can be compared
+
+/** @param {RenderProps} props */
 function render({ model, el }) {
-  const dims = new Map(model.get("dims").map((dim) => [dim.name, dim]));
+  /** @type {Dim[]} */
+  const listed = model.get("dims");
+  const dims = new Map(listed.map((dim) => [dim.name, dim]));
+  const dimOf = (/** @type {string} */ name) => /** @type {Dim} */ (dims.get(name));
   const { body, say, cleanups, close } = shell(el, model, "Explorer");
-  const owner = `${Math.random()}`;
-  let sent = "", count = 0, wanted = {};
-  const sliders = new Map();  // dim: { root, set }
-  let chart = null, chartKind = "", controls = "", compared = "";
 
+  // changes go out at most thirty times a second, those that wait together
+  const owner = `${Math.random()}`;
+  let sent = "";
+  let count = 0;
+  /** @type {Changes} */
+  let wanted = {};
   const send = atMost(30, () => {
     sent = `${owner}-${++count}`;
     act(model, "choose", { ...wanted, token: sent });
     wanted = {};
   });
-  /** Python's choose(), the waiting changes together. */
+  /** @param {Changes} changes */
   function choose(changes) {
-    wanted = { ...wanted, ...changes, ...(changes.index ? { index: { ...wanted.index, ...changes.index } } : {}) };
+    const index = changes.index ? { index: { ...wanted.index, ...changes.index } } : {};
+    wanted = { ...wanted, ...changes, ...index };
     send();
   }
 
+  /**
+   * @param {string} label
+   * @param {string} key of what is chosen
+   */
   const pick = (label, key) => {
     const element = select([], "", (value) => choose({ [key]: value || null }));
     return { element, root: field(label, element) };
   };
-  const variable = pick("Variable", "variable"), along = pick("Along", "x"), overlay = pick("Compare", "overlay");
+  /**
+   * @param {string} label
+   * @param {string} key of what is chosen
+   */
   const check = (label, key) => {
-    const box = h("input", { type: "checkbox", id: uid("check"), onchange: () => choose({ [key]: box.checked }) });
+    const box = h("input", {
+      type: "checkbox",
+      id: uid("check"),
+      onchange: () => choose({ [key]: box.checked }),
+    });
     return { box, root: h("label", { for: box.id }, box, label) };
   };
-  const logX = check("log horizontal", "log_x"), logY = check("log vertical", "log_y"), sameY = check("same vertical axis", "same_y");
+  const variable = pick("Variable", "variable");
+  const along = pick("Along", "x");
+  const overlay = pick("Compare", "overlay");
+  const logX = check("log horizontal", "log_x");
+  const logY = check("log vertical", "log_y");
+  const sameY = check("same vertical axis", "same_y");
   sameY.root.title = "One vertical axis for all positions of the sliders";
-  const row = h("div", { class: "dge-sliders" }), values = h("fieldset", { class: "dge-compare" }, h("legend"));
-  const place = h("div", { class: "dge-chart" }), note = h("div", { class: "dgkit-hint" });
-  const caption = h("div", { class: "dgkit-chart-title dge-caption", id: uid("caption") }), head = h("thead"), lines = h("tbody");
-  const scroll = h("div", { class: "dge-scroll", tabindex: "0", role: "region", "aria-labelledby": caption.id },
-    h("table", { class: "dge-table", "aria-labelledby": caption.id }, head, lines));
-  body.append(
-    h("div", { class: "dgkit-row" }, variable.root, along.root, overlay.root,
-      h("div", { class: "dge-checks" }, logX.root, logY.root, sameY.root)),
-    values, row, place, note, caption, scroll,
-  );
+  const checks = h("div", { class: "dge-checks" }, logX.root, logY.root, sameY.root);
+  const choices = [variable.root, along.root, overlay.root, checks];
 
-  function fill(element, options, value) {
-    element.replaceChildren(...options.map(([key, text]) => h("option", { value: key }, text)));
-    element.value = value ?? "";
-  }
+  /** @type {Map<string, ReturnType<typeof dimControl>>} */
+  const sliders = new Map();
+  const row = h("div", { class: "dge-sliders" });
+  const values = h("fieldset", { class: "dge-compare" }, h("legend"));
+  const place = h("div", { class: "dge-chart" });
+  const note = h("div", { class: "dgkit-hint" });
+  const table = metricsTable();
+  const top = h("div", { class: "dgkit-row" }, ...choices);
+  body.append(top, values, row, place, note, table.caption, table.scroll);
 
+  /** @param {Dim} dim */
   function slider(dim) {
-    if (sliders.has(dim.name)) return sliders.get(dim.name);
-    const text = (k) => dim.values[k];
-    const id = uid("dim"), shown = h("output", { for: id });
-    let element;
-    if (dim.slides) {
-      element = h("input", { type: "range", id, min: "0", max: String(dim.values.length - 1), step: "1", oninput: () => { label(Number(element.value)); choose({ index: { [dim.name]: Number(element.value) } }); } });
-    } else element = select(dim.values.map((value, k) => [String(k), value]), "0", (k) => choose({ index: { [dim.name]: Number(k) } }), { id });
-    function label(k) {
-      if (!dim.slides) return;
-      shown.textContent = text(k);
-      element.setAttribute("aria-valuetext", text(k));
-    }
-    const root = h("div", { class: "dge-slider" }, h("label", { for: id }, dim.label, dim.slides ? shown : null), element);
-    const one = { root, set(k) { element.value = String(k); label(k); } };
-    sliders.set(dim.name, one);
-    return one;
+    const found = sliders.get(dim.name);
+    if (found) return found;
+    const made = dimControl(dim, (k) => choose({ index: { [dim.name]: k } }));
+    sliders.set(dim.name, made);
+    return made;
   }
 
-  const draw = oncePerFrame(() => {
-    const frame = model.get("frame"), chosen = model.get("selection");
-    const own = frame.own.map((name) => dims.get(name)), settled = !sent || model.get("answered") === sent;
-    if (settled) sent = "";
-    const seedDim = frame.seed_dim;
-
-    // controls: made anew where what they offer changed, so that the focus stays
+  let controls = "";
+  /**
+   * Controls are made anew where what they offer has changed only, so that the focus stays.
+   * @param {any} frame
+   * @param {any} chosen
+   * @param {boolean} settled
+   */
+  function drawControls(frame, chosen, settled) {
     const offer = JSON.stringify([frame.variable, frame.own]);
     if (offer !== controls) {
       controls = offer;
-      fill(variable.element, model.get("variables"), chosen.variable);
-      fill(along.element, own.filter((dim) => dim.name !== seedDim).map((dim) => [dim.name, dim.label]), chosen.x);
-      fill(overlay.element, [["", "nothing"], ...own.filter((dim) => dim.values.length > 1).map((dim) => [dim.name, dim.label])], chosen.overlay);
+      /** @type {Dim[]} */
+      const own = frame.own.map(dimOf);
+      const lines = own.filter((dim) => dim.name !== frame.seed_dim);
+      const several = own.filter((dim) => dim.values.length > 1);
+      const pair = (/** @type {Dim} */ dim) => [dim.name, dim.label];
+      setOptions(variable.element, model.get("variables"));
+      setOptions(along.element, lines.map(pair));
+      setOptions(overlay.element, [["", "nothing"], ...several.map(pair)]);
+      fillChoices(chosen);
     }
-    if (settled) {
-      variable.element.value = chosen.variable;
-      along.element.value = chosen.x ?? "";
-      overlay.element.value = chosen.overlay ?? "";
-    }
+    if (settled) fillChoices(chosen);
     along.root.hidden = !along.element.options.length;
     overlay.root.hidden = overlay.element.options.length < 2;
-    logX.box.checked = frame.log[0];
-    logX.box.disabled = !frame.possible[0];
-    logY.box.checked = frame.log[1];
-    logY.box.disabled = !frame.possible[1];
+    [logX, logY].forEach(({ box }, axis) => {
+      box.checked = frame.log[axis];
+      box.disabled = !frame.possible[axis];
+    });
     sameY.box.checked = !!chosen.same_y;
-    const wantedSliders = frame.sliders.map((name) => slider(dims.get(name)));
-    if (wantedSliders.length !== row.children.length || wantedSliders.some((one, k) => one.root !== row.children[k])) row.replaceChildren(...wantedSliders.map((one) => one.root));
-    if (settled) frame.sliders.forEach((name) => sliders.get(name).set(frame.at[name]));
 
-    // the values of the compared dim
-    values.hidden = !chosen.overlay;
+    /** @type {string[]} */
+    const names = frame.sliders;
+    const roots = names.map((name) => slider(dimOf(name)).root);
+    const same = roots.length === row.children.length;
+    if (!same || roots.some((root, k) => root !== row.children[k])) row.replaceChildren(...roots);
+    if (settled) for (const name of names) slider(dimOf(name)).set(frame.at[name]);
+  }
+
+  /** @param {any} chosen */
+  function fillChoices(chosen) {
+    variable.element.value = chosen.variable ?? "";
+    along.element.value = chosen.x ?? "";
+    overlay.element.value = chosen.overlay ?? "";
+  }
+
+  let compared = "";
+  /**
+   * A box for each value of the dim that is compared.
+   * @param {any} frame
+   * @param {any} chosen
+   * @param {boolean} settled
+   */
+  function drawCompared(frame, chosen, settled) {
     const kind = chosen.overlay ?? "";
+    values.hidden = !kind;
     if (kind !== compared) {
       compared = kind;
       const dim = dims.get(kind);
-      values.replaceChildren(h("legend", {}, dim?.label ?? ""), ...(dim?.values ?? []).slice(0, 60).map((text, k) => {
-        const box = h("input", { type: "checkbox", id: uid("value"), value: String(k), onchange: () => {
-          const checked = [...values.querySelectorAll("input:checked")].map((one) => Number(one.value));
-          if (checked.length) choose({ compare: checked });
-          else box.checked = true;
-        } });
-        return h("label", { for: box.id }, box, text);
-      }));
+      const boxes = (dim?.values ?? []).slice(0, MOST_BOXES).map(valueBox);
+      values.replaceChildren(h("legend", {}, dim?.label ?? ""), ...boxes);
     }
-    if (settled) for (const box of values.querySelectorAll("input")) box.checked = frame.compare.includes(Number(box.value));
+    if (!settled) return;
+    for (const box of values.querySelectorAll("input")) {
+      box.checked = frame.compare.includes(Number(box.value));
+    }
+  }
 
-    // the chart
+  /**
+   * @param {string} text
+   * @param {number} k
+   */
+  function valueBox(text, k) {
+    const onchange = () => {
+      const checked = /** @type {NodeListOf<HTMLInputElement>} */ (
+        values.querySelectorAll("input:checked")
+      );
+      if (checked.length) choose({ compare: Array.from(checked, (one) => Number(one.value)) });
+      else box.checked = true; // one stays
+    };
+    const id = uid("value");
+    const box = h("input", { type: "checkbox", id, value: String(k), onchange });
+    return h("label", { for: id }, box, text);
+  }
+
+  /** @type {ReturnType<typeof lineChart> | null} */
+  let chart = null;
+  let chartKind = "";
+  /** @param {any} frame */
+  function drawChart(frame) {
     place.hidden = !frame.n;
-    if (frame.n) {
-      const options = {
-        title: frame.label + (frame.band ? `: median, band from smallest to largest of ${frame.seeds} ${seedDim}s` : ""),
-        x: { label: frame.x_label, log: frame.log[0], labels: frame.labels }, y: { label: frame.label, log: frame.log[1] }, height: 260,
-      };
-      const now = JSON.stringify(options);
-      if (now !== chartKind) {
-        chart?.destroy();
-        chart = lineChart(place, options);
-        chartKind = now;
-      }
-      const x = floats(frame.x), all = floats(frame.lines), n = frame.n;
-      const part = (line, which) => all.subarray((line * 3 + which) * n, (line * 3 + which + 1) * n);
-      chart.set({
-        x, range: frame.range && padded(frame.range, frame.log[1]), xRange: frame.labels ? [-0.5, n - 0.5] : frame.log[0] ? [x[0] / 1.15, x[n - 1] * 1.15] : null,
-        series: frame.names.map((name, k) => ({
-          name, y: part(k, 0), real: frame.real[k], points: n <= 40,
-          band: frame.band && !frame.real[k] ? [part(k, 1), part(k, 2)] : null,
-        })),
-      });
-    }
-    note.textContent = frame.n ? "" : `${frame.label} is one number for each value: it stands in the table.`;
     note.hidden = !!frame.n;
+    note.textContent = `${frame.label} is one number for each value: it stands in the table.`;
+    if (!frame.n) return;
+    const band = `: median, band from smallest to largest of ${frame.seeds} ${frame.seed_dim}s`;
+    const options = {
+      title: frame.label + (frame.band ? band : ""),
+      x: { label: frame.x_label, log: frame.log[0], labels: frame.labels },
+      y: { label: frame.label, log: frame.log[1] },
+      height: 260,
+    };
+    const kind = JSON.stringify(options);
+    if (kind !== chartKind) {
+      chart?.destroy();
+      chart = lineChart(place, options);
+      chartKind = kind;
+    }
+    const parts = rows(floats(frame.lines), frame.n); // middle, lower and upper edge of each line
+    chart?.set({
+      x: floats(frame.x),
+      range: frame.range && padded(frame.range, frame.log[1]),
+      xRange: horizontalRange(frame),
+      series: frame.names.map((/** @type {string} */ name, /** @type {number} */ k) => ({
+        name,
+        y: parts[3 * k],
+        real: frame.real[k],
+        points: frame.n <= 40,
+        band: frame.band && !frame.real[k] ? [parts[3 * k + 1], parts[3 * k + 2]] : null,
+      })),
+    });
+  }
 
-    // the table
-    const fixed = frame.sliders.map((name) => `${dims.get(name).label} ${dims.get(name).values[frame.at[name]]}`);
-    caption.textContent = `${fixed.length ? `At ${fixed.join(", ")}` : "Metrics"}` + (frame.seeds > 1 ? `: median (smallest to largest of ${frame.seeds} ${seedDim}s)` : "");
-    head.replaceChildren(...(frame.heads.length ? [h("tr", {}, h("td"), ...frame.heads.map((text) => h("th", { scope: "col" }, text)))] : []));
-    lines.replaceChildren(...frame.rows.map(([label, ...cells]) => h("tr", label === frame.label ? { class: "dge-shown" } : {}, h("th", { scope: "row" }, label),
-      ...cells.map(([median, low, high]) => h("td", {}, short(median), low === high ? null : h("span", { class: "dge-range" }, ` (${short(low)} to ${short(high)})`))))));
-    scroll.hidden = caption.hidden = !frame.rows.length;
+  /** @param {any} frame */
+  function drawTable(frame) {
+    /** @type {string[]} */
+    const names = frame.sliders;
+    const fixed = names.map((name) => `${dimOf(name).label} ${dimOf(name).values[frame.at[name]]}`);
+    const seeds = `: median (smallest to largest of ${frame.seeds} ${frame.seed_dim}s)`;
+    const title = fixed.length ? `At ${fixed.join(", ")}` : "Metrics";
+    table.show(title + (frame.seeds > 1 ? seeds : ""), frame);
+  }
+
+  let spoken = "";
+  const draw = oncePerFrame(() => {
+    const frame = model.get("frame");
+    const chosen = model.get("selection");
+    const settled = !sent || model.get("answered") === sent;
+    if (settled) sent = "";
+    drawControls(frame, chosen, settled);
+    drawCompared(frame, chosen, settled);
+    drawChart(frame);
+    drawTable(frame);
     if (settled && spoken) say(spoken);
     spoken = "";
   });
-  let spoken = "";
   const update = () => {
-    const frame = model.get("frame");
-    const row = frame.rows.find(([label]) => label === frame.label);
-    spoken = row ? `${row[0]}: ${row.slice(1).map(([median], k) => `${frame.heads[k] ?? ""} ${short(median)}`).join(", ")}` : "";
+    spoken = shownRow(model.get("frame"));
     draw();
   };
-  for (const name of ["frame", "answered"]) cleanups.push(on(model, `change:${name}`, update));
+  for (const trait of ["frame", "answered"]) cleanups.push(on(model, trait, update));
   cleanups.push(draw.cancel, send.cancel, () => chart?.destroy());
   draw();
   return close;
 }
 
-/** A little room above and below, in the axis' own scale. */
-function padded([low, high], log) {
-  if (log) { const room = (high / low) ** 0.05 || 1.1; return low === high ? [low / 2, high * 2] : [low / room, high * room]; }
-  const room = (high - low) * 0.05 || Math.abs(low) * 0.1 || 0.5;
-  return [low - room, high + room];
+/**
+ * A dim's control: a slider with its value, or a choice.
+ * @param {Dim} dim
+ * @param {(k: number) => void} choose
+ */
+function dimControl({ label, values, slides }, choose) {
+  const id = uid("dim");
+  if (!slides) {
+    const options = values.map((value, k) => [String(k), value]);
+    const element = select(options, "0", (k) => choose(Number(k)), { id });
+    const set = (/** @type {number} */ k) => {
+      element.value = String(k);
+    };
+    return {
+      root: h("div", { class: "dge-slider" }, h("label", { for: id }, label), element),
+      set,
+    };
+  }
+
+  const shown = h("output", { for: id });
+  const element = h("input", {
+    type: "range",
+    id,
+    min: "0",
+    max: String(values.length - 1),
+    step: "1",
+    oninput: () => {
+      tell(Number(element.value));
+      choose(Number(element.value));
+    },
+  });
+  const tell = (/** @type {number} */ k) => {
+    shown.textContent = values[k];
+    element.setAttribute("aria-valuetext", values[k]);
+  };
+  const set = (/** @type {number} */ k) => {
+    element.value = String(k);
+    tell(k);
+  };
+  const name = h("label", { for: id }, label, shown);
+  return { root: h("div", { class: "dge-slider" }, name, element), set };
+}
+
+/** All variables at the sliders' places; the one in the chart is marked. */
+function metricsTable() {
+  const caption = h("div", { class: "dgkit-chart-title dge-caption", id: uid("caption") });
+  const head = h("thead");
+  const lines = h("tbody");
+  const named = { "aria-labelledby": caption.id };
+  const table = h("table", { class: "dge-table", ...named }, head, lines);
+  const scroll = h("div", { class: "dge-scroll", tabindex: "0", role: "region", ...named }, table);
+
+  /** @param {[number | null, number | null, number | null]} cell */
+  const cell = ([median, low, high]) => {
+    const range = ` (${short(low)} to ${short(high)})`;
+    return h(
+      "td",
+      {},
+      short(median),
+      low === high ? null : h("span", { class: "dge-range" }, range),
+    );
+  };
+
+  /**
+   * @param {string} title
+   * @param {any} frame
+   */
+  function show(title, frame) {
+    /** @type {[string, ...[number, number, number][]][]} */
+    const wanted = frame.rows;
+    /** @type {string[]} */
+    const heads = frame.heads;
+    caption.textContent = title;
+    const columns = heads.map((text) => h("th", { scope: "col" }, text));
+    head.replaceChildren(...(columns.length ? [h("tr", {}, h("td"), ...columns)] : []));
+    const made = wanted.map(([label, ...cells]) => {
+      const shown = label === frame.label ? { class: "dge-shown" } : {};
+      return h("tr", shown, h("th", { scope: "row" }, label), ...cells.map(cell));
+    });
+    lines.replaceChildren(...made);
+    scroll.hidden = !wanted.length;
+    caption.hidden = !wanted.length;
+  }
+  return { caption, scroll, show };
+}
+
+/**
+ * Half a step beside the texts; a little room beside the numbers of a logarithmic axis.
+ * @param {any} frame
+ */
+function horizontalRange({ labels, log, n, x }) {
+  if (labels) return [-0.5, n - 0.5];
+  if (!log[0]) return null;
+  const numbers = floats(x);
+  return [numbers[0] / 1.15, numbers[n - 1] * 1.15];
+}
+
+/**
+ * The table's row of the variable shown, in words.
+ * @param {any} frame
+ */
+function shownRow({ rows: all, label, heads }) {
+  /** @type {[string, ...[number, number, number][]] | undefined} */
+  const row = all.find((/** @type {string[]} */ [name]) => name === label);
+  if (!row) return "";
+  const [name, ...cells] = row;
+  const parts = cells.map(([median], k) => `${heads[k] ?? ""} ${short(median)}`);
+  return `${name}: ${parts.join(", ")}`;
 }
 
 export default { render };

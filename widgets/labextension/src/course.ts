@@ -1,13 +1,14 @@
 /**
- * The course without a view: which chapters there are, which of them lie in the learner's folder, what was passed there,
- * and copies that overwrite nothing.
+ * The course without a view: which chapters there are, which of them lie in the learner's folder,
+ * what was passed there, and copies that overwrite nothing.
  *
- * The list (course.json) and the chapters themselves are served beside this extension's code, so they are there without
- * a network and in an empty folder. Left out: answers and checking, which are dgkit.check's, in the kernel.
+ * The list (course.json) and the chapters themselves are served beside this extension's code, so
+ * they are there without a network and in an empty folder. Left out: answers and checking, which
+ * are dgkit.check's, in the kernel.
  */
-import { PageConfig, PathExt, URLExt } from '@jupyterlab/coreutils';
-import { Contents, ServerConnection } from '@jupyterlab/services';
-import { Signal } from '@lumino/signaling';
+import { PageConfig, PathExt, URLExt } from "@jupyterlab/coreutils";
+import { type Contents, ServerConnection } from "@jupyterlab/services";
+import { Signal } from "@lumino/signaling";
 
 export interface IChapter {
   number: string;
@@ -19,9 +20,9 @@ export interface IChapter {
 }
 
 /** Written by dgkit.check beside the notebook whose kernel passed an exercise. */
-const PROGRESS = 'dgkit-progress.json';
+const PROGRESS = "dgkit-progress.json";
 /** Made for the chapters where there are none. */
-const OWN_FOLDER = 'dgkit-course';
+const OWN_FOLDER = "dgkit-course";
 
 type Listing = Map<string, Contents.IModel>;
 
@@ -46,9 +47,9 @@ export class Course {
    */
   constructor(
     private contents: Contents.IManager,
-    private browsed: () => string
+    private browsed: () => string,
   ) {
-    this.ready = this.shipped('course.json').then(({ chapters }) => {
+    this.ready = this.shipped<{ chapters: IChapter[] }>("course.json").then(({ chapters }) => {
       this.chapters = chapters;
       this.changed.emit();
     });
@@ -69,11 +70,11 @@ export class Course {
   }
 
   passedIn(chapter: IChapter): number {
-    return chapter.exercises.filter(exercise => this.passed.has(exercise)).length;
+    return chapter.exercises.filter((exercise) => this.passed.has(exercise)).length;
   }
 
   find(number: unknown): IChapter | undefined {
-    return this.chapters.find(chapter => chapter.number === String(number).padStart(2, '0'));
+    return this.chapters.find((chapter) => chapter.number === String(number).padStart(2, "0"));
   }
 
   /** The path of a chapter in the learner's folder, whether it is there or not. */
@@ -89,13 +90,13 @@ export class Course {
     let files: Listing = new Map();
     for (const candidate of this.candidates()) {
       const found = await this.list(candidate, listed);
-      if (found && this.chapters.some(chapter => found.has(chapter.file))) {
+      if (found && this.chapters.some((chapter) => found.has(chapter.file))) {
         [folder, files] = [candidate, found];
         break;
       }
     }
     const before = this.state();
-    await this.readProgress(folder, files.get(PROGRESS));
+    await this.readProgress(files.get(PROGRESS));
     this.known = true;
     this.folder = folder;
     this.present = new Set(files.keys());
@@ -107,9 +108,16 @@ export class Course {
     }
   }
 
-  /** Put an untouched copy of a chapter into the learner's folder, under the next free name; returns its path. */
+  /**
+   * Put an untouched copy of a chapter into the learner's folder, under the next free name; returns
+   * its path.
+   */
   async place(chapter: IChapter): Promise<string> {
-    const path = await this.create(this.target, chapter.file, await this.shipped(`chapters/${chapter.file}`));
+    const path = await this.create(
+      this.target,
+      chapter.file,
+      await this.shipped(`chapters/${chapter.file}`),
+    );
     await this.refresh();
     return path;
   }
@@ -122,7 +130,7 @@ export class Course {
     this.placing = true;
     try {
       await this.refresh();
-      const missing = this.chapters.filter(chapter => !this.has(chapter));
+      const missing = this.chapters.filter((chapter) => !this.has(chapter));
       for (const chapter of missing) {
         await this.place(chapter);
       }
@@ -133,51 +141,68 @@ export class Course {
   }
 
   /** The path of `file` in the folder, made with this content if it is not there. */
-  async ensure(folder: string, file: string, content: object): Promise<{ path: string; made: boolean }> {
+  async ensure(
+    folder: string,
+    file: string,
+    content: object,
+  ): Promise<{ path: string; made: boolean }> {
     const found = (await this.list(folder))?.get(file);
     return found
       ? { path: found.path, made: false }
       : { path: await this.create(folder, file, content), made: true };
   }
 
-  /** The browsed folder as a path of the default drive (jupyter-collaboration shows the same files as another one). */
+  /**
+   * The browsed folder as a path of the default drive (jupyter-collaboration shows the same files
+   * as another one).
+   */
   get here(): string {
     const path = this.browsed();
-    return ['', 'RTC'].includes(this.contents.driveName(path)) ? this.contents.localPath(path) : '';
+    return ["", "RTC"].includes(this.contents.driveName(path)) ? this.contents.localPath(path) : "";
   }
 
   private candidates(): Set<string> {
-    const around = (folder: string) => ['', 'notebooks', OWN_FOLDER].map(name => PathExt.join(folder, name));
+    const around = (folder: string) =>
+      ["", "notebooks", OWN_FOLDER].map((name) => PathExt.join(folder, name));
     const remembered = this.remembered === null ? [] : [this.remembered];
-    return new Set([...around(this.here), ...remembered, ...around('')]);
+    return new Set([...around(this.here), ...remembered, ...around("")]);
   }
 
-  /** What is in a folder, null where there is none. Asks only for what its parent lists: a 404 would be logged. */
-  private list(folder: string, listed = new Map<string, Promise<Listing | null>>()): Promise<Listing | null> {
+  /**
+   * What is in a folder, null where there is none. Asks only for what its parent lists: a 404 would
+   * be logged.
+   */
+  private list(
+    folder: string,
+    listed = new Map<string, Promise<Listing | null>>(),
+  ): Promise<Listing | null> {
     const look = async (): Promise<Listing | null> => {
-      if (folder !== '') {
+      if (folder !== "") {
         const parent = await this.list(PathExt.dirname(folder), listed);
-        if (parent?.get(PathExt.basename(folder))?.type !== 'directory') {
+        if (parent?.get(PathExt.basename(folder))?.type !== "directory") {
           return null;
         }
       }
-      const model = await this.contents.get(folder, { type: 'directory', content: true });
+      const model = await this.contents.get(folder, { type: "directory", content: true });
       return new Map(model.content.map((item: Contents.IModel) => [item.name, item]));
     };
-    if (!listed.has(folder)) {
-      listed.set(folder, look());
-    }
-    return listed.get(folder)!;
+    const asked = listed.get(folder) ?? look();
+    listed.set(folder, asked);
+    return asked;
   }
 
-  private async readProgress(folder: string | null, file?: Contents.IModel): Promise<void> {
+  private async readProgress(file?: Contents.IModel): Promise<void> {
     const version = file ? `${file.path} ${file.last_modified} ${file.size}` : null;
     if (version === this.progressRead) {
       return;
     }
     this.passed = new Set();
     if (file) {
-      const { content } = await this.contents.get(file.path, { type: 'file', format: 'text', content: true });
+      const { content } = await this.contents.get(file.path, {
+        type: "file",
+        format: "text",
+        content: true,
+      });
       try {
         this.passed = new Set(JSON.parse(content).passed);
       } catch {
@@ -187,14 +212,17 @@ export class Course {
     this.progressRead = version;
   }
 
-  /** A new notebook under the next free name. It is written beside and renamed: the server never renames onto a file. */
+  /**
+   * A new notebook under the next free name. It is written beside and renamed: the server never
+   * renames onto a file.
+   */
   private async create(folder: string, file: string, content: object): Promise<string> {
-    if (folder !== '') {
-      await this.contents.save(folder, { type: 'directory' }); // leaves one that is there as it is
+    if (folder !== "") {
+      await this.contents.save(folder, { type: "directory" }); // leaves one that is there as it is
     }
-    const draft = await this.contents.newUntitled({ path: folder, type: 'notebook' });
+    const draft = await this.contents.newUntitled({ path: folder, type: "notebook" });
     try {
-      await this.contents.save(draft.path, { type: 'notebook', format: 'json', content });
+      await this.contents.save(draft.path, { type: "notebook", format: "json", content });
       const taken = (await this.list(folder)) ?? new Map();
       for (let n = 0; ; n++) {
         const name = n ? file.replace(/(\.ipynb)$/, `-copy${n}$1`) : file;
@@ -215,17 +243,30 @@ export class Course {
     }
   }
 
-  private async shipped(name: string): Promise<any> {
+  private async shipped<T>(name: string): Promise<T> {
     const settings = ServerConnection.makeSettings();
-    const path = URLExt.join(PageConfig.getOption('fullLabextensionsUrl'), 'dgkit-lab', name);
-    const response = await ServerConnection.makeRequest(new URL(path, settings.baseUrl).href, {}, settings);
+    const path = URLExt.join(PageConfig.getOption("fullLabextensionsUrl"), "dgkit-lab", name);
+    const response = await ServerConnection.makeRequest(
+      new URL(path, settings.baseUrl).href,
+      {},
+      settings,
+    );
     if (!response.ok) {
-      throw new ServerConnection.ResponseError(response, `${name} is not installed with dgkit; reinstall dgkit.`);
+      throw new ServerConnection.ResponseError(
+        response,
+        `${name} is not installed with dgkit; reinstall dgkit.`,
+      );
     }
     return response.json();
   }
 
   private state(): string {
-    return JSON.stringify([this.known, this.folder, this.here, this.chapters.map(c => this.has(c)), [...this.passed]]);
+    return JSON.stringify([
+      this.known,
+      this.folder,
+      this.here,
+      this.chapters.map((c) => this.has(c)),
+      [...this.passed],
+    ]);
   }
 }

@@ -1,9 +1,12 @@
-/** The side panel: the chapters with what was passed in each, and buttons to open one or to get a fresh copy. */
-import { ReactWidget } from '@jupyterlab/ui-components';
-import React from 'react';
+/**
+ * The side panel: the chapters with what was passed in each, and buttons to open one or to get a
+ * fresh copy.
+ */
+import { ReactWidget } from "@jupyterlab/ui-components";
+import React from "react";
 
-import { Course, IChapter } from './course';
-import { courseIcon } from './icons';
+import type { Course, IChapter } from "./course";
+import { courseIcon } from "./icons";
 
 export interface IActions {
   open: (chapter: IChapter) => void;
@@ -13,21 +16,21 @@ export interface IActions {
 
 export class CoursePanel extends ReactWidget {
   /** Said below the heading, and by a screen reader. */
-  message = '';
+  message = "";
 
   constructor(
     private course: Course,
     private actions: IActions,
-    private shown: () => void
+    private shown: () => void,
   ) {
     super();
-    this.id = 'dgkit-course';
-    this.addClass('dgkit-Course');
+    this.id = "dgkit-course";
+    this.addClass("dgkit-Course");
     this.title.icon = courseIcon;
-    this.title.caption = 'Course';
+    this.title.caption = "Course";
     this.node.tabIndex = -1;
-    this.node.setAttribute('role', 'region');
-    this.node.setAttribute('aria-label', 'Course');
+    this.node.setAttribute("role", "region");
+    this.node.setAttribute("aria-label", "Course");
     course.changed.connect(() => this.update());
   }
 
@@ -42,7 +45,7 @@ export class CoursePanel extends ReactWidget {
 
   protected async onActivateRequest(): Promise<void> {
     await this.renderPromise; // React draws later than it is told to
-    (this.node.querySelector('button') ?? this.node).focus();
+    (this.node.querySelector("button") ?? this.node).focus();
   }
 
   protected render(): JSX.Element {
@@ -51,41 +54,43 @@ export class CoursePanel extends ReactWidget {
       return (
         <>
           <h2>GANs for time series</h2>
-          <p role="status">{this.message || 'Looking for the chapters …'}</p>
+          <p role="status">{this.message || "Looking for the chapters …"}</p>
         </>
       );
     }
     const minutes = chapters.reduce((sum, chapter) => sum + chapter.minutes, 0);
     const exercises = chapters.reduce((sum, chapter) => sum + chapter.exercises.length, 0);
     const passed = chapters.reduce((sum, chapter) => sum + this.course.passedIn(chapter), 0);
-    const missing = chapters.some(chapter => !this.course.has(chapter));
+    const missing = chapters.some((chapter) => !this.course.has(chapter));
     return (
       <>
         <h2>GANs for time series</h2>
-        {exercises > 0 && <Progress name="Exercises passed in all" passed={passed} exercises={exercises} />}
+        {exercises > 0 && (
+          <Progress name="Exercises passed in all" passed={passed} exercises={exercises} />
+        )}
         <p className="dgkit-Course-note">
           {chapters.length} chapters, about {duration(minutes)}
           {folder !== null && (
             <>
-              , in <code>{folder || '/'}</code>
+              , in <code>{folder || "/"}</code>
             </>
           )}
         </p>
         {missing && (
           <div className="dgkit-Course-place">
             <p>
-              {folder === null ? 'There are no chapters here yet.' : 'Some chapters are not here yet.'} Copies go
-              to <code>{this.course.target || '/'}</code> and overwrite nothing.
+              {folder === null ? "There are no chapters" : "Some chapters are not"} here yet. Copies
+              go to <code>{this.course.target || "/"}</code> and overwrite nothing.
             </p>
-            <button onClick={this.actions.placeMissing}>
-              {folder === null ? 'Place all chapters' : 'Place the missing ones'}
+            <button type="button" onClick={this.actions.placeMissing}>
+              {folder === null ? "Place all chapters" : "Place the missing ones"}
             </button>
           </div>
         )}
         <p role="status" className="dgkit-Course-message">
           {this.message}
         </p>
-        <ol>{chapters.map(chapter => this.renderChapter(chapter))}</ol>
+        <ol>{chapters.map((chapter) => this.renderChapter(chapter))}</ol>
       </>
     );
   }
@@ -94,7 +99,7 @@ export class CoursePanel extends ReactWidget {
     const here = this.course.has(chapter);
     const passed = this.course.passedIn(chapter);
     const named = `chapter ${chapter.number}, ${chapter.title}`;
-    const open = here ? 'Open' : 'Place a copy';
+    const open = here ? "Open" : "Place a copy";
     return (
       <li key={chapter.file}>
         <h3>
@@ -103,14 +108,26 @@ export class CoursePanel extends ReactWidget {
         <p>{chapter.question}</p>
         <p className="dgkit-Course-note">about {duration(chapter.minutes)}</p>
         {chapter.exercises.length > 0 && (
-          <Progress name={`Exercises passed in ${named}`} passed={passed} exercises={chapter.exercises.length} />
+          <Progress
+            name={`Exercises passed in ${named}`}
+            passed={passed}
+            exercises={chapter.exercises.length}
+          />
         )}
         <div className="dgkit-Course-buttons">
-          <button aria-label={`${open}: ${named}`} onClick={() => this.actions.open(chapter)}>
+          <button
+            type="button"
+            aria-label={`${open}: ${named}`}
+            onClick={() => this.actions.open(chapter)}
+          >
             {open}
           </button>
           {here && (
-            <button aria-label={`Fresh copy of ${named}`} onClick={() => this.actions.freshCopy(chapter)}>
+            <button
+              type="button"
+              aria-label={`Fresh copy of ${named}`}
+              onClick={() => this.actions.freshCopy(chapter)}
+            >
               Fresh copy
             </button>
           )}
@@ -126,7 +143,7 @@ function Progress(props: { name: string; passed: number; exercises: number }): J
   return (
     <div className="dgkit-Course-progress">
       <span aria-hidden="true">
-        {passed === exercises ? '✓ ' : ''}
+        {passed === exercises ? "✓ " : ""}
         {text}
       </span>
       <div
