@@ -89,9 +89,12 @@ def everything(python: str, *arguments: str) -> int:
 
 
 def pytest(python: str, arguments: Sequence[str]) -> int:
-    """In several processes, unless the arguments ask for another number (-n 0: one, for a debugger)."""
+    """In several processes, unless the arguments ask for another number (-n 0: one, for a debugger).
+
+    Each process gets a row of neighbours, which share fixtures; one that is done takes from another's end.
+    """
     workers = min(4, os.cpu_count() or 1)
-    return run([python, "-m", "pytest", "-n", str(workers), "--dist", "loadgroup", *arguments])
+    return run([python, "-m", "pytest", "-n", str(workers), "--dist", "worksteal", *arguments])
 
 
 def chromium() -> str | None:

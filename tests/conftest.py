@@ -1,4 +1,4 @@
-"""Small datasets and trainers that many tests share, and how tests are shared out among processes."""
+"""Small datasets and trainers that many tests share."""
 
 import os
 
@@ -8,14 +8,6 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # several processes: one thread each, t
 import numpy as np
 import pytest
 import xarray as xr
-
-
-def pytest_collection_modifyitems(config, items):
-    """With several processes and files: the tests of a file stay together, for its fixtures; chapters go singly."""
-    files = [item.nodeid.split("::")[0] for item in items]
-    if config.pluginmanager.hasplugin("xdist") and len(set(files)) > 1:
-        for item, file in zip(items, files, strict=True):
-            item.add_marker(pytest.mark.xdist_group(item.nodeid if file.startswith("tests/notebooks") else file))
 
 
 def small_dataset(n=40, time=12, *, seed=0, variable=True):

@@ -267,8 +267,11 @@ class Lab:
                 self.load()
             self.command("docmanager:open", {"path": name})
         self.page.wait_for_selector(".jp-NotebookPanel:not(.lm-mod-hidden) .jp-Cell", timeout=60_000)
-        self.page.wait_for_function(CONNECTED, arg=name, timeout=60_000)  # what is run before that may be lost
+        self.wait_kernel()  # what is run before that may be lost
         self.command("notebook:enter-command-mode")
+
+    def wait_kernel(self) -> None:
+        self.page.wait_for_function(CONNECTED, arg=self.path, timeout=60_000)
 
     def run_all(self, seconds: float = 120) -> None:
         """Run all cells and wait until the last has run; "Run all" is said again if nothing begins."""

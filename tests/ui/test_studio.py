@@ -361,6 +361,7 @@ def test_restarting_the_kernel_stops_training(lab):
             break
         lab.page.wait_for_timeout(100)
     assert not old.is_running()
+    lab.wait_kernel()  # the next test closes the page's notebook, which is not to be in the middle of a restart
 
 
 def test_running_the_cell_again_leaves_one_trainer(lab):
