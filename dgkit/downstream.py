@@ -553,7 +553,7 @@ def _on_scale(values: np.ndarray, variable: Variable, like: xr.Dataset) -> np.nd
     values = values.astype(np.float64)
     if variable.attrs.get("scale") != "log":
         return values
-    known = np.concatenate(list(valid_values(like[variable.name], lengths(like))))
+    known = np.concatenate(list(valid_values(like[variable.name], lengths(like)))).astype(np.float64)
     floor = known[known > 0].min(initial=np.inf)
     return np.log10(np.maximum(values, floor)) if np.isfinite(floor) else values
 

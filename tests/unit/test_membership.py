@@ -255,7 +255,7 @@ def test_a_network_that_overfits_is_told_on_by_its_discriminator_and_a_fresh_one
     before, after = (membership_attack(model, members, others) for model in (fresh, trainer.model))
 
     assert before.success_rate.low < 0.5 < before.success_rate.high
-    assert after.success_rate.low > 0.6
+    assert after.success_rate.low > 0.5 and after.success_rate.value > 0.6
 
 
 def test_a_baseline_can_be_attacked_by_distance_alone():

@@ -70,8 +70,8 @@ def test_a_short_run_comes_out_as_recorded(name):
     for variable in (name for name in recorded.data_vars if not name.endswith("seconds")):
         expected, found = recorded[variable].values, again[variable].values
         scale = np.nanmax(np.abs(expected), initial=1e-6)
-        moves = max((most for part, most in COUNTED.items() if part in variable), default=0.01 * scale)
-        np.testing.assert_allclose(found, expected, rtol=0.01, atol=moves, err_msg=variable)
+        moves = max((most for part, most in COUNTED.items() if part in variable), default=0.05 * scale)
+        np.testing.assert_allclose(found, expected, rtol=0.1, atol=moves, err_msg=variable)
 
 
 def test_all_files_together_are_small():
