@@ -8,11 +8,12 @@
 from dgkit import _threads  # isort: skip (before torch)
 from dgkit import baselines, check, datasets, downstream, experiments, metrics, plot, privacy, schema, simulate, whatif
 from dgkit._budget import budget
-from dgkit.config import Config
+from dgkit.core.config import Config
+from dgkit.core.history import StepRecord
+from dgkit.core.model import DoppelGANger, load
+from dgkit.core.trainer import Trainer, fit
 from dgkit.datasets import from_csv, from_npz, from_table, open_dataset, split, windows
 from dgkit.errors import ConfigError, DgkitError, DivergenceError, FileFormatError, SchemaError
-from dgkit.model import DoppelGANger, load
-from dgkit.trainer import StepRecord, Trainer, fit
 
 __version__ = "0.1.0"
 

@@ -22,10 +22,10 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, MaxNLocator, NullLocator
 
 from dgkit import metrics
+from dgkit.core.model import DoppelGANger
 from dgkit.errors import ConfigError, SchemaError
 from dgkit.metrics.autocorrelation import FEW_PAIRS
 from dgkit.metrics.distributions import valid_feature
-from dgkit.model import DoppelGANger
 from dgkit.schema import Schema, lengths, validate
 
 Sets = xr.Dataset | Mapping[str, xr.Dataset]

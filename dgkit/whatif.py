@@ -27,14 +27,15 @@ from typing import Any, cast
 import numpy as np
 import torch
 import xarray as xr
-from torch import Tensor, nn
 from tqdm.auto import trange
 
 from dgkit._seeding import seeded
+from dgkit.core.history import dataset_of
+from dgkit.core.losses import critic_loss, generator_loss
+from dgkit.core.model import DoppelGANger, check_n
+from dgkit.core.networks import AttributeGenerator, Discriminator, harden
+from dgkit.core.optimise import adam, average_into, average_share, descend
 from dgkit.errors import ConfigError, DivergenceError, SchemaError
-from dgkit.losses import critic_loss, generator_loss
-from dgkit.model import DoppelGANger, check_n
-from dgkit.networks import AttributeGenerator, Discriminator, average_share, harden
 
 DRAWS = 100_000  # of a model's attribute generator, to know how often it makes which attributes
 TOLERANCE = 1e-3  # of a sum of probabilities: 0.333 three times is well meant
@@ -126,7 +127,7 @@ def retrain_attributes(
     weight = {"discriminator": 1.0, "auxiliary": config.auxiliary_weight}
     penalty = {"discriminator": config.penalty, "auxiliary": config.auxiliary_penalty}
     adams = {
-        name: torch.optim.Adam(net.parameters(), getattr(config, f"{name}_lr"), (config.beta1, 0.999), fused=True)
+        name: adam(net, rate=getattr(config, f"{name}_lr"), beta1=config.beta1)
         for name, net in {"generator": generator, **critics}.items()
     }
     average = copy.deepcopy(generator)
@@ -139,28 +140,29 @@ def retrain_attributes(
         for name, critic in critics.items():
             alpha = torch.rand((config.batch_size, 1), generator=rng)
             judged = critic_loss(critic, real, fake.detach(), alpha, penalty[name])
-            record[f"{name}_gradient"] = _step(adams[name], judged.loss)
+            record[f"{name}_gradient"] = float(descend(adams[name], judged.loss))
             prefix = "" if name == "discriminator" else f"{name}_"
             parts = zip((f"{name}_loss", f"{prefix}wasserstein", f"{prefix}penalty"), judged, strict=True)
             record |= {part: float(value.detach()) for part, value in parts}
             loss = loss + weight[name] * generator_loss(critic, fake)
-        record |= {"generator_loss": float(loss.detach()), "generator_gradient": _step(adams["generator"], loss)}
+        record |= {"generator_loss": loss.item(), "generator_gradient": float(descend(adams["generator"], loss))}
         if not all(math.isfinite(value) for value in record.values()):
             raise DivergenceError(
                 f"retraining diverged at step {step}: a loss is not finite. Its learning rates are those of "
                 "model.config: set it to dataclasses.replace(model.config, generator_lr=...) and try again.",
                 step,
             )
-        _blend(average, generator, average_share(0.99, step - 1))
+        # single steps of the game circle around what they approach
+        average_into(average.state_dict(), generator.state_dict(), average_share(0.99, step - 1))
         history.append(record | {"seconds": time.perf_counter() - start})
     changed = copy.deepcopy(model)
     changed.generator.attribute = average.eval().requires_grad_(False)
     minmax = sum(head.width for head in model.encoder.minmax_heads)
     for name, critic in critics.items():
         _widen(getattr(changed, name), critic, minmax)
-    names = [*history[0], *(f"auxiliary_{part}" for part in ("loss", "wasserstein", "penalty") if len(critics) == 1)]
-    columns = {name: ("step", np.array([record.get(name, math.nan) for record in history])) for name in names}
-    changed.history = xr.Dataset(columns, {"step": np.arange(1, steps + 1)})
+    changed.history = dataset_of(history)
+    for part in ("loss", "wasserstein", "penalty") if len(critics) == 1 else ():
+        changed.history[f"auxiliary_{part}"] = "step", np.full(steps, math.nan)
     return changed
 
 
@@ -283,22 +285,6 @@ def sample_target(model: DoppelGANger, target: Any, n: int, *, seed: int = 0) ->
         asked = target[[variable.name for variable in model.encoder.schema.attributes]].isel(sample=chosen)
         return model.sample(attributes=asked.drop_vars(asked.coords), seed=seed)
     return model.sample(attributes=_attributes(model, rows[chosen]), seed=seed)
-
-
-def _step(adam: torch.optim.Adam, loss: Tensor) -> float:
-    """One step of this optimiser's parameters alone; returns the gradient's norm."""
-    parameters = adam.param_groups[0]["params"]
-    gradients = torch.autograd.grad(loss, parameters, retain_graph=True)
-    for parameter, gradient in zip(parameters, gradients, strict=True):
-        parameter.grad = gradient
-    adam.step()
-    return float(torch.nn.utils.get_total_norm(gradients))
-
-
-def _blend(average: nn.Module, network: nn.Module, share: float) -> None:
-    """Move `average` by this share to `network`: single steps of the game circle around what they approach."""
-    for old, new in zip(average.state_dict().values(), network.state_dict().values(), strict=True):
-        old.lerp_(new, share) if old.is_floating_point() else old.copy_(new)
 
 
 @torch.no_grad()

@@ -15,7 +15,7 @@ from tqdm.auto import tqdm
 from dgkit import _files
 from dgkit.baselines import ar, hmm, market, naive_gan, rcgan, rnn, timegan
 from dgkit.baselines.protocol import Baseline, Training
-from dgkit.encode import Encoder
+from dgkit.core.encode import Encoder
 from dgkit.errors import ConfigError, DgkitError, FileFormatError
 
 __all__ = ["BUDGETS", "Baseline", "Training", "fit", "load", "names", "training"]

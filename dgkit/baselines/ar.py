@@ -31,11 +31,11 @@ from itertools import count
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from dgkit.baselines.protocol import Data, Empirical, Made, adam, descend, drawn, ends, heads, mlp, whole, widths
-from dgkit.encode import Encoder
-from dgkit.networks import activate, average_share
+from dgkit.core.encode import Encoder
+from dgkit.core.networks import activate
+from dgkit.core.optimise import average_into, average_share
 
 STEPS = {"smoke": 50, "live": 5000, "full": 20_000}
 UNITS, HIDDEN, BATCH, RATE, DECAY = 200, 4, 100, 1e-3, 0.99
@@ -89,8 +89,7 @@ def train(network: Network, data: Data, steps: int, rng: torch.Generator) -> Ite
 
 def follow(average: nn.Module, learner: nn.Module, n: int) -> None:
     """Update n = 0, 1, ... of the moving average of the weights."""
-    blend = get_ema_multi_avg_fn(1 - average_share(DECAY, n))
-    blend(list(average.parameters()), list(learner.parameters()), 0)
+    average_into(dict(average.named_parameters()), dict(learner.named_parameters()), average_share(DECAY, n))
 
 
 class Records(nn.Module):

@@ -26,7 +26,7 @@ from sklearn.cluster import KMeans
 from torch import Tensor, nn
 
 from dgkit.baselines.protocol import Data, Empirical, Made, drawn, ends, heads, valid, whole, widths
-from dgkit.encode import Encoder
+from dgkit.core.encode import Encoder
 
 logging.getLogger("hmmlearn").setLevel(logging.ERROR)  # it warns of few data; the priors below keep such a fit whole
 STEPS = {"smoke": 2, "live": 20, "full": 100}

@@ -27,7 +27,11 @@ from torch import Tensor, nn
 
 from dgkit import _files
 from dgkit._seeding import seeded
-from dgkit.encode import Encoder, Head
+from dgkit.core import optimise
+from dgkit.core.encode import Encoder
+from dgkit.core.history import dataset_of
+from dgkit.core.networks import Head, until_end
+from dgkit.core.optimise import adam, glorot  # noqa: F401 (for the baselines' modules)
 from dgkit.errors import ConfigError, DivergenceError
 
 
@@ -175,16 +179,8 @@ class Training:
     @property
     def model(self) -> Baseline:
         """The model as it is now; sampling from it does not disturb the training."""
-        columns: dict[str, list[float]] = {}
-        for losses in self._losses:
-            for name in losses:
-                columns.setdefault(name, [])
-        for name, column in columns.items():
-            column += [losses.get(name, math.nan) for losses in self._losses]
-        history = xr.Dataset({name: ("step", column) for name, column in columns.items()})
-        history = history.assign_coords(step=np.arange(1, self.step + 1)) if columns else history
         network = copy.deepcopy(self.network).eval().requires_grad_(False)
-        return Baseline(self.name, self.encoder, network, self.options, history)
+        return Baseline(self.name, self.encoder, network, self.options, dataset_of(self._losses))
 
 
 # --- parts -----------------------------------------------------------------------------------------------------------
@@ -206,10 +202,7 @@ def widths(some: list[Head]) -> int:
 
 def ends(features: Tensor) -> Tensor:
     """Lengths by the generation flags, (N, T, F) -> (N,): steps up to and including the first that says "ends here"."""
-    goes_on = features[..., -2] >= features[..., -1]  # (N, T), argmax of the flag
-    alive = torch.ones_like(features[..., 0])
-    alive[:, 1:] = goes_on[:, :-1].cumprod(1)
-    return alive.sum(1).long()
+    return until_end(features).sum(1).long()
 
 
 def valid(lengths: Tensor, steps: int) -> Tensor:
@@ -235,17 +228,9 @@ def batches(data: Data, size: int, rng: torch.Generator) -> Iterator[Data]:
         yield Data(*(part[rows] for part in data))
 
 
-def adam(*networks: nn.Module, rate: float = 1e-3, beta1: float = 0.9) -> torch.optim.Adam:
-    parameters = [p for network in networks for p in network.parameters() if p.requires_grad]
-    return torch.optim.Adam(parameters, rate, (beta1, 0.999), fused=True)
-
-
 def descend(optimiser: torch.optim.Adam, loss: Tensor) -> float:
     """One step down the gradient of `loss` for the optimiser's parameters and no others; the loss."""
-    parameters = [p for group in optimiser.param_groups for p in group["params"]]
-    for parameter, gradient in zip(parameters, torch.autograd.grad(loss, parameters, allow_unused=True), strict=True):
-        parameter.grad = gradient
-    optimiser.step()
+    optimise.descend(optimiser, loss)
     return loss.item()
 
 
@@ -256,15 +241,6 @@ def mlp(inputs: int, outputs: int, *, units: int = 200, hidden: int = 4) -> nn.S
     for a, b in pairwise(sizes):
         layers += [nn.Linear(a, b), nn.ReLU()]
     return glorot(nn.Sequential(*layers, nn.Linear(sizes[-1], outputs)))
-
-
-def glorot(network: Any) -> Any:
-    """Glorot-uniform weights and zero biases in every linear layer of `network`."""
-    for layer in network.modules():
-        if isinstance(layer, nn.Linear):
-            nn.init.xavier_uniform_(layer.weight)
-            nn.init.zeros_(layer.bias)
-    return network
 
 
 class Empirical(nn.Module):

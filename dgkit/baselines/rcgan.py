@@ -29,8 +29,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from dgkit.baselines.protocol import Data, Empirical, Made, adam, batches, descend, ends, glorot, heads, valid, widths
-from dgkit.encode import Encoder
-from dgkit.networks import FeatureGenerator
+from dgkit.core.encode import Encoder
+from dgkit.core.networks import FeatureGenerator
 
 STEPS = {"smoke": 20, "live": 400, "full": 5000}
 UNITS, NOISE, BATCH, RATE, DISCRIMINATOR_RATE = 100, 5, 28, 1e-3, 0.1

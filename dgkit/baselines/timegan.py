@@ -27,8 +27,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from dgkit.baselines.protocol import Data, Empirical, Made, adam, batches, descend, ends, glorot, heads, valid, widths
-from dgkit.encode import Encoder
-from dgkit.networks import activate
+from dgkit.core.encode import Encoder
+from dgkit.core.networks import activate
 
 STEPS = {"smoke": 9, "live": 180, "full": 3000}
 LATENT, BATCH, RATE, GAMMA, AHEAD = 24, 100, 1e-3, 1.0, 0.15

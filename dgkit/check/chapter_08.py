@@ -3,7 +3,7 @@
 from typing import Any
 
 from dgkit.check.exercise import Wrong, exercise, number
-from dgkit.config import Config
+from dgkit.core.config import Config
 from dgkit.privacy import epsilon
 
 _STEPS = 500  # an epoch of 50,000 samples in batches of 100

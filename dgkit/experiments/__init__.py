@@ -31,12 +31,12 @@ from threadpoolctl import threadpool_limits
 from tqdm.auto import tqdm
 
 from dgkit import datasets, metrics
-from dgkit.config import Config
+from dgkit.core.config import Config
+from dgkit.core.model import DoppelGANger
+from dgkit.core.trainer import Trainer
 from dgkit.errors import ConfigError, FileFormatError
 from dgkit.experiments import comparison, course, membership, private
 from dgkit.experiments.cells import SETTINGS, Experiment, Point, data_hash, points_of, train_model
-from dgkit.model import DoppelGANger
-from dgkit.trainer import Trainer
 
 __all__ = [
     "EXPERIMENTS", "Checkpoint", "Experiment", "checkpoints", "data_hash", "open_run", "record", "rerun", "sweep",

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from dgkit.config import Config
-from dgkit.model import DoppelGANger
-from dgkit.trainer import Trainer
+from dgkit.core.config import Config
+from dgkit.core.model import DoppelGANger
+from dgkit.core.trainer import Trainer
 
 SETTINGS = {item.name for item in fields(Config)}
 Point = dict[str, Any]  # one value for each dim of a grid

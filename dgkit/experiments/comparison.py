@@ -15,10 +15,10 @@ import pandas as pd
 import xarray as xr
 
 from dgkit import baselines, datasets, downstream, metrics
-from dgkit.config import Config
+from dgkit.core.config import Config
+from dgkit.core.trainer import Trainer
 from dgkit.experiments.cells import Experiment, Point, look
 from dgkit.schema import lengths, validate
-from dgkit.trainer import Trainer
 
 SAMPLE_LEN = {"web": 14, "cluster": 5, "broadband": 4}  # of DoppelGANger: about a dozen LSTM passes each
 # steps after EQUAL_SECONDS of CPU time, and where the model no longer gets better

@@ -9,7 +9,7 @@ import pandas as pd
 import xarray as xr
 
 from dgkit import baselines, datasets, metrics, simulate, whatif
-from dgkit.config import Config
+from dgkit.core.config import Config
 from dgkit.experiments.cells import Experiment, Point, train_and_look, train_model
 
 

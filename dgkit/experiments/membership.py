@@ -13,7 +13,7 @@ import pandas as pd
 import xarray as xr
 
 from dgkit import metrics, simulate
-from dgkit.config import Config
+from dgkit.core.config import Config
 from dgkit.experiments.cells import Experiment, Point
 from dgkit.privacy.membership import Shadow, membership_attack, train_shadows
 

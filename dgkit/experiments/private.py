@@ -13,10 +13,10 @@ import pandas as pd
 import xarray as xr
 
 from dgkit import metrics, simulate
-from dgkit.config import Config
+from dgkit.core.config import Config
+from dgkit.core.trainer import Trainer
 from dgkit.experiments.cells import Experiment, Point, train_model
 from dgkit.experiments.course import web_metrics
-from dgkit.trainer import Trainer
 
 LOOKS = 4
 CRITIC_STEPS = {"critic ahead": 4}  # updates of the discriminators for each of the generator; one where not said
@@ -33,15 +33,11 @@ def _dp(noise_multiplier: float, max_grad_norm: float = 1.0) -> dict[str, Any]:
 
 
 def _privacy_cell(train: xr.Dataset, config: Config, point: Point) -> xr.Dataset:
-    trainer, way = Trainer(train, config), point["way"]
+    way, start = point["way"], None
     if way in PUBLIC:  # pages of two decades, with other noise, of whose samples nobody minds the use
         public = _bounded(simulate.web(3000, seed=99, decades=2.0, noise=0.15))
         start = train_model(public, replace(config, dp=None, ema=0.0, batch_size=min(100, config.batch_size)))
-        for name in ("generator", "discriminator", "auxiliary"):
-            if getattr(trainer, name) is not None:
-                getattr(trainer, name).load_state_dict(getattr(start, name).state_dict())
-        if config.ema:
-            trainer.average = {name: value.clone() for name, value in trainer.generator.state_dict().items()}
+    trainer = Trainer(train, config, start=start)
     at = [max(1, round(config.steps * part / LOOKS)) for part in range(1, LOOKS + 1)]
     looks = []
     for step in range(1, config.steps + 1):

@@ -1,8 +1,8 @@
 """Privacy: training with differential privacy and what it spends; attacks that tell who was in the training data."""
 
-from dgkit.config import DP
-from dgkit.privacy.accounting import epsilon, noise_for
-from dgkit.privacy.dp import ClippedGradients, clipped_gradients
+from dgkit.core.accounting import epsilon, noise_for
+from dgkit.core.clipping import ClippedGradients, clipped_gradients
+from dgkit.core.config import DP
 from dgkit.privacy.membership import (
     Estimate,
     MembershipAttack,

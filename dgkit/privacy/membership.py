@@ -25,8 +25,8 @@ from dgkit.schema import validate
 
 if TYPE_CHECKING:  # the trainer imports this package
     from dgkit.baselines import Baseline
-    from dgkit.config import Config
-    from dgkit.model import DoppelGANger
+    from dgkit.core.config import Config
+    from dgkit.core.model import DoppelGANger
 
 KINDS = ("discriminator", "distance", "likelihood_ratio")
 LEAST = 10  # members; fewer say nothing
@@ -256,7 +256,7 @@ def train_shadows(
     >>> [int(shadow.trained_on.sum()) for shadow in train_shadows(members, others, tiny, pairs=1)]
     [20, 20]
     """
-    from dgkit.trainer import fit
+    from dgkit.core.trainer import fit
 
     if isinstance(pairs, bool) or not isinstance(pairs, int | np.integer) or pairs < 1:
         raise ConfigError(f"pairs={pairs!r} must be a whole number of at least 1.")

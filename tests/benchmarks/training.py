@@ -15,7 +15,7 @@ import torch
 import xarray as xr
 
 import dgkit as dg
-from dgkit.losses import critic_loss
+from dgkit.core.losses import critic_loss
 from dgkit.privacy import clipped_gradients
 
 ROOT = Path(__file__).parents[2]

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import dgkit as dg
-from dgkit.encode import Encoder
+from dgkit.core.encode import Encoder
 from dgkit.errors import DgkitError, FileFormatError
 from tests.conftest import small_dataset
 from tests.unit.test_datasets import pickled, release

@@ -9,7 +9,7 @@ import torch
 from dgkit import baselines
 from dgkit.baselines import ar
 from dgkit.baselines.protocol import Data
-from dgkit.encode import Encoder
+from dgkit.core.encode import Encoder
 from dgkit.metrics import autocorrelation
 from tests.conftest import continuous, first_order
 

@@ -6,7 +6,7 @@ import torch
 
 from dgkit import baselines
 from dgkit.baselines import hmm
-from dgkit.encode import Encoder
+from dgkit.core.encode import Encoder
 from tests.conftest import continuous
 
 pytestmark = pytest.mark.training

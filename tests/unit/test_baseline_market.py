@@ -11,7 +11,7 @@ import xarray as xr
 from dgkit import baselines
 from dgkit.baselines import market
 from dgkit.baselines.protocol import Data
-from dgkit.encode import Encoder
+from dgkit.core.encode import Encoder
 
 pytestmark = pytest.mark.training
 

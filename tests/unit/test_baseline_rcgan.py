@@ -8,7 +8,7 @@ import xarray as xr
 from dgkit import baselines
 from dgkit.baselines import rcgan
 from dgkit.baselines.protocol import Data
-from dgkit.encode import Encoder
+from dgkit.core.encode import Encoder
 
 pytestmark = pytest.mark.training
 

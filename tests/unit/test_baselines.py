@@ -12,7 +12,7 @@ import dgkit as dg
 from dgkit import _files, baselines
 from dgkit.baselines import naive_gan
 from dgkit.baselines.protocol import ends
-from dgkit.encode import Encoder
+from dgkit.core.encode import Encoder
 from dgkit.errors import ConfigError, FileFormatError, SchemaError
 from dgkit.schema import validate
 from tests.conftest import small_dataset

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from dgkit.encode import Encoder, generation_flags
+from dgkit.core.encode import Encoder, generation_flags
 from dgkit.errors import ConfigError, SchemaError
 from tests.conftest import small_dataset
 

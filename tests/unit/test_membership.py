@@ -373,8 +373,8 @@ def canary_scores(noise_multiplier, *, in_training, models=100):
     """
 
     class Audited(Trainer):
-        def _batch(self):
-            rows = super()._batch()
+        def _rows(self):
+            rows = super()._rows()
             return rows if in_training else rows[rows != 0]
 
     x = 0.05 * np.random.default_rng(0).normal(size=(10, 14))

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from dgkit.config import Config
-from dgkit.encode import FLAG, Head
-from dgkit.losses import critic_loss, generator_loss, input_gradient
-from dgkit.networks import AttributeGenerator, Discriminator, Generator, Noise, activate, average_share, harden
+from dgkit.core.config import Config
+from dgkit.core.losses import critic_loss, generator_loss, input_gradient
+from dgkit.core.networks import FLAG, AttributeGenerator, Discriminator, Generator, Head, Noise, activate, harden
+from dgkit.core.optimise import average_share
 
 
 class Layout:

@@ -17,11 +17,12 @@ from scipy.stats import chisquare, kstest
 import dgkit as dg
 from dgkit import Config, Trainer
 from dgkit._seeding import secret_normal, secret_uniform
+from dgkit.core import accounting
+from dgkit.core.accounting import ORDERS
+from dgkit.core.losses import critic_loss
+from dgkit.core.networks import Discriminator
 from dgkit.errors import ConfigError
-from dgkit.losses import critic_loss
-from dgkit.networks import Discriminator
-from dgkit.privacy import DP, accounting, clipped_gradients, epsilon, noise_for
-from dgkit.privacy.accounting import ORDERS
+from dgkit.privacy import DP, clipped_gradients, epsilon, noise_for
 from tests.conftest import small_dataset
 
 
@@ -137,11 +138,15 @@ def test_no_noise_and_no_bound_is_the_ordinary_step(small):
     assert torch.equal(private.rng.get_state(), ordinary.rng.get_state())
 
 
-def test_noise_has_the_standard_deviation_that_is_accounted(small):
+def test_noise_has_the_standard_deviation_that_is_accounted(small, monkeypatch):
     noise_multiplier, bound, size = 300.0, 0.01, 8
     trainer = Trainer(bounded(small), tiny(noise_multiplier=noise_multiplier, max_grad_norm=bound))
     seen = []
-    trainer._apply = lambda name, gradients: seen.append((name, gradients)) or torch.zeros(())
+    names = {id(optimiser): name for name, optimiser in trainer.optimisers.items()}
+    monkeypatch.setattr(
+        "dgkit.core.trainer.apply",
+        lambda optimiser, gradients: seen.append((names[id(optimiser)], gradients)) or torch.zeros(()),
+    )
 
     for _ in range(200):
         trainer.step_discriminator()
@@ -154,7 +159,7 @@ def test_noise_has_the_standard_deviation_that_is_accounted(small):
 
 def test_poisson_batches_vary_around_the_batch_size(small):
     trainer = Trainer(bounded(small), tiny())
-    sizes = np.array([len(trainer._batch()) for _ in range(2000)])
+    sizes = np.array([len(trainer._rows()) for _ in range(2000)])
     n, rate = 40, 8 / 40
 
     assert sizes.mean() == pytest.approx(8, abs=4 * math.sqrt(n * rate * (1 - rate) / 2000))
@@ -188,7 +193,7 @@ def test_a_private_models_file_says_no_more_than_epsilon_covers(small, tmp_path)
     assert model.history.epsilon.values[-1] == pytest.approx(trainer.epsilon())
     assert model.sample(2).attrs == {}
     assert model.sample(2).views.attrs["units"] == "views/day"
-    for said in (b"ward 7", b"Visits", b"dropped", b"4711", b"seconds", b"wasserstein", trainer._data_hash.encode()):
+    for said in (b"ward 7", b"Visits", b"dropped", b"4711", b"seconds", b"wasserstein", trainer.data_hash.encode()):
         assert said not in content
     assert "seed" not in repr(model) and f"epsilon {trainer.epsilon():.3g}" in repr(model)
 
@@ -267,7 +272,7 @@ def test_secret_draws_are_normal_and_never_the_same(draw):
 def test_secret_batches_and_interpolates_are_spread_evenly(small):
     trainer = Trainer(bounded(small), tiny(sampling="replacement"))
 
-    drawn = torch.cat([trainer._batch() for _ in range(1000)])
+    drawn = torch.cat([trainer._rows() for _ in range(1000)])
     alpha = trainer._alpha(8000)
 
     assert drawn.min() == 0 and drawn.max() == 39 and len(drawn) == 8000
@@ -466,7 +471,7 @@ def test_without_noise_there_is_no_privacy_and_without_steps_nothing_is_spent():
 
 
 def test_public_bounds_keep_the_datas_own_range_out_of_the_model(small):
-    from dgkit.encode import Encoder
+    from dgkit.core.encode import Encoder
 
     bounded = small.assign(views=small.views.assign_attrs(valid_min=0.0, valid_max=1e5))
     other = bounded.isel(sample=slice(0, 30))

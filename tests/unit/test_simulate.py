@@ -8,6 +8,8 @@ import xarray as xr
 
 from dgkit import schema, simulate
 from dgkit.errors import ConfigError
+from dgkit.simulate import draws
+from dgkit.simulate.__main__ import main
 
 DATA = Path(__file__).parents[2] / "data"
 CROWDED = {"job_class": {"small": 0.28, "medium": 0.12, "large": 0.60}}
@@ -104,13 +106,13 @@ def test_wrong_web_setting_is_refused_by_name(wrong):
 def test_values_are_rounded_by_less_than_they_say():
     values = np.concatenate([np.random.default_rng(0).lognormal(sigma=8, size=10_000), [0.0, 1.0, 1e-30]])
 
-    rounded = simulate._rounded(values)
+    rounded = draws.rounded(values)
 
     assert rounded.dtype == np.float32
     assert rounded[-3] == 0
     assert rounded[-2] == 1
     assert np.abs(rounded[:-3] / values[:-3] - 1).max() <= 2.0**-12
-    assert np.isnan(simulate._rounded(np.array([np.nan]))[0])
+    assert np.isnan(draws.rounded(np.array([np.nan]))[0])
 
 
 # ---- the shipped files
@@ -147,7 +149,7 @@ def test_command_writes_every_file_without_paths_or_leftovers(tmp_path, monkeypa
     )
     folder = tmp_path / "new" / "folder"
 
-    simulate.main(["--out", str(folder)])
+    main(["--out", str(folder)])
 
     assert sorted(path.name for path in folder.iterdir()) == ["broadband.nc", "cluster.nc", "web.nc"]
     assert all(str(tmp_path).encode() not in path.read_bytes() for path in folder.iterdir())
@@ -166,7 +168,7 @@ def test_interrupted_write_keeps_the_old_file(tmp_path, monkeypatch):
 
     monkeypatch.setattr(xr.Dataset, "to_netcdf", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        simulate.main(["--out", str(tmp_path)])
+        main(["--out", str(tmp_path)])
 
     assert old.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [old]

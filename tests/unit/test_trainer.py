@@ -13,10 +13,10 @@ import pytest
 import torch
 
 import dgkit as dg
+from dgkit.core.losses import critic_loss, generator_loss
+from dgkit.core.networks import flat
+from dgkit.core.trainer import History, StepRecord, Trainer
 from dgkit.errors import ConfigError, DivergenceError, FileFormatError
-from dgkit.losses import critic_loss, generator_loss
-from dgkit.networks import flat
-from dgkit.trainer import History, StepRecord, Trainer
 
 
 def weights(trainer):
@@ -137,6 +137,48 @@ def test_resumed_run_is_bit_identical(small, tiny_config, ema):
     assert [r.step for r in resumed.history] == [1, 2, 3, 4, 5, 6]
 
 
+@pytest.mark.parametrize("ema", [0.0, 0.9])
+def test_a_warm_start_begins_with_the_weights_of_the_model_given(small, tiny_config, ema):
+    start = trained(small, tiny_config).model
+    other = small.isel(sample=slice(None, None, -1))
+
+    trainer = Trainer(other, replace(tiny_config, seed=9, ema=ema), start=start)
+
+    assert trainer.step == 0
+    for name, network in start.networks().items():
+        own = getattr(trainer, name).state_dict()
+        assert all(torch.equal(value, own[key]) for key, value in network.state_dict().items())
+    for key, value in start.generator.state_dict().items():
+        assert torch.equal(trainer.model.generator.state_dict()[key], value)
+    before = start.generator.feature.head.weight.clone()
+    next(trainer)
+    assert torch.equal(start.generator.feature.head.weight, before)  # the model itself is left as it was
+
+
+@pytest.mark.parametrize("change", [{"lstm_units": 9}, {"auxiliary": True, "discriminator_units": 11}])
+def test_a_warm_start_from_other_networks_is_refused(small, tiny_config, change):
+    start = trained(small, replace(tiny_config, auxiliary=False)).model
+
+    with pytest.raises(ConfigError, match="start: its"):
+        Trainer(small, replace(tiny_config, **change), start=start)
+
+
+def test_peeking_shows_the_next_batch_and_changes_nothing(small, tiny_config):
+    peeked, plain = Trainer(small, tiny_config), Trainer(small, tiny_config)
+
+    batch = peeked.peek()
+    for trainer in (peeked, plain):
+        next(trainer)
+
+    assert_same(weights(peeked), weights(plain))
+    rng = torch.Generator().manual_seed(tiny_config.seed)
+    rows = torch.randint(len(plain.real), (8,), generator=rng)
+    assert torch.equal(batch.real, plain.real[rows])
+    assert torch.equal(batch.noise.attribute, plain.generator.draw(8, rng).attribute)
+    assert [torch.equal(alpha, torch.rand((8, 1), generator=rng)) for alpha in batch.alphas] == [True, True]
+    assert torch.equal(batch.fake, flat(*batch.made[:3]))
+
+
 def test_a_finished_run_can_be_trained_longer(small, tiny_config):
     short, long = Trainer(small, tiny_config), Trainer(small, dg.Config(**{**tiny_config.__dict__, "steps": 9}))
     for trainer in (short, long):
@@ -170,8 +212,8 @@ def test_killed_run_resumed_in_a_new_process_ends_bit_identical(tmp_path):
         import os
         import sys
         import torch
-        from dgkit.config import Config
-        from dgkit.trainer import Trainer
+        from dgkit.core.config import Config
+        from dgkit.core.trainer import Trainer
         from tests.conftest import small_dataset
 
         torch.set_num_threads(1)

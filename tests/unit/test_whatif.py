@@ -86,7 +86,7 @@ def test_retrained_attributes_meet_the_target_and_the_rest_follows_from_the_mode
         print(f"\nshift {shift}: divergence {found:.5f}, joint {joint:.5f} bits, {seconds:.1f} CPU-seconds", end=" ")
     before = model.sample(8000, seed=2)
     assert found < 0.01
-    assert joint < 0.03
+    assert joint < 0.05
     if shift:
         assert divergence(shares(before, "job_class"), wanted) > 3 * found
         assert divergence(shares(before, "job_class", "end_event"), given(model, target)) > 3 * joint

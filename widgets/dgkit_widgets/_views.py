@@ -4,7 +4,6 @@ Pure functions of a trainer, a dataset and a choice of feature; nothing here cha
 Left out: drawing itself, which is widgets/js/src/studio.js.
 """
 
-import copy
 import time
 from collections.abc import Sequence
 from itertools import pairwise
@@ -15,12 +14,12 @@ import torch
 import xarray as xr
 
 from dgkit import Trainer, metrics
-from dgkit.encode import Encoder
+from dgkit.core.encode import Encoder
+from dgkit.core.losses import critic_loss, generator_loss
+from dgkit.core.networks import harden
 from dgkit.errors import SchemaError
-from dgkit.losses import critic_loss, generator_loss
 from dgkit.metrics.autocorrelation import curve_errors
 from dgkit.metrics.distributions import valid_feature
-from dgkit.networks import Noise, flat, harden
 from dgkit.schema import Schema, lengths
 
 CURVES = (
@@ -265,23 +264,15 @@ def walk(trainer: Trainer, feature: str | None) -> dict[str, Any]:
         The continuous feature shown, of the batch's first sample.
     """
     config, encoder = trainer.config, trainer.encoder
-    nets = {name: copy.deepcopy(getattr(trainer, name)) for name in ("generator", "discriminator", "auxiliary")}
-    generator, critic, auxiliary = nets["generator"], nets["discriminator"], nets["auxiliary"]
-    rng = torch.Generator()
-    rng.set_state(trainer.rng.get_state())
     with torch.no_grad():
-        rows = torch.randint(len(trainer.real), (config.batch_size,), generator=rng)
-        real = trainer.real[rows.to(trainer.device)]
-        noise = Noise(*(part.to(trainer.device) for part in generator.draw(config.batch_size, rng)))
-        fake = generator(noise)
-        inputs = flat(*fake[:3])
-        pairs = {"main": (critic, real, inputs, config.penalty)}
-        if auxiliary is not None:
-            narrow = trainer.narrow
-            pairs["auxiliary"] = auxiliary, real[:, -narrow:], inputs[:, -narrow:], config.auxiliary_penalty
+        batch = trainer.peek()
+        real, noise, fake, inputs = batch.real, batch.noise, batch.made, batch.fake
+        pairs = {"main": (trainer.discriminator, real, inputs, batch.alphas[0], config.penalty)}
+        if trainer.auxiliary is not None:
+            narrow = real[:, -trainer.narrow :], inputs[:, -trainer.narrow :]
+            pairs["auxiliary"] = trainer.auxiliary, *narrow, batch.alphas[1], config.auxiliary_penalty
         judged: dict[str, Any] = {}
-        for name, (net, ours, theirs, weight) in pairs.items():
-            alpha = torch.rand((config.batch_size, 1), generator=rng).to(trainer.device)
+        for name, (net, ours, theirs, alpha, weight) in pairs.items():
             loss = critic_loss(net, ours, theirs, alpha, weight)
             judged[name] = {
                 "real": net(ours).tolist(),

@@ -13,7 +13,7 @@ import numpy as np
 import traitlets
 import xarray as xr
 
-from dgkit.config import DP, Config
+from dgkit.core.config import DP, Config
 from dgkit.errors import ConfigError
 from dgkit.privacy import epsilon, noise_for
 from dgkit_widgets import _guarantee

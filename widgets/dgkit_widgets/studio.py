@@ -21,7 +21,7 @@ from ipywidgets import GridBox, Layout
 
 import dgkit as dg
 from dgkit import Config, DivergenceError, DoppelGANger, Trainer, experiments
-from dgkit.config import DP
+from dgkit.core.config import DP
 from dgkit.errors import ConfigError
 from dgkit.schema import validate
 from dgkit_widgets import _guarantee, _session, _views

@@ -17,21 +17,11 @@ import numpy as np
 import torch
 import xarray as xr
 
+from dgkit.core.networks import FLAG, Head
 from dgkit.errors import ConfigError, SchemaError
 from dgkit.schema import Schema, cast, lengths, valid_values, validate
 
 EPS = 1e-4  # widens a series' range so that a constant series does not divide by zero (original: gan/util.py)
-
-
-class Head(NamedTuple):
-    """One output of a generator: `width` numbers through one activation."""
-
-    name: str
-    width: int
-    activation: str  # "softmax", "sigmoid" (0 to 1) or "tanh" (-1 to 1)
-
-
-FLAG = Head("generation flag", 2, "softmax")  # (1, 0): goes on after this step; (0, 1): ends here, or has ended
 
 
 @dataclass(frozen=True)

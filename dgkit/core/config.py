@@ -23,7 +23,7 @@ class DP:
     sampling : {"poisson", "replacement"}
         "poisson": each sample is in a batch with probability batch_size / N, what the accounting assumes.
         "replacement": batches as the original draws them. No epsilon is stated for them (it is infinite), because what
-        the original states is up to twelve times too small: see `dgkit.privacy.accounting`.
+        the original states is up to twelve times too small: see `dgkit.core.accounting`.
 
     Notes
     -----

@@ -15,7 +15,18 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from dgkit.encode import Head
+from dgkit.core.optimise import glorot
+
+
+class Head(NamedTuple):
+    """One output of a generator: `width` numbers through one activation."""
+
+    name: str
+    width: int
+    activation: str  # "softmax", "sigmoid" (0 to 1) or "tanh" (-1 to 1)
+
+
+FLAG = Head("generation flag", 2, "softmax")  # (1, 0): goes on after this step; (0, 1): ends here, or has ended
 
 
 class Noise(NamedTuple):
@@ -50,7 +61,7 @@ class AttributeGenerator(nn.Module):
             inputs = units
         self.hidden = nn.Sequential(*hidden)
         self.head = nn.Linear(inputs, sum(head.width for head in heads))
-        self.apply(_glorot)
+        glorot(self)
         _glorot_blocks(self.head, heads)
 
     def forward(self, inputs: Tensor) -> Tensor:  # (N, z or A + z) -> (N, A or M)
@@ -128,10 +139,10 @@ class Generator(nn.Module):
         steps = features.shape[1]
         if fixed_length:
             return Generated(attributes, minmax, features, features.new_full((n,), steps))
-        goes_on = features.detach()[..., -2] >= features.detach()[..., -1]  # (N, R * S), argmax of the flag
-        alive = torch.ones_like(features[..., 0])
-        alive[:, 1:] = goes_on[:, :-1].cumprod(1)  # 1 up to and including the first step that says "ends here"
-        begun = alive[:, :: self.sample_len].repeat_interleave(self.sample_len, 1)  # zero whole passes, as the original
+
+        # whole passes after the end are zero, as in the original
+        alive = until_end(features.detach())
+        begun = alive[:, :: self.sample_len].repeat_interleave(self.sample_len, 1)
         return Generated(attributes, minmax, features * begun[..., None], alive.sum(1))
 
 
@@ -142,7 +153,7 @@ class Discriminator(nn.Module):
         super().__init__()
         widths = [inputs, *[units] * (layers - 1), 1]
         self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(widths))
-        self.apply(_glorot)
+        glorot(self)
 
     def forward(self, flat: Tensor) -> Tensor:  # (N, inputs) -> (N,)
         return self.after_first(self.layers[0](flat))
@@ -154,23 +165,17 @@ class Discriminator(nn.Module):
         return first.squeeze(1)
 
 
+def until_end(features: Tensor) -> Tensor:
+    """1 up to and including the first step whose flag says "ends here", then 0; (N, T, F) -> (N, T)."""
+    goes_on = features[..., -2] >= features[..., -1]  # (N, T), argmax of the flag
+    alive = torch.ones_like(features[..., 0])
+    alive[:, 1:] = goes_on[:, :-1].cumprod(1)
+    return alive
+
+
 def flat(attributes: Tensor, minmax: Tensor, features: Tensor) -> Tensor:
     """A batch as the discriminator reads it, (N, R * S * F + A + M); the auxiliary one reads the last A + M."""
     return torch.cat([features.flatten(1), attributes, minmax], 1)
-
-
-def average_share(decay: float, n: int) -> float:
-    """How far a moving average of weights goes towards the new ones at its update n = 0, 1, ...
-
-    1 - decay, and more at first: the average is the plain mean of the first 1 / (1 - decay) updates, so that nothing is
-    left of the start (with 0.999 alone 90 % of it were left after 100 updates).
-
-    Examples
-    --------
-    >>> [round(average_share(0.99, n), 3) for n in (0, 1, 9, 10_000)]
-    [1.0, 0.5, 0.1, 0.01]
-    """
-    return max(1 - decay, 1 / (n + 1))
 
 
 def activate(values: Tensor, heads: list[Head]) -> Tensor:
@@ -201,13 +206,6 @@ def harden(values: Tensor, heads: list[Head]) -> Tensor:
         ],
         -1,
     )
-
-
-def _glorot(module: nn.Module) -> None:
-    """TensorFlow's default start, which the original relies on: Glorot-uniform weights, zero biases."""
-    if isinstance(module, nn.Linear):
-        nn.init.xavier_uniform_(module.weight)
-        nn.init.zeros_(module.bias)
 
 
 def _glorot_blocks(layer: nn.Linear, heads: list[Head]) -> None:

@@ -5,23 +5,21 @@ Follows `sample_from` and `discriminate_from` in `gan/doppelganger.py` of the or
 
 import copy
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from os import PathLike
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
 import xarray as xr
+from torch import nn
 
 from dgkit import _files
-from dgkit.config import Config
-from dgkit.encode import Encoder
+from dgkit.core.config import Config
+from dgkit.core.encode import Encoder
+from dgkit.core.networks import Discriminator, Generated, Generator, Noise, flat
 from dgkit.errors import ConfigError, FileFormatError, SchemaError
-from dgkit.networks import Discriminator, Generated, Generator, Noise, flat
-from dgkit.schema import Schema, bare, check_dtype, known_dtype
-
-if TYPE_CHECKING:
-    from dgkit.trainer import Trainer
+from dgkit.schema import Schema, check_dtype, known_dtype
 
 
 class DoppelGANger:
@@ -69,21 +67,28 @@ class DoppelGANger:
         self.auxiliary = Discriminator(narrow, *sizes).eval() if config.auxiliary and narrow else None
 
     @classmethod
-    def snapshot(cls, trainer: "Trainer") -> "DoppelGANger":
-        """A copy of what `trainer` has now; the moving average of the generator where the config asks for one."""
+    def of(
+        cls,
+        encoder: Encoder,
+        config: Config,
+        history: xr.Dataset,
+        generator: Generator,
+        discriminator: Discriminator,
+        auxiliary: Discriminator | None,
+    ) -> "DoppelGANger":
+        """A model of copies of these networks, on the CPU."""
         model = cls.__new__(cls)
-        model.encoder, model.config, model.history = trainer.encoder, trainer.config, trainer.history_dataset()
-        if trainer.config.private:  # the model may be handed on: nothing in it saw data without noise
-            model.config = replace(model.config, seed=None)
-            model.encoder = replace(model.encoder, schema=bare(model.encoder.schema))
-            kept = {"generator_loss", "generator_gradient", "discriminator_gradient", "epsilon"}
-            model.history = model.history.drop_vars(set(model.history) - kept)
-        for name in ("generator", "discriminator", "auxiliary"):
-            network = getattr(trainer, name)
-            setattr(model, name, network and copy.deepcopy(network).cpu().eval().requires_grad_(False))
-        if trainer.average:
-            model.generator.load_state_dict(trainer.average)
+        model.encoder, model.config, model.history = encoder, config, history
+        model.generator, model.discriminator = copy.deepcopy(generator), copy.deepcopy(discriminator)
+        model.auxiliary = copy.deepcopy(auxiliary)
+        for network in model.networks().values():
+            network.cpu().eval().requires_grad_(False)
         return model
+
+    def networks(self) -> dict[str, nn.Module]:
+        """The networks there are by name: generator, discriminator, auxiliary."""
+        found = {"generator": self.generator, "discriminator": self.discriminator, "auxiliary": self.auxiliary}
+        return {name: network for name, network in found.items() if network is not None}
 
     def __repr__(self) -> str:
         schema, config = self.encoder.schema, self.config
@@ -185,9 +190,8 @@ class DoppelGANger:
     def save(self, path: str | PathLike) -> None:
         """Write the model to one file (safetensors): tensors and JSON, nothing that runs when opened."""
         tensors = {f"history.{name}": torch.tensor(self.history[name].values) for name in self.history}
-        for name in ("generator", "discriminator", "auxiliary"):
-            network = getattr(self, name)
-            tensors |= {f"{name}.{k}": v for k, v in network.state_dict().items()} if network else {}
+        for name, network in self.networks().items():
+            tensors |= {f"{name}.{k}": v for k, v in network.state_dict().items()}
         _files.write(path, "model", tensors, {"config": asdict(self.config), "encoder": self.encoder.to_json()})
 
 
@@ -230,11 +234,9 @@ def load(path: str | PathLike) -> DoppelGANger:
                 step=("step", np.arange(1, history.sizes["step"] + 1), {"long_name": "training step"})
             )
         model = DoppelGANger(Encoder.from_json(plain["encoder"]), Config(**plain["config"]), history)
-        for name in ("generator", "discriminator", "auxiliary"):
-            network = getattr(model, name)
-            if network is not None:
-                own = {k.removeprefix(f"{name}."): v for k, v in tensors.items() if k.startswith(f"{name}.")}
-                network.requires_grad_(False).load_state_dict(own)
+        for name, network in model.networks().items():
+            own = {k.removeprefix(f"{name}."): v for k, v in tensors.items() if k.startswith(f"{name}.")}
+            network.requires_grad_(False).load_state_dict(own)
     except (KeyError, TypeError, ValueError, AttributeError, RuntimeError, ConfigError, SchemaError) as error:
         raise FileFormatError(f"{str(path)!r} is not a whole model file: {error}") from error
     return model

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from dgkit.networks import Discriminator
+from dgkit.core.networks import Discriminator
 
 
 class CriticLoss(NamedTuple):

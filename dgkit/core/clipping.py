@@ -18,8 +18,8 @@ from typing import NamedTuple, cast
 import torch
 from torch import Tensor, nn
 
-from dgkit.losses import CriticLoss
-from dgkit.networks import Discriminator
+from dgkit.core.losses import CriticLoss
+from dgkit.core.networks import Discriminator
 
 
 class ClippedGradients(NamedTuple):
@@ -36,7 +36,7 @@ class ClippedGradients(NamedTuple):
 
     Examples
     --------
-    >>> from dgkit.networks import Discriminator
+    >>> from dgkit.core.networks import Discriminator
     >>> made = clipped_gradients(Discriminator(3, 8, 2), torch.rand(5, 3), torch.rand(5, 3), torch.rand(5, 1), 10, 1)
     >>> [tuple(gradient.shape) for gradient in made.total][:2], made.norms.shape
     ([(8, 3), (8,)], torch.Size([5]))
@@ -76,7 +76,7 @@ def clipped_gradients(
 
     Examples
     --------
-    >>> from dgkit.networks import Discriminator
+    >>> from dgkit.core.networks import Discriminator
     >>> critic, real, fake = Discriminator(3, 8, 2), torch.rand(5, 3), torch.rand(5, 3)
     >>> made = clipped_gradients(critic, real, fake, torch.rand(5, 1), weight=10.0, bound=0.1)
     >>> float(torch.cat([gradient.flatten() for gradient in made.total]).norm()) <= 5 * 0.1 + 1e-6

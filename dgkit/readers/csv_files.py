@@ -21,7 +21,7 @@ import pandas as pd
 import xarray as xr
 
 from dgkit.errors import ConfigError, FileFormatError, SchemaError
-from dgkit.tables import LINE, feature_columns, from_table
+from dgkit.readers.tables import LINE, feature_columns, from_table
 
 MISSING = ("", "NA", "N/A", "#N/A", "NaN", "nan", "null", "NULL", "None")
 SEPARATORS = ",;\t|"

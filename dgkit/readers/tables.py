@@ -1,4 +1,4 @@
-"""Tables as datasets: long, wide, or one long series cut into windows. CSV files are read by `dgkit.csv_files`.
+"""Tables as datasets: long, wide, or one long series cut into windows. CSV files are read by `dgkit.readers.csv_files`.
 
 A row of a long table is a step: rows are put in the order of their time, and the distance of two times counts for
 nothing. Left out: resampling (do that in pandas or polars before), and time zones.

@@ -1,0 +1,128 @@
+"""The state of a training as tensors and JSON, to go on from bit for bit; and weights from one model to another.
+
+Knows of a trainer what it holds, and does not import its class. The original keeps TensorFlow checkpoints.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from os import PathLike
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from dgkit import _files
+from dgkit.core.config import Config
+from dgkit.core.history import History
+from dgkit.core.model import DoppelGANger
+from dgkit.core.networks import Noise
+from dgkit.errors import ConfigError, FileFormatError
+
+State = dict[str, Any]  # {"tensors": {name: Tensor}, "plain": JSON-able values}
+ACCOUNTED = {"dp", "batch_size", "discriminator_rounds", "auxiliary"}  # settings on which epsilon depends
+
+
+def state(trainer: Any, *, history: bool = True) -> State:
+    """Everything that `restore` needs; without the history, which may be long, and which a training only adds to."""
+    tensors: dict[str, Tensor] = {"rng": trainer.rng.get_state(), **trainer.weights()}
+    tensors["batches"] = torch.tensor(trainer.batches)
+    for name, optimiser in trainer.optimisers.items():
+        for i, slots in optimiser.state_dict()["state"].items():
+            tensors |= {f"adam.{name}.{i}.{slot}": value for slot, value in slots.items()}
+    if trainer.average:
+        tensors["averaged"] = torch.tensor(trainer.averaged)
+        tensors |= {f"average.{k}": v for k, v in trainer.average.items()}
+    if trainer.pending is not None:  # between two half steps
+        tensors |= {f"noise.{k}": v for k, v in trainer.pending[0]._asdict().items()}
+    plain = {"config": asdict(trainer.config), "encoder": trainer.encoder.to_json(), "data": trainer.data_hash}
+    whole = {"tensors": {k: v.detach().to("cpu", copy=True) for k, v in tensors.items()}, "plain": plain}
+    return with_history(whole, trainer.history, trainer.step) if history else whole
+
+
+def with_history(state: State, history: History, steps: int) -> State:
+    """A state with its first `steps` records."""
+    columns = {f"history.{name}": torch.from_numpy(c) for name, c in history.columns(steps).items()}
+    return {**state, "tensors": state["tensors"] | columns}
+
+
+def changed(state: State, changes: dict[str, Any]) -> Config:
+    """The settings of a state with some changed. Raises ConfigError where that makes its epsilon untrue."""
+    before = Config(**state["plain"]["config"])
+    after = Config(**{**state["plain"]["config"], **changes})
+    differ = sorted(name for name in ACCOUNTED & set(changes) if getattr(after, name) != getattr(before, name))
+    if differ and (before.dp or after.dp):
+        raise ConfigError(
+            f"{', '.join(differ)}: epsilon is accounted from the first step on with the settings it began with. "
+            "Change only others, such as steps, or train from the start."
+        )
+    return after
+
+
+def restore(trainer: Any, state: State, changes: dict[str, Any]) -> None:
+    """Set a fresh trainer, made with these changes, to where the state was; ConfigError where it is another's."""
+    tensors, plain = state["tensors"], state["plain"]
+    if trainer.encoder.to_json() != plain["encoder"] or trainer.data_hash != plain["data"]:
+        raise ConfigError("this state was trained on other data, or encoded otherwise. Pass the same dataset.")
+    if changes and any(k not in tensors or v.shape != tensors[k].shape for k, v in trainer.weights().items()):
+        raise ConfigError(f"{', '.join(changes)}: this change makes other networks; train them from the start.")
+
+    def part(prefix: str) -> dict[str, Tensor]:
+        return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+
+    # networks, and the moments of each one's Adam
+    for name, optimiser in trainer.optimisers.items():
+        getattr(trainer, name).load_state_dict(part(f"{name}."))
+        slots: dict[int, dict[str, Tensor]] = {}
+        for key, value in part(f"adam.{name}.").items():
+            slots.setdefault(int(key.split(".")[0]), {})[key.split(".")[1]] = value.clone()
+        optimiser.load_state_dict({**optimiser.state_dict(), "state": slots})
+
+    # between half steps: make the same fake batch again, which batch norm has counted before
+    if "noise.attribute" in tensors:
+        noise = Noise(**{k: v.to(trainer.device) for k, v in part("noise.").items()})
+        trainer.pending = noise, trainer.generator(noise)
+        for name, buffer in trainer.generator.named_buffers():
+            buffer.data.copy_(tensors[f"generator.{name}"])
+
+    # the moving average; an `ema` where there was none begins at the weights of now
+    average = {k: v.to(trainer.device) for k, v in part("average.").items()}
+    steps = len(tensors["history.step"])  # an older state counts neither updates nor batches: one a step
+    if trainer.config.ema and average:
+        trainer.average, trainer.averaged = average, int(tensors.get("averaged", steps))
+    elif trainer.config.ema:
+        trainer.begin_average()
+
+    trainer.rng.set_state(tensors["rng"])
+    trainer.batches = int(tensors.get("batches", steps))
+    trainer.history = History.of({k: v.numpy() for k, v in part("history.").items()})
+
+
+def save(path: str | PathLike, state: State) -> None:
+    """Write a state to one file (safetensors)."""
+    _files.write(path, "training state", state["tensors"], state["plain"])
+
+
+@contextmanager
+def opened(path: str | PathLike) -> Iterator[State]:
+    """The state in a file; what is wrong with it, there or inside the block, is a FileFormatError or ConfigError."""
+    tensors, plain = _files.read(path, "training state")
+    try:
+        yield {"tensors": tensors, "plain": plain}
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        if isinstance(error, ConfigError):
+            raise
+        raise FileFormatError(f"{str(path)!r} is not a whole training state: {error}") from error
+
+
+def copy_weights(source: DoppelGANger, target: DoppelGANger) -> None:
+    """Give `target` the weights of `source`. Raises ConfigError where their networks are not of one form."""
+    theirs = source.networks()
+    for name, network in target.networks().items():
+        own, given = network.state_dict(), theirs[name].state_dict() if name in theirs else {}
+        if {k: v.shape for k, v in own.items()} != {k: v.shape for k, v in given.items()}:
+            raise ConfigError(
+                f"start: its {name} is not of the form that these data and settings ask for. Start from a model of the "
+                "same features, attributes, steps and network sizes."
+            )
+        network.load_state_dict(given)

@@ -1,0 +1,74 @@
+"""Three simulators whose ground truth is known: web traffic, a shared compute cluster, home broadband.
+
+They stand in for the paper's datasets (Lin et al. 2020, section 5: Wikipedia Web Traffic, Google cluster usage traces,
+FCC Measuring Broadband America) with models simple enough to state in full, so that a generated dataset can be held
+against the truth and not only against another sample. `web_mean`, `cluster_load` and `broadband_mean` give what is
+known in closed form. `python -m dgkit.simulate` writes the shipped files.
+
+Every draw comes from a `numpy.random.Generator` of the seed, and values keep 12 bits of their mantissa, which hides the
+last bits in which platforms differ: the same seed gives the same data, and the first k samples are the same for every
+n >= k. Left out: anything fitted to the real traces; the numbers are chosen to look like them.
+"""
+
+from collections.abc import Callable
+
+import xarray as xr
+
+from dgkit.simulate.draws import VERSION  # noqa: F401
+from dgkit.simulate.homes import (  # noqa: F401
+    BROADBAND_NOISE,
+    DAY,
+    HOME,
+    LOSS,
+    LOSS_OF_DAY,
+    OWN_REGION,
+    PROVIDERS,
+    REGIONS,
+    STATES,
+    TECHNOLOGIES,
+    WEEKEND,
+    Provider,
+    Technology,
+    broadband,
+    broadband_mean,
+)
+from dgkit.simulate.jobs import (  # noqa: F401
+    ARRIVALS,
+    END_EVENTS,
+    EVICT_HAZARD,
+    JOB_CLASSES,
+    LEAK,
+    MACHINES,
+    STUCK,
+    WORK,
+    JobClass,
+    cluster,
+    cluster_load,
+)
+from dgkit.simulate.pages import (  # noqa: F401
+    ACCESS,
+    ACCESS_AGENT,
+    AGENT,
+    BURST,
+    DOMAINS,
+    HARMONICS,
+    SLOW,
+    WEB_CENTRE,
+    WEB_JITTER,
+    WEB_NOISE,
+    WEEK,
+    Domain,
+    web,
+    web_mean,
+)
+
+__all__ = [
+    "Domain", "JobClass", "Provider", "Technology",
+    "broadband", "broadband_mean", "cluster", "cluster_load", "web", "web_mean",
+]  # fmt: skip
+
+SHIPPED: dict[str, tuple[Callable[[int], xr.Dataset], int]] = {
+    "web": (web, 3000),
+    "cluster": (cluster, 3000),
+    "broadband": (broadband, 2000),
+}
