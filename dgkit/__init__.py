@@ -5,48 +5,13 @@
 168
 """
 
+import lazy_loader
+
 from dgkit import _threads  # isort: skip (before torch)
-from dgkit import baselines, check, datasets, downstream, experiments, metrics, plot, privacy, schema, simulate, whatif
-from dgkit._budget import budget
-from dgkit.core.config import Config
-from dgkit.core.history import StepRecord
-from dgkit.core.model import DoppelGANger, load
-from dgkit.core.trainer import Trainer, fit
-from dgkit.datasets import from_csv, from_npz, from_table, open_dataset, split, windows
-from dgkit.errors import ConfigError, DgkitError, DivergenceError, FileFormatError, SchemaError
 
 __version__ = "0.1.0"
 
-del _threads
+# names load when they are first used: what they are stands in __init__.pyi, which type checkers and editors read too
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
 
-__all__ = [
-    "Config",
-    "ConfigError",
-    "DgkitError",
-    "DivergenceError",
-    "DoppelGANger",
-    "FileFormatError",
-    "SchemaError",
-    "StepRecord",
-    "Trainer",
-    "baselines",
-    "budget",
-    "check",
-    "datasets",
-    "downstream",
-    "experiments",
-    "fit",
-    "from_csv",
-    "from_npz",
-    "from_table",
-    "load",
-    "metrics",
-    "open_dataset",
-    "plot",
-    "privacy",
-    "schema",
-    "simulate",
-    "split",
-    "whatif",
-    "windows",
-]
+del _threads

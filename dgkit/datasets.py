@@ -7,7 +7,6 @@ import os
 from pathlib import Path
 
 import numpy as np
-import pooch
 import xarray as xr
 
 from dgkit.errors import ConfigError, DgkitError, FileFormatError
@@ -118,6 +117,8 @@ def split(ds: xr.Dataset, fraction: float = 0.5, seed: int = 0) -> tuple[xr.Data
 
 
 def _open_mba() -> xr.Dataset:
+    import pooch
+
     cache = os.environ.get("DGKIT_CACHE") or pooch.os_cache("dgkit")
     files = pooch.create(Path(cache) / "fcc_mba", _MBA_SOURCE, registry=_MBA_FILES, retry_if_failed=0)
     try:

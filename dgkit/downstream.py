@@ -16,7 +16,6 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
-from scipy.stats import rankdata
 
 from dgkit.errors import ConfigError, SchemaError
 from dgkit.schema import Variable, lengths, valid_values, validate
@@ -540,6 +539,8 @@ def rank_correlation(real: xr.Dataset, generated: xr.Dataset, *, level: float = 
 
 def _spearman(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Along the last axis: Pearson's correlation of the ranks, ties given their mean rank."""
+    from scipy.stats import rankdata
+
     a, b = (ranks - ranks.mean(-1, keepdims=True) for ranks in (rankdata(a, axis=-1), rankdata(b, axis=-1)))
     norm = np.sqrt((a**2).sum(-1) * (b**2).sum(-1))
     return np.divide((a * b).sum(-1), norm, out=np.full(norm.shape, np.nan), where=norm > 0)

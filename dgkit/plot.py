@@ -22,7 +22,6 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, MaxNLocator, NullLocator
 
 from dgkit import metrics
-from dgkit.core.model import DoppelGANger
 from dgkit.errors import ConfigError, SchemaError
 from dgkit.metrics.autocorrelation import FEW_PAIRS
 from dgkit.metrics.distributions import valid_feature
@@ -257,7 +256,7 @@ def attributes(sets: Sets, attribute: str | None = None) -> Figure:
     return figure
 
 
-def history(model: DoppelGANger | xr.Dataset) -> Figure:
+def history(model: Any) -> Figure:
     """What training measured: Wasserstein estimates, losses, gradient norms; a running mean over the raw curve.
 
     Parameters
@@ -282,7 +281,7 @@ def history(model: DoppelGANger | xr.Dataset) -> Figure:
     >>> figure.axes[0].get_ylabel()
     'Wasserstein estimate (1)'
     """
-    records = model.history if isinstance(model, DoppelGANger) else model
+    records = model if isinstance(model, xr.Dataset) else getattr(model, "history", None)
     if not isinstance(records, xr.Dataset):
         raise ConfigError(f"give a model or its history, not {type(model).__name__}: dg.fit(...) returns a model.")
     if not records.sizes.get("step"):

@@ -5,6 +5,7 @@ module says what it keeps of its source and what it leaves out; protocol.py hold
 """
 
 import inspect
+from importlib import import_module
 from os import PathLike
 from types import ModuleType
 from typing import Any
@@ -13,7 +14,6 @@ import xarray as xr
 from tqdm.auto import tqdm
 
 from dgkit import _files
-from dgkit.baselines import ar, hmm, market, naive_gan, rcgan, rnn, timegan
 from dgkit.baselines.protocol import Baseline, Training
 from dgkit.core.encode import Encoder
 from dgkit.errors import ConfigError, DgkitError, FileFormatError
@@ -21,15 +21,12 @@ from dgkit.errors import ConfigError, DgkitError, FileFormatError
 __all__ = ["BUDGETS", "Baseline", "Training", "fit", "load", "names", "training"]
 
 BUDGETS = ("smoke", "live", "full")
-_MODULES: dict[str, ModuleType] = {
-    "naive_gan": naive_gan,
-    "hmm": hmm,
-    "ar": ar,
-    "rnn": rnn,
-    "rcgan": rcgan,
-    "timegan": timegan,
-    "market": market,
-}
+_NAMES = ("naive_gan", "hmm", "ar", "rnn", "rcgan", "timegan", "market")  # each a module here
+
+
+def _module(name: str) -> ModuleType:
+    """The model's own module, loaded when it is first asked for (one brings scikit-learn and hmmlearn)."""
+    return import_module(f"dgkit.baselines.{name}")
 
 
 def names() -> tuple[str, ...]:
@@ -45,7 +42,7 @@ def names() -> tuple[str, ...]:
     >>> "hmm" in names()
     True
     """
-    return tuple(_MODULES)
+    return _NAMES
 
 
 def fit(
@@ -140,11 +137,11 @@ def training(
     >>> [sorted(losses) for losses in run][-1], run.model.history.sizes["step"]
     (['critic_loss', 'generator_loss'], 3)
     """
-    if name not in _MODULES:
+    if name not in _NAMES:
         raise ConfigError(f"no baseline {name!r}; there are {', '.join(map(repr, names()))}.")
     if budget not in BUDGETS:
         raise ConfigError(f"budget={budget!r} is none of {', '.join(map(repr, BUDGETS))}.")
-    module = _MODULES[name]
+    module = _module(name)
     known = list(inspect.signature(module.Network).parameters)[2:]  # after encoder and samples
     wrong = sorted(set(options) - set(known))
     if wrong:
@@ -184,7 +181,9 @@ def load(path: str | PathLike) -> Baseline:
     tensors, plain = _files.read(path, "baseline")
     try:
         encoder = Encoder.from_json(plain["encoder"])
-        network = _MODULES[plain["name"]].Network(encoder, **plain["options"])
+        if plain["name"] not in _NAMES:
+            raise ValueError(f"no baseline {plain['name']!r}")
+        network = _module(plain["name"]).Network(encoder, **plain["options"])
         parts: dict[str, dict[str, Any]] = {"network": {}, "history": {}}
         for key, tensor in tensors.items():
             part, _, rest = key.partition(".")

@@ -2,8 +2,7 @@
 
 import math
 from dataclasses import dataclass, fields
-
-import torch
+from typing import Any
 
 from dgkit.errors import ConfigError
 
@@ -221,6 +220,8 @@ class Config:
             if getattr(self, name) not in known:
                 raise ConfigError(f"{name}={getattr(self, name)!r} is none of {', '.join(map(repr, known))}.")
         if self.device != "auto":
+            import torch  # here: settings are light until they are to be used on a device
+
             try:
                 torch.empty(0, device=self.device)
             except (RuntimeError, AssertionError) as error:
@@ -231,8 +232,10 @@ class Config:
         """Whether training adds noise for privacy."""
         return self.dp is not None and self.dp.noise_multiplier > 0
 
-    def torch_device(self) -> torch.device:
-        """Where training runs: `device`, or for "auto" CUDA if there is any."""
+    def torch_device(self) -> Any:
+        """Where training runs, a torch.device: `device`, or for "auto" CUDA if there is any."""
+        import torch
+
         if self.device != "auto":
             return torch.device(self.device)
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")

@@ -1,0 +1,32 @@
+from . import baselines as baselines
+from . import check as check
+from . import datasets as datasets
+from . import downstream as downstream
+from . import errors as errors
+from . import experiments as experiments
+from . import metrics as metrics
+from . import plot as plot
+from . import privacy as privacy
+from . import schema as schema
+from . import simulate as simulate
+from . import whatif as whatif
+from ._budget import budget as budget
+from .core.config import Config as Config
+from .core.history import StepRecord as StepRecord
+from .core.model import DoppelGANger as DoppelGANger
+from .core.model import load as load
+from .core.trainer import Trainer as Trainer
+from .core.trainer import fit as fit
+from .datasets import from_csv as from_csv
+from .datasets import from_npz as from_npz
+from .datasets import from_table as from_table
+from .datasets import open_dataset as open_dataset
+from .datasets import split as split
+from .datasets import windows as windows
+from .errors import ConfigError as ConfigError
+from .errors import DgkitError as DgkitError
+from .errors import DivergenceError as DivergenceError
+from .errors import FileFormatError as FileFormatError
+from .errors import SchemaError as SchemaError
+
+__version__: str

@@ -1,0 +1,107 @@
+"""The house: imports run one way, in no circle, and each loads no more than it needs."""
+
+import ast
+import subprocess
+import sys
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+SOURCES = [*sorted((ROOT / "dgkit").rglob("*.py")), *sorted((ROOT / "widgets" / "dgkit_widgets").rglob("*.py"))]
+FLOORS = [  # from the ground up: what stands on a floor knows those below, and of its own only in one direction
+    {"errors", "_threads"},
+    {"_files", "_seeding", "_budget"},
+    {"schema"},
+    {"readers", "simulate", "metrics", "core", "datasets", "plot", "downstream"},
+    {"baselines", "whatif"},
+    {"privacy"},
+    {"experiments"},
+    {"check"},
+    {"dgkit_widgets"},
+]
+BELOW = {  # on the same floor, what may know what
+    ("datasets", "readers"), ("plot", "metrics"),
+}  # fmt: skip
+
+
+def name_of(path: Path) -> str:
+    base = ROOT / "widgets" if "dgkit_widgets" in path.parts else ROOT
+    parts = path.relative_to(base).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+MODULES = {name_of(path): path for path in SOURCES}
+
+
+def imported(path: Path) -> set[str]:
+    """The project's modules that a file imports anywhere: lazily or for type checkers alone counts too."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            inner = {f"{node.module}.{alias.name}" for alias in node.names}
+            found |= {name if name in MODULES else node.module for name in inner}
+    return {name for name in found if name in MODULES}
+
+
+IMPORTS = {name: imported(path) - {name} for name, path in MODULES.items()}
+
+
+def room(module: str) -> str:
+    first, *rest = module.split(".")
+    return rest[0] if first == "dgkit" and rest else first
+
+
+def test_no_two_modules_import_each_other_by_whatever_way():
+    order = list(TopologicalSorter(IMPORTS).static_order())  # raises CycleError with the circle
+
+    assert len(order) == len(MODULES) > 60
+
+
+def test_nothing_in_the_library_imports_the_package_itself_or_a_higher_floor():
+    floor = {name: k for k, names in enumerate(FLOORS) for name in names}
+    wrong = []
+    for module, others in IMPORTS.items():
+        for other in others if module != "dgkit" else ():
+            here, there = room(module), room(other)
+            if other == "dgkit" and here != "dgkit_widgets":
+                wrong.append(f"{module} imports the package itself")
+            elif other != "dgkit" and here != there and floor[there] >= floor[here] and (here, there) not in BELOW:
+                wrong.append(f"{module} imports {other}")
+
+    assert wrong == []
+
+
+HEAVY = ("torch", "matplotlib", "seaborn", "sklearn", "hmmlearn", "opacus", "numba", "scipy.stats", "pooch", "xarray")
+
+
+@pytest.mark.parametrize(
+    ("code", "allowed"),
+    [
+        ("import dgkit", ""),
+        ("import dgkit as dg; dg.open_dataset; dg.simulate; dg.schema", "xarray"),
+        ("import dgkit as dg; dg.Config(steps=3)", ""),
+        ("import dgkit.metrics", "xarray numba"),
+        ("import dgkit as dg; dg.plot", "xarray numba matplotlib seaborn scipy.stats"),
+        ("import dgkit as dg; dg.fit; dg.load", "xarray torch"),
+        ("import dgkit as dg; dg.baselines.names(); dg.whatif", "xarray torch"),
+        ("import dgkit as dg; dg.downstream", "xarray"),
+    ],
+)
+def test_an_import_loads_no_more_than_it_needs(code, allowed):
+    asks = f"import sys; {code}; print(*[name for name in {HEAVY} if name in sys.modules])"
+
+    said = subprocess.run([sys.executable, "-c", asks], cwd=ROOT, capture_output=True, text=True, check=True)
+
+    assert set(said.stdout.split()) <= set(allowed.split())
+
+
+def test_every_name_of_the_stub_is_there():
+    code = "import dgkit as dg; print(*[name for name in dg.__all__ if getattr(dg, name) is None], len(dg.__all__))"
+
+    said = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+
+    assert int(said.stdout) > 25
