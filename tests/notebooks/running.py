@@ -1,5 +1,7 @@
 """Running a chapter as a learner's session does: on one thread, with its CPU time and memory watched."""
 
+import math
+import queue
 import shutil
 import threading
 import time
@@ -34,11 +36,33 @@ def run(chapter: Path, folder: Path, timeout: float = 900) -> Run:
     """
     shutil.copy(chapter, folder)
     notebook = nbformat.read(chapter, as_version=4)
-    client = NotebookClient(notebook, timeout=timeout, resources={"metadata": {"path": str(folder)}})
+    where = {"metadata": {"path": str(folder)}}
+    client = NotebookClient(notebook, timeout=timeout, shutdown_kernel="immediate", resources=where)
+    client.on_notebook_start = lambda notebook: look_again_and_again(client.kc.shell_channel)
     before = time.perf_counter()
     with Watch() as seen:
         client.execute()
     return Run(seen.seconds, seen.memory, time.perf_counter() - before, errors(notebook))
+
+
+def look_again_and_again(channel) -> None:
+    """Make a channel look five times a second for what has come.
+
+    pyzmq's poll can overlook a message that comes while one is sent on the same socket, as nbclient does for widgets.
+    It is found when the poll's time is over, which would be that of a whole cell: minutes.
+    """
+    get_msg = channel.get_msg
+
+    async def patient(timeout: float | None = None):
+        end = time.monotonic() + (math.inf if timeout is None else timeout)
+        while True:
+            try:
+                return await get_msg(timeout=min(0.2, max(0.0, end - time.monotonic())))
+            except queue.Empty:
+                if time.monotonic() >= end:
+                    raise
+
+    channel.get_msg = patient
 
 
 def errors(notebook) -> list[str]:

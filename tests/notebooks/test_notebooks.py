@@ -59,7 +59,7 @@ def test_chapter_runs_on_one_thread_within_a_gibibyte(chapter, fast, tmp_path, m
     for name, value in ONE_THREAD.items():
         monkeypatch.setenv(name, value)
 
-    took = run(chapter, tmp_path)
+    took = run(chapter, tmp_path, timeout=200 if fast == "1" else 900)  # a cell; before pytest's, which knows no cell
 
     with capsys.disabled():
         print(f"\n{chapter.stem}: {took.cpu_seconds:.0f} CPU-seconds, {took.bytes / 2**20:.0f} MiB", end=" ")

@@ -99,7 +99,7 @@ def test_the_keyboard_alone_chooses_turns_and_reads(lab):
     keyboard.press("Home")
     keyboard.press("ArrowRight")
     lab.wait_python("explorer.selection['at']['sample_len'] == 2")
-    assert page.evaluate("document.activeElement.getAttribute('aria-valuetext')") == "2 steps"
+    page.wait_for_function("document.activeElement.getAttribute('aria-valuetext') === '2 steps'")
 
     for _ in range(5):
         keyboard.press("Tab")

@@ -62,7 +62,7 @@ COUNTED = {
 }  # fmt: skip
 
 
-@pytest.mark.slow
+@pytest.mark.training
 def test_a_short_run_comes_out_as_recorded(name):
     recorded, again = open_run(name, group="check"), experiments.rerun(name)
 
