@@ -118,8 +118,11 @@ def small(folder: Path, name: str, source: str) -> Path:
     return path
 
 
+HOLDS_200_MIB = "x = b'1' * (200 * 2**20)\nimport time\ntime.sleep(0.5)"  # long enough to be seen
+
+
 def test_the_course_becomes_a_table(tmp_path):
-    chapters = [small(tmp_path, "00_one", "x = bytearray(200 * 2**20)"), small(tmp_path, "01_two", "1 + 1")]
+    chapters = [small(tmp_path, "00_one", HOLDS_200_MIB), small(tmp_path, "01_two", "1 + 1")]
 
     went_well = table(chapters, tmp_path / "budget.md")
 
