@@ -3,7 +3,7 @@ PYTHON ?= python3
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lab quick test test-all lint bench record course build
+.PHONY: help setup lab quick test test-all lint format bench record course build
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-8s %s\n", $$1, $$2}'
@@ -25,6 +25,9 @@ test-all:  ## the same with the long ones: whole trainings, full chapters, kills
 
 lint:  ## ruff, mypy, the form of docstrings, notebooks without outputs
 	@$(PYTHON) dev.py lint
+
+format:  ## ruff's form for all sources, and what it can mend by itself
+	@$(PYTHON) dev.py format
 
 bench:  ## the benchmarks, in one table; ARGS="speed" runs a part
 	@$(PYTHON) dev.py bench $(ARGS)

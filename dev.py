@@ -31,12 +31,13 @@ TASKS = {
     "test": "lint, type-check and run all tests but the long ones (with arguments for pytest: these tests alone)",
     "test-all": "the same with the long ones: whole trainings, full chapters, kills, processes of their own",
     "lint": "ruff, mypy, the form of docstrings, and the check that notebooks hold no outputs",
+    "format": "ruff's form for all sources, and what it can mend by itself",
     "bench": "the benchmarks, in one table (further arguments: which)",
     "record": "compute what is missing of the recorded runs in data/runs, hours at most (further arguments: which)",
     "course": "run all chapters under Binder's limits and write instructor/budget.md (further arguments: only these)",
     "build": "bundle the widgets' JavaScript and the JupyterLab extension (needs Node; using dgkit does not)",
 }
-TESTS = ("quick", "test", "test-all", "lint", "course", "build")
+TESTS = ("quick", "test", "test-all", "lint", "format", "course", "build")
 EXTRAS = dict.fromkeys(("setup", "lab", "record"), "lab") | dict.fromkeys(TESTS, "test") | {"bench": "test,bench"}
 GET_CHROMIUM = "Debian: apt install chromium; elsewhere install Chrome, or name a browser in DGKIT_CHROMIUM."
 BROWSERS = (
@@ -54,7 +55,7 @@ def main() -> int:
     task, rest = parser.parse_known_args()
     python = set_up(EXTRAS[task.task])
     tasks = {"lab": lab, "quick": quick, "test": test, "test-all": test_all, "lint": lint}
-    tasks |= {"bench": bench, "record": record, "course": course, "build": build}
+    tasks |= {"format": form, "bench": bench, "record": record, "course": course, "build": build}
     return tasks[task.task](python, rest) if task.task in tasks else 0
 
 
@@ -113,6 +114,10 @@ def lint(python: str, _: list[str]) -> int:
         ["nbstripout", "--verify", "--keep-id", *notebooks],
     ]
     return max([run([python, "-W", "ignore:Unknown section", "-m", *command]) for command in commands])
+
+
+def form(python: str, _: list[str]) -> int:
+    return max([run([python, "-m", "ruff", *task, "."]) for task in (["check", "--fix"], ["format"])])
 
 
 def files(*patterns: str) -> list[str]:
