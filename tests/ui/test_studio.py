@@ -158,6 +158,7 @@ def test_by_keyboard_alone(lab):
 
     press("Space")
     lab.wait_python("studio.trainer.step > 20")
+    button(lab, "Pause").wait_for()  # the page knows that it trains, so that the key stops it
     press("Space")
     lab.wait_python("not studio.session.running")
     stopped = agree(lab)
