@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from dgkit import _checks
 from dgkit.errors import ConfigError, SchemaError
 from dgkit.schema import Variable, lengths, valid_values, validate
 
@@ -319,7 +320,7 @@ def _long_enough(ds: xr.Dataset, observed: int | None) -> np.ndarray:
     """Which series go on after `observed` steps; all where it is None."""
     if observed is None:
         return np.ones(ds.sizes["sample"], bool)
-    _check_whole("observed", observed, 1, ds.sizes["time"])
+    _checks.whole("observed", observed, 1, ds.sizes["time"])
     return lengths(ds) > observed
 
 
@@ -407,8 +408,8 @@ def _forecast(
     if not chosen:
         known = ", ".join(repr(variable.name) for variable in continuous) or "none"
         raise SchemaError(f"no continuous feature {feature!r}; the dataset has {known}.")
-    steps = schema.time if steps is None else _check_whole("steps", steps, 2, schema.time + 1)
-    horizon = max(1, round(steps / 11)) if horizon is None else _check_whole("horizon", horizon, 1, steps)
+    steps = schema.time if steps is None else _checks.whole("steps", steps, 2, schema.time + 1)
+    horizon = max(1, round(steps / 11)) if horizon is None else _checks.whole("horizon", horizon, 1, steps)
     before, after = [], []
     for ds in (train, test):
         validate(ds, training=False)
@@ -561,7 +562,7 @@ def _on_scale(values: np.ndarray, variable: Variable, like: xr.Dataset) -> np.nd
 
 def _bootstrap(n: int, draws: int, seed: int) -> np.ndarray:
     """How often each of n samples is drawn in n draws with replacement, (D, N)."""
-    _check_whole("draws", draws, 1)
+    _checks.whole("draws", draws, 1)
     return np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), size=draws).astype(np.float64)
 
 
@@ -585,10 +586,3 @@ def _check_features(ds: xr.Dataset, features: Any) -> None:
 def _check_enough(n: int, which: str) -> None:
     if n < FEWEST:
         raise SchemaError(f"{n} series{which}: at least {FEWEST} are needed to train on, and to test on.")
-
-
-def _check_whole(name: str, value: Any, low: int, below: float = np.inf) -> int:
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or not low <= value < below:
-        limit = "" if below == np.inf else f" and less than {below}"
-        raise ConfigError(f"{name}={value!r} must be a whole number of at least {low}{limit}.")
-    return int(value)

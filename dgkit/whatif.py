@@ -29,6 +29,7 @@ import torch
 import xarray as xr
 from tqdm.auto import trange
 
+from dgkit._checks import whole
 from dgkit._seeding import seeded
 from dgkit.core.history import dataset_of
 from dgkit.core.losses import critic_loss, generator_loss
@@ -112,8 +113,7 @@ def retrain_attributes(
     >>> changed.sample(3, attributes=given).equals(model.sample(3, attributes=given))
     True
     """
-    if isinstance(steps, bool) or not isinstance(steps, int | np.integer) or steps < 1:
-        raise ConfigError(f"steps={steps!r} must be a whole number of at least 1.")
+    whole("steps", steps)
     rows, weights = _rows_of(model, target)
     config, real_rows = model.config, torch.from_numpy(rows)
     rng = torch.Generator().manual_seed(seed)

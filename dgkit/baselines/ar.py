@@ -32,7 +32,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from dgkit.baselines.protocol import Data, Empirical, Made, adam, descend, drawn, ends, heads, mlp, whole, widths
+from dgkit._checks import whole
+from dgkit.baselines.protocol import Data, Empirical, Made, adam, descend, drawn, ends, heads, mlp, widths
 from dgkit.core.encode import Encoder
 from dgkit.core.networks import activate
 from dgkit.core.optimise import average_into, average_share

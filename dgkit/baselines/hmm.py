@@ -25,7 +25,8 @@ from hmmlearn.hmm import GaussianHMM
 from sklearn.cluster import KMeans
 from torch import Tensor, nn
 
-from dgkit.baselines.protocol import Data, Empirical, Made, drawn, ends, heads, valid, whole, widths
+from dgkit._checks import whole
+from dgkit.baselines.protocol import Data, Empirical, Made, drawn, ends, heads, valid, widths
 from dgkit.core.encode import Encoder
 
 logging.getLogger("hmmlearn").setLevel(logging.ERROR)  # it warns of few data; the priors below keep such a fit whole

@@ -38,7 +38,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, one_hot, pad
 
-from dgkit.baselines.protocol import Data, Empirical, Made, adam, descend, glorot, heads, whole, widths
+from dgkit._checks import whole
+from dgkit.baselines.protocol import Data, Empirical, Made, adam, descend, glorot, heads, widths
 from dgkit.core.encode import Encoder
 
 STEPS = {"smoke": 20, "live": 1000, "full": 5000}

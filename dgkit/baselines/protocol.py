@@ -26,13 +26,14 @@ import xarray as xr
 from torch import Tensor, nn
 
 from dgkit import _files
+from dgkit._checks import whole
 from dgkit._seeding import seeded
 from dgkit.core import optimise
 from dgkit.core.encode import Encoder
 from dgkit.core.history import dataset_of
 from dgkit.core.networks import Head, until_end
 from dgkit.core.optimise import adam, glorot  # noqa: F401 (for the baselines' modules)
-from dgkit.errors import ConfigError, DivergenceError
+from dgkit.errors import DivergenceError
 
 
 class Data(NamedTuple):
@@ -184,11 +185,6 @@ class Training:
 
 
 # --- parts -----------------------------------------------------------------------------------------------------------
-
-
-def whole(name: str, value: Any, least: int = 1) -> None:
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
-        raise ConfigError(f"{name}={value!r} must be a whole number of at least {least}.")
 
 
 def heads(encoder: Encoder) -> tuple[list[Head], list[Head]]:

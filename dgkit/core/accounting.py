@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from dgkit._checks import whole
 from dgkit.errors import ConfigError
 
 ORDERS = (
@@ -157,6 +158,5 @@ def _check(noise_multiplier: Any, sample_rate: Any, steps: Any, delta: Any, rele
         )
     if not number(delta) or not 0 < delta < 1:
         raise ConfigError(f"delta={delta!r} must be between 0 and 1, e.g. 1e-5.")
-    for name, value, least in (("steps", steps, 0), ("releases", releases, 1)):
-        if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < least:
-            raise ConfigError(f"{name}={value!r} must be a whole number of at least {least}.")
+    whole("steps", steps, least=0)
+    whole("releases", releases)

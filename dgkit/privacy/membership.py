@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import xarray as xr
 
+from dgkit._checks import whole
 from dgkit.errors import ConfigError
 from dgkit.schema import validate
 
@@ -258,8 +259,7 @@ def train_shadows(
     """
     from dgkit.core.trainer import fit
 
-    if isinstance(pairs, bool) or not isinstance(pairs, int | np.integer) or pairs < 1:
-        raise ConfigError(f"pairs={pairs!r} must be a whole number of at least 1.")
+    whole("pairs", pairs)
     n = _check_candidates(members, non_members)
     candidates = xr.concat([members, non_members], "sample", data_vars="minimal", coords="minimal", compat="override")
     rng = np.random.default_rng(seed)

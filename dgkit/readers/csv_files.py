@@ -20,6 +20,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from dgkit._checks import whole
 from dgkit.errors import ConfigError, FileFormatError, SchemaError
 from dgkit.readers.tables import LINE, feature_columns, from_table
 
@@ -193,8 +194,7 @@ class _Content:
         names: Sequence[str] | None = None,
     ):
         self.path, self.skip, self.named = str(path), skip, names is None
-        if isinstance(skip, bool) or not isinstance(skip, int) or skip < 0:
-            raise ConfigError(f"skip is {skip!r}; it counts lines: a whole number from 0.")
+        whole("skip", skip, least=0)
         if separator is not None and (not isinstance(separator, str) or len(separator) != 1 or separator in '"\r\n'):
             raise ConfigError(f"separator is {separator!r}; it must be one character, and no quote or line end.")
         self.lines = list(io.StringIO(_decoded(Path(path), encoding), newline=""))[skip:]

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from dgkit._checks import whole
 from dgkit.errors import ConfigError, SchemaError
 from dgkit.schema import lengths, validate
 
@@ -180,8 +181,7 @@ def windows(ds: xr.Dataset, length: int, step: int | None = None) -> xr.Dataset:
     validate(ds, training=False)
     step = length if step is None else step
     for name, value in (("length", length), ("step", step)):
-        if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
-            raise ConfigError(f"{name} is {value!r}; it counts steps: a whole number from 1.")
+        whole(name, value)
     valid = lengths(ds)
     counts = np.maximum((valid - length) // step + 1, 0)
     if not counts.any():

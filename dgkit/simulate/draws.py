@@ -50,15 +50,6 @@ def known(attributes: xr.Dataset, name: str, categories: list[str]) -> np.ndarra
     return values
 
 
-def check_count(name: str, value: Any, least: int = 1) -> None:
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
-        raise ConfigError(f"{name} is {value!r}; it must be a whole number, {least} or more.")
-
-
-def check_seed(seed: Any) -> None:
-    check_count("seed", seed, 0)
-
-
 def check_range(name: str, value: Any, low: float, high: float) -> None:
     if isinstance(value, bool) or not isinstance(value, int | float | np.number) or not low <= value <= high:
         raise ConfigError(f"{name} is {value!r}; it must be a number from {low} to {high}.")

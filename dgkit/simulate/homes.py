@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from dgkit.simulate.draws import category, check_count, check_seed, draw, known, provenance, rounded
+from dgkit._checks import whole
+from dgkit.simulate.draws import category, draw, known, provenance, rounded
 
 # N samples, T steps; one letter a dim in the shape comments
 
@@ -138,9 +139,9 @@ def broadband(n: int = 1500, seed: int = 0, *, time: int = 56) -> xr.Dataset:
     >>> bool((ds.ping_loss == 0).mean() > 0.95)
     True
     """
-    check_count("n", n)
-    check_seed(seed)
-    check_count("time", time, 8)
+    whole("n", n)
+    whole("seed", seed, 0)
+    whole("time", time, 8)
     for_attributes, for_homes, for_traffic, for_loss, for_sizes = np.random.default_rng(seed).spawn(5)
     u_isp, u_technology, u_state, u_loss = for_attributes.random((n, 4)).T
     names, providers = np.array(list(PROVIDERS)), tuple(PROVIDERS.values())
@@ -205,7 +206,7 @@ def broadband_mean(attributes: xr.Dataset, *, time: int = 56) -> xr.Dataset:
     >>> sorted(broadband_mean(broadband(3)).data_vars)
     ['log10_bytes', 'loss_probability']
     """
-    check_count("time", time, 8)
+    whole("time", time, 8)
     technology = known(attributes, "technology", list(TECHNOLOGIES))
     level, cycle, loss = _broadband_table(technology, known(attributes, "isp", list(PROVIDERS)), time)
     values = {"log10_bytes": level[:, None] + cycle / np.log(10), "loss_probability": loss}

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from dgkit._checks import whole
 from dgkit.errors import ConfigError
-from dgkit.simulate.draws import category, check_count, check_range, check_seed, draw, provenance, rounded
+from dgkit.simulate.draws import category, check_range, draw, provenance, rounded
 
 # N samples, T steps; one letter a dim in the shape comments
 
@@ -136,9 +137,9 @@ def cluster(
     >>> rate[1] < 0.8 * rate[0]
     True
     """
-    check_count("n", n)
-    check_seed(seed)
-    check_count("time", time, 20)
+    whole("n", n)
+    whole("seed", seed, 0)
+    whole("time", time, 20)
     check_range("capacity", capacity, 0.1, 1000)
     shares = _job_shares(mix)
     for_arrivals, for_requests, for_demand, for_ends = np.random.default_rng(seed).spawn(4)

@@ -6,12 +6,11 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from dgkit._checks import whole
 from dgkit.simulate.draws import (
     CENTRAL_99,
     category,
-    check_count,
     check_range,
-    check_seed,
     draw,
     known,
     provenance,
@@ -140,9 +139,9 @@ def web(n: int = 2000, seed: int = 0, *, time: int = 168, decades: float = 3.0, 
     >>> ds.views.shape, sorted(set(ds.agent.values.tolist()))
     ((100, 168), ['all-agents', 'spider'])
     """
-    check_count("n", n)
-    check_seed(seed)
-    check_count("time", time, 14)
+    whole("n", n)
+    whole("seed", seed, 0)
+    whole("time", time, 14)
     check_range("decades", decades, 0.1, 6)
     check_range("noise", noise, 0, 1)
     for_attributes, for_pages, for_bursts, for_noise = np.random.default_rng(seed).spawn(4)
@@ -203,7 +202,7 @@ def web_mean(attributes: xr.Dataset, *, time: int = 168, decades: float = 3.0) -
     >>> web_mean(web(3, seed=0)).dims
     ('sample', 'time')
     """
-    check_count("time", time, 14)
+    whole("time", time, 14)
     check_range("decades", decades, 0.1, 6)
     domain, access = known(attributes, "domain", list(DOMAINS)), known(attributes, "access", list(ACCESS))
     table = _web_table(domain, access, known(attributes, "agent", list(AGENT)))

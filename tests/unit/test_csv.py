@@ -265,7 +265,7 @@ def test_a_file_that_is_not_there_is_named(tmp_path):
         ({"separator": ", "}, "separator is"),
         ({"decimal": ";"}, "decimal is"),
         ({"encoding": "klingon"}, "encoding is"),
-        ({"skip": -1}, "skip is"),
+        ({"skip": -1}, "skip="),
         ({"dates": {"day": "backwards"}}, "dates"),
     ],
 )
@@ -377,7 +377,7 @@ def test_windows_stay_inside_their_series_and_keep_its_attributes(small):
     assert "length" not in cut
 
 
-@pytest.mark.parametrize(("arguments", "message"), [((0,), "length is 0"), ((5, 0), "step is 0"), ((13,), "12 steps")])
+@pytest.mark.parametrize(("arguments", "message"), [((0,), "length=0"), ((5, 0), "step=0"), ((13,), "12 steps")])
 def test_windows_that_cannot_be_cut_are_refused(small, arguments, message):
     with pytest.raises(ConfigError, match=message):
         dg.datasets.windows(small, *arguments)

@@ -13,6 +13,7 @@ import numpy as np
 import traitlets
 import xarray as xr
 
+from dgkit._checks import whole
 from dgkit.core.config import DP, Config
 from dgkit.errors import ConfigError
 from dgkit.privacy import epsilon, noise_for
@@ -318,10 +319,7 @@ class PrivacyDial(Widget):
             raise ConfigError(f"there is no setting {unknown[0]!r}; there are {', '.join(names)}.")
         result = {**old, **new}
         for name, least in (("samples", 2), ("batch_size", 2), ("releases", 1), ("steps", 1)):
-            value = result.get(name, 1 + least)
-            if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
-                raise ConfigError(f"{name}={value!r} must be a whole number of at least {least}.")
-            result[name] = int(value)
+            result[name] = whole(name, result.get(name, 1 + least), least)
         for name in ("epochs", "target"):
             value = result[name]
             if value is not None and (
