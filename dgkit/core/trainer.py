@@ -78,7 +78,8 @@ class Trainer:
         As `dgkit.schema` describes.
     config : Config
     start : DoppelGANger, optional
-        Begin with the weights of this model (a warm start), of the same form of data and networks.
+        Begin with the weights of this model (a warm start), of the same form of data and networks. In private training
+        it is taken as public: epsilon does not cover what it was trained on.
 
     Notes
     -----
