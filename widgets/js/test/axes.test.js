@@ -30,7 +30,17 @@ test("the edges of a band follow its line, in front of the next line", () => {
 
 test("a fixed range holds where it is one, otherwise the data count", () => {
   assert.deepEqual(xRange([2, 7], 0, 10), [2, 7]);
-  for (const no of [null, undefined, [], [1], [7, 2], [3, 3], [0, Number.NaN], [0, Infinity]]) {
+  for (const no of [
+    null,
+    undefined,
+    [],
+    [1],
+    [7, 2],
+    [3, 3],
+    [0, 5, 9],
+    [0, Number.NaN],
+    [0, Infinity],
+  ]) {
     assert.deepEqual(xRange(no, 0, 10), [0, 10], `fixed ${no}`);
   }
 });
