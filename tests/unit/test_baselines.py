@@ -333,4 +333,4 @@ def test_the_naive_gan_learns_how_often_jobs_end_how():
     }
 
     assert divergence[1] > 0.1
-    assert divergence[600] < 0.05
+    assert 2 * divergence[600] < divergence[1]
