@@ -163,6 +163,27 @@ def test_a_warm_start_from_other_networks_is_refused(small, tiny_config, change)
         Trainer(small, replace(tiny_config, **change), start=start)
 
 
+@pytest.mark.parametrize(
+    ("name", "steps", "normalised"), [("WWT", 400 * 500, True), ("GCUT", 400 * 500, False), ("MBA", 17_000 * 6, False)]
+)
+def test_the_published_settings_train_and_are_the_originals(small, name, steps, normalised):
+    published = dg.Config.published(name)
+
+    assert (published.steps, published.auto_normalise, published.auxiliary) == (steps, normalised, normalised)
+    assert published.normalise == ("minusone_one" if name == "WWT" else "zero_one")
+    rest = {"steps", "auto_normalise", "auxiliary", "normalise", "sample_len", "minmax_scale"}
+    assert {k: v for k, v in vars(published).items() if k not in rest} == {
+        k: v for k, v in vars(dg.Config()).items() if k not in rest
+    }
+    record = next(Trainer(small, dg.Config.published(name, batch_size=8)))
+    assert math.isfinite(record.generator_loss)
+
+
+def test_settings_that_were_never_published_are_refused():
+    with pytest.raises(ConfigError, match="'WWT', 'GCUT', 'MBA'"):
+        dg.Config.published("web")
+
+
 def test_peeking_shows_the_next_batch_and_changes_nothing(small, tiny_config):
     peeked, plain = Trainer(small, tiny_config), Trainer(small, tiny_config)
 
