@@ -7,11 +7,11 @@
 
 import lazy_loader
 
-from dgkit import _threads  # isort: skip (before torch)
+from dgkit import _moved, _threads  # isort: skip (before torch)
 
 __version__ = "0.1.0"
 
 # names load when they are first used: what they are stands in __init__.pyi, which type checkers and editors read too
 __getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
 
-del _threads
+del _moved, _threads

@@ -2,6 +2,7 @@ from . import baselines as baselines
 from . import check as check
 from . import datasets as datasets
 from . import downstream as downstream
+from . import errors as errors
 from . import experiments as experiments
 from . import metrics as metrics
 from . import plot as plot

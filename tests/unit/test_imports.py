@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from dgkit._moved import MOVED
+
 ROOT = Path(__file__).parents[2]
 SOURCES = [*sorted((ROOT / "dgkit").rglob("*.py")), *sorted((ROOT / "widgets" / "dgkit_widgets").rglob("*.py"))]
 FLOORS = [  # from the ground up: what stands on a floor knows those below, and of its own only in one direction
-    {"errors", "_threads"},
+    {"errors", "_threads", "_moved"},
     {"_files", "_seeding", "_budget", "_checks"},
     {"schema"},
     {"readers", "simulate", "metrics", "core", "datasets", "plot", "downstream"},
@@ -105,3 +107,19 @@ def test_every_name_of_the_stub_is_there():
     said = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
 
     assert int(said.stdout) > 25
+
+
+@pytest.mark.parametrize(("old", "new"), sorted(MOVED.items()))
+def test_a_module_that_has_moved_is_found_by_its_old_name(old, new):
+    code = f"""
+import importlib, pickle, sys, warnings
+with warnings.catch_warnings(record=True) as said:
+    warnings.simplefilter("always")
+    old = importlib.import_module({old!r})
+new = importlib.import_module({new!r})
+print(old is new, old.__spec__.name, old.__name__, [str(one.message) for one in said if "is now" in str(one.message)])
+"""
+
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+
+    assert done.stdout.strip() == f"True {new} {new} {[f'{old} is now {new}']}"
