@@ -33,7 +33,7 @@ from dgkit._checks import whole
 from dgkit._seeding import seeded
 from dgkit.core.history import dataset_of
 from dgkit.core.losses import critic_loss, generator_loss
-from dgkit.core.model import DoppelGANger, check_n
+from dgkit.core.model import DoppelGANger
 from dgkit.core.networks import AttributeGenerator, Discriminator, harden
 from dgkit.core.optimise import adam, average_into, average_share, descend
 from dgkit.errors import ConfigError, DivergenceError, SchemaError
@@ -210,7 +210,7 @@ def rejection_sample(
     >>> rejection_sample(model, third, 10).attrs["acceptance_rate"] <= 1
     True
     """
-    check_n(n)
+    whole("n", n)
     rows, weights = _rows_of(model, target)
     continuous = [variable.name for variable in model.encoder.schema.attributes if variable.kind == "continuous"]
     if continuous and isinstance(_unwrapped(target), xr.Dataset):
@@ -278,7 +278,7 @@ def sample_target(model: DoppelGANger, target: Any, n: int, *, seed: int = 0) ->
     >>> bool((sample_target(model, {"job_class": {"large": 1.0}}, 10).job_class == "large").all())
     True
     """
-    check_n(n)
+    whole("n", n)
     rows, weights = _rows_of(model, target)
     chosen, target = np.random.default_rng(seed).choice(len(rows), n, p=weights), _unwrapped(target)
     if isinstance(target, xr.Dataset):  # its values as they are, not as float32 has them

@@ -33,10 +33,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from dgkit._checks import whole
-from dgkit.baselines.protocol import Data, Empirical, Made, adam, descend, drawn, ends, heads, mlp, widths
+from dgkit.baselines.protocol import Data, Empirical, Made, descend, drawn, ends, heads, mlp, widths
 from dgkit.core.encode import Encoder
 from dgkit.core.networks import activate
-from dgkit.core.optimise import average_into, average_share
+from dgkit.core.optimise import adam, average_into, average_share
 
 STEPS = {"smoke": 50, "live": 5000, "full": 20_000}
 UNITS, HIDDEN, BATCH, RATE, DECAY = 200, 4, 100, 1e-3, 0.99

@@ -39,8 +39,9 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, one_hot, pad
 
 from dgkit._checks import whole
-from dgkit.baselines.protocol import Data, Empirical, Made, adam, descend, glorot, heads, widths
+from dgkit.baselines.protocol import Data, Empirical, Made, descend, heads, widths
 from dgkit.core.encode import Encoder
+from dgkit.core.optimise import adam, glorot
 
 STEPS = {"smoke": 20, "live": 1000, "full": 5000}
 UNITS, LATENT, BATCH, RATE, LIBRARY = 100, 8, 200, 5e-3, 10_000

@@ -16,10 +16,11 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from dgkit.baselines.protocol import Data, Made, adam, batches, descend, ends, glorot, heads, valid, widths
+from dgkit.baselines.protocol import Data, Made, batches, descend, ends, heads, valid, widths
 from dgkit.core.encode import Encoder
 from dgkit.core.losses import critic_loss, generator_loss
 from dgkit.core.networks import Discriminator, activate
+from dgkit.core.optimise import adam, glorot
 
 STEPS = {"smoke": 20, "live": 1000, "full": 5000}
 UNITS, HIDDEN, NOISE, BATCH, RATE, PENALTY = 200, 4, 10, 100, 1e-3, 10.0

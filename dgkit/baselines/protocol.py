@@ -32,7 +32,7 @@ from dgkit.core import optimise
 from dgkit.core.encode import Encoder
 from dgkit.core.history import dataset_of
 from dgkit.core.networks import Head, until_end
-from dgkit.core.optimise import adam, glorot  # noqa: F401 (for the baselines' modules)
+from dgkit.core.optimise import glorot
 from dgkit.errors import DivergenceError
 
 

@@ -28,9 +28,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from dgkit.baselines.protocol import Data, Empirical, Made, adam, batches, descend, ends, glorot, heads, valid, widths
+from dgkit.baselines.protocol import Data, Empirical, Made, batches, descend, ends, heads, valid, widths
 from dgkit.core.encode import Encoder
 from dgkit.core.networks import FeatureGenerator
+from dgkit.core.optimise import adam, glorot
 
 STEPS = {"smoke": 20, "live": 400, "full": 5000}
 UNITS, NOISE, BATCH, RATE, DISCRIMINATOR_RATE = 100, 5, 28, 1e-3, 0.1

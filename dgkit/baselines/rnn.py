@@ -19,9 +19,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from dgkit.baselines.ar import Records, follow
-from dgkit.baselines.protocol import Data, Empirical, Made, adam, batches, descend, heads, valid, widths
+from dgkit.baselines.protocol import Data, Empirical, Made, batches, descend, heads, valid, widths
 from dgkit.core.encode import Encoder
 from dgkit.core.networks import FeatureGenerator, activate
+from dgkit.core.optimise import adam
 
 STEPS = {"smoke": 5, "live": 300, "full": 5000}
 UNITS, BATCH, RATE = 100, 100, 1e-3

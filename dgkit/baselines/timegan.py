@@ -26,9 +26,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from dgkit.baselines.protocol import Data, Empirical, Made, adam, batches, descend, ends, glorot, heads, valid, widths
+from dgkit.baselines.protocol import Data, Empirical, Made, batches, descend, ends, heads, valid, widths
 from dgkit.core.encode import Encoder
 from dgkit.core.networks import activate
+from dgkit.core.optimise import adam, glorot
 
 STEPS = {"smoke": 9, "live": 180, "full": 3000}
 LATENT, BATCH, RATE, GAMMA, AHEAD = 24, 100, 1e-3, 1.0, 0.15

@@ -15,6 +15,7 @@ import xarray as xr
 from torch import nn
 
 from dgkit import _files
+from dgkit._checks import whole
 from dgkit.core.config import Config
 from dgkit.core.encode import Encoder
 from dgkit.core.networks import Discriminator, Generated, Generator, Noise, flat
@@ -157,7 +158,7 @@ class DoppelGANger:
             n, asked = rows, _asked(schema, attributes)
             encoded = self.encoder.encode_attributes(attributes.assign(asked.data_vars))
             given = torch.from_numpy(encoded.astype(np.float32))
-        n = check_n(n)
+        n = whole("n", n)
         if fixed_length is None:
             fixed_length = not schema.variable_length
         noise = self.generator.draw(n, torch.Generator().manual_seed(seed))
@@ -166,16 +167,16 @@ class DoppelGANger:
             some = slice(start, start + 1000)
             part = Noise(noise.attribute[some], noise.minmax[some], *(x[:, some].contiguous() for x in noise[2:]))
             parts.append(self.generator(part, None if given is None else given[some], fixed_length))
-        whole = Generated(*(torch.cat(tensors) for tensors in zip(*parts, strict=True)))
+        made = Generated(*(torch.cat(tensors) for tensors in zip(*parts, strict=True)))
         length = None
         if schema.variable_length or not fixed_length:
-            length = whole.lengths.clamp(max=schema.time).numpy().astype(np.int64)
-        made = self.encoder.decode(whole.attributes, whole.minmax, whole.features, length)
+            length = made.lengths.clamp(max=schema.time).numpy().astype(np.int64)
+        ds = self.encoder.decode(made.attributes, made.minmax, made.features, length)
         if asked is None:
-            return made
+            return ds
         for name, da in asked.items():
-            made[name] = ("sample", da.values, {**made[name].attrs, **da.attrs})
-        return made.assign_coords(asked.coords)
+            ds[name] = ("sample", da.values, {**ds[name].attrs, **da.attrs})
+        return ds.assign_coords(asked.coords)
 
     @torch.no_grad()
     def discriminate(self, ds: xr.Dataset, *, auxiliary: bool = False) -> xr.DataArray:
@@ -245,17 +246,11 @@ def load(path: str | PathLike) -> DoppelGANger:
 # --- given attributes ------------------------------------------------------------------------------------------------
 
 
-def check_n(n: Any) -> int:
-    if isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 1:
-        raise ConfigError(f"n={n!r} must be a whole number of at least 1.")
-    return int(n)
-
-
 def _filled(schema: Schema, values: Mapping[str, Any], n: int | None) -> xr.Dataset:
     """One value of each attribute, n times."""
     if n is None:
         raise ConfigError("sample(attributes={...}) needs n: how many series for these attributes.")
-    check_n(n)
+    whole("n", n)
     dtypes = {variable.name: np.dtype(variable.dtype) for variable in schema.attributes}
     for name, value in values.items():
         if name not in dtypes or np.shape(value) not in ((), (n,)):
