@@ -17,7 +17,7 @@ from torch import nn
 from dgkit import _files
 from dgkit.core.config import Config
 from dgkit.core.encode import Encoder
-from dgkit.core.networks import Discriminator, Generated, Generator, Noise, flat
+from dgkit.core.networks import Discriminator, Generated, Generator, Noise, critic_of, flat
 from dgkit.errors import ConfigError, FileFormatError, SchemaError
 from dgkit.schema import Schema, check_dtype, known_dtype
 
@@ -61,10 +61,9 @@ class DoppelGANger:
             sum(head.width for head in heads)
             for heads in ([*encoder.attribute_heads, *encoder.minmax_heads], encoder.feature_heads)
         )
-        sizes = config.discriminator_units, config.discriminator_layers
         wide = encoder.passes * encoder.sample_len * features + narrow
-        self.discriminator = Discriminator(wide, *sizes).eval()
-        self.auxiliary = Discriminator(narrow, *sizes).eval() if config.auxiliary and narrow else None
+        self.discriminator = critic_of(config, "discriminator", wide).eval()
+        self.auxiliary = critic_of(config, "auxiliary", narrow).eval() if config.auxiliary and narrow else None
 
     @classmethod
     def of(

@@ -128,7 +128,7 @@ class Trainer:
         self.generator, self.discriminator = model.generator, model.discriminator
         self.auxiliary = model.auxiliary
         self.optimisers = {
-            name: adam(network, rate=getattr(config, f"{name}_lr"), beta1=config.beta1)
+            name: adam(network, rate=getattr(config, f"{name}_lr"), beta1=config.of(f"{name}_beta1"))
             for name, network in networks.items()
         }
         self.rng = torch.Generator().manual_seed(seed)
