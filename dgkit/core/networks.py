@@ -119,11 +119,18 @@ class Generator(nn.Module):
         if self.initial == "variable":
             self.learned_state = nn.Parameter(0.02 * torch.randn(2, config.lstm_layers, 1, config.lstm_units))
 
-    def draw(self, n: int, rng: torch.Generator) -> Noise:
-        """Noise for n samples, from `rng` (on the CPU, so that every device sees the same)."""
+    def draw(self, n: int, rng: torch.Generator, passes: int | None = None) -> Noise:
+        """Noise for n samples, from `rng` (on the CPU, so that every device sees the same).
+
+        For another number of passes than trained on it begins alike: what is more is drawn last.
+        """
         (layers, units), z = self.state_shape, self.noise_widths
         shapes = [(n, z["attribute"]), (n, z["minmax"]), (self.passes, n, z["feature"]), *[(layers, n, units)] * 2]
-        return Noise(*(torch.randn(shape, generator=rng) for shape in shapes))
+        noise = Noise(*(torch.randn(shape, generator=rng) for shape in shapes))
+        if passes is None or passes == self.passes:
+            return noise
+        more = torch.randn((max(passes - self.passes, 0), n, z["feature"]), generator=rng)
+        return noise._replace(feature=torch.cat([noise.feature, more])[:passes])
 
     def forward(self, noise: Noise, attributes: Tensor | None = None, fixed_length: bool = False) -> Generated:
         """Generate a batch; `attributes` (N, A), hard, replaces the attribute generator."""
