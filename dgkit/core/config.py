@@ -47,9 +47,11 @@ class DP:
       publicly known bounds (the trainer warns where they do not);
     - the number of samples N: the sampling rate is batch_size / N, and so epsilon, and a batch's mean, tell N;
     - the seconds of each step in a `StepRecord`, in which the size of its batch shows;
-    - `Trainer.state()` and its file: they hold a hash of the data, by which any guess of the whole data can be checked;
+    - `Trainer.state()` and its file (also training_state.dgkit beside the models of `fit(..., checkpoints=...)`): they
+      hold a hash of the data, by which any guess of the whole data can be checked;
     - measures of the model against the data (`evaluate`, `sweep`), a model chosen among several by one, and pictures
-      of the real data beside the generated;
+      of the real data beside the generated; so `fit(..., held_out=...)` warns: it is for data that are public. The
+      models that `fit(..., checkpoints=...)` keeps on the way are covered, all together, by the epsilon of the last;
     - rounding: the noise is drawn in float64 from 53 random bits and added in float32, not on a grid proved safe.
 
     Without noise (`noise_multiplier=0`) there is nothing to protect: draws and records are those of an ordinary run.

@@ -19,6 +19,7 @@ from dgkit import _files
 from dgkit._checks import whole
 from dgkit.core.config import Config
 from dgkit.core.encode import Encoder
+from dgkit.core.history import CHOICE
 from dgkit.core.networks import Discriminator, Generated, Generator, Noise, critic_of, flat
 from dgkit.errors import ConfigError, FileFormatError, SchemaError
 from dgkit.schema import Schema, check_dtype, known_dtype
@@ -223,7 +224,9 @@ class DoppelGANger:
         tensors = {f"history.{name}": torch.tensor(self.history[name].values) for name in self.history}
         for name, network in self.networks().items():
             tensors |= {f"{name}.{k}": v for k, v in network.state_dict().items()}
-        _files.write(path, "model", tensors, {"config": asdict(self.config), "encoder": self.encoder.to_json()})
+        chosen = {name: self.history.attrs[name] for name in CHOICE if name in self.history.attrs}
+        plain = {"config": asdict(self.config), "encoder": self.encoder.to_json(), "history": chosen}
+        _files.write(path, "model", tensors, plain)
 
 
 def load(path: str | PathLike) -> DoppelGANger:
@@ -264,6 +267,7 @@ def load(path: str | PathLike) -> DoppelGANger:
             history = history.assign_coords(
                 step=("step", np.arange(1, history.sizes["step"] + 1), {"long_name": "training step"})
             )
+        history = history.assign_attrs(plain.get("history", {}))
         model = DoppelGANger(Encoder.from_json(plain["encoder"]), Config(**plain["config"]), history)
         for name, network in model.networks().items():
             own = {k.removeprefix(f"{name}."): v for k, v in tensors.items() if k.startswith(f"{name}.")}
