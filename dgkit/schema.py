@@ -103,6 +103,25 @@ class Schema:
             plain["time_coordinate"] = (dtype, tuple(values), attrs)
         return cls(**plain)
 
+    def lasting(self, steps: int) -> "Schema":
+        """The same schema for another number of steps.
+
+        A time coordinate is cut, or goes on in its step where that is the same throughout and its dtype holds the new
+        values; else it is left out.
+
+        Examples
+        --------
+        >>> days = xr.Dataset({"load": (("sample", "time"), np.ones((2, 3)))}, {"time": [0, 7, 14]})
+        >>> validate(days).lasting(5).time_coordinate[1], validate(days).lasting(2).time_coordinate[1]
+        ((0, 7, 14, 21, 28), (0, 7))
+        """
+        coordinate = self.time_coordinate
+        if coordinate is not None:
+            dtype, values, attrs = coordinate
+            values = values[:steps] if steps <= self.time else _going_on(np.dtype(dtype), values, steps)
+            coordinate = None if values is None else (dtype, values, attrs)
+        return replace(self, time=steps, time_coordinate=coordinate)
+
     def dataset(self, values: Mapping[str, np.ndarray], length: np.ndarray | None = None) -> xr.Dataset:
         """A Dataset of this schema.
 
@@ -491,6 +510,19 @@ def _time_coordinate(ds: xr.Dataset) -> tuple | None:
             values, dtype = nanoseconds, nanoseconds.dtype.str
         values = values.astype(np.int64)
     return (dtype, tuple(values.tolist()), {str(key): _plain(value) for key, value in time.attrs.items()})
+
+
+def _going_on(dtype: np.dtype, values: tuple, steps: int) -> tuple | None:
+    """A coordinate's values and as many more as make `steps`; None where they have no regular step or no room."""
+    if dtype.kind not in "iufmM" or len(values) < 2:
+        return None
+    step = (values[-1] - values[0]) / (len(values) - 1) if dtype.kind == "f" else values[1] - values[0]
+    tolerance = 1e-6 * abs(step) if dtype.kind == "f" else 0
+    if not step or any(not abs(b - a - step) <= tolerance for a, b in pairwise(values)):
+        return None
+    more = tuple(values[-1] + step * k for k in range(1, steps - len(values) + 1))
+    held = np.iinfo(np.int64 if dtype.kind in "mM" else dtype) if dtype.kind != "f" else np.finfo(dtype)
+    return (*values, *more) if held.min <= more[-1] <= held.max else None
 
 
 def _lists_categories(variable: Variable) -> bool:

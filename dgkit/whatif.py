@@ -34,7 +34,7 @@ from dgkit._seeding import seeded
 from dgkit.core.history import dataset_of
 from dgkit.core.losses import critic_loss, generator_loss
 from dgkit.core.model import DoppelGANger
-from dgkit.core.networks import AttributeGenerator, Discriminator, harden
+from dgkit.core.networks import AttributeGenerator, Discriminator, critic_of, harden
 from dgkit.core.optimise import adam, average_into, average_share, descend
 from dgkit.errors import ConfigError, DivergenceError, SchemaError
 
@@ -119,15 +119,14 @@ def retrain_attributes(
     rng = torch.Generator().manual_seed(seed)
     batches = np.random.default_rng(seed).choice(len(rows), (steps, config.batch_size), p=weights)
     with seeded(seed):
-        heads, sizes = model.encoder.attribute_heads, (config.discriminator_units, config.discriminator_layers)
-        generator = AttributeGenerator(config.noise, heads, config.attribute_units, config.attribute_layers)
-        critics = {"discriminator": Discriminator(rows.shape[1], *sizes)}
-        if model.auxiliary is not None:
-            critics["auxiliary"] = Discriminator(rows.shape[1], *sizes)
+        heads, width = model.encoder.attribute_heads, config.of("attribute_noise")
+        generator = AttributeGenerator(width, heads, config.attribute_units, config.attribute_layers)
+        names = ("discriminator", "auxiliary") if model.auxiliary is not None else ("discriminator",)
+        critics = {name: critic_of(config, name, rows.shape[1]) for name in names}
     weight = {"discriminator": 1.0, "auxiliary": config.auxiliary_weight}
     penalty = {"discriminator": config.penalty, "auxiliary": config.auxiliary_penalty}
     adams = {
-        name: adam(net, rate=getattr(config, f"{name}_lr"), beta1=config.beta1)
+        name: adam(net, rate=getattr(config, f"{name}_lr"), beta1=config.of(f"{name}_beta1"))
         for name, net in {"generator": generator, **critics}.items()
     }
     average = copy.deepcopy(generator)
@@ -135,7 +134,7 @@ def retrain_attributes(
     for step in trange(1, steps + 1, unit="step", disable=not progress):
         start, record = time.perf_counter(), {}
         real = real_rows[batches[step - 1]]  # (N, A)
-        fake = generator(torch.randn((config.batch_size, config.noise), generator=rng))  # (N, A), soft
+        fake = generator(torch.randn((config.batch_size, width), generator=rng))  # (N, A), soft
         loss = torch.zeros(())
         for name, critic in critics.items():
             alpha = torch.rand((config.batch_size, 1), generator=rng)
@@ -422,7 +421,7 @@ def _generated(model: DoppelGANger, n: int = DRAWS, rng: torch.Generator | None 
     """Attributes as `model.sample` makes them, categories hard, (n, A), without the series."""
     generator, rng = model.generator, rng or torch.Generator().manual_seed(0)
     attribute = cast(AttributeGenerator, generator.attribute)  # the model has attributes, see _rows_of
-    noise = torch.randn((n, generator.noise_width), generator=rng).split(10_000)  # bounds memory
+    noise = torch.randn((n, generator.noise_widths["attribute"]), generator=rng).split(10_000)  # bounds memory
     return torch.cat([harden(attribute(part), generator.attribute_heads) for part in noise]).numpy()
 
 

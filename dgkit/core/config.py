@@ -1,8 +1,9 @@
 """The settings of a DoppelGANger: one frozen dataclass, checked at construction."""
 
 import math
-from dataclasses import dataclass, fields
-from typing import Any
+from dataclasses import Field, dataclass, field, fields
+from types import NoneType
+from typing import Any, get_args
 
 from dgkit.errors import ConfigError
 
@@ -46,9 +47,11 @@ class DP:
       publicly known bounds (the trainer warns where they do not);
     - the number of samples N: the sampling rate is batch_size / N, and so epsilon, and a batch's mean, tell N;
     - the seconds of each step in a `StepRecord`, in which the size of its batch shows;
-    - `Trainer.state()` and its file: they hold a hash of the data, by which any guess of the whole data can be checked;
+    - `Trainer.state()` and its file (also training_state.dgkit beside the models of `fit(..., checkpoints=...)`): they
+      hold a hash of the data, by which any guess of the whole data can be checked;
     - measures of the model against the data (`evaluate`, `sweep`), a model chosen among several by one, and pictures
-      of the real data beside the generated;
+      of the real data beside the generated; so `fit(..., held_out=...)` warns: it is for data that are public. The
+      models that `fit(..., checkpoints=...)` keeps on the way are covered, all together, by the epsilon of the last;
     - rounding: the noise is drawn in float64 from 53 random bits and added in float32, not on a grid proved safe.
 
     Without noise (`noise_multiplier=0`) there is nothing to protect: draws and records are those of an ordinary run.
@@ -123,6 +126,8 @@ class Config:
         Adam's learning rates.
     beta1 : float
         Adam's first momentum; the second is 0.999.
+    generator_beta1, discriminator_beta1, auxiliary_beta1 : float, optional
+        The same for one network alone; None: `beta1`.
     penalty, auxiliary_penalty : float
         Weights of the gradient penalties.
     auxiliary_weight : float
@@ -131,6 +136,10 @@ class Config:
         Updates on each batch.
     noise : int
         Width of each noise vector: attributes, min/max, and each LSTM pass.
+    attribute_noise, minmax_noise, feature_noise : int, optional
+        The same for one of them; None: `noise`. `feature_noise=0`: no noise at each pass (`noise=False` there), so that
+        series of the same attributes differ by the LSTM's first state alone, which then must be "random" (the original
+        asks for `feed_back` instead, which is left out here).
     attribute_units, attribute_layers : int
         Of the attribute and the min/max generator; layers count the output layer.
     lstm_units, lstm_layers : int
@@ -141,6 +150,8 @@ class Config:
         Added to the LSTM's forget gate at the start (TensorFlow's default).
     discriminator_units, discriminator_layers : int
         Of both discriminators; layers count the output layer.
+    auxiliary_units, auxiliary_layers : int, optional
+        Of the auxiliary discriminator alone; None: as the other.
     normalise : {"minusone_one", "zero_one"}
         Range of continuous values inside the network (tanh or sigmoid), of all of them; the original sets it for each
         variable (`normalization` of its Output).
@@ -171,33 +182,42 @@ class Config:
     7
     """
 
+    # what a value may be: its type, `least` (else 1, and 0 for a float), `below`, `choices`; None stands for `follows`
     steps: int = 3000
     sample_len: int = 10
     auto_normalise: bool = True
     auxiliary: bool = True
-    seed: int | None = 0
-    batch_size: int = 100
+    seed: int | None = field(default=0, metadata={"least": 0})
+    batch_size: int = field(default=100, metadata={"least": 2})
     generator_lr: float = 1e-3
     discriminator_lr: float = 1e-3
     auxiliary_lr: float = 1e-3
-    beta1: float = 0.5
+    beta1: float = field(default=0.5, metadata={"below": 1})
+    generator_beta1: float | None = field(default=None, metadata={"below": 1, "follows": "beta1"})
+    discriminator_beta1: float | None = field(default=None, metadata={"below": 1, "follows": "beta1"})
+    auxiliary_beta1: float | None = field(default=None, metadata={"below": 1, "follows": "beta1"})
     penalty: float = 10.0
     auxiliary_penalty: float = 10.0
     auxiliary_weight: float = 1.0
     discriminator_rounds: int = 1
     generator_rounds: int = 1
     noise: int = 5
+    attribute_noise: int | None = field(default=None, metadata={"follows": "noise"})
+    minmax_noise: int | None = field(default=None, metadata={"follows": "noise"})
+    feature_noise: int | None = field(default=None, metadata={"least": 0, "follows": "noise"})
     attribute_units: int = 100
-    attribute_layers: int = 3
+    attribute_layers: int = field(default=3, metadata={"least": 2})
     lstm_units: int = 100
     lstm_layers: int = 1
-    initial_state: str = "random"
+    initial_state: str = field(default="random", metadata={"choices": ("random", "zero", "variable")})
     forget_bias: float = 1.0
     discriminator_units: int = 200
-    discriminator_layers: int = 5
-    normalise: str = "minusone_one"
-    minmax_scale: str = "auto"
-    ema: float = 0.0
+    discriminator_layers: int = field(default=5, metadata={"least": 2})
+    auxiliary_units: int | None = field(default=None, metadata={"follows": "discriminator_units"})
+    auxiliary_layers: int | None = field(default=None, metadata={"least": 2, "follows": "discriminator_layers"})
+    normalise: str = field(default="minusone_one", metadata={"choices": ("minusone_one", "zero_one")})
+    minmax_scale: str = field(default="auto", metadata={"choices": ("auto", "linear", "log")})
+    ema: float = field(default=0.0, metadata={"below": 1})
     dp: DP | None = None
     device: str = "auto"
 
@@ -206,30 +226,14 @@ class Config:
             object.__setattr__(self, "dp", DP(**self.dp))
         if not isinstance(self.dp, DP | None):
             raise ConfigError(f"dp={self.dp!r} must be a dgkit.privacy.DP or None.")
-        for field in fields(self):
-            if field.name == "dp" or (field.name == "seed" and self.seed is None):
-                continue
-            value, default = getattr(self, field.name), field.default
-            right = isinstance(value, type(default)) or (type(value) is int and isinstance(default, float))
-            if not right or (type(value) is bool) != (type(default) is bool):
-                raise ConfigError(f"{field.name}={value!r} must be of type {type(default).__name__}.")
-            if isinstance(value, int | float) and not isinstance(value, bool):
-                least = 2 if field.name in ("batch_size", "attribute_layers", "discriminator_layers") else 1
-                if isinstance(default, float) or field.name == "seed":
-                    least = 0
-                if not (math.isfinite(value) and value >= least):
-                    raise ConfigError(f"{field.name}={value!r} must be finite and at least {least}.")
-        for name in ("beta1", "ema"):
-            if getattr(self, name) >= 1:
-                raise ConfigError(f"{name}={getattr(self, name)!r} must be below 1.")
-        choices = {
-            "initial_state": ("random", "zero", "variable"),
-            "normalise": ("minusone_one", "zero_one"),
-            "minmax_scale": ("auto", "linear", "log"),
-        }
-        for name, known in choices.items():
-            if getattr(self, name) not in known:
-                raise ConfigError(f"{name}={getattr(self, name)!r} is none of {', '.join(map(repr, known))}.")
+        for item in fields(self):
+            if item.name != "dp":
+                _check(item, getattr(self, item.name))
+        if self.feature_noise == 0 and self.initial_state != "random":
+            raise ConfigError(
+                f"feature_noise=0 with initial_state={self.initial_state!r} leaves nothing random in a series but its "
+                "attributes. Use initial_state='random', or feature_noise=1 or more."
+            )
         if self.device != "auto":
             import torch  # here: settings are light until they are to be used on a device
 
@@ -270,6 +274,18 @@ class Config:
             raise ConfigError(f"no published settings for {name!r}; there are {', '.join(map(repr, PUBLISHED))}.")
         return cls(**{**PUBLISHED[name], "minmax_scale": "linear", **changes})
 
+    def of(self, name: str) -> Any:
+        """A setting; where it is None, the one it follows.
+
+        Examples
+        --------
+        >>> Config(beta1=0.4).of("generator_beta1"), Config(auxiliary_units=50).of("auxiliary_units")
+        (0.4, 50)
+        """
+        value = getattr(self, name)
+        followed = self.__dataclass_fields__[name].metadata.get("follows")
+        return getattr(self, followed) if value is None and followed else value
+
     @property
     def private(self) -> bool:
         """Whether training adds noise for privacy."""
@@ -282,3 +298,21 @@ class Config:
         if self.device != "auto":
             return torch.device(self.device)
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def _check(item: Field, value: Any) -> None:
+    """ConfigError unless the value is of the field's type and within what its metadata say."""
+    kinds = get_args(item.type) or (item.type,)  # of `int | None`: int and None
+    right = isinstance(value, kinds) or (type(value) is int and float in kinds)
+    if not right or (type(value) is bool and bool not in kinds):
+        names = " or ".join("None" if kind is NoneType else kind.__name__ for kind in kinds)
+        raise ConfigError(f"{item.name}={value!r} must be of type {names}.")
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        least, below = item.metadata.get("least", 0 if float in kinds else 1), item.metadata.get("below", math.inf)
+        if not (math.isfinite(value) and value >= least):
+            raise ConfigError(f"{item.name}={value!r} must be finite and at least {least}.")
+        if value >= below:
+            raise ConfigError(f"{item.name}={value!r} must be below {below}.")
+    known = item.metadata.get("choices", (value,))
+    if value not in known:
+        raise ConfigError(f"{item.name}={value!r} is none of {', '.join(map(repr, known))}.")

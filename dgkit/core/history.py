@@ -15,6 +15,7 @@ import xarray as xr
 OF_DATA = (
     "discriminator_loss", "wasserstein", "penalty", "auxiliary_loss", "auxiliary_wasserstein", "auxiliary_penalty",
 )  # fmt: skip
+CHOICE = ("best_step", "measured_steps", "measured")  # attrs of the history of a model chosen on data held out
 
 
 @dataclass(frozen=True)

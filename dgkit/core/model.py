@@ -4,8 +4,9 @@ Follows `sample_from` and `discriminate_from` in `gan/doppelganger.py` of the or
 """
 
 import copy
+import warnings
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from os import PathLike
 from typing import Any
 
@@ -18,7 +19,8 @@ from dgkit import _files
 from dgkit._checks import whole
 from dgkit.core.config import Config
 from dgkit.core.encode import Encoder
-from dgkit.core.networks import Discriminator, Generated, Generator, Noise, flat
+from dgkit.core.history import CHOICE
+from dgkit.core.networks import Discriminator, Generated, Generator, Noise, critic_of, flat
 from dgkit.errors import ConfigError, FileFormatError, SchemaError
 from dgkit.schema import Schema, check_dtype, known_dtype
 
@@ -62,10 +64,9 @@ class DoppelGANger:
             sum(head.width for head in heads)
             for heads in ([*encoder.attribute_heads, *encoder.minmax_heads], encoder.feature_heads)
         )
-        sizes = config.discriminator_units, config.discriminator_layers
         wide = encoder.passes * encoder.sample_len * features + narrow
-        self.discriminator = Discriminator(wide, *sizes).eval()
-        self.auxiliary = Discriminator(narrow, *sizes).eval() if config.auxiliary and narrow else None
+        self.discriminator = critic_of(config, "discriminator", wide).eval()
+        self.auxiliary = critic_of(config, "auxiliary", narrow).eval() if config.auxiliary and narrow else None
 
     @classmethod
     def of(
@@ -112,6 +113,7 @@ class DoppelGANger:
         attributes: xr.Dataset | Mapping[str, Any] | None = None,
         seed: int = 0,
         fixed_length: bool | None = None,
+        length: int | None = None,
     ) -> xr.Dataset:
         """Generate series.
 
@@ -128,24 +130,32 @@ class DoppelGANger:
         fixed_length : bool, optional
             Give every series its full length, whatever the generation flags say. Default: only where the training
             data had no `length` (the original heeds the flags there too).
+        length : int, optional
+            Steps of the result's time; default T, that of the training data. The LSTM makes ceil(length / sample_len)
+            passes, and what lies beyond `length` is cut; up to the shorter of both, the series are those of the same
+            seed without `length` (but for rounding). Beyond T a warning says that nothing there was ever judged by the
+            discriminator: rhythm may go on, trend and end do not follow the data. A regular time coordinate goes on,
+            another is left out.
 
         Returns
         -------
         Dataset
-            Of the training data's schema. With `fixed_length=False` it has a `length`, whether or not the training data
-            had one.
+            Of the training data's schema, but for `length`. With `fixed_length=False` it has a `length`, whether or not
+            the training data had one.
 
         Raises
         ------
         ConfigError
-            n is missing, below 1, or not the number of rows of `attributes`.
+            n is missing, below 1, or not the number of rows of `attributes`. `length` is below 1, or above T for a
+            model that makes a series in a single pass, whose LSTM never learned to go on.
         SchemaError
             `attributes` lacks an attribute, or has a category the model never saw or a number outside the range it
             was trained on.
 
         Source
         ------
-        Paper, Section 6.1 (given attributes); for a fixed length, issue 17 of the original repository.
+        Paper, Section 6.1 (given attributes); for a fixed length, issue 17 of the original repository. Another length:
+        `sample_from` of the original makes as many passes as its noise has.
         """
         schema = self.encoder.schema
         asked = given = None
@@ -161,22 +171,43 @@ class DoppelGANger:
         n = whole("n", n)
         if fixed_length is None:
             fixed_length = not schema.variable_length
-        noise = self.generator.draw(n, torch.Generator().manual_seed(seed))
+        encoder = self.encoder if length is None else self._lasting(whole("length", length))
+        noise = self.generator.draw(n, torch.Generator().manual_seed(seed), encoder.passes)
         parts = []
         for start in range(0, n, 1000):  # bounds memory; the noise above does not depend on it
             some = slice(start, start + 1000)
             part = Noise(noise.attribute[some], noise.minmax[some], *(x[:, some].contiguous() for x in noise[2:]))
             parts.append(self.generator(part, None if given is None else given[some], fixed_length))
         made = Generated(*(torch.cat(tensors) for tensors in zip(*parts, strict=True)))
-        length = None
+        valid = None
         if schema.variable_length or not fixed_length:
-            length = made.lengths.clamp(max=schema.time).numpy().astype(np.int64)
-        ds = self.encoder.decode(made.attributes, made.minmax, made.features, length)
+            valid = made.lengths.clamp(max=encoder.schema.time).numpy().astype(np.int64)
+        ds = encoder.decode(made.attributes, made.minmax, made.features, valid)
         if asked is None:
             return ds
         for name, da in asked.items():
             ds[name] = ("sample", da.values, {**ds[name].attrs, **da.attrs})
         return ds.assign_coords(asked.coords)
+
+    def _lasting(self, steps: int) -> Encoder:
+        """The encoder for series of another number of steps; says what is not known of them."""
+        trained, schema = self.encoder.schema, self.encoder.schema.lasting(steps)
+        if steps > trained.time:
+            if self.encoder.passes == 1:
+                raise ConfigError(
+                    f"length={steps} is more than the {trained.time} steps trained on, and this model makes a series "
+                    f"in one pass (sample_len={self.encoder.sample_len}): its LSTM never learned to go on. Train with "
+                    "a smaller sample_len, or leave length out."
+                )
+            lost = trained.time_coordinate is not None and schema.time_coordinate is None
+            warnings.warn(
+                f"memory ends: the discriminator never saw beyond T = {trained.time} steps, so nothing says that the "
+                f"last {steps - trained.time} of {steps} look like the data."
+                + " The time coordinate is left out, for it cannot go on in a regular step."
+                * lost,
+                stacklevel=4,
+            )
+        return replace(self.encoder, schema=schema)
 
     @torch.no_grad()
     def discriminate(self, ds: xr.Dataset, *, auxiliary: bool = False) -> xr.DataArray:
@@ -193,7 +224,9 @@ class DoppelGANger:
         tensors = {f"history.{name}": torch.tensor(self.history[name].values) for name in self.history}
         for name, network in self.networks().items():
             tensors |= {f"{name}.{k}": v for k, v in network.state_dict().items()}
-        _files.write(path, "model", tensors, {"config": asdict(self.config), "encoder": self.encoder.to_json()})
+        chosen = {name: self.history.attrs[name] for name in CHOICE if name in self.history.attrs}
+        plain = {"config": asdict(self.config), "encoder": self.encoder.to_json(), "history": chosen}
+        _files.write(path, "model", tensors, plain)
 
 
 def load(path: str | PathLike) -> DoppelGANger:
@@ -234,6 +267,7 @@ def load(path: str | PathLike) -> DoppelGANger:
             history = history.assign_coords(
                 step=("step", np.arange(1, history.sizes["step"] + 1), {"long_name": "training step"})
             )
+        history = history.assign_attrs(plain.get("history", {}))
         model = DoppelGANger(Encoder.from_json(plain["encoder"]), Config(**plain["config"]), history)
         for name, network in model.networks().items():
             own = {k.removeprefix(f"{name}."): v for k, v in tensors.items() if k.startswith(f"{name}.")}

@@ -5,7 +5,7 @@ Left out: `feed_back` (off in every published run) and packing (num_packing = 1 
 auto-normalisation sufficient, issue 8 of the original repository).
 
 Letters for shapes: N samples in the batch, S steps a pass (sample_len), R passes, A attribute width, M min/max width,
-F feature width with the two flags, z noise width.
+F feature width with the two flags, z noise width (each part may have its own).
 """
 
 from collections.abc import Callable
@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from dgkit.core.optimise import glorot
+from dgkit.errors import ConfigError
 
 
 class Head(NamedTuple):
@@ -100,26 +101,36 @@ class Generator(nn.Module):
 
     def __init__(self, encoder, config):
         super().__init__()
-        self.noise_width, self.passes = config.noise, encoder.passes
+        self.noise_widths = {part: config.of(f"{part}_noise") for part in ("attribute", "minmax", "feature")}
+        self.passes = encoder.passes
         self.attribute_heads, self.minmax_heads = encoder.attribute_heads, encoder.minmax_heads
         self.sample_len, self.initial = config.sample_len, config.initial_state
         a, m = (sum(head.width for head in heads) for heads in (self.attribute_heads, self.minmax_heads))
         sizes = config.attribute_units, config.attribute_layers
-        self.attribute = AttributeGenerator(config.noise, self.attribute_heads, *sizes) if a else None
-        self.minmax = AttributeGenerator(config.noise + a, self.minmax_heads, *sizes) if m else None
+        z = self.noise_widths
+        self.attribute = AttributeGenerator(z["attribute"], self.attribute_heads, *sizes) if a else None
+        self.minmax = AttributeGenerator(z["minmax"] + a, self.minmax_heads, *sizes) if m else None
+        if not (inputs := a + m + z["feature"]):
+            raise ConfigError("feature_noise=0 leaves the LSTM without an input: no attributes, no auto-normalisation.")
         self.feature = FeatureGenerator(
-            a + m + config.noise, encoder.feature_heads, config.sample_len, config.lstm_units, config.lstm_layers,
-            config.forget_bias,
-        )  # fmt: skip
+            inputs, encoder.feature_heads, config.sample_len, config.lstm_units, config.lstm_layers, config.forget_bias
+        )
         self.state_shape = config.lstm_layers, config.lstm_units
         if self.initial == "variable":
             self.learned_state = nn.Parameter(0.02 * torch.randn(2, config.lstm_layers, 1, config.lstm_units))
 
-    def draw(self, n: int, rng: torch.Generator) -> Noise:
-        """Noise for n samples, from `rng` (on the CPU, so that every device sees the same)."""
-        layers, units = self.state_shape
-        shapes = [(n, self.noise_width)] * 2 + [(self.passes, n, self.noise_width)] + [(layers, n, units)] * 2
-        return Noise(*(torch.randn(shape, generator=rng) for shape in shapes))
+    def draw(self, n: int, rng: torch.Generator, passes: int | None = None) -> Noise:
+        """Noise for n samples, from `rng` (on the CPU, so that every device sees the same).
+
+        For another number of passes than trained on it begins alike: what is more is drawn last.
+        """
+        (layers, units), z = self.state_shape, self.noise_widths
+        shapes = [(n, z["attribute"]), (n, z["minmax"]), (self.passes, n, z["feature"]), *[(layers, n, units)] * 2]
+        noise = Noise(*(torch.randn(shape, generator=rng) for shape in shapes))
+        if passes is None or passes == self.passes:
+            return noise
+        more = torch.randn((max(passes - self.passes, 0), n, z["feature"]), generator=rng)
+        return noise._replace(feature=torch.cat([noise.feature, more])[:passes])
 
     def forward(self, noise: Noise, attributes: Tensor | None = None, fixed_length: bool = False) -> Generated:
         """Generate a batch; `attributes` (N, A), hard, replaces the attribute generator."""
@@ -163,6 +174,11 @@ class Discriminator(nn.Module):
         for layer in self.layers[1:]:
             first = layer(torch.relu(first))
         return first.squeeze(1)
+
+
+def critic_of(config, name: str, inputs: int) -> Discriminator:
+    """The "discriminator" or the "auxiliary" one that these settings ask for, for this many inputs."""
+    return Discriminator(inputs, config.of(f"{name}_units"), config.of(f"{name}_layers"))
 
 
 def until_end(features: Tensor) -> Tensor:

@@ -24,7 +24,7 @@ FLOORS = [  # from the ground up: what stands on a floor knows those below, and 
     {"dgkit_widgets"},
 ]
 BELOW = {  # on the same floor, what may know what
-    ("datasets", "readers"), ("plot", "metrics"),
+    ("datasets", "readers"), ("plot", "metrics"), ("core", "metrics"),
 }  # fmt: skip
 
 

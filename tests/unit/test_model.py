@@ -324,3 +324,112 @@ def test_the_model_file_holds_no_pickle(model, tmp_path):
 
     size = int.from_bytes(path.read_bytes()[:8], "little")
     assert json.loads(path.read_bytes()[8 : 8 + size])["__metadata__"]["kind"] == "model"
+
+
+# --- another number of steps ------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def full():
+    """Of series without a length: the flags are not heeded. Days as time."""
+    days = np.datetime64("2015-07-01", "ns") + np.arange(12) * np.timedelta64(1, "D")
+    data = small_dataset(variable=False).assign_coords(time=("time", days, {"long_name": "day"}))
+    return dg.fit(data, dg.Config(steps=30, sample_len=5, batch_size=16, lstm_units=12), progress=False)
+
+
+@pytest.mark.parametrize("length", [1, 5, 7, 11])
+def test_shorter_series_are_the_beginning_of_those_of_full_length(full, length, recwarn):
+    short, whole = full.sample(9, seed=3, length=length), full.sample(9, seed=3).isel(time=slice(length))
+
+    assert short.sizes == {"sample": 9, "time": length} and not recwarn.list
+    xr.testing.assert_allclose(short, whole, rtol=1e-5, atol=1e-4)
+    assert short.time.identical(whole.time)
+    dg.schema.validate(short, training=False)
+
+
+@pytest.mark.parametrize("length", [13, 15, 38])
+def test_longer_series_begin_as_those_of_full_length_and_go_on_with_fresh_noise(full, length):
+    with pytest.warns(UserWarning, match="memory ends: the discriminator never saw beyond T = 12 steps"):
+        long = full.sample(9, seed=3, length=length)
+
+    assert long.sizes == {"sample": 9, "time": length} and "length" not in long
+    xr.testing.assert_allclose(long.isel(time=slice(12)), full.sample(9, seed=3), rtol=1e-5, atol=1e-4)
+    assert set(np.diff(long.time.values)) == {np.timedelta64(1, "D")} and long.time.attrs == {"long_name": "day"}
+    assert bool(long.views.notnull().all()) and (long.state != "").all()
+    dg.schema.validate(long, training=False)
+    if length == 38:
+        late = long.cpu.isel(time=slice(15, None)).values.reshape(9, -1)
+        assert len(np.unique(late, axis=0)) == 9 and (late.std(1) > 0).all()
+
+
+def test_a_longer_series_is_the_lstm_run_on(full):
+    """Each pass in turn, the state handed on by hand."""
+    generator, lstm = full.generator, full.generator.feature.lstm
+    noise = generator.draw(4, torch.Generator().manual_seed(0), passes=5)
+    with torch.no_grad():
+        made = generator(noise, fixed_length=True)
+        attributes = torch.cat([hard(generator, made.attributes), made.minmax], 1)
+        state, steps = (noise.hidden, noise.cell), []
+        for k in range(5):
+            output, state = lstm(torch.cat([attributes, noise.feature[k]], 1)[None], state)
+            steps.append(generator.feature.head(output[0]).reshape(4, 5, -1))
+    expected = torch.tanh(torch.cat(steps, 1)[..., :2])  # the two continuous features come first
+
+    torch.testing.assert_close(made.features[..., :2], expected)
+
+
+def hard(generator, attributes):
+    parts = attributes.split([head.width for head in generator.attribute_heads], 1)
+    blocks = [torch.nn.functional.one_hot(p.argmax(1), p.shape[1]).float() if p.shape[1] > 1 else p for p in parts]
+    return torch.cat(blocks, 1)
+
+
+def test_another_length_heeds_flags_given_attributes_and_fixed_length(model):
+    given = small_dataset(5).drop_vars(["views", "cpu", "state", "length"])
+    with pytest.warns(UserWarning, match="memory ends"):
+        long = model.sample(attributes=given, length=20, fixed_length=True)
+    assert (long.length == 20).all() and bool(long.views.notnull().all())
+    assert long[list(given)].drop_attrs().identical(given.drop_attrs())
+
+    short, whole = model.sample(40, length=4), model.sample(40)
+    np.testing.assert_array_equal(short.length, whole.length.clip(max=4))
+    assert (short.views.isnull() == (np.arange(4) >= short.length.values[:, None])).all()
+
+
+@pytest.mark.parametrize(
+    ("time", "more"),
+    [
+        (np.arange(12, dtype=np.uint8) * 20, None),  # 240 is the last that a byte holds
+        (np.arange(12) ** 2, None),
+        (np.array(list("abcdefghijkl")), None),
+        (np.zeros(12), None),
+        (np.arange(12)[::-1] * 2, [-2, -4]),
+        (np.arange(12) * 0.1, [1.2, 1.3]),
+        (np.arange(12).astype("m8[h]"), np.array([12, 13]).astype("m8[h]")),
+        (np.arange("2015-01", "2016-01", dtype="M8[M]"), None),  # months are not of one length
+    ],
+)
+def test_time_goes_on_where_it_is_regular_and_is_left_out_elsewhere(full, time, more):
+    schema = dg.schema.validate(small_dataset().assign_coords(time=time))
+    model = dg.DoppelGANger(replace(full.encoder, schema=schema), full.config)
+
+    with pytest.warns(UserWarning, match="memory ends" if more is not None else "time coordinate is left out"):
+        long = model.sample(2, length=14)
+
+    assert long.sizes["time"] == 14 and ("time" in long.coords) == (more is not None)
+    if more is not None:
+        expected = np.concatenate([time, np.asarray(more)])
+        if expected.dtype.kind == "m":
+            np.testing.assert_array_equal(long.time, expected)
+        else:
+            np.testing.assert_allclose(long.time, expected)
+
+
+def test_a_length_that_makes_no_sense_is_refused(model):
+    for length in (0, -3, 2.5, True):
+        with pytest.raises(ConfigError, match="length="):
+            model.sample(3, length=length)
+    one_pass = dg.Trainer(small_dataset(), dg.Config(sample_len=12)).model
+    with pytest.raises(ConfigError, match="never learned to go on"):
+        one_pass.sample(3, length=13)
+    assert one_pass.sample(3, length=6).sizes["time"] == 6
