@@ -218,12 +218,23 @@ def _rows(block: np.ndarray, label: str) -> tuple[np.ndarray, np.ndarray]:
     return rows, lengths
 
 
+def _by_length(
+    rows: np.ndarray, lengths: np.ndarray, kind: str, full: bool, lags: int, curves: np.ndarray
+) -> list[np.ndarray]:
+    """`kernels.autocorrelation` of slices of the rows, longest first: rows computed side by side are of about one
+    length, and the slices that take longest do not come last."""
+    order = np.argsort(-lengths, kind="stable")
+    return kernels.over_rows(
+        kernels.autocorrelation, len(rows), rows, lengths, order, kind == "paper", full, lags, curves
+    )
+
+
 def block_sums(block: np.ndarray, kind: str, full: bool, lags: int, label: str) -> tuple[np.ndarray, int]:
     """What the kernel sums over the rows of a block, (3, lags), and their valid steps; `full`: none in the set ends
     early."""
     rows, lengths = _rows(block, label)
     nothing = np.empty((0, 0))
-    parts = kernels.over_rows(kernels.autocorrelation, len(rows), rows, lengths, kind == "paper", full, lags, nothing)
+    parts = _by_length(rows, lengths, kind, full, lags, nothing)
     return np.sum(parts, axis=0), int(lengths.sum())
 
 
@@ -231,5 +242,5 @@ def _per_sample(block: np.ndarray, full: np.ndarray, kind: str, lags: int, label
     """Curve of each row of a block, (..., lags)."""
     rows, lengths = _rows(block, label)
     curves = np.empty((len(rows), lags))
-    kernels.over_rows(kernels.autocorrelation, len(rows), rows, lengths, kind == "paper", bool(full), lags, curves)
+    _by_length(rows, lengths, kind, bool(full), lags, curves)
     return curves.reshape(*block.shape[:-1], lags)

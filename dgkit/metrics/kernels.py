@@ -19,6 +19,7 @@ import numpy as np
 
 EPSILON = 1e-8  # what the paper's definition puts in place of a zero numerator or denominator
 ROUNDING = 1e-9  # a correlation this little beyond 1 is rounding, not the EPSILON rule
+LANES = 32  # series whose products are summed side by side
 CANCELLATION = 1e-6  # a variance below this share of its sum of squares is not taken from running sums
 THREADS = min(8, numba.config.NUMBA_NUM_THREADS)  # type: ignore[attr-defined]
 # "numpy": a division by 0 gives inf or NaN; the test for it that numba makes otherwise keeps loops from vector code
@@ -64,25 +65,33 @@ def valid_lengths(start, stop, rows, lengths):
 
 @compiled(fastmath=REASSOCIATE)
 def _lagged_products(x, n, products):
-    """products[j] = sum of x[t] * x[t + j] for j from 1; x is zero from n on, len(products) - 1 a multiple of 8."""
-    for first in range(1, products.size, 8):
-        # Eight lags a sweep: x[t] is loaded once for eight products. The slices spare the inner loop numba's test for
-        # negative indices, with which the compiler makes no vector code of it (2 products a nanosecond, not 15).
-        x0, x1, x2, x3 = x[first:], x[first + 1 :], x[first + 2 :], x[first + 3 :]
-        x4, x5, x6, x7 = x[first + 4 :], x[first + 5 :], x[first + 6 :], x[first + 7 :]
-        s0 = s1 = s2 = s3 = s4 = s5 = s6 = s7 = 0.0
-        for t in range(n - first):
-            value = x[t]
-            s0 += value * x0[t]
-            s1 += value * x1[t]
-            s2 += value * x2[t]
-            s3 += value * x3[t]
-            s4 += value * x4[t]
-            s5 += value * x5[t]
-            s6 += value * x6[t]
-            s7 += value * x7[t]
-        for k, total in enumerate((s0, s1, s2, s3, s4, s5, s6, s7)):
-            products[first + k] = total
+    """products[j * LANES + r] = sum over t of x[t * LANES + r] * x[(t + j) * LANES + r] for j from 1.
+
+    Step t of series r lies at t * LANES + r, so that a vector holds one step of several series. x is zero from step n
+    to step n + 15; products holds a multiple of 8 lags besides lag 0.
+    """
+    for first in range(1, min(n, products.size // LANES), 8):
+        p = products[first * LANES :]
+        p[: 8 * LANES] = 0.0
+        for t in range(0, n - first, 8):
+            # A tile of eight steps by eight lags: 64 products for 31 loads and 8 stores, so that neither holds them up.
+            # One array and fixed distances each, since the compiler makes no vector code where more might overlap.
+            x_t, y_t = x[t * LANES :], x[(t + first) * LANES :]
+            for r in range(LANES):
+                x0, x1, x2, x3 = x_t[r], x_t[r + LANES], x_t[r + 2 * LANES], x_t[r + 3 * LANES]
+                x4, x5, x6, x7 = x_t[r + 4 * LANES], x_t[r + 5 * LANES], x_t[r + 6 * LANES], x_t[r + 7 * LANES]
+                y0, y1, y2, y3 = y_t[r], y_t[r + LANES], y_t[r + 2 * LANES], y_t[r + 3 * LANES]
+                y4, y5, y6, y7 = y_t[r + 4 * LANES], y_t[r + 5 * LANES], y_t[r + 6 * LANES], y_t[r + 7 * LANES]
+                y8, y9, ya, yb = y_t[r + 8 * LANES], y_t[r + 9 * LANES], y_t[r + 10 * LANES], y_t[r + 11 * LANES]
+                yc, yd, ye = y_t[r + 12 * LANES], y_t[r + 13 * LANES], y_t[r + 14 * LANES]
+                p[r] += x0 * y0 + x1 * y1 + x2 * y2 + x3 * y3 + x4 * y4 + x5 * y5 + x6 * y6 + x7 * y7
+                p[r + LANES] += x0 * y1 + x1 * y2 + x2 * y3 + x3 * y4 + x4 * y5 + x5 * y6 + x6 * y7 + x7 * y8
+                p[r + 2 * LANES] += x0 * y2 + x1 * y3 + x2 * y4 + x3 * y5 + x4 * y6 + x5 * y7 + x6 * y8 + x7 * y9
+                p[r + 3 * LANES] += x0 * y3 + x1 * y4 + x2 * y5 + x3 * y6 + x4 * y7 + x5 * y8 + x6 * y9 + x7 * ya
+                p[r + 4 * LANES] += x0 * y4 + x1 * y5 + x2 * y6 + x3 * y7 + x4 * y8 + x5 * y9 + x6 * ya + x7 * yb
+                p[r + 5 * LANES] += x0 * y5 + x1 * y6 + x2 * y7 + x3 * y8 + x4 * y9 + x5 * ya + x6 * yb + x7 * yc
+                p[r + 6 * LANES] += x0 * y6 + x1 * y7 + x2 * y8 + x3 * y9 + x4 * ya + x5 * yb + x6 * yc + x7 * yd
+                p[r + 7 * LANES] += x0 * y7 + x1 * y8 + x2 * y9 + x3 * ya + x4 * yb + x5 * yc + x6 * yd + x7 * ye
 
 
 @compiled()
@@ -120,6 +129,15 @@ def _centre(row, n, x):
     for t in range(n):
         x[t] = row[t] - mean
     x[n : row.size] = 0.0
+
+
+@compiled()
+def _transpose(x, side_by_side):
+    """side_by_side[t * LANES + r] = x[r, t], in squares that stay in the cache."""
+    for begin in range(0, x.shape[1], 8):
+        for r in range(LANES):
+            for t in range(begin, min(begin + 8, x.shape[1])):
+                side_by_side[t * LANES + r] = x[r, t]
 
 
 @compiled(fastmath=REASSOCIATE)
@@ -167,8 +185,6 @@ def _paper_row(row, n, x, products, sums, full, correlations):
     the series, and the paper's own code sets it to 0 where rounding puts it above 1: where all series are of full
     length (`full`), that one lag is computed in its order and by its rule, to match it; else nobody reads it.
     """
-    _centre(row, n, x)
-    _lagged_products(x, n, products)
     doubtful = _from_running_sums(x, n, products, sums, full, correlations)
     head = tail = 1  # steps that equal the first, from the start on, and the last, back from the end
     if doubtful > 0:
@@ -189,7 +205,6 @@ def _paper_row(row, n, x, products, sums, full, correlations):
 @compiled()
 def _standard_row(row, n, x, products, correlations):
     """Fill correlations[1 : n - 1] with one mean and variance for the whole series; False where it is constant."""
-    _centre(row, n, x)
     square = 0.0
     constant = True
     for t in range(n):
@@ -197,16 +212,15 @@ def _standard_row(row, n, x, products, correlations):
         constant &= row[t] == row[0]
     if constant:
         return False
-    _lagged_products(x, n, products)
     for lag in range(1, min(n - 1, correlations.size)):
         correlations[lag] = products[lag] / square
     return True
 
 
 @compiled()
-def autocorrelation(start, stop, rows, lengths, paper, full, lags, per_sample):
+def autocorrelation(start, stop, rows, lengths, order, paper, full, lags, per_sample):
     """For lags 1 to `lags`, (3, lags): the sum of the rows' autocorrelations, how many rows, and how many pairs of
-    steps.
+    steps. Of the rows order[start:stop]; quickest where neighbours in it are about equally long.
 
     A row takes part where it has two pairs; by the paper's definition three, unless all rows of the whole set are
     `full` (of two, r is +1 or -1, or 0 as it rounds). per_sample (N, lags), or (0, 0) where it is not wanted, takes
@@ -214,26 +228,40 @@ def autocorrelation(start, stop, rows, lengths, paper, full, lags, per_sample):
     """
     sums_by_lag = np.zeros((3, lags))
     width = lags + 1
-    x = np.zeros(rows.shape[1] + 8)
-    products = np.empty((width + 6) // 8 * 8 + 1)
+    centred = np.zeros((LANES, rows.shape[1]))
+    side_by_side = np.zeros((rows.shape[1] + 15) * LANES)
+    products_by_lag = np.empty(((width + 6) // 8 * 8 + 1) * LANES)
+    products = np.empty(width)
     sums = np.empty((4, rows.shape[1]))
     correlations = np.empty(width)
     fewest = 3 if paper and not full else 2
-    for i in range(start, stop):
-        n = lengths[i]
-        reached = min(n - fewest + 1, width)
-        if paper:
-            _paper_row(rows[i], n, x, products, sums, full, correlations)
-        elif not _standard_row(rows[i], n, x, products, correlations):
-            reached = 1
-        for lag in range(1, reached):
-            sums_by_lag[0, lag - 1] += correlations[lag]
-            sums_by_lag[1, lag - 1] += 1
-            sums_by_lag[2, lag - 1] += n - lag
-        if per_sample.size > 0:
-            per_sample[i] = np.nan
+    for first in range(start, stop, LANES):
+        group = order[first : min(first + LANES, stop)]
+        longest = 0
+        for r, i in enumerate(group):
+            longest = max(longest, lengths[i])
+            _centre(rows[i], lengths[i], centred[r])
+        _transpose(centred, side_by_side)
+        _lagged_products(side_by_side, longest, products_by_lag)
+
+        for r, i in enumerate(group):
+            n = lengths[i]
+            reached = min(n - fewest + 1, width)
+            x = centred[r]
+            for lag in range(1, min(n, width)):
+                products[lag] = products_by_lag[lag * LANES + r]
+            if paper:
+                _paper_row(rows[i], n, x, products, sums, full, correlations)
+            elif not _standard_row(rows[i], n, x, products, correlations):
+                reached = 1
             for lag in range(1, reached):
-                per_sample[i, lag - 1] = correlations[lag]
+                sums_by_lag[0, lag - 1] += correlations[lag]
+                sums_by_lag[1, lag - 1] += 1
+                sums_by_lag[2, lag - 1] += n - lag
+            if per_sample.size > 0:
+                per_sample[i] = np.nan
+                for lag in range(1, reached):
+                    per_sample[i, lag - 1] = correlations[lag]
     return sums_by_lag
 
 
