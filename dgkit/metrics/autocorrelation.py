@@ -218,11 +218,13 @@ def _rows(block: np.ndarray, label: str) -> tuple[np.ndarray, np.ndarray]:
     return rows, lengths
 
 
-def _by_length(
+def _sums_of_slices(
     rows: np.ndarray, lengths: np.ndarray, kind: str, full: bool, lags: int, curves: np.ndarray
 ) -> list[np.ndarray]:
-    """`kernels.autocorrelation` of slices of the rows, longest first: rows computed side by side are of about one
-    length, and the slices that take longest do not come last."""
+    """What the kernels sum over slices of the rows, longest row first: those computed side by side are of about one
+    length, and the slices that take longest do not come last. `curves` as `kernels.autocorrelation` takes it."""
+    if kind == "standard" and lags >= kernels.SPECTRA_FROM and curves.size == 0:
+        return kernels.over_rows(kernels.standard_by_spectra, len(rows), rows, lengths, lags)
     order = np.argsort(-lengths, kind="stable")
     return kernels.over_rows(
         kernels.autocorrelation, len(rows), rows, lengths, order, kind == "paper", full, lags, curves
@@ -234,7 +236,7 @@ def block_sums(block: np.ndarray, kind: str, full: bool, lags: int, label: str) 
     early."""
     rows, lengths = _rows(block, label)
     nothing = np.empty((0, 0))
-    parts = _by_length(rows, lengths, kind, full, lags, nothing)
+    parts = _sums_of_slices(rows, lengths, kind, full, lags, nothing)
     return np.sum(parts, axis=0), int(lengths.sum())
 
 
@@ -242,5 +244,5 @@ def _per_sample(block: np.ndarray, full: np.ndarray, kind: str, lags: int, label
     """Curve of each row of a block, (..., lags)."""
     rows, lengths = _rows(block, label)
     curves = np.empty((len(rows), lags))
-    _by_length(rows, lengths, kind, bool(full), lags, curves)
+    _sums_of_slices(rows, lengths, kind, bool(full), lags, curves)
     return curves.reshape(*block.shape[:-1], lags)

@@ -19,7 +19,9 @@ import numpy as np
 
 EPSILON = 1e-8  # what the paper's definition puts in place of a zero numerator or denominator
 ROUNDING = 1e-9  # a correlation this little beyond 1 is rounding, not the EPSILON rule
-LANES = 32  # series whose products are summed side by side
+LANES = 16  # series whose products are summed side by side
+SPECTRA = 2**16  # values whose spectra are held at once, so that they stay in the cache
+SPECTRA_FROM = 256  # lags from which the standard definition is quicker by spectra, about
 CANCELLATION = 1e-6  # a variance below this share of its sum of squares is not taken from running sums
 THREADS = min(8, numba.config.NUMBA_NUM_THREADS)  # type: ignore[attr-defined]
 # "numpy": a division by 0 gives inf or NaN; the test for it that numba makes otherwise keeps loops from vector code
@@ -262,6 +264,55 @@ def autocorrelation(start, stop, rows, lengths, order, paper, full, lags, per_sa
                 per_sample[i] = np.nan
                 for lag in range(1, reached):
                     per_sample[i, lag - 1] = correlations[lag]
+    return sums_by_lag
+
+
+@compiled()
+def _unit_rows(first, stop, rows, lengths, sums_by_lag, units):
+    """units: the rows first to stop - 1, centred and of sum of squares 1; zeros where a row takes no part.
+
+    sums_by_lag (3, lags) takes the counts and pairs, and, off its sums, the product at the lag n - 1 that is not used.
+    """
+    units[:] = 0.0
+    for i in range(first, stop):
+        n = lengths[i]
+        unit = units[i - first]
+        constant = True
+        for t in range(n):
+            constant &= rows[i, t] == rows[i, 0]
+        if constant or n < 3:
+            continue
+        _centre(rows[i], n, unit)
+        square = 0.0
+        for t in range(n):
+            square += unit[t] * unit[t]
+        for t in range(n):
+            unit[t] /= np.sqrt(square)
+        for lag in range(1, min(n - 1, sums_by_lag.shape[1] + 1)):
+            sums_by_lag[1, lag - 1] += 1
+            sums_by_lag[2, lag - 1] += n - lag
+        if n - 1 <= sums_by_lag.shape[1]:
+            sums_by_lag[0, n - 2] -= unit[0] * unit[n - 1]
+
+
+def standard_by_spectra(start, stop, rows, lengths, lags):
+    """`autocorrelation` by the standard definition: the sum of the rows' power spectra, and one inverse transform.
+
+    The transform is linear, so the sum of the correlations is that of the spectra; rows of sum of squares 1 need no
+    other share in it (Wiener-Khinchin).
+    """
+    import scipy.fft
+
+    sums_by_lag = np.zeros((3, lags))
+    padded = scipy.fft.next_fast_len(rows.shape[1] + lags, real=True)  # so that no lag meets another's wrapped end
+    together = max(1, min(stop - start, SPECTRA // padded))
+    units = np.empty((together, padded))
+    power = np.zeros(2 * (padded // 2 + 1))  # squares of real and imaginary parts in turn
+    for first in range(start, stop, together):
+        _unit_rows(first, min(first + together, stop), rows, lengths, sums_by_lag, units)
+        parts = scipy.fft.rfft(units, axis=1).view(np.float64)
+        power += np.einsum("ij,ij->j", parts, parts)
+    sums_by_lag[0] += scipy.fft.irfft(power[::2] + power[1::2], padded)[1 : lags + 1]
     return sums_by_lag
 
 
