@@ -134,62 +134,64 @@ def _centre(row, n, x):
 
 
 @compiled()
-def _transpose(x, side_by_side):
-    """side_by_side[t * LANES + r] = x[r, t], in squares that stay in the cache."""
-    for begin in range(0, x.shape[1], 8):
+def _side_by_side(rows, lengths, x, backwards):
+    """x[t * LANES + r] = rows[r, t], and each row's valid steps backwards; in squares that stay in the cache."""
+    for begin in range(0, rows.shape[1], 8):
         for r in range(LANES):
-            for t in range(begin, min(begin + 8, x.shape[1])):
-                side_by_side[t * LANES + r] = x[r, t]
+            n = lengths[r]
+            for t in range(begin, min(begin + 8, rows.shape[1])):
+                x[t * LANES + r] = rows[r, t]
+                backwards[t * LANES + r] = rows[r, n - 1 - t] if t < n else 0.0
 
 
 @compiled(fastmath=REASSOCIATE)
-def _from_running_sums(x, n, products, sums, full, correlations):
-    """Fill correlations[1 : n - 1]; NaN, and counted, where sums that cancel would tell too little.
+def _from_running_sums(x, backwards, lengths, full, products, doubtful):
+    """Turn the products of a group into correlations; NaN, and counted, where sums that cancel would tell too little.
 
     That is where a variance is too small a share of its sum of squares, or where rounding alone puts the result
-    beyond 1.
+    beyond 1. A series of n steps gets lags 1 to n - 2; what is written beyond is not to be read. Sums run from the last
+    lag to the first: of x from the lag on, and of x backwards, which are the steps before n - lag.
     """
-    head, head_squares, tail, tail_squares = (
-        sums[0],
-        sums[1],
-        sums[2],
-        sums[3],
-    )  # by lag: of x[: n - lag] and of x[lag:n]
-    a = b = c = d = 0.0
-    for t in range(n):
-        last = n - 1 - t
-        a += x[t]
-        b += x[t] * x[t]
-        c += x[last]
-        d += x[last] * x[last]
-        head[last], head_squares[last], tail[last], tail_squares[last] = a, b, c, d
-    doubtful = 0
-    for lag in range(1, min(n - 1, correlations.size)):
-        share = 1.0 / (n - lag)
-        variance_x = head_squares[lag] - head[lag] * head[lag] * share
-        variance_y = tail_squares[lag] - tail[lag] * tail[lag] * share
-        covariance = products[lag] - head[lag] * tail[lag] * share
-        none = covariance == 0.0
-        covariance = EPSILON if none and full else covariance
-        sound = (variance_x > CANCELLATION * head_squares[lag]) & (variance_y > CANCELLATION * tail_squares[lag])
-        r = covariance / np.sqrt(variance_x * variance_y) if sound else np.nan
-        sound = sound & (none | (abs(r) <= 1.0 + ROUNDING))
-        correlations[lag] = _within_one(r) if sound else np.nan
-        doubtful += not sound
-    return doubtful
+    state = np.zeros(6 * LANES)  # one array, as in `_lagged_products`: four sums, the length, how many are doubtful
+    for r in range(lengths.size):
+        state[4 * LANES + r] = lengths[r]
+    for lag in range(int(lengths.max()) - 1, 0, -1):
+        x_t, back_t = x[lag * LANES :], backwards[lag * LANES :]
+        for r in range(LANES):
+            state[r] += back_t[r]
+            state[r + LANES] += back_t[r] * back_t[r]
+            state[r + 2 * LANES] += x_t[r]
+            state[r + 3 * LANES] += x_t[r] * x_t[r]
+        if lag >= products.size // LANES:
+            continue
+        p = products[lag * LANES :]
+        for r in range(LANES):
+            head, head_squares, tail, tail_squares = state[r], state[r + LANES], state[r + 2 * LANES], state[r + 3 * LANES]
+            pairs = state[r + 4 * LANES] - lag
+            share = 1.0 / pairs
+            variance_x = head_squares - head * head * share
+            variance_y = tail_squares - tail * tail * share
+            covariance = p[r] - head * tail * share
+            none = covariance == 0.0
+            covariance = EPSILON if none and full else covariance
+            sound = (variance_x > CANCELLATION * head_squares) & (variance_y > CANCELLATION * tail_squares)
+            correlation = covariance / np.sqrt(variance_x * variance_y)
+            sound = sound & (none | (abs(correlation) <= 1.0 + ROUNDING))
+            p[r] = _within_one(correlation) if sound else np.nan
+            state[r + 5 * LANES] += 0.0 if sound or pairs < 2.0 else 1.0
+    doubtful[:] = state[5 * LANES :]
 
 
 @compiled()
-def _paper_row(row, n, x, products, sums, full, correlations):
-    """Fill correlations[1 : n - 1] with the paper's definition for one series.
+def _mend_row(row, n, doubtful, full, correlations):
+    """Mend correlations[1 : n - 1] of one series, by the paper's definition, where running sums do not do.
 
     A value beyond [-1, 1] by more than rounding is set to 0. With two pairs left the correlation is +1 or -1 whatever
     the series, and the paper's own code sets it to 0 where rounding puts it above 1: where all series are of full
     length (`full`), that one lag is computed in its order and by its rule, to match it; else nobody reads it.
     """
-    doubtful = _from_running_sums(x, n, products, sums, full, correlations)
     head = tail = 1  # steps that equal the first, from the start on, and the last, back from the end
-    if doubtful > 0:
+    if doubtful:
         while head < n and row[head] == row[0]:
             head += 1
         while tail < n and row[n - 1 - tail] == row[n - 1]:
@@ -205,18 +207,16 @@ def _paper_row(row, n, x, products, sums, full, correlations):
 
 
 @compiled()
-def _standard_row(row, n, x, products, correlations):
-    """Fill correlations[1 : n - 1] with one mean and variance for the whole series; False where it is constant."""
+def _standard_row(row, n, x, correlations):
+    """Divide the products in correlations[1 : n - 1] by the sum of squares of all; False where the row is constant."""
     square = 0.0
     constant = True
     for t in range(n):
         square += x[t] * x[t]
         constant &= row[t] == row[0]
-    if constant:
-        return False
     for lag in range(1, min(n - 1, correlations.size)):
-        correlations[lag] = products[lag] / square
-    return True
+        correlations[lag] /= square
+    return not constant
 
 
 @compiled()
@@ -231,30 +231,33 @@ def autocorrelation(start, stop, rows, lengths, order, paper, full, lags, per_sa
     sums_by_lag = np.zeros((3, lags))
     width = lags + 1
     centred = np.zeros((LANES, rows.shape[1]))
-    side_by_side = np.zeros((rows.shape[1] + 15) * LANES)
-    products_by_lag = np.empty(((width + 6) // 8 * 8 + 1) * LANES)
-    products = np.empty(width)
-    sums = np.empty((4, rows.shape[1]))
+    x = np.zeros((rows.shape[1] + 15) * LANES)
+    backwards = np.zeros(rows.shape[1] * LANES)
+    products = np.empty(((width + 6) // 8 * 8 + 1) * LANES)
+    those = np.zeros(LANES, dtype=np.int64)
+    doubtful = np.zeros(LANES)
     correlations = np.empty(width)
     fewest = 3 if paper and not full else 2
     for first in range(start, stop, LANES):
         group = order[first : min(first + LANES, stop)]
-        longest = 0
+        those[:] = 0
+        centred[group.size :] = 0.0
         for r, i in enumerate(group):
-            longest = max(longest, lengths[i])
-            _centre(rows[i], lengths[i], centred[r])
-        _transpose(centred, side_by_side)
-        _lagged_products(side_by_side, longest, products_by_lag)
+            those[r] = lengths[i]
+            _centre(rows[i], those[r], centred[r])
+        _side_by_side(centred, those, x, backwards)
+        _lagged_products(x, those.max(), products)
+        if paper:
+            _from_running_sums(x, backwards, those, full, products, doubtful)
 
         for r, i in enumerate(group):
             n = lengths[i]
             reached = min(n - fewest + 1, width)
-            x = centred[r]
-            for lag in range(1, min(n, width)):
-                products[lag] = products_by_lag[lag * LANES + r]
+            for lag in range(1, min(n - 1, width)):
+                correlations[lag] = products[lag * LANES + r]
             if paper:
-                _paper_row(rows[i], n, x, products, sums, full, correlations)
-            elif not _standard_row(rows[i], n, x, products, correlations):
+                _mend_row(rows[i], n, doubtful[r] > 0.0, full, correlations)
+            elif not _standard_row(rows[i], n, centred[r], correlations):
                 reached = 1
             for lag in range(1, reached):
                 sums_by_lag[0, lag - 1] += correlations[lag]
