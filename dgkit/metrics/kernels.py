@@ -70,13 +70,13 @@ def _lagged_products(x, n, products):
     """products[j * LANES + r] = sum over t of x[t * LANES + r] * x[(t + j) * LANES + r] for j from 1.
 
     Step t of series r lies at t * LANES + r, so that a vector holds one step of several series. x is zero from step n
-    to step n + 15; products holds a multiple of 8 lags besides lag 0.
+    to step n + 15; products holds a multiple of 10 lags besides lag 0.
     """
-    for first in range(1, min(n, products.size // LANES), 8):
+    for first in range(1, min(n, products.size // LANES), 10):
         p = products[first * LANES :]
-        p[: 8 * LANES] = 0.0
+        p[: 10 * LANES] = 0.0
         for t in range(0, n - first, 8):
-            # A tile of eight steps by eight lags: 64 products for 31 loads and 8 stores, so that neither holds them up.
+            # A tile of eight steps by ten lags: 80 products for 35 loads and 10 stores, so that neither holds them up.
             # One array and fixed distances each, since the compiler makes no vector code where more might overlap.
             x_t, y_t = x[t * LANES :], x[(t + first) * LANES :]
             for r in range(LANES):
@@ -85,7 +85,8 @@ def _lagged_products(x, n, products):
                 y0, y1, y2, y3 = y_t[r], y_t[r + LANES], y_t[r + 2 * LANES], y_t[r + 3 * LANES]
                 y4, y5, y6, y7 = y_t[r + 4 * LANES], y_t[r + 5 * LANES], y_t[r + 6 * LANES], y_t[r + 7 * LANES]
                 y8, y9, ya, yb = y_t[r + 8 * LANES], y_t[r + 9 * LANES], y_t[r + 10 * LANES], y_t[r + 11 * LANES]
-                yc, yd, ye = y_t[r + 12 * LANES], y_t[r + 13 * LANES], y_t[r + 14 * LANES]
+                yc, yd, ye, yf = y_t[r + 12 * LANES], y_t[r + 13 * LANES], y_t[r + 14 * LANES], y_t[r + 15 * LANES]
+                yg = y_t[r + 16 * LANES]
                 p[r] += x0 * y0 + x1 * y1 + x2 * y2 + x3 * y3 + x4 * y4 + x5 * y5 + x6 * y6 + x7 * y7
                 p[r + LANES] += x0 * y1 + x1 * y2 + x2 * y3 + x3 * y4 + x4 * y5 + x5 * y6 + x6 * y7 + x7 * y8
                 p[r + 2 * LANES] += x0 * y2 + x1 * y3 + x2 * y4 + x3 * y5 + x4 * y6 + x5 * y7 + x6 * y8 + x7 * y9
@@ -94,6 +95,8 @@ def _lagged_products(x, n, products):
                 p[r + 5 * LANES] += x0 * y5 + x1 * y6 + x2 * y7 + x3 * y8 + x4 * y9 + x5 * ya + x6 * yb + x7 * yc
                 p[r + 6 * LANES] += x0 * y6 + x1 * y7 + x2 * y8 + x3 * y9 + x4 * ya + x5 * yb + x6 * yc + x7 * yd
                 p[r + 7 * LANES] += x0 * y7 + x1 * y8 + x2 * y9 + x3 * ya + x4 * yb + x5 * yc + x6 * yd + x7 * ye
+                p[r + 8 * LANES] += x0 * y8 + x1 * y9 + x2 * ya + x3 * yb + x4 * yc + x5 * yd + x6 * ye + x7 * yf
+                p[r + 9 * LANES] += x0 * y9 + x1 * ya + x2 * yb + x3 * yc + x4 * yd + x5 * ye + x6 * yf + x7 * yg
 
 
 @compiled()
@@ -135,13 +138,20 @@ def _centre(row, n, x):
 
 @compiled()
 def _side_by_side(rows, lengths, x, backwards):
-    """x[t * LANES + r] = rows[r, t], and each row's valid steps backwards; in squares that stay in the cache."""
-    for begin in range(0, rows.shape[1], 8):
+    """x[t * LANES + r] = rows[r, t]; backwards: each row's valid steps from its end."""
+    n = lengths.max()
+    x[n * LANES :] = 0.0
+    for t in range(n):
         for r in range(LANES):
-            n = lengths[r]
-            for t in range(begin, min(begin + 8, rows.shape[1])):
-                x[t * LANES + r] = rows[r, t]
-                backwards[t * LANES + r] = rows[r, n - 1 - t] if t < n else 0.0
+            x[t * LANES + r] = rows[r, t]
+    if lengths.min() == n:
+        for t in range(n):
+            backwards[(n - 1 - t) * LANES : (n - t) * LANES] = x[t * LANES : (t + 1) * LANES]
+    else:
+        backwards[:] = 0.0
+        for r in range(LANES):
+            for t in range(lengths[r]):
+                backwards[(lengths[r] - 1 - t) * LANES + r] = rows[r, t]
 
 
 @compiled(fastmath=REASSOCIATE)
@@ -166,7 +176,12 @@ def _from_running_sums(x, backwards, lengths, full, products, doubtful):
             continue
         p = products[lag * LANES :]
         for r in range(LANES):
-            head, head_squares, tail, tail_squares = state[r], state[r + LANES], state[r + 2 * LANES], state[r + 3 * LANES]
+            head, head_squares, tail, tail_squares = (
+                state[r],
+                state[r + LANES],
+                state[r + 2 * LANES],
+                state[r + 3 * LANES],
+            )
             pairs = state[r + 4 * LANES] - lag
             share = 1.0 / pairs
             variance_x = head_squares - head * head * share
@@ -231,9 +246,9 @@ def autocorrelation(start, stop, rows, lengths, order, paper, full, lags, per_sa
     sums_by_lag = np.zeros((3, lags))
     width = lags + 1
     centred = np.zeros((LANES, rows.shape[1]))
-    x = np.zeros((rows.shape[1] + 15) * LANES)
+    x = np.zeros((rows.shape[1] + 16) * LANES)
     backwards = np.zeros(rows.shape[1] * LANES)
-    products = np.empty(((width + 6) // 8 * 8 + 1) * LANES)
+    products = np.empty(((width + 8) // 10 * 10 + 1) * LANES)
     those = np.zeros(LANES, dtype=np.int64)
     doubtful = np.zeros(LANES)
     correlations = np.empty(width)
