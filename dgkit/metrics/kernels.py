@@ -146,7 +146,8 @@ def _side_by_side(rows, lengths, x, backwards):
             x[t * LANES + r] = rows[r, t]
     if lengths.min() == n:
         for t in range(n):
-            backwards[(n - 1 - t) * LANES : (n - t) * LANES] = x[t * LANES : (t + 1) * LANES]
+            for r in range(LANES):
+                backwards[(n - 1 - t) * LANES + r] = x[t * LANES + r]
     else:
         backwards[:] = 0.0
         for r in range(LANES):
