@@ -245,6 +245,7 @@ def autocorrelation(start, stop, rows, lengths, order, paper, full, lags, per_sa
     the correlations of each row, NaN where it takes no part.
     """
     sums_by_lag = np.zeros((3, lags))
+    totals, counts, pairs = sums_by_lag[0], sums_by_lag[1], sums_by_lag[2]
     width = lags + 1
     centred = np.zeros((LANES, rows.shape[1]))
     x = np.zeros((rows.shape[1] + 16) * LANES)
@@ -252,7 +253,7 @@ def autocorrelation(start, stop, rows, lengths, order, paper, full, lags, per_sa
     products = np.empty(((width + 8) // 10 * 10 + 1) * LANES)
     those = np.zeros(LANES, dtype=np.int64)
     doubtful = np.zeros(LANES)
-    correlations = np.empty(width)
+    by_row = np.empty((LANES, width))
     fewest = 3 if paper and not full else 2
     for first in range(start, stop, LANES):
         group = order[first : min(first + LANES, stop)]
@@ -265,20 +266,22 @@ def autocorrelation(start, stop, rows, lengths, order, paper, full, lags, per_sa
         _lagged_products(x, those.max(), products)
         if paper:
             _from_running_sums(x, backwards, those, full, products, doubtful)
+        for lag in range(1, min(those.max() - 1, width)):
+            for r in range(LANES):
+                by_row[r, lag] = products[lag * LANES + r]
 
         for r, i in enumerate(group):
             n = lengths[i]
             reached = min(n - fewest + 1, width)
-            for lag in range(1, min(n - 1, width)):
-                correlations[lag] = products[lag * LANES + r]
+            correlations = by_row[r]
             if paper:
                 _mend_row(rows[i], n, doubtful[r] > 0.0, full, correlations)
             elif not _standard_row(rows[i], n, centred[r], correlations):
                 reached = 1
-            for lag in range(1, reached):
-                sums_by_lag[0, lag - 1] += correlations[lag]
-                sums_by_lag[1, lag - 1] += 1
-                sums_by_lag[2, lag - 1] += n - lag
+            for k in range(reached - 1):
+                totals[k] += correlations[k + 1]
+                counts[k] += 1.0
+                pairs[k] += n - 1.0 - k
             if per_sample.size > 0:
                 per_sample[i] = np.nan
                 for lag in range(1, reached):
