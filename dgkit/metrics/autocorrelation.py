@@ -58,7 +58,7 @@ def autocorrelation(
     ------
     Lin et al. 2020, Figure 1; definition as clarified by the first author in the original code's issue 20. Computed
     from running sums of each centred series in float64, so that only the products cost a sweep; where that would
-    cancel, directly from the values.
+    cancel, directly from the values. The standard mean curve of many lags by the power spectra (Wiener-Khinchin).
 
     Examples
     --------

@@ -138,7 +138,7 @@ def _centre(row, n, x):
 
 @compiled()
 def _side_by_side(rows, lengths, x, backwards):
-    """x[t * LANES + r] = rows[r, t]; backwards: each row's valid steps from its end."""
+    """x[t * LANES + r] = rows[r, t], zeros after the longest row; backwards: each row's valid steps from its end."""
     n = lengths.max()
     x[n * LANES :] = 0.0
     for t in range(n):
@@ -177,12 +177,8 @@ def _from_running_sums(x, backwards, lengths, full, products, doubtful):
             continue
         p = products[lag * LANES :]
         for r in range(LANES):
-            head, head_squares, tail, tail_squares = (
-                state[r],
-                state[r + LANES],
-                state[r + 2 * LANES],
-                state[r + 3 * LANES],
-            )
+            head, head_squares = state[r], state[r + LANES]
+            tail, tail_squares = state[r + 2 * LANES], state[r + 3 * LANES]
             pairs = state[r + 4 * LANES] - lag
             share = 1.0 / pairs
             variance_x = head_squares - head * head * share

@@ -259,7 +259,7 @@ def table(results: list[dict]) -> str:
     """The rows as text."""
     lines = [f"{'ours s':>9} {'other s':>9} {'ratio':>8}  comparison"]
     lines += [
-        f"{row['ours_seconds']:9.4f} {row['other_seconds']:9.3f} {row['ratio']:8.1f}  {row['name']}" for row in results
+        f"{row['ours_seconds']:9.4f} {row['other_seconds']:9.3f} {row['ratio']:8.2f}  {row['name']}" for row in results
     ]
     return "\n".join(lines)
 
