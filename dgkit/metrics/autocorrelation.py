@@ -223,7 +223,9 @@ def _sums_of_slices(
 ) -> list[np.ndarray]:
     """What the kernels sum over slices of the rows, longest row first: those computed side by side are of about one
     length, and the slices that take longest do not come last. `curves` as `kernels.autocorrelation` takes it."""
-    if kind == "standard" and lags >= kernels.SPECTRA_FROM and curves.size == 0:
+    most = np.minimum(lengths, lags)
+    products = (most * lengths - most**2 / 2).sum()
+    if kind == "standard" and curves.size == 0 and products >= kernels.SPECTRA_FROM * rows.size:
         return kernels.over_rows(kernels.standard_by_spectra, len(rows), rows, lengths, lags)
     order = np.argsort(-lengths, kind="stable")
     return kernels.over_rows(

@@ -21,7 +21,7 @@ EPSILON = 1e-8  # what the paper's definition puts in place of a zero numerator 
 ROUNDING = 1e-9  # a correlation this little beyond 1 is rounding, not the EPSILON rule
 LANES = 16  # series whose products are summed side by side
 SPECTRA = 2**16  # values whose spectra are held at once, so that they stay in the cache
-SPECTRA_FROM = 256  # lags from which the standard definition is quicker by spectra, about
+SPECTRA_FROM = 200  # products a step of a row from which the standard definition is quicker by spectra, about
 CANCELLATION = 1e-6  # a variance below this share of its sum of squares is not taken from running sums
 THREADS = min(8, numba.config.NUMBA_NUM_THREADS)  # type: ignore[attr-defined]
 # "numpy": a division by 0 gives inf or NaN; the test for it that numba makes otherwise keeps loops from vector code
