@@ -58,7 +58,7 @@ def autocorrelation(
     ------
     Lin et al. 2020, Figure 1; definition as clarified by the first author in the original code's issue 20. Computed
     from running sums of each centred series in float64, so that only the products cost a sweep; where that would
-    cancel, directly from the values.
+    cancel, directly from the values. The standard mean curve of many lags by the power spectra (Wiener-Khinchin).
 
     Examples
     --------
@@ -218,12 +218,27 @@ def _rows(block: np.ndarray, label: str) -> tuple[np.ndarray, np.ndarray]:
     return rows, lengths
 
 
+def _sums_of_slices(
+    rows: np.ndarray, lengths: np.ndarray, kind: str, full: bool, lags: int, curves: np.ndarray
+) -> list[np.ndarray]:
+    """What the kernels sum over slices of the rows, longest row first: those computed side by side are of about one
+    length, and the slices that take longest do not come last. `curves` as `kernels.autocorrelation` takes it."""
+    most = np.minimum(lengths, lags)
+    products = (most * lengths - most**2 / 2).sum()
+    if kind == "standard" and curves.size == 0 and products >= kernels.SPECTRA_FROM * rows.size:
+        return kernels.over_rows(kernels.standard_by_spectra, len(rows), rows, lengths, lags)
+    order = np.argsort(-lengths, kind="stable")
+    return kernels.over_rows(
+        kernels.autocorrelation, len(rows), rows, lengths, order, kind == "paper", full, lags, curves
+    )
+
+
 def block_sums(block: np.ndarray, kind: str, full: bool, lags: int, label: str) -> tuple[np.ndarray, int]:
     """What the kernel sums over the rows of a block, (3, lags), and their valid steps; `full`: none in the set ends
     early."""
     rows, lengths = _rows(block, label)
     nothing = np.empty((0, 0))
-    parts = kernels.over_rows(kernels.autocorrelation, len(rows), rows, lengths, kind == "paper", full, lags, nothing)
+    parts = _sums_of_slices(rows, lengths, kind, full, lags, nothing)
     return np.sum(parts, axis=0), int(lengths.sum())
 
 
@@ -231,5 +246,5 @@ def _per_sample(block: np.ndarray, full: np.ndarray, kind: str, lags: int, label
     """Curve of each row of a block, (..., lags)."""
     rows, lengths = _rows(block, label)
     curves = np.empty((len(rows), lags))
-    kernels.over_rows(kernels.autocorrelation, len(rows), rows, lengths, kind == "paper", bool(full), lags, curves)
+    _sums_of_slices(rows, lengths, kind, bool(full), lags, curves)
     return curves.reshape(*block.shape[:-1], lags)

@@ -19,6 +19,9 @@ import numpy as np
 
 EPSILON = 1e-8  # what the paper's definition puts in place of a zero numerator or denominator
 ROUNDING = 1e-9  # a correlation this little beyond 1 is rounding, not the EPSILON rule
+LANES = 16  # series whose products are summed side by side
+SPECTRA = 2**16  # values whose spectra are held at once, so that they stay in the cache
+SPECTRA_FROM = 200  # products a step of a row from which the standard definition is quicker by spectra, about
 CANCELLATION = 1e-6  # a variance below this share of its sum of squares is not taken from running sums
 THREADS = min(8, numba.config.NUMBA_NUM_THREADS)  # type: ignore[attr-defined]
 # "numpy": a division by 0 gives inf or NaN; the test for it that numba makes otherwise keeps loops from vector code
@@ -64,25 +67,36 @@ def valid_lengths(start, stop, rows, lengths):
 
 @compiled(fastmath=REASSOCIATE)
 def _lagged_products(x, n, products):
-    """products[j] = sum of x[t] * x[t + j] for j from 1; x is zero from n on, len(products) - 1 a multiple of 8."""
-    for first in range(1, products.size, 8):
-        # Eight lags a sweep: x[t] is loaded once for eight products. The slices spare the inner loop numba's test for
-        # negative indices, with which the compiler makes no vector code of it (2 products a nanosecond, not 15).
-        x0, x1, x2, x3 = x[first:], x[first + 1 :], x[first + 2 :], x[first + 3 :]
-        x4, x5, x6, x7 = x[first + 4 :], x[first + 5 :], x[first + 6 :], x[first + 7 :]
-        s0 = s1 = s2 = s3 = s4 = s5 = s6 = s7 = 0.0
-        for t in range(n - first):
-            value = x[t]
-            s0 += value * x0[t]
-            s1 += value * x1[t]
-            s2 += value * x2[t]
-            s3 += value * x3[t]
-            s4 += value * x4[t]
-            s5 += value * x5[t]
-            s6 += value * x6[t]
-            s7 += value * x7[t]
-        for k, total in enumerate((s0, s1, s2, s3, s4, s5, s6, s7)):
-            products[first + k] = total
+    """products[j * LANES + r] = sum over t of x[t * LANES + r] * x[(t + j) * LANES + r] for j from 1.
+
+    Step t of series r lies at t * LANES + r, so that a vector holds one step of several series. x is zero from step n
+    to step n + 15; products holds a multiple of 10 lags besides lag 0.
+    """
+    for first in range(1, min(n, products.size // LANES), 10):
+        p = products[first * LANES :]
+        p[: 10 * LANES] = 0.0
+        for t in range(0, n - first, 8):
+            # A tile of eight steps by ten lags: 80 products for 35 loads and 10 stores, so that neither holds them up.
+            # One array and fixed distances each, since the compiler makes no vector code where more might overlap.
+            x_t, y_t = x[t * LANES :], x[(t + first) * LANES :]
+            for r in range(LANES):
+                x0, x1, x2, x3 = x_t[r], x_t[r + LANES], x_t[r + 2 * LANES], x_t[r + 3 * LANES]
+                x4, x5, x6, x7 = x_t[r + 4 * LANES], x_t[r + 5 * LANES], x_t[r + 6 * LANES], x_t[r + 7 * LANES]
+                y0, y1, y2, y3 = y_t[r], y_t[r + LANES], y_t[r + 2 * LANES], y_t[r + 3 * LANES]
+                y4, y5, y6, y7 = y_t[r + 4 * LANES], y_t[r + 5 * LANES], y_t[r + 6 * LANES], y_t[r + 7 * LANES]
+                y8, y9, ya, yb = y_t[r + 8 * LANES], y_t[r + 9 * LANES], y_t[r + 10 * LANES], y_t[r + 11 * LANES]
+                yc, yd, ye, yf = y_t[r + 12 * LANES], y_t[r + 13 * LANES], y_t[r + 14 * LANES], y_t[r + 15 * LANES]
+                yg = y_t[r + 16 * LANES]
+                p[r] += x0 * y0 + x1 * y1 + x2 * y2 + x3 * y3 + x4 * y4 + x5 * y5 + x6 * y6 + x7 * y7
+                p[r + LANES] += x0 * y1 + x1 * y2 + x2 * y3 + x3 * y4 + x4 * y5 + x5 * y6 + x6 * y7 + x7 * y8
+                p[r + 2 * LANES] += x0 * y2 + x1 * y3 + x2 * y4 + x3 * y5 + x4 * y6 + x5 * y7 + x6 * y8 + x7 * y9
+                p[r + 3 * LANES] += x0 * y3 + x1 * y4 + x2 * y5 + x3 * y6 + x4 * y7 + x5 * y8 + x6 * y9 + x7 * ya
+                p[r + 4 * LANES] += x0 * y4 + x1 * y5 + x2 * y6 + x3 * y7 + x4 * y8 + x5 * y9 + x6 * ya + x7 * yb
+                p[r + 5 * LANES] += x0 * y5 + x1 * y6 + x2 * y7 + x3 * y8 + x4 * y9 + x5 * ya + x6 * yb + x7 * yc
+                p[r + 6 * LANES] += x0 * y6 + x1 * y7 + x2 * y8 + x3 * y9 + x4 * ya + x5 * yb + x6 * yc + x7 * yd
+                p[r + 7 * LANES] += x0 * y7 + x1 * y8 + x2 * y9 + x3 * ya + x4 * yb + x5 * yc + x6 * yd + x7 * ye
+                p[r + 8 * LANES] += x0 * y8 + x1 * y9 + x2 * ya + x3 * yb + x4 * yc + x5 * yd + x6 * ye + x7 * yf
+                p[r + 9 * LANES] += x0 * y9 + x1 * ya + x2 * yb + x3 * yc + x4 * yd + x5 * ye + x6 * yf + x7 * yg
 
 
 @compiled()
@@ -122,56 +136,74 @@ def _centre(row, n, x):
     x[n : row.size] = 0.0
 
 
+@compiled()
+def _side_by_side(rows, lengths, x, backwards):
+    """x[t * LANES + r] = rows[r, t], zeros after the longest row; backwards: each row's valid steps from its end."""
+    n = lengths.max()
+    x[n * LANES :] = 0.0
+    for t in range(n):
+        for r in range(LANES):
+            x[t * LANES + r] = rows[r, t]
+    if lengths.min() == n:
+        for t in range(n):
+            for r in range(LANES):
+                backwards[(n - 1 - t) * LANES + r] = x[t * LANES + r]
+    else:
+        backwards[:] = 0.0
+        for r in range(LANES):
+            for t in range(lengths[r]):
+                backwards[(lengths[r] - 1 - t) * LANES + r] = rows[r, t]
+
+
 @compiled(fastmath=REASSOCIATE)
-def _from_running_sums(x, n, products, sums, full, correlations):
-    """Fill correlations[1 : n - 1]; NaN, and counted, where sums that cancel would tell too little.
+def _from_running_sums(x, backwards, lengths, full, products, doubtful):
+    """Turn the products of a group into correlations; NaN, and counted, where sums that cancel would tell too little.
 
     That is where a variance is too small a share of its sum of squares, or where rounding alone puts the result
-    beyond 1.
+    beyond 1. A series of n steps gets lags 1 to n - 2; what is written beyond is not to be read. Sums run from the last
+    lag to the first: of x from the lag on, and of x backwards, which are the steps before n - lag.
     """
-    head, head_squares, tail, tail_squares = (
-        sums[0],
-        sums[1],
-        sums[2],
-        sums[3],
-    )  # by lag: of x[: n - lag] and of x[lag:n]
-    a = b = c = d = 0.0
-    for t in range(n):
-        last = n - 1 - t
-        a += x[t]
-        b += x[t] * x[t]
-        c += x[last]
-        d += x[last] * x[last]
-        head[last], head_squares[last], tail[last], tail_squares[last] = a, b, c, d
-    doubtful = 0
-    for lag in range(1, min(n - 1, correlations.size)):
-        share = 1.0 / (n - lag)
-        variance_x = head_squares[lag] - head[lag] * head[lag] * share
-        variance_y = tail_squares[lag] - tail[lag] * tail[lag] * share
-        covariance = products[lag] - head[lag] * tail[lag] * share
-        none = covariance == 0.0
-        covariance = EPSILON if none and full else covariance
-        sound = (variance_x > CANCELLATION * head_squares[lag]) & (variance_y > CANCELLATION * tail_squares[lag])
-        r = covariance / np.sqrt(variance_x * variance_y) if sound else np.nan
-        sound = sound & (none | (abs(r) <= 1.0 + ROUNDING))
-        correlations[lag] = _within_one(r) if sound else np.nan
-        doubtful += not sound
-    return doubtful
+    state = np.zeros(6 * LANES)  # one array, as in `_lagged_products`: four sums, the length, how many are doubtful
+    for r in range(lengths.size):
+        state[4 * LANES + r] = lengths[r]
+    for lag in range(int(lengths.max()) - 1, 0, -1):
+        x_t, back_t = x[lag * LANES :], backwards[lag * LANES :]
+        for r in range(LANES):
+            state[r] += back_t[r]
+            state[r + LANES] += back_t[r] * back_t[r]
+            state[r + 2 * LANES] += x_t[r]
+            state[r + 3 * LANES] += x_t[r] * x_t[r]
+        if lag >= products.size // LANES:
+            continue
+        p = products[lag * LANES :]
+        for r in range(LANES):
+            head, head_squares = state[r], state[r + LANES]
+            tail, tail_squares = state[r + 2 * LANES], state[r + 3 * LANES]
+            pairs = state[r + 4 * LANES] - lag
+            share = 1.0 / pairs
+            variance_x = head_squares - head * head * share
+            variance_y = tail_squares - tail * tail * share
+            covariance = p[r] - head * tail * share
+            none = covariance == 0.0
+            covariance = EPSILON if none and full else covariance
+            sound = (variance_x > CANCELLATION * head_squares) & (variance_y > CANCELLATION * tail_squares)
+            correlation = covariance / np.sqrt(variance_x * variance_y)
+            sound = sound & (none | (abs(correlation) <= 1.0 + ROUNDING))
+            p[r] = _within_one(correlation) if sound else np.nan
+            state[r + 5 * LANES] += 0.0 if sound or pairs < 2.0 else 1.0
+    doubtful[:] = state[5 * LANES :]
 
 
 @compiled()
-def _paper_row(row, n, x, products, sums, full, correlations):
-    """Fill correlations[1 : n - 1] with the paper's definition for one series.
+def _mend_row(row, n, doubtful, full, correlations):
+    """Mend correlations[1 : n - 1] of one series, by the paper's definition, where running sums do not do.
 
     A value beyond [-1, 1] by more than rounding is set to 0. With two pairs left the correlation is +1 or -1 whatever
     the series, and the paper's own code sets it to 0 where rounding puts it above 1: where all series are of full
     length (`full`), that one lag is computed in its order and by its rule, to match it; else nobody reads it.
     """
-    _centre(row, n, x)
-    _lagged_products(x, n, products)
-    doubtful = _from_running_sums(x, n, products, sums, full, correlations)
     head = tail = 1  # steps that equal the first, from the start on, and the last, back from the end
-    if doubtful > 0:
+    if doubtful:
         while head < n and row[head] == row[0]:
             head += 1
         while tail < n and row[n - 1 - tail] == row[n - 1]:
@@ -187,53 +219,118 @@ def _paper_row(row, n, x, products, sums, full, correlations):
 
 
 @compiled()
-def _standard_row(row, n, x, products, correlations):
-    """Fill correlations[1 : n - 1] with one mean and variance for the whole series; False where it is constant."""
-    _centre(row, n, x)
+def _standard_row(row, n, x, correlations):
+    """Divide the products in correlations[1 : n - 1] by the sum of squares of all; False where the row is constant."""
     square = 0.0
     constant = True
     for t in range(n):
         square += x[t] * x[t]
         constant &= row[t] == row[0]
-    if constant:
-        return False
-    _lagged_products(x, n, products)
     for lag in range(1, min(n - 1, correlations.size)):
-        correlations[lag] = products[lag] / square
-    return True
+        correlations[lag] /= square
+    return not constant
 
 
 @compiled()
-def autocorrelation(start, stop, rows, lengths, paper, full, lags, per_sample):
+def autocorrelation(start, stop, rows, lengths, order, paper, full, lags, per_sample):
     """For lags 1 to `lags`, (3, lags): the sum of the rows' autocorrelations, how many rows, and how many pairs of
-    steps.
+    steps. Of the rows order[start:stop]; quickest where neighbours in it are about equally long.
 
     A row takes part where it has two pairs; by the paper's definition three, unless all rows of the whole set are
     `full` (of two, r is +1 or -1, or 0 as it rounds). per_sample (N, lags), or (0, 0) where it is not wanted, takes
     the correlations of each row, NaN where it takes no part.
     """
     sums_by_lag = np.zeros((3, lags))
+    totals, counts, pairs = sums_by_lag[0], sums_by_lag[1], sums_by_lag[2]
     width = lags + 1
-    x = np.zeros(rows.shape[1] + 8)
-    products = np.empty((width + 6) // 8 * 8 + 1)
-    sums = np.empty((4, rows.shape[1]))
-    correlations = np.empty(width)
+    centred = np.zeros((LANES, rows.shape[1]))
+    x = np.zeros((rows.shape[1] + 16) * LANES)
+    backwards = np.zeros(rows.shape[1] * LANES)
+    products = np.empty(((width + 8) // 10 * 10 + 1) * LANES)
+    those = np.zeros(LANES, dtype=np.int64)
+    doubtful = np.zeros(LANES)
+    by_row = np.empty((LANES, width))
     fewest = 3 if paper and not full else 2
-    for i in range(start, stop):
-        n = lengths[i]
-        reached = min(n - fewest + 1, width)
+    for first in range(start, stop, LANES):
+        group = order[first : min(first + LANES, stop)]
+        those[:] = 0
+        centred[group.size :] = 0.0
+        for r, i in enumerate(group):
+            those[r] = lengths[i]
+            _centre(rows[i], those[r], centred[r])
+        _side_by_side(centred, those, x, backwards)
+        _lagged_products(x, those.max(), products)
         if paper:
-            _paper_row(rows[i], n, x, products, sums, full, correlations)
-        elif not _standard_row(rows[i], n, x, products, correlations):
-            reached = 1
-        for lag in range(1, reached):
-            sums_by_lag[0, lag - 1] += correlations[lag]
+            _from_running_sums(x, backwards, those, full, products, doubtful)
+        for lag in range(1, min(those.max() - 1, width)):
+            for r in range(LANES):
+                by_row[r, lag] = products[lag * LANES + r]
+
+        for r, i in enumerate(group):
+            n = lengths[i]
+            reached = min(n - fewest + 1, width)
+            correlations = by_row[r]
+            if paper:
+                _mend_row(rows[i], n, doubtful[r] > 0.0, full, correlations)
+            elif not _standard_row(rows[i], n, centred[r], correlations):
+                reached = 1
+            for k in range(reached - 1):
+                totals[k] += correlations[k + 1]
+                counts[k] += 1.0
+                pairs[k] += n - 1.0 - k
+            if per_sample.size > 0:
+                per_sample[i] = np.nan
+                for lag in range(1, reached):
+                    per_sample[i, lag - 1] = correlations[lag]
+    return sums_by_lag
+
+
+@compiled()
+def _unit_rows(first, stop, rows, lengths, sums_by_lag, units):
+    """units: the rows first to stop - 1, centred and of sum of squares 1; zeros where a row takes no part.
+
+    sums_by_lag (3, lags) takes the counts and pairs, and, off its sums, the product at the lag n - 1 that is not used.
+    """
+    units[:] = 0.0
+    for i in range(first, stop):
+        n = lengths[i]
+        unit = units[i - first]
+        constant = True
+        for t in range(n):
+            constant &= rows[i, t] == rows[i, 0]
+        if constant or n < 3:
+            continue
+        _centre(rows[i], n, unit)
+        square = 0.0
+        for t in range(n):
+            square += unit[t] * unit[t]
+        for t in range(n):
+            unit[t] /= np.sqrt(square)
+        for lag in range(1, min(n - 1, sums_by_lag.shape[1] + 1)):
             sums_by_lag[1, lag - 1] += 1
             sums_by_lag[2, lag - 1] += n - lag
-        if per_sample.size > 0:
-            per_sample[i] = np.nan
-            for lag in range(1, reached):
-                per_sample[i, lag - 1] = correlations[lag]
+        if n - 1 <= sums_by_lag.shape[1]:
+            sums_by_lag[0, n - 2] -= unit[0] * unit[n - 1]
+
+
+def standard_by_spectra(start, stop, rows, lengths, lags):
+    """`autocorrelation` by the standard definition: the sum of the rows' power spectra, and one inverse transform.
+
+    The transform is linear, so the sum of the correlations is that of the spectra; rows of sum of squares 1 need no
+    other share in it (Wiener-Khinchin).
+    """
+    import scipy.fft
+
+    sums_by_lag = np.zeros((3, lags))
+    padded = scipy.fft.next_fast_len(rows.shape[1] + lags, real=True)  # so that no lag meets another's wrapped end
+    together = max(1, min(stop - start, SPECTRA // padded))
+    units = np.empty((together, padded))
+    power = np.zeros(2 * (padded // 2 + 1))  # squares of real and imaginary parts in turn
+    for first in range(start, stop, together):
+        _unit_rows(first, min(first + together, stop), rows, lengths, sums_by_lag, units)
+        parts = scipy.fft.rfft(units, axis=1).view(np.float64)
+        power += np.einsum("ij,ij->j", parts, parts)
+    sums_by_lag[0] += scipy.fft.irfft(power[::2] + power[1::2], padded)[1 : lags + 1]
     return sums_by_lag
 
 

@@ -108,6 +108,29 @@ def test_standard_autocorrelation_is_that_of_statsmodels(variable):
     np.testing.assert_allclose(metrics.autocorrelation(values, kind="standard"), curves.mean("sample"), atol=1e-12)
 
 
+@pytest.mark.parametrize("variable", [False, True])
+def test_standard_autocorrelation_by_spectra_is_that_of_statsmodels_too(variable, monkeypatch):
+    values = series(70, 300, variable=variable)
+    values[3] = xr.where(values[3].isnull(), np.nan, 0.1)  # constant: takes no part
+    values[4] *= 1e-9
+    values[5] += 1e6
+    rows = [row[~np.isnan(row)] for row in np.delete(values.values, 3, axis=0)]
+    found = [acf(row, nlags=len(row) - 2, fft=False)[1:] for row in rows]
+
+    few = metrics.autocorrelation(values, kind="standard", lags=20)  # by products
+    monkeypatch.setattr(kernels, "SPECTRA_FROM", 0)
+    curve = metrics.autocorrelation(values, kind="standard", lags=290)
+
+    for lag in curve.lag.values:
+        those = [one[lag - 1] for one in found if len(one) >= lag]
+        assert curve.series.sel(lag=lag) == len(those)
+        np.testing.assert_allclose(curve.sel(lag=lag), np.mean(those) if those else np.nan, atol=1e-9)
+    np.testing.assert_allclose(few, curve[:20], atol=1e-10)
+    np.testing.assert_allclose(few.pairs, curve.pairs[:20])
+    each = metrics.autocorrelation(values, kind="standard", lags=290, per_sample=True)
+    np.testing.assert_allclose(each.mean("sample"), curve, atol=1e-10)
+
+
 def test_the_two_definitions_differ():
     values = series(variable=False)
 
