@@ -129,11 +129,11 @@ def bench(python: str, rest: list[str]) -> int:
 
 
 def record(python: str, rest: list[str]) -> int:
-    return run([python, "-m", "dgkit.experiments", "record", *(rest or ["--all"])])
+    return run([python, "-m", "dgkit.course", "record", *(rest or ["--all"])])
 
 
 def course(python: str, rest: list[str]) -> int:
-    return run([python, "-m", "tests.notebooks.course", *rest])
+    return run([python, "-m", "tests.notebooks.budget", *rest])
 
 
 def build(python: str, rest: list[str]) -> int:

@@ -12,6 +12,7 @@ from dgkit import _moved, _threads  # isort: skip (before torch)
 __version__ = "0.1.0"
 
 # names load when they are first used: what they are stands in __init__.pyi, which type checkers and editors read too
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+_attached, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+__getattr__ = _moved.forwarding(__name__, _attached)
 
 del _moved, _threads

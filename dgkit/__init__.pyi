@@ -1,16 +1,14 @@
 from . import baselines as baselines
-from . import check as check
+from . import course as course
 from . import datasets as datasets
 from . import downstream as downstream
 from . import errors as errors
-from . import experiments as experiments
 from . import metrics as metrics
 from . import plot as plot
 from . import privacy as privacy
 from . import schema as schema
 from . import simulate as simulate
 from . import whatif as whatif
-from ._budget import budget as budget
 from .core.config import Config as Config
 from .core.history import StepRecord as StepRecord
 from .core.model import DoppelGANger as DoppelGANger
@@ -28,5 +26,6 @@ from .errors import DgkitError as DgkitError
 from .errors import DivergenceError as DivergenceError
 from .errors import FileFormatError as FileFormatError
 from .errors import SchemaError as SchemaError
+from .sweeps import sweep as sweep
 
 __version__: str

@@ -1,18 +1,40 @@
-"""Modules by the names they had before they moved: found where they are now, with a warning that says where."""
+"""Modules and names that have moved: found where they are now, with a warning that says where."""
 
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
+from typing import Any
 
 MOVED = {
     f"dgkit.{name}": f"dgkit.core.{name}" for name in ("config", "encode", "losses", "model", "networks", "trainer")
 }
 MOVED |= {"dgkit.privacy.dp": "dgkit.core.clipping", "dgkit.privacy.accounting": "dgkit.core.accounting"}
 MOVED |= {f"dgkit.{name}": f"dgkit.readers.{name}" for name in ("tables", "csv_files")}
+MOVED |= {"dgkit.check": "dgkit.course", "dgkit.experiments": "dgkit.course"}
+NAMES = {  # of a package, and the module that has them now
+    "dgkit.budget": "dgkit.course",
+    "dgkit.course.sweep": "dgkit.sweeps",
+    "dgkit.course.data_hash": "dgkit.datasets",
+}
+
+
+def forwarding(package: str, attached: Callable[[str], Any]) -> Callable[[str], Any]:
+    """A package's `__getattr__`: `attached`, and what the package had before."""
+
+    def find(name: str) -> Any:
+        old = f"{package}.{name}"
+        if old in MOVED:
+            return import_module(old)
+        if old in NAMES:
+            warnings.warn(f"{old} is now {NAMES[old]}.{name}", DeprecationWarning, stacklevel=2)
+            return getattr(import_module(NAMES[old]), name)
+        return attached(name)
+
+    return find
 
 
 class _Finder(MetaPathFinder, Loader):

@@ -349,7 +349,7 @@ def against(
     Parameters
     ----------
     values : DataArray, dims (x,), (x, seed), (x, hue) or (x, hue, seed)
-        As `dgkit.experiments.sweep` or `open_run` gives them; `long_name` and `units` name the vertical axis.
+        As `dgkit.sweep` or `open_run` gives them; `long_name` and `units` name the vertical axis.
     x : str
         The setting on the horizontal axis; values that are no numbers are spaced evenly.
     hue : str, optional
@@ -371,7 +371,7 @@ def against(
     Examples
     --------
     >>> import dgkit as dg
-    >>> run = dg.experiments.open_run("sample_len").isel(step=-1)
+    >>> run = course.open_run("sample_len").isel(step=-1)
     >>> figure = against(run.autocorrelation_mse, "sample_len", log="xy")
     >>> figure.axes[0].get_xlabel().startswith("sample_len")
     True

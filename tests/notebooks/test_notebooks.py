@@ -10,7 +10,7 @@ import pytest
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
-from tests.notebooks.course import table
+from tests.notebooks.budget import table
 from tests.notebooks.running import ONE_THREAD, Watch, errors, run
 
 ROOT = Path(__file__).parents[2]
@@ -147,7 +147,7 @@ def test_a_failing_chapter_leaves_the_table_as_it_was(tmp_path, capsys):
 def test_a_chapter_beyond_the_limit_fails(tmp_path):
     chapter, out = small(tmp_path, "00_one", "x = bytearray(700 * 2**20)"), tmp_path / "budget.md"
     code = (
-        "from tests.notebooks.course import Path, limit_memory, table\n"
+        "from tests.notebooks.budget import Path, limit_memory, table\n"
         f"print(limit_memory(600 * 2**20), table([Path({str(chapter)!r})], Path({str(out)!r})))"
     )
 

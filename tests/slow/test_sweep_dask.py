@@ -13,8 +13,8 @@ import pytest
 import xarray as xr
 from distributed import Client, LocalCluster
 
-from dgkit import Config, experiments, simulate
-from dgkit.experiments import sweep
+from dgkit import Config, simulate, sweeps
+from dgkit.sweeps import sweep
 
 TINY = Config(steps=2, batch_size=10, sample_len=28, lstm_units=6, attribute_units=8, discriminator_units=10)
 GRID = {"sample_len": [28, 56, 84], "seed": list(range(8))}
@@ -86,7 +86,7 @@ def test_an_interrupted_sweep_goes_on_with_what_is_missing(client, web, tmp_path
     (tmp_path / "notes").mkdir()
     measure = Noted(tmp_path / "notes")
     grid = {"seed": list(range(6))}
-    stored, written = experiments._stored, []
+    stored, written = sweeps.stored, []
 
     def interrupted(cell, path):
         written.append(stored(cell, path))
@@ -94,7 +94,7 @@ def test_an_interrupted_sweep_goes_on_with_what_is_missing(client, web, tmp_path
             raise KeyboardInterrupt
         return written[-1]
 
-    monkeypatch.setattr(experiments, "_stored", interrupted)
+    monkeypatch.setattr(sweeps, "stored", interrupted)
     with pytest.raises(KeyboardInterrupt):
         sweep(web, grid, base=TINY, measure=measure, client=client, folder=tmp_path / "cells", progress=False)
     monkeypatch.undo()

@@ -14,13 +14,12 @@ ROOT = Path(__file__).parents[2]
 SOURCES = [*sorted((ROOT / "dgkit").rglob("*.py")), *sorted((ROOT / "widgets" / "dgkit_widgets").rglob("*.py"))]
 FLOORS = [  # from the ground up: what stands on a floor knows those below, and of its own only in one direction
     {"errors", "_threads", "_moved"},
-    {"_files", "_seeding", "_budget", "_checks"},
+    {"_files", "_seeding", "_checks"},
     {"schema"},
     {"readers", "simulate", "metrics", "core", "datasets", "plot", "downstream"},
-    {"baselines", "whatif"},
-    {"privacy"},
-    {"experiments"},
-    {"check"},
+    {"baselines", "whatif", "_cells"},
+    {"privacy", "sweeps"},
+    {"course"},
     {"dgkit_widgets"},
 ]
 BELOW = {  # on the same floor, what may know what
@@ -91,6 +90,8 @@ HEAVY = ("torch", "matplotlib", "seaborn", "sklearn", "hmmlearn", "opacus", "num
         ("import dgkit as dg; dg.fit; dg.load", "xarray torch"),
         ("import dgkit as dg; dg.baselines.names(); dg.whatif", "xarray torch"),
         ("import dgkit as dg; dg.downstream", "xarray"),
+        ("from dgkit import course; course.budget(1, 2); course.answer('00.1', None)", "xarray numba"),
+        ("from dgkit import course; course.open_run('sample_len')", "xarray"),
     ],
 )
 def test_an_import_loads_no_more_than_it_needs(code, allowed):

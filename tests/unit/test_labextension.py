@@ -23,8 +23,8 @@ def module(name):
 
 
 @pytest.fixture(scope="module")
-def course():
-    return module("course")
+def listing():
+    return module("list_chapters")
 
 
 @pytest.fixture
@@ -63,28 +63,28 @@ def test_a_changed_source_changes_the_digest(tmp_path, monkeypatch):
     assert build.digest(files) != before
 
 
-def test_the_list_of_chapters_is_up_to_date(course):
-    assert course.COURSE.read_text(encoding="utf-8") == course.text(), (
-        "a chapter has changed since they were listed: python widgets/course.py"
+def test_the_list_of_chapters_is_up_to_date(listing):
+    assert listing.COURSE.read_text(encoding="utf-8") == listing.text(), (
+        "a chapter has changed since they were listed: python widgets/list_chapters.py"
     )
 
 
-def test_every_exercise_of_the_checks_is_in_its_chapter(course):
-    listed = {exercise: chapter["number"] for chapter in course.chapters() for exercise in chapter["exercises"]}
+def test_every_exercise_of_the_checks_is_in_its_chapter(listing):
+    listed = {exercise: chapter["number"] for chapter in listing.chapters() for exercise in chapter["exercises"]}
 
-    assert set(listed) == set(dg.check.EXERCISES)
+    assert set(listed) == set(dg.course.exercises())
     assert all(exercise.split(".")[0] == number for exercise, number in listed.items())
 
 
-def test_a_chapter_is_read_from_its_notebook(course, chapter_file):
+def test_a_chapter_is_read_from_its_notebook(listing, chapter_file):
     path = chapter_file(
         "# 05 The *baselines*\n\n**The question.** Some are simple. Is\n[`hmm`](https://example.org) enough? Or not?\n",
-        "dg.check.answer('05.2', 1)",
-        'answer = None\ndg.check.answer("05.1", answer)',
+        "course.answer('05.2', 1)",
+        'answer = None\ndg.course.answer("05.1", answer)',
         metadata={"dgkit": {"minutes": 42}},
     )
 
-    assert course.chapter(path) == {
+    assert listing.chapter(path) == {
         "number": "05",
         "file": "05_baselines.ipynb",
         "title": "The baselines",
@@ -94,33 +94,33 @@ def test_a_chapter_is_read_from_its_notebook(course, chapter_file):
     }
 
 
-def test_the_estimate_grows_with_text_cells_and_exercises(course, chapter_file):
+def test_the_estimate_grows_with_text_cells_and_exercises(listing, chapter_file):
     first = "# 05 T\n\n**The question.** Why?\n\n"
 
     def minutes(*args):
-        return course.chapter(chapter_file(*args))["minutes"]
+        return listing.chapter(chapter_file(*args))["minutes"]
 
     assert minutes(first) == 5
     assert minutes(first + "word " * 1500) == 15
     assert minutes(first, *["1"] * 20) == 15
-    assert minutes(first, "check.answer('05.1', 1)", "check.answer('05.2', 1)") == 15
+    assert minutes(first, "course.answer('05.1', 1)", "course.answer('05.2', 1)") == 15
 
 
 @pytest.mark.parametrize(
     "first, said",
     [("# The baselines", "# 05 Title"), ("# 06 Other\n\n**The question.** Why?", "# 05 Title"), ("# 05 T", "question")],
 )
-def test_a_chapter_without_heading_or_question_is_named(course, chapter_file, first, said):
+def test_a_chapter_without_heading_or_question_is_named(listing, chapter_file, first, said):
     with pytest.raises(ValueError, match=r"05_baselines\.ipynb.*" + said):
-        course.chapter(chapter_file(first))
+        listing.chapter(chapter_file(first))
 
 
-def test_a_learners_copies_are_no_chapters(course, chapter_file):
+def test_a_learners_copies_are_no_chapters(listing, chapter_file):
     path = chapter_file("# 05 T\n\n**The question.** Why?")
     for name in ("05_baselines-copy1.ipynb", "studio.ipynb", "Untitled.ipynb"):
         shutil.copy(path, path.with_name(name))
 
-    assert [chapter["file"] for chapter in course.chapters(path.parent)] == ["05_baselines.ipynb"]
+    assert [chapter["file"] for chapter in listing.chapters(path.parent)] == ["05_baselines.ipynb"]
 
 
 def test_the_wheel_installs_extension_list_and_chapters():

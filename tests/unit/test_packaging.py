@@ -196,13 +196,13 @@ def test_one_switch_makes_chapters_fast(monkeypatch, value, expected):
     if value is not None:
         monkeypatch.setenv("DGKIT_FAST", value)
 
-    assert dg.budget(full=1, fast=2) == expected
+    assert dg.course.budget(full=1, fast=2) == expected
 
 
 def test_an_unclear_switch_is_refused(monkeypatch):
     monkeypatch.setenv("DGKIT_FAST", "maybe")
     with pytest.raises(ConfigError, match="DGKIT_FAST is 'maybe'"):
-        dg.budget(1, 2)
+        dg.course.budget(1, 2)
 
 
 @pytest.fixture(scope="module")
@@ -271,17 +271,18 @@ import json, sys
 from importlib.metadata import version
 from pathlib import Path
 import dgkit as dg, dgkit_widgets
+from dgkit import course
 home = Path(sys.argv[1])
 assert Path(dg.__file__).is_relative_to(home) and Path(dgkit_widgets.__file__).is_relative_to(home)
 for name in dg.datasets.SHIPPED:
     dg.open_dataset(name)
-runs = [name for name in dg.experiments.EXPERIMENTS if dg.experiments.open_run(name).attrs["title"]]
-point = dg.experiments.checkpoints()["web_s7"]
+runs = [name for name in course.experiments() if course.open_run(name).attrs["title"]]
+point = course.checkpoints()["web_s7"]
 step = dg.Trainer.load(point.path, point.data()).step
-course = home / "share/jupyter/labextensions/dgkit-lab"
-chapters = [c["file"] for c in json.loads((course / "course.json").read_text())["chapters"]]
-assert all((course / "chapters" / file).exists() for file in chapters)
-passed = dg.check.answer("00.1", 168).passed
+panel = home / "share/jupyter/labextensions/dgkit-lab"
+chapters = [c["file"] for c in json.loads((panel / "course.json").read_text())["chapters"]]
+assert all((panel / "chapters" / file).exists() for file in chapters)
+passed = course.answer("00.1", 168).passed
 widget = dgkit_widgets.SeriesBrowser(dg.simulate.web(30))
 print(json.dumps([version("dgkit"), runs, step, len(chapters), passed, len(widget._esm) > 1000]))
 """
@@ -299,4 +300,4 @@ def test_the_wheel_works_outside_the_repository(release, tmp_path):
 
     assert said.returncode == 0, said.stderr
     chapters = len(list((ROOT / "notebooks").glob("*.ipynb")))
-    assert json.loads(said.stdout) == [dg.__version__, list(dg.experiments.EXPERIMENTS), 1000, chapters, True, True]
+    assert json.loads(said.stdout) == [dg.__version__, list(dg.course.experiments()), 1000, chapters, True, True]

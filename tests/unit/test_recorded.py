@@ -10,11 +10,13 @@ import numpy as np
 import pytest
 
 import dgkit as dg
-from dgkit import experiments
-from dgkit.experiments import EXPERIMENTS, open_run
-from dgkit.experiments.comparison import UNFINISHED
+from dgkit.course import checkpoints, experiments, open_run, rerun, store
+from dgkit.course.chapter_05 import UNFINISHED
+from dgkit.datasets import data_hash
 
-FILES = sorted(experiments._folder().rglob("*.*"))
+EXPERIMENTS = experiments()
+
+FILES = sorted(store.folder().rglob("*.*"))
 
 
 @pytest.fixture(params=EXPERIMENTS)
@@ -52,7 +54,7 @@ def test_a_file_says_how_it_was_made_and_is_not_stale(name):
 def test_the_hash_is_that_of_the_data_used(shipped):
     used = {"web": "sample_len", "cluster": "event_types"}[shipped]
 
-    assert experiments.data_hash(dg.open_dataset(shipped)) in json.loads(open_run(used).attrs["data"])
+    assert data_hash(dg.open_dataset(shipped)) in json.loads(open_run(used).attrs["data"])
 
 
 # what is counted or ranked moves by whole steps where two numbers change places: how far another rounding may move it
@@ -64,7 +66,7 @@ COUNTED = {
 
 @pytest.mark.training
 def test_a_short_run_comes_out_as_recorded(name):
-    recorded, again = open_run(name, group="check"), experiments.rerun(name)
+    recorded, again = open_run(name, group="check"), rerun(name)
 
     assert set(recorded.data_vars) == set(again.data_vars)
     for variable in (name for name in recorded.data_vars if not name.endswith("seconds")):
@@ -79,9 +81,9 @@ def test_all_files_together_are_small():
     assert all(path.stat().st_size < 700e3 for path in FILES if path.suffix == ".state")
 
 
-@pytest.mark.parametrize("name", experiments.checkpoints())
+@pytest.mark.parametrize("name", checkpoints())
 def test_a_checkpoint_goes_on_from_where_it_was(name):
-    point = experiments.checkpoints()[name]
+    point = checkpoints()[name]
 
     trainer = dg.Trainer.load(point.path, point.data())
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import dgkit as dg
-from dgkit.experiments import open_run
+from dgkit.course import open_run
 from dgkit.privacy import noise_for
 
 

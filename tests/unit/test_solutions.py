@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from dgkit import check
+from dgkit import course
 
 pytestmark = pytest.mark.training
 
@@ -27,7 +27,7 @@ def exercises(text: str) -> dict[str, str]:
 def test_every_exercise_has_a_solution_and_a_reason():
     solved = {number: text for chapter in CHAPTERS.values() for number, text in exercises(chapter).items()}
 
-    assert list(solved) == sorted(check.EXERCISES)
+    assert list(solved) == list(course.exercises())
     for text in solved.values():
         assert len(blocks(text)) == 1
         assert len(text.rpartition("```")[2].split()) >= 10
@@ -47,7 +47,7 @@ def test_a_chapters_solutions_pass(number, tmp_path, monkeypatch):
         exec(blocks(text)[0], names)
 
     passed = json.loads(Path("dgkit-progress.json").read_text())["passed"]
-    assert passed == [exercise for exercise in sorted(check.EXERCISES) if exercise.startswith(number)]
+    assert passed == [exercise for exercise in list(course.exercises()) if exercise.startswith(number)]
 
 
 def test_chapters_ask_and_do_not_answer():
@@ -55,7 +55,7 @@ def test_chapters_ask_and_do_not_answer():
     cells = [cell for path in chapters for cell in json.loads(path.read_text())["cells"]]
     asked = ["".join(cell["source"]) for cell in cells if "exercise" in cell["metadata"].get("tags", [])]
 
-    assert len(asked) == len(check.EXERCISES)
+    assert len(asked) == len(course.exercises())
     assert all(re.search(r"^answer = None\b", text, re.MULTILINE) for text in asked)
     names = [name.lower() for folder in ("notebooks", "dgkit") for name in os.listdir(ROOT / folder)]
     assert not any("solution" in name for name in names)

@@ -8,7 +8,7 @@ import xarray as xr
 from distributed import Client
 
 from dgkit import Config, simulate
-from dgkit.experiments import sweep
+from dgkit.sweeps import sweep
 
 TINY = Config(steps=2, batch_size=10, sample_len=28, lstm_units=6, attribute_units=8, discriminator_units=10)
 

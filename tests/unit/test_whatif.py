@@ -14,7 +14,6 @@ from scipy.spatial.distance import jensenshannon
 from scipy.stats import ks_2samp
 
 import dgkit as dg
-import dgkit.experiments
 from dgkit.errors import ConfigError, DivergenceError, SchemaError
 from dgkit.simulate import JOB_CLASSES, cluster
 from dgkit.whatif import rejection_sample, retrain_attributes, sample_target
@@ -387,7 +386,7 @@ def test_divergence_is_an_error_that_says_where(tiny_model):
 
 
 def test_the_recorded_error_rises_with_the_shift_only_where_machines_fill_up():
-    run = dg.experiments.open_run("whatif")
+    run = dg.course.open_run("whatif")
     error = run.cpu_rate_wasserstein.median("seed")
     full, never_full = (error.sel(answer="retrained model", capacity=c) for c in (1.0, 1000.0))
     exact = error.sel(answer="reweighted jobs")

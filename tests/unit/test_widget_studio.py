@@ -19,7 +19,7 @@ from dgkit_widgets.studio import RATE
 from opacus.accountants import RDPAccountant
 
 import dgkit as dg
-from dgkit import Config, Trainer, experiments, metrics
+from dgkit import Config, Trainer, course, metrics
 from dgkit.errors import ConfigError, DivergenceError
 from dgkit.privacy import DP
 from tests.conftest import small_dataset
@@ -695,7 +695,7 @@ def test_a_checkpoint_goes_on_training(tmp_path):
     again.close()
 
 
-@pytest.mark.parametrize("name", sorted(experiments.checkpoints()))
+@pytest.mark.parametrize("name", sorted(course.checkpoints()))
 def test_a_recorded_checkpoint_goes_on_training_and_the_code_says_how(name):
     studio = TrainingStudio("broadband", dg.Config(steps=50, batch_size=8))
     press(studio, "restore", name=name)

@@ -53,7 +53,7 @@ class Explorer(Widget):
     Parameters
     ----------
     ds : Dataset
-        Such as `dgkit.experiments.open_run` and `sweep` give. Numeric variables are shown, with their `units` and
+        Such as `dgkit.course.open_run` and `sweep` give. Numeric variables are shown, with their `units` and
         `long_name`.
     variable : str, optional
         The first to show. Default: the first with a dim of over 32 values, else the first.

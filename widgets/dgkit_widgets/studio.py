@@ -20,7 +20,7 @@ import xarray as xr
 from ipywidgets import GridBox, Layout
 
 import dgkit as dg
-from dgkit import Config, DivergenceError, DoppelGANger, Trainer, experiments
+from dgkit import Config, DivergenceError, DoppelGANger, Trainer, course
 from dgkit.core.config import DP
 from dgkit.errors import ConfigError
 from dgkit.schema import validate
@@ -570,7 +570,7 @@ class TrainingStudio(Widget):
     def _known_checkpoints(self) -> dict[str, Any]:
         if self._checkpoints is not None:
             return dict(self._checkpoints)
-        return dict(experiments.checkpoints())
+        return dict(course.checkpoints())
 
     def _checkpoint_path(self, name: str) -> Any:
         known = self._known_checkpoints().get(name, name)
@@ -578,7 +578,7 @@ class TrainingStudio(Widget):
 
     def _checkpoint_code(self, name: str) -> str:
         recorded = self._checkpoints is None and name in self._known_checkpoints()
-        return f"dg.experiments.checkpoints()[{name!r}].path" if recorded else repr(str(self._checkpoint_path(name)))
+        return f"dg.course.checkpoints()[{name!r}].path" if recorded else repr(str(self._checkpoint_path(name)))
 
     def _describe(self, hide: set[str]) -> list[dict[str, Any]]:
         shown = [dict(c) for c in CONTROLS if not {c["name"], c["group"], c.get("needs")} & hide]

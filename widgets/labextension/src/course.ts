@@ -4,7 +4,7 @@
  *
  * The list (course.json) and the chapters themselves are served beside this extension's code, so
  * they are there without a network and in an empty folder. Left out: answers and checking, which
- * are dgkit.check's, in the kernel.
+ * are dgkit.course's, in the kernel.
  */
 import { PageConfig, PathExt, URLExt } from "@jupyterlab/coreutils";
 import { type Contents, ServerConnection } from "@jupyterlab/services";
@@ -19,7 +19,7 @@ export interface IChapter {
   exercises: string[];
 }
 
-/** Written by dgkit.check beside the notebook whose kernel passed an exercise. */
+/** Written by dgkit.course beside the notebook whose kernel passed an exercise. */
 const PROGRESS = "dgkit-progress.json";
 /** Made for the chapters where there are none. */
 const OWN_FOLDER = "dgkit-course";
@@ -206,7 +206,7 @@ export class Course {
       try {
         this.passed = new Set(JSON.parse(content).passed);
       } catch {
-        // damaged: dgkit.check sets it aside at the next answer and begins a new one
+        // damaged: dgkit.course sets it aside at the next answer and begins a new one
       }
     }
     this.progressRead = version;

@@ -6,8 +6,8 @@ import numpy as np
 import xarray as xr
 from numpy.lib.stride_tricks import sliding_window_view
 
-from dgkit import experiments
-from dgkit.check.exercise import Wrong, exercise, number, whole
+from dgkit.course.exercise import Wrong, exercise, number, whole
+from dgkit.course.store import open_run
 from dgkit.datasets import open_dataset
 from dgkit.metrics import evaluate, mid_range
 from dgkit.schema import validate
@@ -56,7 +56,7 @@ def _between(ds: xr.Dataset) -> float:
 
 @exercise("10.3")
 def _in_time(value: Any) -> str:
-    run = experiments.open_run("sample_len").median("seed")
+    run = open_run("sample_len").median("seed")
     error = run.autocorrelation_mse.where(run.training_seconds <= 25).min("step").to_series()
     truth = error.idxmin()
     if whole(value) != truth:
@@ -66,7 +66,7 @@ def _in_time(value: Any) -> str:
 
 @exercise("10.4")
 def _speed_up(value: Any) -> str:
-    seconds = experiments.open_run("sample_len").seconds
+    seconds = open_run("sample_len").seconds
     truth = float(seconds.sum() / seconds.max())
     if abs(number(value) - truth) > 0.01 * truth:
         raise Wrong("A point is computed by one worker. How long does the slowest take, and how long do all together?")

@@ -1,13 +1,46 @@
-"""The exercises of chapter 02."""
+"""Chapter 02: its recorded runs (auto-normalisation), and the checks of its exercises."""
 
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
-from dgkit import metrics
-from dgkit.check.exercise import Wrong, exercise, number
+from dgkit import metrics, simulate
+from dgkit._cells import Point
+from dgkit.core.config import Config
+from dgkit.course.exercise import Wrong, exercise, number
+from dgkit.course.experiment import Experiment
+from dgkit.course.measures import WEB, of_levels, web_metrics
 from dgkit.datasets import open_dataset
+from dgkit.sweeps import train_model
+
+# --- recorded runs ---
+
+
+def _collapse_cell(train: xr.Dataset, config: Config, point: Point) -> xr.Dataset:
+    made = train_model(train, config).sample(3000, seed=1)
+    examples = made.views.isel(sample=slice(4)).values
+    result = xr.merge([web_metrics(train, made), of_levels(made.views)])
+    return result.assign(examples=(("example", "time"), examples, {"units": "views/day"}))
+
+
+EXPERIMENTS = {
+    "mode_collapse": Experiment(
+        "What does auto-normalisation do for data that span decades?",
+        lambda point: simulate.web(3000, seed=0, decades=point["decades"]),
+        _collapse_cell,
+        WEB,
+        {
+            "normalisation": {"off": {"auto_normalise": False}, "on": {}},
+            "decades": (1.0, 2.0, 3.0, 4.0),
+            "seed": (0, 1, 2),
+        },
+        {"steps": 4, "normalisation": "off", "decades": 3.0, "seed": 0},
+    ),
+}
+
+
+# --- exercises ---
 
 
 @exercise("02.1")

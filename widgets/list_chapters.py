@@ -1,7 +1,7 @@
-"""List the chapters for the JupyterLab extension: `python widgets/course.py` (needs no Node).
+"""List the chapters for the JupyterLab extension: `python widgets/list_chapters.py` (needs no Node).
 
 Everything in widgets/labextension/course.json is read from notebooks/NN_name.ipynb: title and question from the first
-cell, exercises from the calls of dgkit.check. The minutes are an estimate from the chapter's length; an author who has
+cell, exercises from the calls of dgkit.course. The minutes are an estimate from the chapter's length; an author who has
 timed a chapter puts {"dgkit": {"minutes": 40}} into the notebook's metadata. Left out: the chapters' text, which ships
 as the notebooks themselves.
 """
@@ -42,7 +42,7 @@ def chapter(path: Path) -> dict:
     asked = re.findall(r"(?:^|(?<=[.?!] ))[^.?!]*\?", plain(question[1])) if question else []
     if not asked:
         raise ValueError(f"{path.name}: the first cell must have a paragraph '**The question.** ...?'.")
-    exercises = sorted(set(re.findall(r"check\.answer\(\s*[\"']([\d.]+)[\"']", "\n".join(code))))
+    exercises = sorted(set(re.findall(r"course\.answer\(\s*[\"']([\d.]+)[\"']", "\n".join(code))))
     estimate = (
         sum(len(text.split()) for text in prose) / WORDS_A_MINUTE
         + len(code) * MINUTES_A_CELL

@@ -16,7 +16,7 @@ from nbclient.exceptions import CellExecutionError
 
 import dgkit as dg
 from tests.notebooks.running import ONE_THREAD, Run, run
-from widgets.course import chapter as about
+from widgets.list_chapters import chapter as about
 
 ROOT = Path(__file__).parents[2]
 LIMIT = 2 * 2**30  # bytes

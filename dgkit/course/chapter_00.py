@@ -3,7 +3,7 @@
 from typing import Any
 
 from dgkit import metrics
-from dgkit.check.exercise import Wrong, exercise, whole
+from dgkit.course.exercise import Wrong, exercise, whole
 from dgkit.datasets import open_dataset
 from dgkit.schema import validate
 

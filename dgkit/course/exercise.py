@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-EXERCISES: dict[str, Callable[[Any], str]] = {}
+EXERCISES: dict[str, Callable[[Any], str]] = {}  # of the chapters that were loaded
 
 
 class Wrong(Exception):
@@ -15,8 +15,9 @@ class Wrong(Exception):
 
     Examples
     --------
+    >>> from dgkit.course import exercises
     >>> try:
-    ...     EXERCISES["00.1"](3)
+    ...     exercises()["00.1"](3)
     ... except Wrong as hint:
     ...     print(hint)
     Look at ds.sizes: one of the two dims is the time.

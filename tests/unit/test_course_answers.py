@@ -1,6 +1,5 @@
-"""Exercises: right answers pass, wrong and absurd ones get a hint, and what was passed is kept."""
+"""Exercises: wrong and absurd answers get a hint, and what was passed is kept; right ones are in `test_solutions`."""
 
-import json
 import math
 import os
 from pathlib import Path
@@ -9,7 +8,7 @@ import numpy as np
 import pytest
 
 import dgkit as dg
-from dgkit import check, downstream
+from dgkit import course
 from dgkit.errors import ConfigError
 from dgkit.privacy import DP, epsilon, noise_for
 
@@ -52,56 +51,6 @@ def pages():
     return dg.open_dataset("web").views.values.astype(float)
 
 
-def levels():
-    return (pages().max(1) + pages().min(1)) / 2
-
-
-def recorded(name):
-    """Autocorrelation MSE of a recorded run, the seeds in the second dim."""
-    return dg.experiments.open_run(name).autocorrelation_mse.values
-
-
-def failed(_):
-    jobs = dg.simulate.cluster(9000, seed=77)
-    return jobs.isel(sample=((jobs.job_class == "large") & (jobs.end_event == "FAIL")).values)
-
-
-def evicted(_):
-    """Other jobs than the shipped ones, half of which were evicted."""
-    jobs = dg.simulate.cluster(9000, seed=77)
-    which = (jobs.end_event == "EVICT").values
-    half = np.flatnonzero(which)
-    return jobs.isel(sample=np.concatenate([half, np.flatnonzero(~which)[: len(half)]]))
-
-
-def crowded(_):
-    """By bisection: the mix that fills the machines."""
-    low, high = 0.0, 0.5
-    for _step in range(40):
-        shift = (low + high) / 2
-        mix = {
-            "job_class": {"small": (0.85 - shift) * 12 / 17, "medium": (0.85 - shift) * 5 / 17, "large": 0.15 + shift}
-        }
-        low, high = (shift, high) if dg.simulate.cluster_load(mix) < 1 else (low, shift)
-    return mix
-
-
-def autocorrelation_errors():
-    run = dg.experiments.open_run("baselines").sel(dataset="web", budget="own", feature="views")
-    return dict(zip(run.model.values, np.median(run.autocorrelation_mse, 1), strict=True))
-
-
-def closest_other():
-    finished = {"naive_gan", "hmm", "ar", "rnn", "market"}
-    return min(error for name, error in autocorrelation_errors().items() if name in finished)
-
-
-def at_most_55_percent():
-    run = dg.experiments.open_run("membership").sel(attack="discriminator")
-    rates = np.median(run.success_rate.transpose("samples", "seed", "target").values.mean(2), 1)
-    return next(int(n) for n, rate in zip(run.samples.values, rates, strict=True) if rate <= 0.55)
-
-
 def halves():
     return dg.split(dg.open_dataset("cluster"), 0.5, seed=0)
 
@@ -110,69 +59,12 @@ def majority():
     return float((halves()[1].end_event == "FINISH").mean())
 
 
-def misleading():
-    jobs = dg.experiments.open_run("baselines").sel(dataset="cluster", budget="own")
-    agreement = np.median(jobs.rank_correlation, 1)
-    taught = np.median(jobs.macro_f1.sel(setting="generated to real", classifier="MLP"), 1)
-    rows = zip(taught, jobs.model.values.tolist(), agreement, strict=True)
-    return min((f1, name) for f1, name, one in rows if one > 0.89)[1]
-
-
 def mixed(pages):
     """The pages, with the attributes of others."""
     others = np.random.default_rng(3).permutation(pages.sizes["sample"])
     return pages.assign({key: ("sample", pages[key].values[others]) for key in ("domain", "access", "agent")})
 
 
-def within_25_seconds():
-    run = dg.experiments.open_run("sample_len")
-    error, seconds = (np.median(run[key], 1) for key in ("autocorrelation_mse", "training_seconds"))
-    return SAMPLE_LENS[np.where(seconds <= 25, error, np.inf).min(1).argmin()]
-
-
-def of_a_sweep():
-    return dg.experiments.open_run("sample_len").seconds.values
-
-
-RIGHT = {
-    "00.1": lambda model: dg.open_dataset("web").sizes["time"],
-    "00.2": lambda model: "domain",
-    "00.3": lambda model: np.int64(7),
-    "01.1": lambda model: 24,
-    "01.2": english,
-    "01.3": lambda model: dict(zip(("sample_len 1", "sample_len 7"), reports(model), strict=True)),
-    "02.1": lambda model: float(np.log10(levels().max() / levels().min())),
-    "02.2": lambda model: np.median(np.ptp(pages(), axis=1)) / np.ptp(pages()),
-    "02.3": lambda model: 2 * (pages()[0] - pages()[0].min()) / np.ptp(pages()[0]) - 1,
-    "03.1": lambda model: 3,
-    "03.2": lambda model: SAMPLE_LENS[np.median(recorded("sample_len")[:, :, -1], axis=1).argmin()],
-    "03.3": lambda model: np.divide(*np.median(recorded("training_size"), axis=1)[[0, 2]]),
-    "04.1": lambda model: len(
-        {*zip(*(dg.open_dataset("cluster")[k].values for k in ("job_class", "end_event")), strict=True)}
-    ),
-    "04.2": lambda model: "EVICT",
-    "04.3": failed,
-    "05.1": lambda model: closest_other() / autocorrelation_errors()["doppelganger"],
-    "05.2": lambda model: "rnn",
-    "05.3": lambda model: dg.baselines.fit("hmm", dg.open_dataset("broadband"), budget="smoke").sample(500, seed=0),
-    "06.1": lambda model: majority() / downstream.predict_events(*halves()).accuracy.max(),
-    "06.2": lambda model: {1, 0.5, -0.5, -1},
-    "06.3": lambda model: misleading(),
-    "07.1": lambda model: (dg.open_dataset("cluster").job_class == "large").mean() / 0.9,
-    "07.2": crowded,
-    "07.3": evicted,
-    "08.1": lambda model: noise_for(epsilon=1.0, steps=7500, releases=2, **WWT),
-    "08.2": lambda model: next(e for e in range(1, 999) if spent(2.0, e + 1) > 1),
-    "08.3": lambda model: spent(2.0, 15) + spent(4.0, 20),
-    "08.4": lambda model: private(noise_for(epsilon=1.0, sample_rate=0.01, steps=600, delta=1e-5, releases=2)),
-    "09.1": lambda model: 10,
-    "09.2": lambda model: at_most_55_percent(),
-    "09.3": lambda model: math.log(1.5),
-    "10.1": lambda model: dg.datasets.windows(dg.open_dataset("web"), 28, 14),
-    "10.2": lambda model: mixed(dg.simulate.web(600, seed=5)),
-    "10.3": lambda model: within_25_seconds(),
-    "10.4": lambda model: of_a_sweep().sum() / of_a_sweep().max(),
-}
 WRONG = {
     "00.1": ([3000, 167, 168.5, "168"], "number of pages"),
     "00.2": (["access", "views", 3], "there is one with more"),
@@ -271,17 +163,8 @@ class Odd(dict):
     __hash__ = None
 
 
-def test_every_exercise_has_a_right_answer_here():
-    assert set(RIGHT) == set(WRONG) == set(check.EXERCISES)
-
-
-@pytest.mark.parametrize("number", RIGHT)
-def test_right_answers_pass_and_are_remembered(number, model):
-    result = check.answer(number, RIGHT[number](model))
-
-    assert result.passed, result
-    assert check.progress()[number]
-    assert json.loads(Path("dgkit-progress.json").read_text()) == {"passed": [number]}
+def test_every_exercise_has_wrong_answers_here():
+    assert set(WRONG) == set(course.exercises())
 
 
 LONG = pytest.param("06.1", marks=pytest.mark.training)  # each answer to it trains five predictors
@@ -290,11 +173,11 @@ LONG = pytest.param("06.1", marks=pytest.mark.training)  # each answer to it tra
 @pytest.mark.parametrize("number", [LONG, *(number for number in WRONG if number != "06.1")])
 def test_wrong_and_absurd_answers_get_a_hint_and_are_not_remembered(number):
     answers, hint = WRONG[number]
-    results = [check.answer(number, value) for value in answers]
+    results = [course.answer(number, value) for value in answers]
 
     assert hint in results[0].message
-    for value in (None, [], {}, np.zeros(3), Odd(), object(), float("nan"), -np.inf, 7j, True, check, "x" * 1000):
-        results.append(check.answer(number, value))
+    for value in (None, [], {}, np.zeros(3), Odd(), object(), float("nan"), -np.inf, 7j, True, course, "x" * 1000):
+        results.append(course.answer(number, value))
     assert not any(result.passed for result in results)
     assert all(result.message for result in results)
     assert not Path("dgkit-progress.json").exists()
@@ -304,23 +187,23 @@ def test_real_pages_are_not_taken_for_generated_ones():
     web = dg.open_dataset("web")
     real = web.isel(sample=web.domain == "en.wikipedia.org")
 
-    assert "real pages" in check.answer("01.2", real).message
-    assert "real pages" in check.answer("01.2", real.assign(views=real.views.astype("f8"))).message
+    assert "real pages" in course.answer("01.2", real).message
+    assert "real pages" in course.answer("01.2", real.assign(views=real.views.astype("f8"))).message
 
 
 def test_a_number_may_come_as_an_array_without_dims():
     curve = dg.metrics.autocorrelation(dg.open_dataset("web").views, lags=20)
 
-    assert check.answer("00.3", curve.sel(lag=slice(4, 20)).idxmax("lag")).passed
-    assert check.answer("01.1", np.array(24)).passed
-    assert "this is float" in check.answer("01.1", np.array(24.5)).message
+    assert course.answer("00.3", curve.sel(lag=slice(4, 20)).idxmax("lag")).passed
+    assert course.answer("01.1", np.array(24)).passed
+    assert "this is float" in course.answer("01.1", np.array(24.5)).message
 
 
 def test_too_few_pages_and_swapped_reports_are_refused(model):
     far, near = reports(model)
 
-    assert "generate 50" in check.answer("01.2", english(model, 20)).message
-    assert "same time" in check.answer("01.3", {"sample_len 1": near, "sample_len 7": far}).message
+    assert "generate 50" in course.answer("01.2", english(model, 20)).message
+    assert "same time" in course.answer("01.3", {"sample_len 1": near, "sample_len 7": far}).message
 
 
 def test_a_lead_that_another_seed_may_turn_is_none():
@@ -329,34 +212,34 @@ def test_a_lead_that_another_seed_may_turn_is_none():
 
     given = {factor: {"sample_len 1": report(0.01 * factor), "sample_len 7": report(0.01)} for factor in (1.4, 1.6)}
 
-    assert "long enough" in check.answer("01.3", given[1.4]).message
-    assert "2 times closer" in check.answer("01.3", given[1.6]).message
+    assert "long enough" in course.answer("01.3", given[1.4]).message
+    assert "2 times closer" in course.answer("01.3", given[1.6]).message
 
 
 def test_results_read_without_colour_and_escape_what_is_in_them():
-    result = check.Result("00.1", False, "<b>no</b>")
+    result = course.Result("00.1", False, "<b>no</b>")
 
     assert repr(result).startswith("✗ not yet: exercise 00.1.")
     assert "&lt;b&gt;" in result._repr_html_()
-    assert "✓ passed" in check.Result("00.1", True, "yes")._repr_html_()
+    assert "✓ passed" in course.Result("00.1", True, "yes")._repr_html_()
 
 
 @pytest.mark.parametrize("unknown", ["99.1", 1.1, [], None])
 def test_unknown_exercises_are_named(unknown):
     with pytest.raises(ConfigError, match=r"no exercise .*; there are 00.1, 00.2, .*01.3"):
-        check.answer(unknown, 3)
+        course.answer(unknown, 3)
 
 
 def test_progress_reads_as_text_and_as_a_table():
-    check.answer("00.2", "domain")
+    course.answer("00.2", "domain")
 
-    assert "00.1  · open\n00.2  ✓ passed\n" in repr(check.progress())
-    assert repr(check.progress()).endswith(f"1 of {len(check.EXERCISES)} passed")
-    assert "<td>00.2</td><td>✓ passed</td>" in check.progress()._repr_html_()
+    assert "00.1  · open\n00.2  ✓ passed\n" in repr(course.progress())
+    assert repr(course.progress()).endswith(f"1 of {len(course.exercises())} passed")
+    assert "<td>00.2</td><td>✓ passed</td>" in course.progress()._repr_html_()
 
 
 def test_progress_is_written_beside_and_renamed(monkeypatch):
-    check.answer("00.2", "domain")
+    course.answer("00.2", "domain")
     before = Path("dgkit-progress.json").read_text()
 
     def full(self, *_):
@@ -364,7 +247,7 @@ def test_progress_is_written_beside_and_renamed(monkeypatch):
 
     monkeypatch.setattr(Path, "replace", full)
     with pytest.warns(UserWarning, match="no space left"):
-        assert check.answer("01.1", 24).passed
+        assert course.answer("01.1", 24).passed
 
     assert Path("dgkit-progress.json").read_text() == before
     assert os.listdir() == ["dgkit-progress.json"]
@@ -374,14 +257,14 @@ def test_progress_is_written_beside_and_renamed(monkeypatch):
 def test_a_damaged_progress_file_is_kept_aside(damaged):
     Path("dgkit-progress.json").write_text(damaged)
 
-    assert check.answer("00.2", "domain").passed
+    assert course.answer("00.2", "domain").passed
 
     assert Path("dgkit-progress.json.bak").read_text() == damaged
-    assert check.progress() == {number: number == "00.2" for number in check.EXERCISES}
+    assert course.progress() == {number: number == "00.2" for number in course.exercises()}
 
 
 def test_progress_that_cannot_be_noted_is_a_warning():
     Path(f"dgkit-progress.{os.getpid()}").mkdir()  # in the way of the file that is written beside
 
     with pytest.warns(UserWarning, match="could not be noted"):
-        assert check.answer("00.2", "domain").passed
+        assert course.answer("00.2", "domain").passed

@@ -1,4 +1,4 @@
-"""Who was in the training data? The experiments of chapter 09: attacks against training-set size, and against DP.
+"""Chapter 09: its recorded runs (attacks against training-set size, and against DP), and its exercises.
 
 For each size n a pool of 2n pages is simulated, and models are trained on random halves of it, in complementary pairs.
 Each model in turn is the target, its half the members, the other half the non-members; for the likelihood ratio the
@@ -6,6 +6,7 @@ models of the other pairs are the attacker's shadows. All trainings take as many
 often, as the paper's Figure 15 has it. The critic is half as wide as the paper's, to be recorded in an hour.
 """
 
+import math
 from typing import Any
 
 import numpy as np
@@ -13,9 +14,14 @@ import pandas as pd
 import xarray as xr
 
 from dgkit import metrics, simulate
+from dgkit._cells import Point
 from dgkit.core.config import Config
-from dgkit.experiments.cells import Experiment, Point
+from dgkit.course.exercise import Wrong, exercise, number, whole
+from dgkit.course.experiment import Experiment
+from dgkit.course.store import open_run
 from dgkit.privacy.membership import Shadow, membership_attack, train_shadows
+
+# --- recorded runs ---
 
 DP_SAMPLES = 100
 
@@ -85,3 +91,31 @@ EXPERIMENTS = {
         {"steps": 4, "training": "clipped", "seed": 0},
     ),
 }
+
+
+# --- exercises ---
+
+
+@exercise("09.1")
+def _accused(value: Any) -> str:
+    if whole(value) != 40 - 30:
+        raise Wrong("It takes 40 for members, the highest scores; 30 of them are. What are the others?")
+    return "10 of 40 are accused wrongly, and as many members are missed: with as many of each the two errors are one."
+
+
+@exercise("09.2")
+def _enough(value: Any) -> str:
+    success = open_run("membership").success_rate.mean("target").median("seed")
+    curve = success.sel(attack="discriminator").to_series()
+    truth = int(curve.index[curve <= 0.55].min())
+    if whole(value) != truth:
+        raise Wrong("success_rate, .mean('target').median('seed').sel(attack='discriminator'); the first at most 0.55.")
+    return f"{truth} samples, where it is right in {curve[truth]:.3f} of the cases."
+
+
+@exercise("09.3")
+def _bound(value: Any) -> str:
+    truth = math.log(0.6 / 0.4)
+    if abs(number(value) - truth) > 0.005:
+        raise Wrong("Solve e^epsilon / (1 + e^epsilon) = 0.6 for epsilon: the odds of 60 % are 0.6 / 0.4.")
+    return f"{truth:.3f}: epsilons of ten, often reported, bound the success by {1 / (1 + math.exp(-10)):.5f} only."

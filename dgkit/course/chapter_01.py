@@ -6,7 +6,7 @@ from typing import Any
 import xarray as xr
 
 from dgkit import metrics
-from dgkit.check.exercise import Wrong, copies, exercise, whole
+from dgkit.course.exercise import Wrong, copies, exercise, whole
 from dgkit.datasets import open_dataset
 from dgkit.errors import SchemaError
 from dgkit.schema import validate

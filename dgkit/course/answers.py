@@ -14,23 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dgkit.check import (  # noqa: F401 (each registers its exercises)
-    chapter_00,
-    chapter_01,
-    chapter_02,
-    chapter_03,
-    chapter_04,
-    chapter_05,
-    chapter_06,
-    chapter_07,
-    chapter_08,
-    chapter_09,
-    chapter_10,
-)
-from dgkit.check.exercise import EXERCISES, Wrong
+from dgkit.course.chapters import check_of, exercises
+from dgkit.course.exercise import Wrong
 from dgkit.errors import ConfigError
-
-__all__ = ["EXERCISES", "Progress", "Result", "Wrong", "answer", "progress"]
 
 PROGRESS = Path("dgkit-progress.json")  # not hidden: Jupyter serves no hidden files, and the course panel reads it
 
@@ -93,12 +79,13 @@ def answer(exercise: str, value: Any) -> Result:
     >>> answer("01.1", 1).passed
     False
     """
-    if not isinstance(exercise, str) or exercise not in EXERCISES:
-        raise ConfigError(f"no exercise {exercise!r}; there are {', '.join(EXERCISES)}.")
+    check = check_of(exercise) if isinstance(exercise, str) else None
+    if check is None:
+        raise ConfigError(f"no exercise {exercise!r}; there are {', '.join(exercises())}.")
     if value is None:
         return Result(exercise, False, "Put your answer in the place of None and run the cell again.")
     try:
-        result = Result(exercise, True, EXERCISES[exercise](value))
+        result = Result(exercise, True, check(value))
     except Wrong as hint:
         return Result(exercise, False, str(hint))
     except Exception as error:  # an answer may be anything, with any behaviour
@@ -147,7 +134,7 @@ def progress() -> Progress:
     True
     """
     passed = _read()
-    return Progress({number: number in passed for number in EXERCISES})
+    return Progress({number: number in passed for number in exercises()})
 
 
 def _read() -> list[str]:

@@ -5,8 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from dgkit import downstream, experiments
-from dgkit.check.exercise import Wrong, exercise, number
+from dgkit import downstream
+from dgkit.course.exercise import Wrong, exercise, number
+from dgkit.course.store import open_run
 from dgkit.datasets import open_dataset, split
 
 
@@ -34,7 +35,7 @@ def _values(value: Any) -> str:
 
 @exercise("06.3")
 def _misleading(value: Any) -> str:
-    jobs = experiments.open_run("baselines").sel(dataset="cluster", budget="own").median("seed")
+    jobs = open_run("baselines").sel(dataset="cluster", budget="own").median("seed")
     agreement = jobs.rank_correlation.to_series()
     taught = jobs.macro_f1.sel(setting="generated to real", classifier="MLP").to_series()
     if not isinstance(value, str) or value not in agreement.index:

@@ -1,36 +1,39 @@
-"""Recorded runs on the command line: `python -m dgkit.experiments list`, `... record NAME`, `... record --all`."""
+"""Recorded runs on the command line: `python -m dgkit.course list`, `... record NAME`, `... record --all`."""
 
 import argparse
 from pathlib import Path
 
-from dgkit.experiments import CELLS, EXPERIMENTS, _folder, _record_checkpoint, record
-from dgkit.experiments.cells import points_of
+from dgkit._cells import points_of
+from dgkit.course.chapters import experiments
+from dgkit.course.runs import CELLS, record, record_checkpoint
+from dgkit.course.store import folder
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """`python -m dgkit.experiments list | record NAME ... [--all] [--jobs N] [--out data/runs]`."""
-    parser = argparse.ArgumentParser(prog="python -m dgkit.experiments", description="The course's recorded runs.")
+    """`python -m dgkit.course list | record NAME ... [--all] [--jobs N] [--out data/runs]`."""
+    known = experiments()
+    parser = argparse.ArgumentParser(prog="python -m dgkit.course", description="The course's recorded runs.")
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("list", help="what there is, and whether it was recorded")
     recording = commands.add_parser("record", help="run what is missing, and write the files; may be stopped any time")
-    recording.add_argument("names", nargs="*", metavar="NAME", help=", ".join([*EXPERIMENTS, "checkpoints"]))
+    recording.add_argument("names", nargs="*", metavar="NAME", help=", ".join([*known, "checkpoints"]))
     recording.add_argument("--all", action="store_true", help="all of them")
     recording.add_argument("--jobs", type=int, default=1, help="processes, one thread each (default: 1)")
-    recording.add_argument("--out", type=Path, default=_folder(), help="folder to write to (default: %(default)s)")
+    recording.add_argument("--out", type=Path, default=folder(), help="folder to write to (default: %(default)s)")
     recording.add_argument("--cells", type=Path, default=CELLS, help="folder of cells (default: %(default)s)")
     options = parser.parse_args(arguments)
     if options.command == "list":
-        for name, experiment in EXPERIMENTS.items():
-            done = "recorded" if (_folder() / f"{name}.nc").exists() else "missing"
+        for name, experiment in known.items():
+            done = "recorded" if (folder() / f"{name}.nc").exists() else "missing"
             print(f"{name:14} {done:9} {len(points_of(experiment.grid)):3} cells  {experiment.question}")
         return
-    names = [*EXPERIMENTS, "checkpoints"] if options.all else options.names
-    unknown = [name for name in names if name not in (*EXPERIMENTS, "checkpoints")]
+    names = [*known, "checkpoints"] if options.all else options.names
+    unknown = [name for name in names if name not in (*known, "checkpoints")]
     if unknown or not names:
         parser.error(f"{f'no experiment {unknown[0]!r}' if unknown else 'no NAME'}; see `list`, or use --all")
     for name in names:
         if name == "checkpoints":
-            _record_checkpoint(options.out / "checkpoints" / "web_s7.state")
+            record_checkpoint(options.out / "checkpoints" / "web_s7.state")
         else:
             path = record(name, out=options.out, cells=options.cells, jobs=options.jobs)
             print(f"{path}: {path.stat().st_size / 1e6:.2f} MB")

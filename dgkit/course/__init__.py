@@ -1,0 +1,13 @@
+"""The course: what its chapters need and a user of the library does not. Imported by chapters, widgets and tests alone.
+
+- `answer`, `progress`: exercises, one file a chapter (chapter_NN.py), with the experiments that it shows.
+- `open_run`, `checkpoints`: what was recorded; `record`, `rerun` compute it (`python -m dgkit.course record NAME`).
+- `budget`: full size, or one that runs in seconds.
+"""
+
+import lazy_loader
+
+from dgkit._moved import forwarding
+
+_attached, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+__getattr__ = forwarding(__name__, _attached)

@@ -1,0 +1,14 @@
+from .answers import Progress as Progress
+from .answers import Result as Result
+from .answers import answer as answer
+from .answers import progress as progress
+from .budgets import budget as budget
+from .chapters import exercises as exercises
+from .chapters import experiments as experiments
+from .exercise import Wrong as Wrong
+from .experiment import Experiment as Experiment
+from .runs import record as record
+from .runs import rerun as rerun
+from .store import Checkpoint as Checkpoint
+from .store import checkpoints as checkpoints
+from .store import open_run as open_run

@@ -1,0 +1,148 @@
+"""Chapter 07: its recorded runs (how far the attributes may be shifted), and the checks of its exercises."""
+
+import time
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from dgkit import metrics, simulate, whatif
+from dgkit._cells import Point
+from dgkit.core.config import Config
+from dgkit.course.exercise import Wrong, copies, exercise
+from dgkit.course.experiment import Experiment
+from dgkit.course.measures import train_and_look
+from dgkit.datasets import open_dataset
+from dgkit.errors import ConfigError, SchemaError
+from dgkit.schema import validate
+
+# --- recorded runs ---
+
+
+def _what_if_cell(train: xr.Dataset, config: Config, point: Point) -> xr.Dataset:
+    """Answers to "what if more of the jobs were large?" against the simulator's, from a slight shift to a large one."""
+    _, training_seconds, model = next(train_and_look(train, config, 1))
+    capacity, classes = point["capacity"], simulate.JOB_CLASSES
+    today = simulate.cluster(10_000, seed=10_000, capacity=capacity)
+    retraining = min(500, config.steps)
+    shifts, rows = (0.0, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5), []  # total variation, from small and medium to large
+    for shift in shifts:
+        mix = {name: job.share * (1 - shift / (1 - classes["large"].share)) for name, job in classes.items()}
+        mix["large"] = classes["large"].share + shift
+        target = {"job_class": mix}
+        truth = simulate.cluster(10_000, seed=20_000, mix=target, capacity=capacity)
+        start = time.perf_counter()
+        changed = whatif.retrain_attributes(model, target, steps=retraining, seed=point["seed"], progress=False)
+        seconds = time.perf_counter() - start
+        odds = np.array([mix[name] / classes[name].share for name in today.job_class.values])
+        answers = {
+            "retrained model": changed.sample(4000, seed=1),
+            # a model without error of today's P(series | attributes)
+            "reweighted jobs": today.isel(sample=np.random.default_rng(0).choice(10_000, 4000, p=odds / odds.sum())),
+            "truth again": simulate.cluster(4000, seed=30_000, mix=target, capacity=capacity),  # chance alone
+        }
+        distances = [_job_distances(truth, answer) for answer in answers.values()]
+        made = [float((answers["retrained model"].job_class == name).mean()) for name in classes]
+        rates = whatif.rejection_sample(model, target, 2000, seed=1).attrs
+        row = {
+            "true_cpu_used": _cpu_used(truth),
+            "offered_load": simulate.cluster_load(target, capacity=capacity),
+            "job_share": ("job_class", list(mix.values())),
+            "retrained_job_share": ("job_class", made),
+            "retraining_seconds": seconds,
+            **{name: rates[name] for name in ("acceptance_rate", "expected_acceptance_rate")},
+        }
+        rows.append(xr.concat(distances, pd.Index(list(answers), name="answer")).assign(row))
+    result = xr.concat(rows, pd.Index(shifts, name="shift")).assign_coords(job_class=list(classes))
+    return result.assign(training_seconds=training_seconds)
+
+
+def _job_distances(truth: xr.Dataset, answer: xr.Dataset) -> xr.Dataset:
+    """How far an answer is from the truth: CPU rates, lengths and ends of the jobs; and the CPU that they use."""
+    rates = [ds.cpu_rate.mean("time") for ds in (truth, answer)]
+    return xr.Dataset(
+        {
+            "cpu_rate_wasserstein": ((), metrics.wasserstein(*rates), {"units": "1"}),
+            "length_wasserstein": ((), metrics.wasserstein(truth.length, answer.length), {"units": "steps"}),
+            "end_event_divergence": ((), metrics.jensen_shannon(truth.end_event, answer.end_event), {"units": "bits"}),
+            "cpu_used": ((), _cpu_used(answer), {"units": "1", "long_name": "CPU used (share of a machine)"}),
+        }
+    )
+
+
+def _cpu_used(jobs: xr.Dataset) -> float:
+    """Share of a machine in use: the jobs that arrive in a step times what one uses in its life."""
+    return simulate.ARRIVALS * float(jobs.cpu_rate.sum("time").mean())
+
+
+EXPERIMENTS = {
+    "whatif": Experiment(
+        "How far may the attributes be shifted before P(series | attributes) no longer holds?",
+        lambda point: simulate.cluster(2000, seed=point["seed"], capacity=point["capacity"]),
+        _what_if_cell,
+        Config(steps=1500, sample_len=5, ema=0.99),
+        {"capacity": (1.0, 1000.0), "seed": (0, 1, 2, 3, 4)},  # a machine of 1000 is never exhausted
+        {"steps": 4, "capacity": 1.0, "seed": 0},
+    ),
+}
+
+
+# --- exercises ---
+
+
+@exercise("07.1")
+def _kept(value: Any) -> str:
+    jobs, wanted = open_dataset("cluster"), {"small": 0.05, "medium": 0.05, "large": 0.9}
+    largest = max(share / float((jobs.job_class == name).mean()) for name, share in wanted.items())
+    if isinstance(value, np.ndarray | xr.DataArray) and value.ndim == 0:
+        value = value.item()
+    if isinstance(value, bool) or not isinstance(value, int | float | np.number) or not 0 < value < 1:
+        raise Wrong("Give a share, a number between 0 and 1.")
+    if abs(value - 1 / largest) > 0.05 / largest:
+        raise Wrong("For which class is wanted / present share the largest? The share kept is 1 over that ratio.")
+    return f"One draw in {largest:.1f}, which is the ratio for the large jobs."
+
+
+@exercise("07.2")
+def _full(value: Any) -> str:
+    try:
+        load = simulate.cluster_load(value)
+    except ConfigError as error:
+        raise Wrong(f'That is not a mix, {{"job_class": {{class: share}}}}: {error}') from error
+    if value is None or abs(load - 1) > 0.01:
+        raise Wrong(f"This mix brings a load of {load:.3f}. A few more large jobs raise it, a few less lower it.")
+    shares, classes = value["job_class"], simulate.JOB_CLASSES
+    if abs(shares["small"] / shares["medium"] - classes["small"].share / classes["medium"].share) > 0.1:
+        raise Wrong("The load is right. Keep the proportion of small to medium jobs as it is in JOB_CLASSES.")
+    return f"With {shares['large']:.3f} large jobs instead of {classes['large'].share:.3f}, the machines are full."
+
+
+@exercise("07.3")
+def _evicted(value: Any) -> str:
+    if not isinstance(value, xr.Dataset):
+        raise Wrong("Pass a Dataset: one that whatif.sample_target, or a retrained model, returns.")
+    real = open_dataset("cluster")
+    try:
+        validate(value, training=False)
+        ends, events = value["end_event"].values, real["end_event"].values
+    except (SchemaError, KeyError) as error:
+        raise Wrong(f"These are not generated jobs: {error}") from error
+    if len(ends) < 500:
+        raise Wrong(f"That are {len(ends)} jobs; generate at least 500.")
+    evicted = float((ends == "EVICT").mean())
+    if abs(evicted - 0.5) > 0.07:
+        raise Wrong(f"Of these jobs {evicted:.2f} were evicted; the target names EVICT, and half.")
+    for event in ("FAIL", "FINISH", "KILL"):
+        shares = [float((some == event).sum() / (some != "EVICT").sum()) for some in (ends, events)]
+        if abs(shares[0] - shares[1]) > 0.1:
+            raise Wrong(
+                f"Of the jobs that were not evicted, {shares[0]:.2f} end with {event}; in the data {shares[1]:.2f}."
+            )
+    if value.sizes["time"] == real.sizes["time"] and copies(value["cpu_rate"].values, real["cpu_rate"].values):
+        raise Wrong("These are real jobs. Let the model generate some.")
+    large, usual = (float((jobs["job_class"] == "large").mean()) for jobs in (value, real))
+    return (
+        f"And {large:.2f} of them are large, where {usual:.2f} of the real jobs are: this target asks which jobs are "
+        "evicted, not what happens when more are."
+    )

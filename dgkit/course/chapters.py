@@ -1,0 +1,61 @@
+"""The chapters' modules, chapter_NN.py: found by their names, and loaded when something of theirs is asked for."""
+
+import pkgutil
+from collections.abc import Callable
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from dgkit.course.exercise import EXERCISES
+from dgkit.course.experiment import Experiment
+
+NUMBERS = [
+    module.name.removeprefix("chapter_")
+    for module in pkgutil.iter_modules([str(Path(__file__).parent)])
+    if module.name.startswith("chapter_")
+]
+
+
+def check_of(number: str) -> Callable[[Any], str] | None:
+    """The check of an exercise, such as "01.2", for which its chapter alone is loaded; None if there is no such."""
+    if (chapter := number.split(".")[0]) in NUMBERS:
+        import_module(f"dgkit.course.chapter_{chapter}")
+    return EXERCISES.get(number)
+
+
+def exercises() -> dict[str, Callable[[Any], str]]:
+    """The checks of all exercises by number.
+
+    Returns
+    -------
+    dict
+        Functions that take an answer, and return what it shows or raise `Wrong` with a hint.
+
+    Examples
+    --------
+    >>> list(exercises())[:4]
+    ['00.1', '00.2', '00.3', '01.1']
+    """
+    for chapter in NUMBERS:
+        import_module(f"dgkit.course.chapter_{chapter}")
+    return dict(sorted(EXERCISES.items()))
+
+
+@cache
+def experiments() -> dict[str, Experiment]:
+    """The recorded experiments of all chapters by name.
+
+    Returns
+    -------
+    dict of Experiment
+
+    Examples
+    --------
+    >>> list(experiments())[:3]
+    ['mode_collapse', 'sample_len', 'training_size']
+    """
+    found: dict[str, Experiment] = {}
+    for chapter in NUMBERS:
+        found |= getattr(import_module(f"dgkit.course.chapter_{chapter}"), "EXPERIMENTS", {})
+    return found

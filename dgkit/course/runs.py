@@ -1,0 +1,179 @@
+"""The course's experiments, run: every cell of a grid, and one file of all, data/runs/NAME.nc.
+
+On the command line: `python -m dgkit.course list`, `... record NAME` and `... record --all`.
+"""
+
+import json
+import multiprocessing
+import os
+from collections.abc import Mapping
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import asdict
+from pathlib import Path
+
+import xarray as xr
+from tqdm.auto import tqdm
+
+from dgkit import datasets
+from dgkit._cells import Point, assemble, file_name, name_of, one_thread, points_of, read, stored, timed, write
+from dgkit.core.config import Config
+from dgkit.core.trainer import Trainer
+from dgkit.course import store
+from dgkit.course.chapters import experiments
+from dgkit.course.experiment import Experiment
+from dgkit.errors import ConfigError
+
+CELLS = Path("build") / "cells"  # finished cells of recordings, in the current folder
+
+
+def record(
+    name: str,
+    *,
+    out: str | os.PathLike | None = None,
+    cells: str | os.PathLike = CELLS,
+    jobs: int = 1,
+    progress: bool = True,
+) -> Path:
+    """Run a recorded experiment, or what is missing of it, and write its file.
+
+    Parameters
+    ----------
+    name : str
+        One of `experiments()`.
+    out : path, optional
+        Folder of the file; default the course's own.
+    cells : path
+        Folder of finished cells. A cell is computed again where its settings changed; remove its file where what is
+        measured did.
+    jobs : int
+        Processes, one thread each.
+    progress : bool
+        Show a bar.
+
+    Returns
+    -------
+    Path
+        NetCDF: the measured variables over the grid's dims, `seconds`, and as attrs the settings, the data's hashes,
+        the versions and the call that makes the file again; in its group "check" a short run for the tests.
+
+    Raises
+    ------
+    ConfigError
+        No such experiment.
+
+    Examples
+    --------
+    >>> try:
+    ...     record("everything")
+    ... except ConfigError as error:
+    ...     print(str(error)[:27])
+    no experiment 'everything';
+    """
+    experiment = _experiment(name)
+    folder = Path(cells) / name
+    folder.mkdir(parents=True, exist_ok=True)
+    points = points_of(experiment.grid)
+    missing = [k for k in range(-1, len(points)) if not _path(experiment, folder, k).exists()]  # -1: the check
+    with tqdm(total=len(missing), desc=name, unit="cell", disable=not progress) as bar:
+        if jobs > 1 and len(missing) > 1:
+            context = multiprocessing.get_context("spawn")
+            with ProcessPoolExecutor(jobs, mp_context=context) as pool:
+                for done in as_completed([pool.submit(_compute, name, folder, k) for k in missing]):
+                    done.result()
+                    bar.update()
+        else:
+            for k in missing:
+                _compute(name, folder, k)
+                bar.update()
+    files = [read(_path(experiment, folder, k)) for k in range(-1, len(points))]
+    ds = assemble({name_of(point): cell for point, cell in zip(points, files[1:], strict=True)}, experiment.grid)
+    hashes = {cell.attrs["data"]: cell.attrs["data_history"] for cell in files}
+    ds.attrs = {
+        "title": experiment.question,
+        "history": f"python -m dgkit.course record {name}",
+        "config": json.dumps(asdict(experiment.base)),
+        "grid": json.dumps({k: v if isinstance(v, Mapping) else list(v) for k, v in experiment.grid.items()}),
+        "data": json.dumps(hashes),
+        "versions": files[-1].attrs["versions"],
+        "machine": files[-1].attrs["machine"],
+        "wall_seconds": float(ds.seconds.sum()),
+    }
+    path = Path(out if out is not None else store.folder()) / f"{name}.nc"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write(ds, path, check=files[0])
+    return path
+
+
+def rerun(name: str) -> xr.Dataset:
+    """The short run of a recorded experiment, computed again.
+
+    Parameters
+    ----------
+    name : str
+        One of `experiments()`.
+
+    Returns
+    -------
+    Dataset
+        What `open_run(name, group="check")` should hold, but for the seconds.
+
+    Raises
+    ------
+    ConfigError
+        No such experiment.
+
+    Examples
+    --------
+    >>> short, again = store.open_run("event_types", group="check"), rerun("event_types")
+    >>> xr.testing.assert_allclose(short.drop_vars("seconds"), again.drop_vars("seconds"), rtol=1e-3)
+    """
+    return _cell(_experiment(name), -1)
+
+
+def record_checkpoint(path: Path) -> None:
+    """1,000 steps on half of `web`, with networks so small that the state, Adam's moments included, may be shipped."""
+    train, _ = datasets.split(datasets.open_dataset("web"), 0.5, 0)
+    trainer = Trainer(
+        train, Config(steps=1000, sample_len=7, ema=0.99, lstm_units=40, attribute_units=40, discriminator_units=32)
+    )
+    with one_thread():
+        for _ in tqdm(trainer, total=1000, desc=path.stem, unit="step"):
+            pass
+    path.parent.mkdir(parents=True, exist_ok=True)
+    trainer.save(path)
+
+
+# --- cells ------------------------------------------------------------------------------------------------------------
+
+
+def _experiment(name: str) -> Experiment:
+    if name not in (known := experiments()):
+        raise ConfigError(f"no experiment {name!r}; there are {', '.join(map(repr, known))}.")
+    return known[name]
+
+
+def _task(experiment: Experiment, k: int) -> tuple[Point, Config]:
+    """Point and settings of cell k; of the short run that the tests repeat for -1."""
+    if k < 0:
+        point = {name: value for name, value in experiment.check.items() if name != "steps"}
+        return point, experiment.config(point, steps=experiment.check["steps"])
+    point = points_of(experiment.grid)[k]
+    return point, experiment.config(point)
+
+
+def _path(experiment: Experiment, folder: Path, k: int) -> Path:
+    point, config = _task(experiment, k)
+    return folder / file_name(config, point, "")
+
+
+def _compute(name: str, folder: Path, k: int) -> None:
+    """The cell's file, unless it is there."""
+    experiment = _experiment(name)
+    path = _path(experiment, folder, k)
+    if not path.exists():
+        stored(_cell(experiment, k), path)
+
+
+def _cell(experiment: Experiment, k: int) -> xr.Dataset:
+    point, config = _task(experiment, k)
+    return timed(experiment.cell, experiment.data(point), config, point)

@@ -1,0 +1,101 @@
+"""What was recorded, as the chapters open it: data/runs/NAME.nc, and trained states that go on from where they were."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import xarray as xr
+
+from dgkit import datasets
+from dgkit._cells import read
+from dgkit.course.chapters import experiments
+from dgkit.errors import ConfigError, FileFormatError
+
+
+class Checkpoint(NamedTuple):
+    """A recorded training state: `Trainer.load(path, train)` goes on from it, where `train` is `data()`.
+
+    Parameters
+    ----------
+    path : Path
+        Of the state.
+    dataset : str
+        As `dgkit.open_dataset` names it.
+    fraction : float
+    seed : int
+        Of the split that made the training data.
+
+    Examples
+    --------
+    >>> import dgkit as dg
+    >>> point = checkpoints()["web_s7"]
+    >>> dg.Trainer.load(point.path, point.data()).step
+    1000
+    """
+
+    path: Path
+    dataset: str
+    fraction: float
+    seed: int
+
+    def data(self) -> xr.Dataset:
+        """What it was trained on: the first part of dgkit.split(open_dataset(dataset), fraction, seed)."""
+        return datasets.split(datasets.open_dataset(self.dataset), self.fraction, self.seed)[0]
+
+
+def open_run(name: str, *, group: str | None = None) -> xr.Dataset:
+    """Open a recorded run.
+
+    Parameters
+    ----------
+    name : str
+        One of `experiments()`.
+    group : {"check"}, optional
+        The short run that the tests repeat, in place of the experiment.
+
+    Returns
+    -------
+    Dataset
+        The measured variables over the grid's dims; attrs say how it was made.
+
+    Raises
+    ------
+    ConfigError
+        No such experiment.
+    FileFormatError
+        It was not recorded, or its file is damaged.
+
+    Examples
+    --------
+    >>> open_run("sample_len").autocorrelation_mse.dims
+    ('sample_len', 'seed', 'step')
+    """
+    path = folder() / f"{name}.nc"
+    if not path.exists():
+        if name not in (known := experiments()):
+            raise ConfigError(f"no experiment {name!r}; there are {', '.join(map(repr, known))}.")
+        raise FileFormatError(f"{name!r} was not recorded yet: python -m dgkit.course record {name}")
+    try:
+        return read(path, group)
+    except (OSError, ValueError) as error:
+        raise FileFormatError(f"{str(path)!r} cannot be read as a recorded run: {error}") from error
+
+
+def checkpoints() -> dict[str, Checkpoint]:
+    """The recorded training states by name.
+
+    Returns
+    -------
+    dict of Checkpoint
+
+    Examples
+    --------
+    >>> sorted(checkpoints())
+    ['web_s7']
+    """
+    found = {"web_s7": Checkpoint(folder() / "checkpoints" / "web_s7.state", "web", 0.5, 0)}
+    return {name: point for name, point in found.items() if point.path.exists()}
+
+
+def folder() -> Path:
+    """Where the recorded runs lie."""
+    return datasets._data_folder() / "runs"
