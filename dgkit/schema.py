@@ -25,6 +25,7 @@ import xarray as xr
 from dgkit.errors import SchemaError
 
 __all__ = ["Description", "Schema", "Variable", "describe", "lengths", "validate"]
+_BLOCK, _CHUNK = 2**26, 2**29  # bytes read together at most: of what is in memory or in a file, and of dask's chunks
 _NOT_CATEGORIES = 20  # from this many samples on, one category a sample is an identifier
 
 
@@ -296,7 +297,7 @@ def lengths(ds: xr.Dataset) -> np.ndarray:
 
 
 def valid_values(da: xr.DataArray, length: np.ndarray) -> Iterator[np.ndarray]:
-    """The values of an attribute, or of a feature up to its series' ends: flat, a dask-backed array chunk by chunk.
+    """The values of an attribute, or of a feature up to its series' ends: flat, some samples at a time (`blocks`).
 
     Parameters
     ----------
@@ -310,10 +311,29 @@ def valid_values(da: xr.DataArray, length: np.ndarray) -> Iterator[np.ndarray]:
     >>> next(valid_values(jobs, np.array([2, 1])))
     array([3, 4, 5])
     """
-    edges = [0, da.sizes["sample"]] if da.chunks is None else np.cumsum([0, *da.chunksizes["sample"]]).tolist()
-    for start, stop in pairwise(edges):
-        block = da.isel(sample=slice(start, stop)).values
-        yield block if block.ndim == 1 else block[np.arange(block.shape[1]) < length[start:stop, None]]
+    for some in blocks(da):
+        block = da.isel(sample=some).values
+        yield block if block.ndim == 1 else block[np.arange(block.shape[1]) < length[some, None]]
+
+
+def blocks(data: xr.Dataset | xr.DataArray) -> Iterator[slice]:
+    """Which samples to read together, so that memory stays bounded: 64 MB, or a dask chunk of up to 512 MB.
+
+    Where variables are chunked differently, the coarsest chunks count: read in parts, a chunk is computed in each.
+
+    Examples
+    --------
+    >>> load = xr.DataArray(np.ones((5, 3)), dims=("sample", "time"))
+    >>> list(blocks(load)), list(blocks(load.chunk(sample=3)))
+    ([slice(0, 5, None)], [slice(0, 3, None), slice(3, 5, None)])
+    """
+    n = data.sizes["sample"]
+    arrays = data.data_vars.values() if isinstance(data, xr.Dataset) else [data]
+    chunked = [da.chunksizes["sample"] for da in arrays if da.chunks is not None and "sample" in da.dims]
+    step = max(1, (_CHUNK if chunked else _BLOCK) * n // max(1, data.nbytes))
+    for start, stop in pairwise(np.cumsum([0, *min(chunked, key=len, default=(n,))]).tolist()):
+        for first in range(start, stop, step):
+            yield slice(first, min(first + step, stop))
 
 
 def known_dtype(dtype: np.dtype, role: str) -> bool:
@@ -385,20 +405,19 @@ def _check_dims(name, da: xr.DataArray) -> None:
 def _check_feature(name, da: xr.DataArray, length: np.ndarray) -> None:
     if da.dtype.kind in "iu":
         return
-    steps = xr.DataArray(length, dims="sample")
-    if da.chunks is not None:
-        da = da.chunk(time=-1)
-        steps = steps.chunk(sample=da.chunksizes["sample"])
-    counts = xr.apply_ufunc(
-        lambda rows, ends: np.stack([fault.sum(-1) for fault in _faults(rows, ends)], -1),
-        da,
-        steps,
-        input_core_dims=[["time"], []],
-        output_core_dims=[["fault"]],
-        dask="parallelized",
-        output_dtypes=[np.int64],
-        dask_gufunc_kwargs={"output_sizes": {"fault": 3}},
-    ).values  # (N, 3)
+    if da.chunks is not None and len(da.chunksizes["time"]) == 1:  # where the chunks are, one computer or many
+        counts = xr.apply_ufunc(
+            _count_faults,
+            da,
+            xr.DataArray(length, dims="sample").chunk(sample=da.chunksizes["sample"]),
+            input_core_dims=[["time"], []],
+            output_core_dims=[["fault"]],
+            dask="parallelized",
+            output_dtypes=[np.int64],
+            dask_gufunc_kwargs={"output_sizes": {"fault": 3}},
+        ).values  # (N, 3)
+    else:  # here: to put all chunks along time together would need the whole in memory
+        counts = np.concatenate([_count_faults(da.isel(sample=some).values, length[some]) for some in blocks(da)])
     for fault, count in enumerate(counts.sum(0)):
         if not count:
             continue
@@ -434,6 +453,11 @@ def _faults(rows: np.ndarray, length: np.ndarray) -> tuple[np.ndarray, np.ndarra
     infinite = np.isinf(rows) if rows.dtype.kind == "f" else np.zeros(rows.shape, bool)
     valid = np.arange(rows.shape[-1]) < np.asarray(length)[..., None]
     return infinite, missing & valid, ~missing & ~valid
+
+
+def _count_faults(rows: np.ndarray, length: np.ndarray) -> np.ndarray:
+    """Of each kind, (..., 3)."""
+    return np.stack([fault.sum(-1) for fault in _faults(rows, length)], -1)
 
 
 def _check_attribute(name, da: xr.DataArray) -> None:
