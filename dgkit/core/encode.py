@@ -23,7 +23,7 @@ from dgkit.errors import ConfigError, SchemaError
 from dgkit.schema import Schema, Variable, blocks, cast, lengths, valid_values, validate
 
 EPS = 1e-4  # widens a series' range so that a constant series does not divide by zero (original: gan/util.py)
-BLOCK = 2**24  # numbers encoded or decoded together, at most: 64 MB of float32
+BLOCK = 2**22  # numbers encoded or decoded together, at most: 16 MB of float32
 
 
 @dataclass(frozen=True)
