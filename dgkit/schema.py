@@ -25,7 +25,7 @@ import xarray as xr
 from dgkit.errors import SchemaError
 
 __all__ = ["Description", "Schema", "Variable", "describe", "lengths", "validate"]
-_BLOCK, _CHUNK = 2**26, 2**29  # bytes read together at most: of what is in memory or in a file, and of dask's chunks
+_BLOCK, _CHUNK = 2**26, 2**28  # bytes read together at most: of what is in memory or in a file, and of dask's chunks
 _NOT_CATEGORIES = 20  # from this many samples on, one category a sample is an identifier
 
 
@@ -317,7 +317,7 @@ def valid_values(da: xr.DataArray, length: np.ndarray) -> Iterator[np.ndarray]:
 
 
 def blocks(data: xr.Dataset | xr.DataArray) -> Iterator[slice]:
-    """Which samples to read together, so that memory stays bounded: 64 MB, or a dask chunk of up to 512 MB.
+    """Which samples to read together, so that memory stays bounded: 64 MB, or a dask chunk of up to 256 MB.
 
     Where variables are chunked differently, the coarsest chunks count: read in parts, a chunk is computed in each.
 

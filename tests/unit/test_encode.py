@@ -270,7 +270,7 @@ def test_a_dask_backed_dataset_is_encoded_as_the_same_in_memory(small, chunks, m
     lazy["state"] = lazy.state.chunk(sample=3)  # variables need not share their chunks
     expected = Encoder.fit(small, sample_len=5)
 
-    for chunk in (2**29, 1000):  # the second splits chunks
+    for chunk in (2**28, 1000):  # the second splits chunks
         monkeypatch.setattr("dgkit.schema._CHUNK", chunk)
         encoder = Encoder.fit(lazy, sample_len=5)
 
