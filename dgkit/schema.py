@@ -7,7 +7,8 @@
   know no NaN: whatever they hold past the end is not read, and generated ones are 0 there.
 
 Read from a variable's attrs: `units`, `long_name`, `categories` (their order), `scale` ("log": spans decades),
-`valid_min` and `valid_max` (bounds that are public knowledge). Left out: how the values become tensors (`encode`).
+`valid_min` and `valid_max` (bounds that are public knowledge), `normalise` ("minusone_one" or "zero_one": the range it
+is scaled to, in place of `Config.normalise`). Left out: how the values become tensors (`encode`).
 """
 
 import html
@@ -151,7 +152,7 @@ class Schema:
         return xr.Dataset(data, coords, self.attrs)
 
 
-READ = ("units", "long_name", "scale", "valid_min", "valid_max", "zeros", "counts")  # attrs that say how to read values
+READ = ("units", "long_name", "scale", "valid_min", "valid_max", "zeros", "counts", "normalise")  # attrs that say how
 
 
 def bare(schema: Schema) -> Schema:

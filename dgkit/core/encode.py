@@ -24,6 +24,7 @@ from dgkit.schema import Schema, Variable, blocks, cast, lengths, valid_values, 
 
 EPS = 1e-4  # widens a series' range so that a constant series does not divide by zero (original: gan/util.py)
 BLOCK = 2**22  # numbers encoded or decoded together, at most: 16 MB of float32
+ACTIVATIONS = {"minusone_one": "tanh", "zero_one": "sigmoid"}
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ class Encoder:
     schema: Schema
     sample_len: int
     auto_normalise: bool
-    activation: str  # of continuous features: "tanh" or "sigmoid"
+    activation: str  # "tanh" or "sigmoid", of variables whose attrs name no `normalise`
     scales: dict[str, Scale]  # of each continuous variable, over the whole training data
     minmax_scales: dict[str, tuple[Scale, Scale]]  # of each auto-normalised feature: mid-range, half-range
 
@@ -71,17 +72,16 @@ class Encoder:
         schema, length = validate(ds), lengths(ds)
         if sample_len > schema.time:
             raise ConfigError(f"sample_len={sample_len} is longer than the series ({schema.time} steps). Lower it.")
-        activation = {"minusone_one": "tanh", "zero_one": "sigmoid"}[normalise]
         scales, minmax_scales = {}, {}
         for variable in (*schema.features, *schema.attributes):
             if variable.kind == "continuous":
                 low, high = _bounds(ds[variable.name], length)
-                scales[variable.name] = Scale(low, high, activation)
+                scales[variable.name] = Scale(low, high, _activation(variable, normalise))
         for variable in schema.features if auto_normalise else ():
             if variable.kind == "continuous":
                 log = minmax_scale == "log" or (minmax_scale == "auto" and variable.attrs.get("scale") == "log")
                 minmax_scales[variable.name] = _minmax_scales(ds[variable.name], length, scales[variable.name], log)
-        return cls(schema, sample_len, auto_normalise, activation, scales, minmax_scales)
+        return cls(schema, sample_len, auto_normalise, ACTIVATIONS[normalise], scales, minmax_scales)
 
     @property
     def passes(self) -> int:
@@ -363,6 +363,17 @@ def _series(da: xr.DataArray, length: np.ndarray) -> Iterator[np.ndarray]:
     for some in blocks(da):
         values = np.asarray(da.isel(sample=some).transpose("sample", "time").values, np.float64)
         yield np.where(np.arange(values.shape[1]) < length[some, None], values, np.nan)
+
+
+def _activation(variable: Variable, normalise: str) -> str:
+    """By the variable's attrs, else by the setting."""
+    own = variable.attrs.get("normalise", normalise)
+    if str(own) not in ACTIVATIONS:
+        raise SchemaError(
+            f"{variable.role} {variable.name!r} has attrs['normalise'] {own!r}. Choose 'minusone_one' or 'zero_one', "
+            f"or del ds[{variable.name!r}].attrs['normalise'] for what Config says."
+        )
+    return ACTIVATIONS[str(own)]
 
 
 def _bounds(da: xr.DataArray, length: np.ndarray) -> tuple[float, float]:

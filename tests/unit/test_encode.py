@@ -10,6 +10,7 @@ from dgkit.core import encode
 from dgkit.core.encode import Encoder, generation_flags
 from dgkit.core.networks import flat
 from dgkit.errors import ConfigError, SchemaError
+from dgkit.schema import bare
 from tests.conftest import peak, small_dataset
 
 # the cases spelled out in the original's docstring (gan/doppelganger.py): T = 6
@@ -125,6 +126,33 @@ def test_declared_bounds_are_used_and_kept_to(small):
     assert Encoder.fit(declared).scales["cpu"].high == 50
     with pytest.raises(SchemaError, match=r"'cpu' holds values .* outside its declared valid_min/valid_max"):
         Encoder.fit(small.assign(cpu=small.cpu.assign_attrs(valid_max=0.0)))
+
+
+@pytest.mark.parametrize("auto_normalise", [True, False])
+def test_a_variable_is_scaled_as_its_attrs_say_and_the_others_as_config_says(small, auto_normalise):
+    ds = small.assign(cpu=small.cpu.assign_attrs(normalise="zero_one"))
+    options = {"sample_len": 5, "auto_normalise": auto_normalise}
+    encoder, plain, other = (
+        Encoder.fit(data, **options, normalise=which)
+        for data, which in ((ds, "minusone_one"), (small, "minusone_one"), (small, "zero_one"))
+    )
+
+    encoded, expected, unit = encoder.encode(ds), plain.encode(small), other.encode(small)
+
+    assert [head.activation for head in encoder.feature_heads[:2]] == ["tanh", "sigmoid"]
+    np.testing.assert_array_equal(encoded.features[..., 0], expected.features[..., 0])
+    np.testing.assert_array_equal(encoded.features[..., 1], unit.features[..., 1])
+    np.testing.assert_array_equal(encoded.minmax[:, :2], expected.minmax[:, :2])
+    np.testing.assert_array_equal(encoded.minmax[:, 2:], unit.minmax[:, 2:])
+    back = encoder.decode(*encoded, length=ds.length.values)
+    np.testing.assert_allclose(back.cpu, ds.cpu, atol=1e-3)
+    assert back.cpu.attrs["normalise"] == "zero_one"
+    assert bare(encoder.schema).features[1].attrs["normalise"] == "zero_one"  # needed to read the values
+
+
+def test_a_normalisation_that_there_is_not_is_refused(small):
+    with pytest.raises(SchemaError, match=r"feature 'cpu' has attrs\['normalise'\] 'unit'. Choose 'minusone_one' or"):
+        Encoder.fit(small.assign(cpu=small.cpu.assign_attrs(normalise="unit")))
 
 
 def test_what_cannot_be_encoded_is_refused_by_name(small):
