@@ -13,7 +13,7 @@ is scaled to, in place of `Config.normalise`). Left out: how the values become t
 
 import html
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from itertools import pairwise
 from numbers import Number
@@ -335,6 +335,29 @@ def blocks(data: xr.Dataset | xr.DataArray) -> Iterator[slice]:
     for start, stop in pairwise(np.cumsum([0, *min(chunked, key=len, default=(n,))]).tolist()):
         for first in range(start, stop, step):
             yield slice(first, min(first + step, stop))
+
+
+def joined(parts: Iterable[xr.Dataset], n: int) -> xr.Dataset:
+    """Datasets of one schema as one of n samples, each written to its place when it is made.
+
+    Examples
+    --------
+    >>> load = xr.Dataset({"load": (("sample", "time"), np.ones((2, 3)))})
+    >>> joined(iter([load, load.isel(sample=[0])]), 3).sizes["sample"]
+    3
+    """
+    whole, filled = xr.Dataset(), 0
+    for part in parts:
+        size = part.sizes["sample"]
+        if size == n:
+            return part
+        if not filled:
+            empty = {name: (da.dims, np.empty((n, *da.shape[1:]), da.dtype), da.attrs) for name, da in part.items()}
+            whole = xr.Dataset(empty, part.coords, part.attrs)
+        for name, da in part.items():
+            whole[name].values[filled : filled + size] = da.values
+        filled += size
+    return whole
 
 
 def known_dtype(dtype: np.dtype, role: str) -> bool:

@@ -10,6 +10,7 @@ Letters for shapes: N samples, T steps, S steps a pass (sample_len), R passes (R
 M min/max width (two for each continuous feature), F feature width (one-hot widths included, flags not).
 """
 
+import json
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from typing import NamedTuple
@@ -20,7 +21,7 @@ import xarray as xr
 
 from dgkit.core.networks import FLAG, Head
 from dgkit.errors import ConfigError, SchemaError
-from dgkit.schema import Schema, Variable, blocks, cast, lengths, valid_values, validate
+from dgkit.schema import Schema, Variable, blocks, cast, joined, lengths, valid_values, validate
 
 EPS = 1e-4  # widens a series' range so that a constant series does not divide by zero (original: gan/util.py)
 BLOCK = 2**22  # numbers encoded or decoded together, at most: 16 MB of float32
@@ -75,8 +76,8 @@ class Encoder:
         scales, minmax_scales = {}, {}
         for variable in (*schema.features, *schema.attributes):
             if variable.kind == "continuous":
-                low, high = _bounds(ds[variable.name], length)
-                scales[variable.name] = Scale(low, high, _activation(variable, normalise))
+                bounds = _bounds(ds[variable.name], length)
+                scales[variable.name] = Scale(*bounds, _activation(variable, normalise))
         for variable in schema.features if auto_normalise else ():
             if variable.kind == "continuous":
                 log = minmax_scale == "log" or (minmax_scale == "auto" and variable.attrs.get("scale") == "log")
@@ -268,22 +269,13 @@ class Encoder:
 
     def to_json(self) -> dict:
         """Plain values that `from_json` rebuilds the encoder from."""
-        return {
-            "schema": self.schema.to_json(),
-            "sample_len": self.sample_len,
-            "auto_normalise": self.auto_normalise,
-            "activation": self.activation,
-            "scales": {name: asdict(scale) for name, scale in self.scales.items()},
-            "minmax_scales": {name: [asdict(scale) for scale in pair] for name, pair in self.minmax_scales.items()},
-        }
+        return {**json.loads(json.dumps(asdict(self))), "schema": self.schema.to_json()}
 
     @classmethod
     def from_json(cls, plain: dict) -> "Encoder":
-        scales = {name: Scale(**scale) for name, scale in plain["scales"].items()}
-        pairs = {name: (Scale(**a), Scale(**b)) for name, (a, b) in plain["minmax_scales"].items()}
-        schema = Schema.from_json(plain["schema"])
-        settings = {name: plain[name] for name in ("sample_len", "auto_normalise", "activation")}
-        return cls(schema=schema, scales=scales, minmax_scales=pairs, **settings)
+        schema, scales = Schema.from_json(plain["schema"]), {k: Scale(**scale) for k, scale in plain["scales"].items()}
+        pairs = {k: (Scale(**mid), Scale(**half)) for k, (mid, half) in plain["minmax_scales"].items()}
+        return cls(schema, plain["sample_len"], plain["auto_normalise"], plain["activation"], scales, pairs)
 
 
 def generation_flags(valid: np.ndarray, sample_len: int) -> np.ndarray:
@@ -312,22 +304,6 @@ def _columns(variables: Iterable[Variable], encoded: np.ndarray) -> Iterator[tup
         width = len(variable.categories) or 1
         yield variable, encoded[..., first : first + width]
         first += width
-
-
-def joined(parts: Iterable[xr.Dataset], n: int) -> xr.Dataset:
-    """Datasets of one schema as one of n samples, each written to its place when it is made."""
-    whole, filled = xr.Dataset(), 0
-    for part in parts:
-        size = part.sizes["sample"]
-        if size == n:
-            return part
-        if not filled:
-            empty = {name: (da.dims, np.empty((n, *da.shape[1:]), da.dtype), da.attrs) for name, da in part.items()}
-            whole = xr.Dataset(empty, part.coords, part.attrs)
-        for name, da in part.items():
-            whole[name].values[filled : filled + size] = da.values
-        filled += size
-    return whole
 
 
 def _mid_half(series: np.ndarray, scale: Scale, floor: float | None) -> tuple[np.ndarray, np.ndarray]:

@@ -18,11 +18,11 @@ from torch import nn
 from dgkit import _files
 from dgkit._checks import whole
 from dgkit.core.config import Config
-from dgkit.core.encode import Encoder, joined
+from dgkit.core.encode import Encoder
 from dgkit.core.history import CHOICE
 from dgkit.core.networks import Discriminator, Generator, Noise, critic_of
 from dgkit.errors import ConfigError, FileFormatError, SchemaError
-from dgkit.schema import Schema, check_dtype, known_dtype
+from dgkit.schema import Schema, check_dtype, joined, known_dtype
 
 
 class DoppelGANger:
@@ -153,6 +153,7 @@ class DoppelGANger:
         Paper, Section 6.1 (given attributes); for a fixed length, issue 17 of the original repository. Another length:
         `sample_from` of the original makes as many passes as its noise has.
         """
+        # the attributes asked for, as the generator reads them
         schema = self.encoder.schema
         asked = given = None
         if attributes is not None:
@@ -163,13 +164,15 @@ class DoppelGANger:
                 raise ConfigError(f"n={n} but `attributes` has {rows} rows. Leave n out, or select n rows.")
             n, asked = rows, _asked(schema, attributes)
             given = torch.from_numpy(self.encoder.encode_attributes(attributes.assign(asked.data_vars)))
+
+        # everything random, at once: how the samples are cut into blocks below changes none
         n = whole("n", n)
         if fixed_length is None:
             fixed_length = not schema.variable_length
         encoder = self.encoder if length is None else self._lasting(whole("length", length))
         noise = self.generator.draw(n, torch.Generator().manual_seed(seed), encoder.passes)
 
-        def made() -> Iterator[xr.Dataset]:  # some series at a time: bounds memory; the noise does not depend on it
+        def made() -> Iterator[xr.Dataset]:  # some series at a time, so that memory stays near the result's
             step = max(1, 1_000_000 // max(1000, encoder.passes))
             for some in (slice(start, start + step) for start in range(0, n, step)):
                 part = Noise(noise.attribute[some], noise.minmax[some], *(x[:, some].contiguous() for x in noise[2:]))
@@ -181,6 +184,8 @@ class DoppelGANger:
         ds = joined(made(), n)
         if asked is None:
             return ds
+
+        # given attributes come back as they were given
         for name, da in asked.items():
             ds[name] = ("sample", da.values, {**ds[name].attrs, **da.attrs})
         return ds.assign_coords(asked.coords)
