@@ -7,12 +7,13 @@
   know no NaN: whatever they hold past the end is not read, and generated ones are 0 there.
 
 Read from a variable's attrs: `units`, `long_name`, `categories` (their order), `scale` ("log": spans decades),
-`valid_min` and `valid_max` (bounds that are public knowledge). Left out: how the values become tensors (`encode`).
+`valid_min` and `valid_max` (bounds that are public knowledge), `normalise` ("minusone_one" or "zero_one": the range it
+is scaled to, in place of `Config.normalise`). Left out: how the values become tensors (`encode`).
 """
 
 import html
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from itertools import pairwise
 from numbers import Number
@@ -25,6 +26,7 @@ import xarray as xr
 from dgkit.errors import SchemaError
 
 __all__ = ["Description", "Schema", "Variable", "describe", "lengths", "validate"]
+_BLOCK, _CHUNK = 2**26, 2**28  # bytes read together at most: of what is in memory or in a file, and of dask's chunks
 _NOT_CATEGORIES = 20  # from this many samples on, one category a sample is an identifier
 
 
@@ -150,7 +152,7 @@ class Schema:
         return xr.Dataset(data, coords, self.attrs)
 
 
-READ = ("units", "long_name", "scale", "valid_min", "valid_max", "zeros", "counts")  # attrs that say how to read values
+READ = ("units", "long_name", "scale", "valid_min", "valid_max", "zeros", "counts", "normalise")  # attrs that say how
 
 
 def bare(schema: Schema) -> Schema:
@@ -296,7 +298,7 @@ def lengths(ds: xr.Dataset) -> np.ndarray:
 
 
 def valid_values(da: xr.DataArray, length: np.ndarray) -> Iterator[np.ndarray]:
-    """The values of an attribute, or of a feature up to its series' ends: flat, a dask-backed array chunk by chunk.
+    """The values of an attribute, or of a feature up to its series' ends: flat, some samples at a time (`blocks`).
 
     Parameters
     ----------
@@ -310,10 +312,52 @@ def valid_values(da: xr.DataArray, length: np.ndarray) -> Iterator[np.ndarray]:
     >>> next(valid_values(jobs, np.array([2, 1])))
     array([3, 4, 5])
     """
-    edges = [0, da.sizes["sample"]] if da.chunks is None else np.cumsum([0, *da.chunksizes["sample"]]).tolist()
-    for start, stop in pairwise(edges):
-        block = da.isel(sample=slice(start, stop)).values
-        yield block if block.ndim == 1 else block[np.arange(block.shape[1]) < length[start:stop, None]]
+    for some in blocks(da):
+        block = da.isel(sample=some).values
+        yield block if block.ndim == 1 else block[np.arange(block.shape[1]) < length[some, None]]
+
+
+def blocks(data: xr.Dataset | xr.DataArray) -> Iterator[slice]:
+    """Which samples to read together, so that memory stays bounded: 64 MB, or a dask chunk of up to 256 MB.
+
+    Where variables are chunked differently, the coarsest chunks count: read in parts, a chunk is computed in each.
+
+    Examples
+    --------
+    >>> load = xr.DataArray(np.ones((5, 3)), dims=("sample", "time"))
+    >>> list(blocks(load)), list(blocks(load.chunk(sample=3)))
+    ([slice(0, 5, None)], [slice(0, 3, None), slice(3, 5, None)])
+    """
+    n = data.sizes["sample"]
+    arrays = data.data_vars.values() if isinstance(data, xr.Dataset) else [data]
+    chunked = [da.chunksizes["sample"] for da in arrays if da.chunks is not None and "sample" in da.dims]
+    step = max(1, (_CHUNK if chunked else _BLOCK) * n // max(1, data.nbytes))
+    for start, stop in pairwise(np.cumsum([0, *min(chunked, key=len, default=(n,))]).tolist()):
+        for first in range(start, stop, step):
+            yield slice(first, min(first + step, stop))
+
+
+def joined(parts: Iterable[xr.Dataset], n: int) -> xr.Dataset:
+    """Datasets of one schema as one of n samples, each written to its place when it is made.
+
+    Examples
+    --------
+    >>> load = xr.Dataset({"load": (("sample", "time"), np.ones((2, 3)))})
+    >>> joined(iter([load, load.isel(sample=[0])]), 3).sizes["sample"]
+    3
+    """
+    whole, filled = xr.Dataset(), 0
+    for part in parts:
+        size = part.sizes["sample"]
+        if size == n:
+            return part
+        if not filled:
+            empty = {name: (da.dims, np.empty((n, *da.shape[1:]), da.dtype), da.attrs) for name, da in part.items()}
+            whole = xr.Dataset(empty, part.coords, part.attrs)
+        for name, da in part.items():
+            whole[name].values[filled : filled + size] = da.values
+        filled += size
+    return whole
 
 
 def known_dtype(dtype: np.dtype, role: str) -> bool:
@@ -385,20 +429,19 @@ def _check_dims(name, da: xr.DataArray) -> None:
 def _check_feature(name, da: xr.DataArray, length: np.ndarray) -> None:
     if da.dtype.kind in "iu":
         return
-    steps = xr.DataArray(length, dims="sample")
-    if da.chunks is not None:
-        da = da.chunk(time=-1)
-        steps = steps.chunk(sample=da.chunksizes["sample"])
-    counts = xr.apply_ufunc(
-        lambda rows, ends: np.stack([fault.sum(-1) for fault in _faults(rows, ends)], -1),
-        da,
-        steps,
-        input_core_dims=[["time"], []],
-        output_core_dims=[["fault"]],
-        dask="parallelized",
-        output_dtypes=[np.int64],
-        dask_gufunc_kwargs={"output_sizes": {"fault": 3}},
-    ).values  # (N, 3)
+    if da.chunks is not None and len(da.chunksizes["time"]) == 1:  # where the chunks are, one computer or many
+        counts = xr.apply_ufunc(
+            _count_faults,
+            da,
+            xr.DataArray(length, dims="sample").chunk(sample=da.chunksizes["sample"]),
+            input_core_dims=[["time"], []],
+            output_core_dims=[["fault"]],
+            dask="parallelized",
+            output_dtypes=[np.int64],
+            dask_gufunc_kwargs={"output_sizes": {"fault": 3}},
+        ).values  # (N, 3)
+    else:  # here: to put all chunks along time together would need the whole in memory
+        counts = np.concatenate([_count_faults(da.isel(sample=some).values, length[some]) for some in blocks(da)])
     for fault, count in enumerate(counts.sum(0)):
         if not count:
             continue
@@ -434,6 +477,11 @@ def _faults(rows: np.ndarray, length: np.ndarray) -> tuple[np.ndarray, np.ndarra
     infinite = np.isinf(rows) if rows.dtype.kind == "f" else np.zeros(rows.shape, bool)
     valid = np.arange(rows.shape[-1]) < np.asarray(length)[..., None]
     return infinite, missing & valid, ~missing & ~valid
+
+
+def _count_faults(rows: np.ndarray, length: np.ndarray) -> np.ndarray:
+    """Of each kind, (..., 3)."""
+    return np.stack([fault.sum(-1) for fault in _faults(rows, length)], -1)
 
 
 def _check_attribute(name, da: xr.DataArray) -> None:

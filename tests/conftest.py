@@ -1,6 +1,7 @@
 """Small datasets and trainers that many tests share; and another processor's rounding, to try the tests under."""
 
 import os
+import tracemalloc
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # several processes: one thread each, told before torch and numba start
     os.environ |= {"OMP_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1"}
@@ -50,6 +51,16 @@ def small_dataset(n=40, time=12, *, seed=0, variable=True):
         }
     )
     return ds.assign(length=("sample", length)) if variable else ds
+
+
+def peak(call) -> tuple[int, object]:
+    """Bytes allocated at most at a time by NumPy while `call` runs, and what it gives."""
+    tracemalloc.start()
+    try:
+        found = call()
+        return tracemalloc.get_traced_memory()[1], found
+    finally:
+        tracemalloc.stop()
 
 
 def continuous(**values):

@@ -30,7 +30,6 @@ from itertools import count
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from dgkit._checks import whole
 from dgkit.baselines.protocol import Data, Empirical, Made, descend, drawn, ends, heads, mlp, widths
@@ -72,7 +71,6 @@ def train(network: Network, data: Data, steps: int, rng: torch.Generator) -> Ite
     network.attributes.fit(data.attributes)
     network.records.fit(data)
     order = network.order
-    features = functional.pad(data.features, (0, 0, order, 0))  # (N, p + T, F)
     until = data.lengths.cumsum(0)  # the steps of all series, counted through
     learner = copy.deepcopy(network)  # `network` holds a moving average of its weights
     optimiser = adam(learner, rate=RATE)
@@ -80,7 +78,8 @@ def train(network: Network, data: Data, steps: int, rng: torch.Generator) -> Ite
         chosen = torch.randint(int(until[-1]), (BATCH,), generator=rng)
         series = torch.searchsorted(until, chosen, right=True)
         step = chosen - (until - data.lengths)[series]
-        window = features[series[:, None], step[:, None] + torch.arange(order + 1)]  # (N, p + 1, F)
+        at = step[:, None] + torch.arange(-order, 1)  # (N, p + 1), the record and those before it
+        window = data.features[series[:, None], at.clamp(min=0)] * (at >= 0)[..., None]  # (N, p + 1, F)
         predicted = learner(data.attributes[series], window[:, :-1])
         losses = network.records.losses(predicted, window[:, -1], step > 0)
         descend(optimiser, sum(losses.values(), torch.zeros(())))

@@ -54,13 +54,13 @@ class Network(nn.Module):
         self.register_buffer("deviation", torch.zeros(states, widths(self.heads)))
 
     def generate(self, n: int, rng: torch.Generator) -> Made:
-        state, steps = torch.multinomial(self.start, n, replacement=True, generator=rng), []  # (N,)
-        for _ in range(self.time):
+        state = torch.multinomial(self.start, n, replacement=True, generator=rng)  # (N,)
+        features = torch.empty(n, self.time, self.mean.shape[1])  # (N, T, F)
+        for t in range(self.time):
             noise = torch.randn((n, self.mean.shape[1]), generator=rng)
             records = (self.mean[state] + self.deviation[state] * noise).clamp(-1, 1)  # (N, F)
-            steps.append(drawn(records, self.heads, rng))
+            features[:, t] = drawn(records, self.heads, rng)
             state = torch.multinomial(self.transition[state], 1, generator=rng)[:, 0]
-        features = torch.stack(steps, 1)  # (N, T, F)
         lengths = ends(features) if self.variable else torch.full((n,), self.time)
         return Made(self.attributes(n, rng), features, lengths)
 

@@ -36,10 +36,10 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy, one_hot, pad
+from torch.nn.functional import cross_entropy, one_hot
 
 from dgkit._checks import whole
-from dgkit.baselines.protocol import Data, Empirical, Made, descend, heads, widths
+from dgkit.baselines.protocol import Data, Empirical, Made, by_blocks, descend, heads, widths
 from dgkit.core.encode import Encoder
 from dgkit.core.optimise import adam, glorot
 
@@ -93,22 +93,29 @@ class Network(nn.Module):
         series = data.features[..., :-2]
         n, w = len(series), self.window
         after = torch.arange(1, self.time) < data.lengths[:, None]  # (N, T - 1)
-        moves = (series[:, 1:] - series[:, :-1]) * after[..., None]  # zero past the end
-        moves = pad(moves, (0, 0, 0, -(self.time - 1) % w if self.time > 1 else w)).unflatten(1, (-1, w))
+        moves = torch.zeros(n, max(1, -(-(self.time - 1) // w)) * w, self.width)
+        torch.sub(series[:, 1:], series[:, :-1], out=moves[:, : self.time - 1]).mul_(after[..., None])  # 0 past the end
+        moves = moves.unflatten(1, (-1, w))  # (N, K, W, C)
         first = torch.arange(moves.shape[1]) * w  # K, steps before each window
         left = data.lengths[:, None] - 1 - first  # (N, K), steps from the window's start to the series' end
         used = (left > 0) | (first == 0) if self.variable else (left >= w) | (first == 0)
         end = torch.where(left > w, w + 1, left) if self.variable else torch.full_like(left, w + 1)
-        targets = log_signature(lead_lag(moves.flatten(0, 1)), self.depth).unflatten(0, (n, -1))  # (N, K, D)
+        flat = moves.flatten(0, 1)
+        targets = by_blocks(lambda some: log_signature(lead_lag(flat[some]), self.depth), len(flat))
+        targets = targets.unflatten(0, (n, -1))  # (N, K, D)
         if fit:
             self.quantiles.copy_(torch.cat([quantiles(targets[used]), quantiles(series[:, first][used])]))
         targets = scores(targets, self.quantiles[: -self.width])
-        before = pad(targets, (0, 0, 1, 0))[:, :-1]  # zero before the first
-        attributes = data.attributes[:, None].expand(-1, len(first), -1)
-        opening = (first == 0).float()[None, :, None].expand(n, -1, 1)
         records = scores(series[:, first], self.quantiles[-self.width :])
-        condition = torch.cat([attributes, before, records, opening], 2)
-        return Windows(*(part[used] for part in (condition, targets, end, moves)))
+
+        def condition(some: slice) -> Tensor:
+            i, k = rows[some].unbind(1)
+            opening = (k == 0)[:, None]
+            before = targets[i, (k - 1).clamp(min=0)].masked_fill(opening, 0.0)  # zero before the first
+            return torch.cat([data.attributes[i], before, records[i, k], opening.float()], 1)
+
+        rows = used.nonzero()  # (M, 2), which series, which of its windows
+        return Windows(by_blocks(condition, len(rows)), targets[used], end[used], moves[used])
 
     def generate_windows(self, condition: Tensor, rng: torch.Generator) -> tuple[Tensor, Tensor]:
         """A scaled log-signature (N, D) and an end (N,) for each condition."""
@@ -120,18 +127,19 @@ class Network(nn.Module):
     def generate(self, n: int, rng: torch.Generator) -> Made:
         attributes, record = self.start(n, rng).tensor_split([self.narrow], 1)
         before, first = torch.zeros(n, len(self.log_noise)), torch.ones(n, 1)
-        features, lengths, alive = [record[:, None]], torch.ones(n, dtype=torch.int64), torch.ones(n, dtype=torch.bool)
-        while sum(part.shape[1] for part in features) < self.time:
+        features = torch.zeros(n, self.time, self.width + 2)  # no flags: lengths are known
+        features[:, 0, : self.width] = record
+        lengths, alive = torch.ones(n, dtype=torch.int64), torch.ones(n, dtype=torch.bool)
+        for t in range(1, self.time, self.window):
             now = scores(record, self.quantiles[-self.width :])
             target, end = self.generate_windows(torch.cat([attributes, before, now, first], 1), rng)
             found = self.nearest(target, now, end)
             path = (record[:, None] + self.steps[found].cumsum(1)).clamp(-1, 1)  # (N, W, C)
-            features.append(path)
+            features[:, t : t + self.window, : self.width] = path[:, : self.time - t]
             lengths += torch.where(alive, end.clamp(max=self.window), 0)
             alive &= end > self.window
             before, record, first = self.targets[found], path[:, -1], torch.zeros(n, 1)
-        series = pad(torch.cat(features, 1)[:, : self.time], (0, 2))  # (N, T, F), no flags: lengths are known
-        return Made(attributes, series, lengths.clamp(max=self.time))
+        return Made(attributes, features, lengths.clamp(max=self.time))
 
     def nearest(self, target: Tensor, record: Tensor, end: Tensor) -> Tensor:
         """(N,), which training window has the log-signature nearest to each target, among those of that end."""
@@ -177,15 +185,18 @@ def train(network: Network, data: Data, steps: int, rng: torch.Generator) -> Ite
 
 def quantiles(values: Tensor) -> Tensor:
     """Of each column, (M, columns) -> (columns, QUANTILES)."""
-    at = torch.linspace(0, 1, QUANTILES, dtype=torch.float64) * (len(values) - 1)
-    return values.sort(0).values[at.round().long()].T.contiguous()
+    at = (torch.linspace(0, 1, QUANTILES, dtype=torch.float64) * (len(values) - 1)).round().long()
+    return torch.stack([column.sort().values[at] for column in values.unbind(1)])
 
 
 def scores(values: Tensor, table: Tensor) -> Tensor:
     """Each column on a normal scale: a value at quantile q becomes the normal one's; equal values stay equal."""
-    flat = values.reshape(-1, values.shape[-1]).T.contiguous()  # (columns, ...)
-    rank = (torch.searchsorted(table, flat) + torch.searchsorted(table, flat, right=True)) / 2
-    return torch.special.ndtri(((rank + 0.5) / (QUANTILES + 1)).clamp(0.001, 0.999)).T.reshape(values.shape)
+    scaled = torch.empty_like(values)
+    for k, column in enumerate(values.unbind(-1)):
+        column = column.contiguous()
+        rank = (torch.searchsorted(table[k], column) + torch.searchsorted(table[k], column, right=True)) / 2
+        scaled[..., k] = torch.special.ndtri(((rank + 0.5) / (QUANTILES + 1)).clamp(0.001, 0.999))
+    return scaled
 
 
 def _mlp(inputs: int, outputs: int) -> nn.Sequential:

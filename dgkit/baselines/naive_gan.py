@@ -16,7 +16,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from dgkit.baselines.protocol import Data, Made, batches, descend, ends, heads, valid, widths
+from dgkit.baselines.protocol import Data, Made, batches, by_blocks, descend, ends, heads, valid, widths
 from dgkit.core.encode import Encoder
 from dgkit.core.losses import critic_loss, generator_loss
 from dgkit.core.networks import Discriminator, activate
@@ -53,8 +53,10 @@ class Network(nn.Module):
         return ends(features.detach()) if self.variable else torch.full((len(features),), self.time)
 
     def generate(self, n: int, rng: torch.Generator) -> Made:
-        attributes, features = self(torch.randn((n, NOISE), generator=rng))
-        return Made(attributes, features, self.ends(features))
+        noise = torch.randn((n, NOISE), generator=rng)
+        samples = by_blocks(lambda some: _flat(*self(noise[some])), n)
+        features = samples[:, : self.time * self.wide].unflatten(1, (self.time, self.wide))
+        return Made(samples[:, self.time * self.wide :], features, self.ends(features))
 
 
 def train(network: Network, data: Data, steps: int, rng: torch.Generator) -> Iterator[dict[str, float]]:

@@ -14,7 +14,7 @@ Letters for shapes: N samples, T steps, A attribute width (min/max included), F 
 
 import copy
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
 from os import PathLike
@@ -34,6 +34,8 @@ from dgkit.core.history import dataset_of
 from dgkit.core.networks import Head, until_end
 from dgkit.core.optimise import glorot
 from dgkit.errors import DivergenceError
+
+BLOCK = 1000  # samples that a network makes at a time
 
 
 class Data(NamedTuple):
@@ -56,7 +58,7 @@ class Network(Protocol):
     """What a baseline's network offers beside being a torch module."""
 
     def generate(self, n: int, rng: torch.Generator) -> Made:
-        """n samples; everything random is drawn from `rng`."""
+        """n samples; everything random is drawn from `rng`. Of what is as large as the features it holds no other."""
 
 
 @dataclass(frozen=True)
@@ -215,6 +217,17 @@ def drawn(values: Tensor, some: list[Head], rng: torch.Generator) -> Tensor:
         for head, part in zip(some, values.split([head.width for head in some], 1), strict=True)
     ]
     return torch.cat(parts, 1)
+
+
+def by_blocks(make: Callable[[slice], Tensor], n: int) -> Tensor:
+    """What `make` gives for n samples, some at a time, in one tensor made once: memory for its working is bounded."""
+    whole = torch.empty(0)
+    for start in range(0, n, BLOCK):
+        some = slice(start, min(start + BLOCK, n))
+        part = make(some)
+        whole = whole if start else part.new_empty(n, *part.shape[1:])
+        whole[some] = part
+    return whole
 
 
 def batches(data: Data, size: int, rng: torch.Generator) -> Iterator[Data]:

@@ -28,7 +28,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from dgkit.baselines.protocol import Data, Empirical, Made, batches, descend, ends, heads, valid, widths
+from dgkit.baselines.protocol import Data, Empirical, Made, batches, by_blocks, descend, ends, heads, valid, widths
 from dgkit.core.encode import Encoder
 from dgkit.core.networks import FeatureGenerator
 from dgkit.core.optimise import adam, glorot
@@ -50,8 +50,12 @@ class Network(nn.Module):
 
     def forward(self, attributes: Tensor, rng: torch.Generator) -> Tensor:  # (N, A) -> (N, T, F)
         noise = torch.randn((self.time, len(attributes), NOISE), generator=rng)
-        start = torch.zeros(1, len(attributes), UNITS)
-        return self.generator(attributes, noise, start, start)
+
+        def series(some: slice) -> Tensor:
+            start = torch.zeros(1, len(attributes[some]), UNITS)
+            return self.generator(attributes[some], noise[:, some], start, start)
+
+        return series(slice(None)) if self.training else by_blocks(series, len(attributes))
 
     def ends(self, features: Tensor) -> Tensor:
         """Lengths of generated series, (N, T, F) -> (N,)."""

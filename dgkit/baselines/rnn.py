@@ -46,13 +46,13 @@ class Network(nn.Module):
 
     def generate(self, n: int, rng: torch.Generator) -> Made:
         attributes, records = self.attributes(n, rng), self.records
-        record, state, steps = torch.zeros(n, widths(records.heads)), None, []
+        record, state = torch.zeros(n, widths(records.heads)), None
+        features = torch.empty(n, records.time, widths(records.heads))  # (N, T, F)
         for t in range(records.time):
             output, state = self.feature.lstm(torch.cat([attributes, record], 1)[None], state)  # (1, N, units)
             predicted = activate(self.feature.head(output[0]), records.heads)  # (N, F)
             record = records.draw(predicted, rng, first=t == 0)
-            steps.append(record)
-        features = torch.stack(steps, 1)  # (N, T, F)
+            features[:, t] = record
         return Made(attributes, features, records.lengths(features))
 
 

@@ -26,7 +26,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from dgkit.baselines.protocol import Data, Empirical, Made, batches, descend, ends, heads, valid, widths
+from dgkit.baselines.protocol import Data, Empirical, Made, batches, by_blocks, descend, ends, heads, valid, widths
 from dgkit.core.encode import Encoder
 from dgkit.core.networks import activate
 from dgkit.core.optimise import adam, glorot
@@ -77,7 +77,7 @@ class Network(nn.Module):
 
     def generate(self, n: int, rng: torch.Generator) -> Made:
         attributes = self.empirical(n, rng)
-        features = self.recover(self.supervise(self.imagine(n, rng)))
+        features = by_blocks(lambda s: self.recover(self.supervise(self.imagine(s.stop - s.start, rng))), n)
         return Made(attributes, features, self.ends(features))
 
 

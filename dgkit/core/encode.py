@@ -10,6 +10,8 @@ Letters for shapes: N samples, T steps, S steps a pass (sample_len), R passes (R
 M min/max width (two for each continuous feature), F feature width (one-hot widths included, flags not).
 """
 
+import json
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from typing import NamedTuple
 
@@ -19,9 +21,11 @@ import xarray as xr
 
 from dgkit.core.networks import FLAG, Head
 from dgkit.errors import ConfigError, SchemaError
-from dgkit.schema import Schema, cast, lengths, valid_values, validate
+from dgkit.schema import Schema, Variable, blocks, cast, joined, lengths, valid_values, validate
 
 EPS = 1e-4  # widens a series' range so that a constant series does not divide by zero (original: gan/util.py)
+BLOCK = 2**22  # numbers encoded or decoded together, at most: 16 MB of float32
+ACTIVATIONS = {"minusone_one": "tanh", "zero_one": "sigmoid"}
 
 
 @dataclass(frozen=True)
@@ -59,7 +63,7 @@ class Encoder:
     schema: Schema
     sample_len: int
     auto_normalise: bool
-    activation: str  # of continuous features: "tanh" or "sigmoid"
+    activation: str  # "tanh" or "sigmoid", of variables whose attrs name no `normalise`
     scales: dict[str, Scale]  # of each continuous variable, over the whole training data
     minmax_scales: dict[str, tuple[Scale, Scale]]  # of each auto-normalised feature: mid-range, half-range
 
@@ -69,17 +73,16 @@ class Encoder:
         schema, length = validate(ds), lengths(ds)
         if sample_len > schema.time:
             raise ConfigError(f"sample_len={sample_len} is longer than the series ({schema.time} steps). Lower it.")
-        activation = {"minusone_one": "tanh", "zero_one": "sigmoid"}[normalise]
         scales, minmax_scales = {}, {}
         for variable in (*schema.features, *schema.attributes):
             if variable.kind == "continuous":
-                low, high = _bounds(ds[variable.name], length)
-                scales[variable.name] = Scale(low, high, activation)
+                bounds = _bounds(ds[variable.name], length)
+                scales[variable.name] = Scale(*bounds, _activation(variable, normalise))
         for variable in schema.features if auto_normalise else ():
             if variable.kind == "continuous":
                 log = minmax_scale == "log" or (minmax_scale == "auto" and variable.attrs.get("scale") == "log")
                 minmax_scales[variable.name] = _minmax_scales(ds[variable.name], length, scales[variable.name], log)
-        return cls(schema, sample_len, auto_normalise, activation, scales, minmax_scales)
+        return cls(schema, sample_len, auto_normalise, ACTIVATIONS[normalise], scales, minmax_scales)
 
     @property
     def passes(self) -> int:
@@ -102,45 +105,92 @@ class Encoder:
     def feature_heads(self) -> list[Head]:
         return [*(self._head(variable) for variable in self.schema.features), FLAG]
 
+    @property
+    def narrow(self) -> int:
+        """A + M, what the auxiliary discriminator reads."""
+        return sum(head.width for head in (*self.attribute_heads, *self.minmax_heads))
+
+    @property
+    def inputs(self) -> int:
+        """R * S * (F + 2) + A + M, what the discriminator reads of a sample."""
+        return self.passes * self.sample_len * sum(head.width for head in self.feature_heads) + self.narrow
+
     def _head(self, variable) -> Head:
         if variable.kind == "categorical":
             return Head(variable.name, len(variable.categories), "softmax")
-        return Head(variable.name, 1, self.activation)
+        return Head(variable.name, 1, self.scales[variable.name].activation)
 
     def encode(self, ds: xr.Dataset) -> Encoded:
-        """Tensors of a dataset of this schema. Raises SchemaError where it is not."""
+        """Tensors of a dataset of this schema, all in one array (`rows`). Raises SchemaError where it is not."""
+        return self._parts(self.rows(ds))
+
+    def rows(self, ds: xr.Dataset) -> torch.Tensor:
+        """`flat(*encode(ds))`, (N, inputs): a row a sample, as the discriminator reads them."""
+        rows, filled = np.empty((ds.sizes["sample"], self.inputs), np.float32), 0
+        for block in self.blocks(ds):
+            rows[filled : filled + len(block)] = block
+            filled += len(block)
+        return torch.from_numpy(rows)
+
+    def blocks(self, ds: xr.Dataset) -> Iterator[np.ndarray]:
+        """The same some samples at a time, float32, for data that memory may not hold: dask reads chunk by chunk."""
         missing = [variable.name for variable in self.schema.features if variable.name not in ds]
         if missing or ds.sizes["time"] != self.schema.time:
             what = f"feature {missing[0]!r} is missing" if missing else f"the series have {ds.sizes['time']} steps"
             raise SchemaError(f"{what}; these data are not of the schema of {self.schema.time} steps trained on.")
         own = [v.name for v in (*self.schema.features, *self.schema.attributes) if v.name in ds]
         validate(ds[own + ["length"] * ("length" in ds)], training=False)
-        n, steps = lengths(ds), self.passes * self.sample_len
-        valid = np.arange(steps) < n[:, None]  # (N, R * S)
-        features, minmax = [], [np.empty((len(n), 0))]
-        for variable in self.schema.features:
+        length = lengths(ds)
+        for some in blocks(ds[own]):
+            read = ds[own].isel(sample=some).load()
+            for part in self._slices(read.sizes["sample"]):
+                yield self._block(read.isel(sample=part), length[some][part])
+
+    def _slices(self, n: int) -> Iterator[slice]:
+        """n samples in blocks of at most `BLOCK` numbers."""
+        step = max(1, BLOCK // self.inputs)
+        return (slice(start, start + step) for start in range(0, max(n, 1), step))
+
+    def _block(self, ds: xr.Dataset, length: np.ndarray) -> np.ndarray:
+        """The rows of a few samples."""
+        rows = np.zeros((len(length), self.inputs), np.float32)
+        attributes, minmax, features = (part.numpy() for part in self._parts(torch.from_numpy(rows)))  # views
+        attributes[:] = self.encode_attributes(ds, within=False)
+        features[..., -2:] = generation_flags(np.arange(features.shape[1]) < length[:, None], self.sample_len)
+
+        # zero past a series' end, and where the last pass is padded
+        valid = np.arange(self.schema.time) < length[:, None]  # (N, T)
+        for variable, columns in _columns(self.schema.features, features[:, : self.schema.time]):
             raw = np.asarray(ds[variable.name].transpose("sample", "time").values)
             if variable.kind == "categorical":
-                series = _one_hot(raw, variable, valid[:, : raw.shape[1]])  # (N, T, categories)
-            elif self.auto_normalise:
+                series = _one_hot(raw, variable, valid)  # (N, T, categories)
+            elif variable.name in self.minmax_scales:
                 series, pair = self._normalise_per_sample(variable.name, _numbers(raw, variable), valid)
-                minmax.append(pair)
+                self._pair(minmax, variable.name)[:] = pair
             else:
                 series = self.scales[variable.name].encode(_numbers(raw, variable))[..., None]
-            series = np.pad(series, ((0, 0), (0, steps - series.shape[1]), (0, 0)))
-            features.append(np.where(valid[..., None], series, 0.0))
-        features.append(generation_flags(valid, self.sample_len))
-        tensors = self.encode_attributes(ds, within=False), np.concatenate(minmax, 1), np.concatenate(features, 2)
-        return Encoded(*(torch.from_numpy(np.asarray(values, np.float32)) for values in tensors))
+            np.copyto(columns, series, where=valid[..., None])
+        return rows
+
+    def _parts(self, rows: torch.Tensor) -> Encoded:
+        """Views of rows (N, inputs)."""
+        widths = [sum(head.width for head in heads) for heads in (self.attribute_heads, self.minmax_heads)]
+        features, attributes, minmax = rows.split([self.inputs - self.narrow, *widths], 1)
+        return Encoded(attributes, minmax, features.unflatten(1, (self.passes * self.sample_len, -1)))
+
+    def _pair(self, minmax: np.ndarray, name: str) -> np.ndarray:
+        """A feature's mid-range and half-range, (N, 2), a view of (N, M)."""
+        first = 2 * list(self.minmax_scales).index(name)
+        return minmax[:, first : first + 2]
 
     def encode_attributes(self, ds: xr.Dataset, *, within: bool = True) -> np.ndarray:
-        """The attributes of `ds` alone, (N, A): one-hot or scaled.
+        """The attributes of `ds` alone, (N, A) float32: one-hot or scaled.
 
-        Raises SchemaError for what no model can answer: an unknown category, NaN, and, with `within`, a number outside
-        the range of the training data.
+        Raises SchemaError for what no model can answer: an unknown category, and, with `within`, a number outside
+        the range of the training data, or NaN.
         """
-        columns = [np.empty((ds.sizes.get("sample", 0), 0))]
-        for variable in self.schema.attributes:
+        encoded = np.empty((ds.sizes.get("sample", 0), sum(head.width for head in self.attribute_heads)), np.float32)
+        for variable, columns in _columns(self.schema.attributes, encoded):
             if variable.name not in ds:
                 raise SchemaError(f"attribute {variable.name!r} is missing; the model was trained with it. Add it.")
             if ds[variable.name].dims != ("sample",):
@@ -149,12 +199,13 @@ class Encoder:
                 )
             raw = np.asarray(ds[variable.name].values)
             if variable.kind == "categorical":
-                columns.append(_one_hot(raw, variable, np.ones(raw.shape, bool)))
+                columns[:] = _one_hot(raw, variable, np.ones(raw.shape, bool))
             else:
                 scale, numbers = self.scales[variable.name], _numbers(raw, variable)
-                _check_range(numbers, scale, within, variable)
-                columns.append(scale.encode(numbers)[:, None])
-        return np.concatenate(columns, 1)
+                if within:
+                    _check_range(numbers, scale, variable)
+                columns[:, 0] = scale.encode(numbers)
+        return encoded
 
     def decode(self, attributes, minmax, features, length=None) -> xr.Dataset:
         """A Dataset of the schema from generated arrays.
@@ -171,66 +222,60 @@ class Encoder:
         Mid-range and half-range are generated apart from each other, so that a series may leave the range of the
         training data (users of the original met this); continuous values are cut to that range.
         """
-        values, position, column = self.decode_attributes(np.asarray(attributes)), 0, 0
-        minmax = np.asarray(minmax, np.float64)
-        for variable, head in zip(self.schema.features, self.feature_heads[:-1], strict=True):
-            series = np.asarray(features[:, : self.schema.time, position : position + head.width], np.float64)
-            if variable.name in self.minmax_scales:
-                scale, (mid_scale, half_scale) = self.scales[variable.name], self.minmax_scales[variable.name]
-                mid, half = mid_scale.decode(minmax[:, [column]]), half_scale.decode(minmax[:, [column + 1]])
-                if mid_scale.floor is not None:  # a share of the level
-                    half = half * (mid - scale.low + mid_scale.floor)
-                unit = (series[..., 0] + 1) / 2 if self.activation == "tanh" else series[..., 0]
-                values[variable.name] = np.clip(unit * 2 * half + mid - half, scale.low, scale.high)
-                column += 2
-            else:
+        parts = (
+            self._decode(attributes[some], minmax[some], features[some], None if length is None else length[some])
+            for some in self._slices(len(attributes))
+        )
+        return joined(parts, len(attributes))
+
+    def _decode(self, attributes, minmax, features, length) -> xr.Dataset:
+        values = self.decode_attributes(np.asarray(attributes))
+        for variable, series in _columns(self.schema.features, np.asarray(features)[:, : self.schema.time]):
+            if variable.name not in self.minmax_scales:
                 values[variable.name] = self._decode_one(variable, series)
-            position += head.width
+                continue
+
+            # auto-normalisation undone: the series from its own range
+            scale, (mid_scale, half_scale) = self.scales[variable.name], self.minmax_scales[variable.name]
+            mid, half = np.split(self._pair(np.asarray(minmax, np.float64), variable.name), 2, 1)
+            mid, half = mid_scale.decode(mid), half_scale.decode(half)
+            if mid_scale.floor is not None:  # a share of the level
+                half = half * (mid - scale.low + mid_scale.floor)
+            unit = series[..., 0].astype(np.float64)
+            unit = (unit + 1) / 2 if scale.activation == "tanh" else unit
+            values[variable.name] = np.clip(unit * 2 * half + mid - half, scale.low, scale.high)
         return self.schema.dataset(values, length)
 
     def decode_attributes(self, attributes: np.ndarray) -> dict[str, np.ndarray]:
         """The attributes (N, A) alone, by name, in the schema's dtypes."""
-        values, position = {}, 0
-        for variable, head in zip(self.schema.attributes, self.attribute_heads, strict=True):
-            block = attributes[:, position : position + head.width].astype(np.float64)
-            values[variable.name] = cast(self._decode_one(variable, block), variable.dtype)
-            position += head.width
-        return values
+        columns = _columns(self.schema.attributes, attributes)
+        return {variable.name: cast(self._decode_one(variable, block), variable.dtype) for variable, block in columns}
 
     def _decode_one(self, variable, block: np.ndarray) -> np.ndarray:
         if variable.kind == "categorical":
             return np.asarray(variable.categories)[block.argmax(-1)]
         scale = self.scales[variable.name]
-        return np.clip(scale.decode(block[..., 0]), scale.low, scale.high)
+        return np.clip(scale.decode(block[..., 0].astype(np.float64)), scale.low, scale.high)
 
     def _normalise_per_sample(self, name: str, raw: np.ndarray, valid: np.ndarray):
         """Auto-normalisation (paper, Section 4.2): (N, T, 1) in the activation's range; (N, 2) min/max attributes."""
         scale, (mid_scale, half_scale) = self.scales[name], self.minmax_scales[name]
-        mid, half = _mid_half(np.where(valid[:, : raw.shape[1]], raw, np.nan), scale, mid_scale.floor)
+        mid, half = _mid_half(np.where(valid, raw, np.nan), scale, mid_scale.floor)
         unit = (raw - (mid - half)[:, None]) / (2 * half)[:, None]
-        series = unit * 2 - 1 if self.activation == "tanh" else unit
+        series = unit * 2 - 1 if scale.activation == "tanh" else unit
         if mid_scale.floor is not None:
             half = half / (mid - scale.low + mid_scale.floor)
         return series[..., None], np.stack([mid_scale.encode(mid), half_scale.encode(half)], 1)
 
     def to_json(self) -> dict:
         """Plain values that `from_json` rebuilds the encoder from."""
-        return {
-            "schema": self.schema.to_json(),
-            "sample_len": self.sample_len,
-            "auto_normalise": self.auto_normalise,
-            "activation": self.activation,
-            "scales": {name: asdict(scale) for name, scale in self.scales.items()},
-            "minmax_scales": {name: [asdict(scale) for scale in pair] for name, pair in self.minmax_scales.items()},
-        }
+        return {**json.loads(json.dumps(asdict(self))), "schema": self.schema.to_json()}
 
     @classmethod
     def from_json(cls, plain: dict) -> "Encoder":
-        scales = {name: Scale(**scale) for name, scale in plain["scales"].items()}
-        pairs = {name: (Scale(**a), Scale(**b)) for name, (a, b) in plain["minmax_scales"].items()}
-        schema = Schema.from_json(plain["schema"])
-        settings = {name: plain[name] for name in ("sample_len", "auto_normalise", "activation")}
-        return cls(schema=schema, scales=scales, minmax_scales=pairs, **settings)
+        schema, scales = Schema.from_json(plain["schema"]), {k: Scale(**scale) for k, scale in plain["scales"].items()}
+        pairs = {k: (Scale(**mid), Scale(**half)) for k, (mid, half) in plain["minmax_scales"].items()}
+        return cls(schema, plain["sample_len"], plain["auto_normalise"], plain["activation"], scales, pairs)
 
 
 def generation_flags(valid: np.ndarray, sample_len: int) -> np.ndarray:
@@ -250,6 +295,15 @@ def generation_flags(valid: np.ndarray, sample_len: int) -> np.ndarray:
     goes_on = np.concatenate([valid[:, 1:], np.zeros_like(valid[:, :1])], 1)
     begun = valid.reshape(len(valid), -1, sample_len).any(2).repeat(sample_len, 1)
     return np.stack([goes_on, ~goes_on & begun], 2).astype(np.float32)
+
+
+def _columns(variables: Iterable[Variable], encoded: np.ndarray) -> Iterator[tuple[Variable, np.ndarray]]:
+    """Each variable with its columns, a view: one for each category, or one."""
+    first = 0
+    for variable in variables:
+        width = len(variable.categories) or 1
+        yield variable, encoded[..., first : first + width]
+        first += width
 
 
 def _mid_half(series: np.ndarray, scale: Scale, floor: float | None) -> tuple[np.ndarray, np.ndarray]:
@@ -273,12 +327,29 @@ def _minmax_scales(da: xr.DataArray, length: np.ndarray, scale: Scale, log: bool
             "Use minmax_scale='linear', or delete its attrs['scale']."
         )
     floor = 1e-6 * span
-    series = np.asarray(da.transpose("sample", "time").values, np.float64)
-    mid, _ = _mid_half(np.where(np.arange(series.shape[1]) < length[:, None], series, np.nan), scale, floor)
-    level = np.log(mid + floor)  # and the half-range as a share of the level: no series reaches below scale.low
     if {"valid_min", "valid_max"} <= set(da.attrs):  # public bounds: nothing of the data itself
         level = np.log(np.array([scale.low, scale.high]) + floor)
+    else:  # and the half-range as a share of the level: no series reaches below scale.low
+        level = np.concatenate([np.log(_mid_half(series, scale, floor)[0] + floor) for series in _series(da, length)])
     return Scale(float(level.min()), float(level.max()), scale.activation, floor), Scale(0.0, 1.0, "sigmoid")
+
+
+def _series(da: xr.DataArray, length: np.ndarray) -> Iterator[np.ndarray]:
+    """Some series at a time, float64, NaN past their ends."""
+    for some in blocks(da):
+        values = np.asarray(da.isel(sample=some).transpose("sample", "time").values, np.float64)
+        yield np.where(np.arange(values.shape[1]) < length[some, None], values, np.nan)
+
+
+def _activation(variable: Variable, normalise: str) -> str:
+    """By the variable's attrs, else by the setting."""
+    own = variable.attrs.get("normalise", normalise)
+    if str(own) not in ACTIVATIONS:
+        raise SchemaError(
+            f"{variable.role} {variable.name!r} has attrs['normalise'] {own!r}. Choose 'minusone_one' or 'zero_one', "
+            f"or del ds[{variable.name!r}].attrs['normalise'] for what Config says."
+        )
+    return ACTIVATIONS[str(own)]
 
 
 def _bounds(da: xr.DataArray, length: np.ndarray) -> tuple[float, float]:
@@ -305,10 +376,10 @@ def _numbers(raw: np.ndarray, variable) -> np.ndarray:
     return raw.astype(np.float64)
 
 
-def _check_range(numbers: np.ndarray, scale: Scale, within: bool, variable) -> None:
-    """SchemaError for an attribute that is not finite, or, rounding aside, not `within` its scale."""
+def _check_range(numbers: np.ndarray, scale: Scale, variable) -> None:
+    """SchemaError for an attribute that is, rounding aside, not within its scale."""
     slack = 1e-6 * (scale.high - scale.low)
-    inside = (numbers >= scale.low - slack) & (numbers <= scale.high + slack) if within else np.isfinite(numbers)
+    inside = (numbers >= scale.low - slack) & (numbers <= scale.high + slack)
     if not inside.all():
         i = int(inside.argmin())
         raise SchemaError(

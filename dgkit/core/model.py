@@ -5,7 +5,7 @@ Follows `sample_from` and `discriminate_from` in `gan/doppelganger.py` of the or
 
 import copy
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, replace
 from os import PathLike
 from typing import Any
@@ -20,9 +20,9 @@ from dgkit._checks import whole
 from dgkit.core.config import Config
 from dgkit.core.encode import Encoder
 from dgkit.core.history import CHOICE
-from dgkit.core.networks import Discriminator, Generated, Generator, Noise, critic_of, flat
+from dgkit.core.networks import Discriminator, Generator, Noise, critic_of
 from dgkit.errors import ConfigError, FileFormatError, SchemaError
-from dgkit.schema import Schema, check_dtype, known_dtype
+from dgkit.schema import Schema, check_dtype, joined, known_dtype
 
 
 class DoppelGANger:
@@ -60,13 +60,9 @@ class DoppelGANger:
     def __init__(self, encoder: Encoder, config: Config, history: xr.Dataset | None = None):
         self.encoder, self.config, self.history = encoder, config, history if history is not None else xr.Dataset()
         self.generator = Generator(encoder, config).eval()
-        narrow, features = (
-            sum(head.width for head in heads)
-            for heads in ([*encoder.attribute_heads, *encoder.minmax_heads], encoder.feature_heads)
-        )
-        wide = encoder.passes * encoder.sample_len * features + narrow
-        self.discriminator = critic_of(config, "discriminator", wide).eval()
-        self.auxiliary = critic_of(config, "auxiliary", narrow).eval() if config.auxiliary and narrow else None
+        self.discriminator = critic_of(config, "discriminator", encoder.inputs).eval()
+        auxiliary = config.auxiliary and encoder.narrow
+        self.auxiliary = critic_of(config, "auxiliary", encoder.narrow).eval() if auxiliary else None
 
     @classmethod
     def of(
@@ -157,6 +153,7 @@ class DoppelGANger:
         Paper, Section 6.1 (given attributes); for a fixed length, issue 17 of the original repository. Another length:
         `sample_from` of the original makes as many passes as its noise has.
         """
+        # the attributes asked for, as the generator reads them
         schema = self.encoder.schema
         asked = given = None
         if attributes is not None:
@@ -166,25 +163,29 @@ class DoppelGANger:
             if n not in (None, rows):
                 raise ConfigError(f"n={n} but `attributes` has {rows} rows. Leave n out, or select n rows.")
             n, asked = rows, _asked(schema, attributes)
-            encoded = self.encoder.encode_attributes(attributes.assign(asked.data_vars))
-            given = torch.from_numpy(encoded.astype(np.float32))
+            given = torch.from_numpy(self.encoder.encode_attributes(attributes.assign(asked.data_vars)))
+
+        # everything random, at once: how the samples are cut into blocks below changes none
         n = whole("n", n)
         if fixed_length is None:
             fixed_length = not schema.variable_length
         encoder = self.encoder if length is None else self._lasting(whole("length", length))
         noise = self.generator.draw(n, torch.Generator().manual_seed(seed), encoder.passes)
-        parts = []
-        for start in range(0, n, 1000):  # bounds memory; the noise above does not depend on it
-            some = slice(start, start + 1000)
-            part = Noise(noise.attribute[some], noise.minmax[some], *(x[:, some].contiguous() for x in noise[2:]))
-            parts.append(self.generator(part, None if given is None else given[some], fixed_length))
-        made = Generated(*(torch.cat(tensors) for tensors in zip(*parts, strict=True)))
-        valid = None
-        if schema.variable_length or not fixed_length:
-            valid = made.lengths.clamp(max=encoder.schema.time).numpy().astype(np.int64)
-        ds = encoder.decode(made.attributes, made.minmax, made.features, valid)
+
+        def made() -> Iterator[xr.Dataset]:  # some series at a time, so that memory stays near the result's
+            step = max(1, 1_000_000 // max(1000, encoder.passes))
+            for some in (slice(start, start + step) for start in range(0, n, step)):
+                part = Noise(noise.attribute[some], noise.minmax[some], *(x[:, some].contiguous() for x in noise[2:]))
+                found = self.generator(part, None if given is None else given[some], fixed_length)
+                ends = found.lengths.clamp(max=encoder.schema.time).numpy().astype(np.int64)
+                told = schema.variable_length or not fixed_length
+                yield encoder.decode(found.attributes, found.minmax, found.features, ends if told else None)
+
+        ds = joined(made(), n)
         if asked is None:
             return ds
+
+        # given attributes come back as they were given
         for name, da in asked.items():
             ds[name] = ("sample", da.values, {**ds[name].attrs, **da.attrs})
         return ds.assign_coords(asked.coords)
@@ -215,8 +216,7 @@ class DoppelGANger:
         critic = self.auxiliary if auxiliary else self.discriminator
         if critic is None:
             raise ConfigError("this model has no auxiliary discriminator. Train with Config(auxiliary=True).")
-        encoded = self.encoder.encode(ds)
-        inputs = flat(*encoded)[:, -(encoded.attributes.shape[1] + encoded.minmax.shape[1]) if auxiliary else 0 :]
+        inputs = self.encoder.rows(ds)[:, -self.encoder.narrow if auxiliary else 0 :]
         return xr.DataArray(critic(inputs).numpy(), dims="sample", name="score")
 
     def save(self, path: str | PathLike) -> None:

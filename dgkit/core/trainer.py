@@ -27,7 +27,7 @@ from tqdm.auto import tqdm
 
 from dgkit._checks import whole
 from dgkit._seeding import chosen, secret_normal, secret_uniform, seeded
-from dgkit.core import accounting, checkpoint, keep
+from dgkit.core import accounting, checkpoint, keep, on_disk
 from dgkit.core.clipping import clipped_gradients
 from dgkit.core.config import Config
 from dgkit.core.encode import Encoder
@@ -82,6 +82,12 @@ class Trainer:
     start : DoppelGANger, optional
         Begin with the weights of this model (a warm start), of the same form of data and networks. In private training
         it is taken as public: epsilon does not cover what it was trained on.
+    store : path, optional
+        A folder on a disk with room, for data larger than memory: they are encoded once, some samples at a time, into
+        a file there (4 bytes for each number the discriminator reads), from which batches are read; training is bit
+        for bit the same. The file has no name and is gone with the trainer. Default: a dask-backed or memory-mapped
+        dataset is encoded so in the system's folder for temporary files (`tempfile.gettempdir()`; where that one is
+        kept in memory, give another), any other in memory.
 
     Notes
     -----
@@ -103,11 +109,18 @@ class Trainer:
 
     _GOOD_EVERY = 200  # steps between copies of the state to fall back on
 
-    def __init__(self, train: xr.Dataset, config: Config | None = None, *, start: DoppelGANger | None = None):
+    def __init__(
+        self,
+        train: xr.Dataset,
+        config: Config | None = None,
+        *,
+        start: DoppelGANger | None = None,
+        store: str | PathLike | None = None,
+    ):
         self.config = config = config or Config()
         self.device = config.torch_device()
 
-        # the data as the discriminators read them, all samples at once: (samples, inputs)
+        # the data as the discriminators read them, all samples, in memory or in a file: (samples, inputs)
         self.encoder = Encoder.fit(
             train,
             sample_len=config.sample_len,
@@ -115,9 +128,9 @@ class Trainer:
             normalise=config.normalise,
             minmax_scale=config.minmax_scale,
         )
-        encoded = self.encoder.encode(train)
-        self.real = flat(*encoded).to(self.device)
-        self.narrow = encoded.attributes.shape[1] + encoded.minmax.shape[1]  # what the auxiliary discriminator reads
+        real = on_disk.rows_of(self.encoder, train, store)
+        self.real = real if isinstance(real, on_disk.Rows) else real.to(self.device)
+        self.narrow = self.encoder.narrow  # what the auxiliary discriminator reads
         self._check_privacy(train)
 
         # the networks, each with an Adam of its own (one for all parts of the generator), and what is drawn at random
@@ -269,7 +282,7 @@ class Trainer:
 
     def _draw(self, generator: Generator) -> Batch:
         config = self.config
-        real = self.real[self._rows().to(self.device)]  # (N, inputs)
+        real = self.real[self._rows().to(self.real.device)].to(self.device)  # (N, inputs)
         noise = self._noise(generator)
         made = generator(noise)
         fake = flat(*made[:3]).detach()
@@ -383,7 +396,10 @@ class Trainer:
     @cached_property
     def data_hash(self) -> str:
         """SHA-256 of the training data as the discriminators read them."""
-        return hashlib.sha256(self.real.cpu().numpy().tobytes()).hexdigest()
+        digest = hashlib.sha256()
+        for start in range(0, len(self.real), 1000):
+            digest.update(self.real[start : start + 1000].cpu().numpy().data)
+        return digest.hexdigest()
 
     def state(self) -> dict[str, Any]:
         """Everything needed to go on bit for bit: {"tensors": {name: Tensor}, "plain": JSON-able values}.
@@ -394,7 +410,9 @@ class Trainer:
         return checkpoint.state(self)
 
     @classmethod
-    def resume(cls, state: dict[str, Any], train: xr.Dataset, **changes: Any) -> "Trainer":
+    def resume(
+        cls, state: dict[str, Any], train: xr.Dataset, *, store: str | PathLike | None = None, **changes: Any
+    ) -> "Trainer":
         """A trainer that goes on from `state()`, bit for bit unless something is changed or training is private.
 
         Parameters
@@ -402,6 +420,8 @@ class Trainer:
         state : dict
         train : Dataset
             The data the state was trained on.
+        store : path, optional
+            As in `Trainer`.
         **changes
             Fields of `Config` to change, such as `steps` to train longer or `generator_lr`. An `ema` where there was
             none begins its average at the weights of now.
@@ -412,7 +432,7 @@ class Trainer:
             `train` is not what the state was trained on, or a change asks for other networks, or would make the
             epsilon of private training untrue.
         """
-        trainer = cls(train, checkpoint.changed(state, changes))
+        trainer = cls(train, checkpoint.changed(state, changes), store=store)
         checkpoint.restore(trainer, state, changes)
         return trainer
 
@@ -421,10 +441,10 @@ class Trainer:
         checkpoint.save(path, self.state())
 
     @classmethod
-    def load(cls, path: str | PathLike, train: xr.Dataset) -> "Trainer":
+    def load(cls, path: str | PathLike, train: xr.Dataset, *, store: str | PathLike | None = None) -> "Trainer":
         """Resume from a file. Raises FileFormatError, ConfigError."""
         with checkpoint.opened(path) as state:
-            return cls.resume(state, train)
+            return cls.resume(state, train, store=store)
 
 
 def fit(
@@ -437,6 +457,7 @@ def fit(
     every: int = 500,
     held_out: xr.Dataset | None = None,
     measure: keep.Measure | None = None,
+    store: str | PathLike | None = None,
 ) -> DoppelGANger:
     """Train a DoppelGANger.
 
@@ -461,6 +482,8 @@ def fit(
     measure : callable (real Dataset, generated Dataset) -> float, optional
         Smaller is better; NaN is none. It is given `held_out` and as many generated samples, of seed 0. Default: the
         autocorrelation error (`dgkit.metrics.autocorrelation_mse`), its mean over the continuous features.
+    store : path, optional
+        A folder with room for the encoded data, which are larger than memory: as in `Trainer`.
 
     Returns
     -------
@@ -489,7 +512,7 @@ def fit(
     if measure is not None and held_out is None:
         raise ConfigError("measure= chooses among models by data held out: give held_out=, or leave measure out.")
     end = math.inf if seconds is None else time.perf_counter() + seconds
-    trainer = _begun(train, config or Config(), checkpoints)
+    trainer = _begun(train, config or Config(), checkpoints, store)
     choice = None
     if held_out is not None:
         choice = keep.Choice(trainer.encoder.schema, trainer.config, held_out, measure)
@@ -520,10 +543,10 @@ def fit(
     return trainer.model if choice is None else choice.best(trainer.model)
 
 
-def _begun(train: xr.Dataset, config: Config, folder: str | PathLike | None) -> Trainer:
+def _begun(train: xr.Dataset, config: Config, folder: str | PathLike | None, store: str | PathLike | None) -> Trainer:
     """A new trainer, or the one whose state the folder holds, with the checkpoint of that step."""
     if folder is None:
-        return Trainer(train, config)
+        return Trainer(train, config, store=store)
     Path(folder).mkdir(parents=True, exist_ok=True)
     path = Path(folder) / keep.STATE
     if not path.exists():
@@ -532,10 +555,10 @@ def _begun(train: xr.Dataset, config: Config, folder: str | PathLike | None) -> 
                 f"{str(folder)!r} holds checkpoints up to step {max(found)}, but no state to go on from. Choose an "
                 "empty folder."
             )
-        return Trainer(train, config)
+        return Trainer(train, config, store=store)
     with checkpoint.opened(path) as state:
         keep.check_same_training(folder, state, config)
-        trainer = Trainer.resume(state, train, steps=config.steps, device=config.device)
+        trainer = Trainer.resume(state, train, store=store, steps=config.steps, device=config.device)
     if not (model := keep.path_at(folder, trainer.step)).exists():  # stopped between the two files
         trainer.model.save(model)
     return trainer

@@ -96,7 +96,15 @@ def from_npz(
     -------
     Dataset
         Categories, which the files do not name, are "00", "01", ... by position. Features are brought back to raw
-        values where the file tells their range (data_feature_min, data_feature_max), else they stay scaled.
+        values where the file tells their range (data_feature_min, data_feature_max), else they stay scaled. A
+        continuous variable's attrs `normalise`, `valid_min` and `valid_max` say how the release scaled it and which
+        values its 0 (or -1) and 1 stand for: a model scales it so again, whatever part of the data it is trained on.
+        Where values leave that range no bounds are declared.
+
+    Notes
+    -----
+    In private training declared bounds count as public. Those of a release are as public as the release itself: where
+    it came from secret data, replace them by bounds known beforehand.
 
     Raises
     ------
@@ -136,39 +144,48 @@ def from_npz(
     variables: dict[str, list[Variable]] = {"feature": [], "attribute": []}
     values: dict[str, np.ndarray] = {}
     for role, array in (("feature", feature), ("attribute", attribute)):
+        active = np.ones(n, bool) if role == "attribute" else np.arange(time) < length[:, None]
         for (name, attrs), (kind, scale, block) in zip(
             _names(role, outputs[role], names), _blocks(outputs[role], array), strict=True
         ):
             if kind == "DISCRETE":
                 categories = tuple(f"{k:0{len(str(block.shape[-1] - 1))}d}" for k in range(block.shape[-1]))
                 hot = block > 0.5
-                active = np.ones(n, bool) if role == "attribute" else np.arange(time) < length[:, None]
                 if not (hot.sum(-1) == 1)[active].all():
                     raise FileFormatError(f"{str(path)!r}: {name!r} is described as categories but is not one-hot.")
                 values[name] = np.array(categories)[hot.argmax(-1)]
                 variables[role].append(Variable(name, role, "categorical", "<U", categories, attrs))
             else:
-                raw = block[..., 0]
+                lowest = -1.0 if scale == "MINUSONE_ONE" else 0.0
+                raw, bounds = block[..., 0], (lowest, 1.0)
                 if role == "feature" and "data_feature_min" in arrays:
                     k = len([v for v in variables["feature"] if v.kind == "continuous"])
-                    raw = _raw(raw, scale, arrays, k, path)
+                    bounds = _range(arrays, k, path)
+                    unit = (raw.astype(np.float64) - lowest) / (1 - lowest)
+                    raw = (unit * (bounds[1] - bounds[0]) + bounds[0]).astype(np.float32)
                 values[name] = raw
-                variables[role].append(Variable(name, role, "continuous", "<f4", (), {"units": "1", **attrs}))
+                declared = {"units": "1", "normalise": scale.lower(), **_bounds(raw[active], bounds)}
+                variables[role].append(Variable(name, role, "continuous", "<f4", (), {**declared, **attrs}))
     schema = Schema(tuple(variables["feature"]), tuple(variables["attribute"]), time, not full)
     ds = schema.dataset(values, None if full else length)
     validate(ds, training=False)
     return ds
 
 
-def _raw(scaled: np.ndarray, scale: str, arrays: Mapping[str, np.ndarray], k: int, path: Path) -> np.ndarray:
+def _range(arrays: Mapping[str, np.ndarray], k: int, path: Path) -> tuple[float, float]:
+    """Of the k-th continuous feature, over all data of the release."""
     try:
-        low, high = float(arrays["data_feature_min"][k]), float(arrays["data_feature_max"][k])
+        return float(arrays["data_feature_min"][k]), float(arrays["data_feature_max"][k])
     except (KeyError, IndexError, TypeError, ValueError) as error:
         raise FileFormatError(
             f"{str(path)!r}: data_feature_min and data_feature_max do not fit the features."
         ) from error
-    unit = (scaled.astype(np.float64) + 1) / 2 if scale == "MINUSONE_ONE" else scaled.astype(np.float64)
-    return unit * (high - low) + low
+
+
+def _bounds(values: np.ndarray, bounds: tuple[float, float]) -> dict[str, float]:
+    """The attrs that declare them, in float32 as the values are; none where values leave them."""
+    low, high = (float(np.float32(bound)) for bound in bounds)
+    return {"valid_min": low, "valid_max": high} if low <= values.min() and values.max() <= high else {}
 
 
 def _names(role: str, outputs: Sequence[Any], names: Mapping[str, Sequence[Any]] | None) -> list[tuple[str, dict]]:

@@ -1,8 +1,9 @@
-"""Peak memory of `evaluate` on data that would not fit: made lazily, chunk by chunk, and never held whole.
+"""Peak memory on data that would not fit: made lazily, chunk by chunk, and never held whole.
 
-``python tests/benchmarks/memory.py 4`` evaluates 4 GB (float64 and text features, lengths, attributes) against a tenth
-of that, with two dask workers, and prints JSON: bytes of the data, peak resident memory before and after, seconds, and
-what the report holds. ``rows()`` gives it to `make bench`. Left out: reading from disk.
+``python tests/benchmarks/memory.py evaluate 4`` evaluates 4 GB (float64 and text features, lengths, attributes) against
+a tenth of that, with two dask workers; ``train 200000`` trains two steps on so many samples; ``sample 50000`` generates
+so many of 2,500 steps of 11 features, untrained. Each prints JSON: bytes of the data, peak resident memory before and
+after, seconds. ``rows()`` gives them to `make bench`. Left out: reading from disk.
 """
 
 import json
@@ -13,6 +14,7 @@ from pathlib import Path
 
 STEPS, CHUNK = 550, 5_000  # WWT's length; 22 MB of float64 a chunk
 BOUND = 1.5e9  # bytes, resident, on 4 GB
+TRAINING_BOUND = 2e9  # on 200,000 x 550
 
 
 def lazy(samples: int, seed: int, chunk: int = CHUNK):
@@ -42,7 +44,7 @@ def lazy(samples: int, seed: int, chunk: int = CHUNK):
     )
 
 
-def measure(gigabytes: float) -> dict:
+def measure_evaluate(gigabytes: float) -> dict:
     """`evaluate` in this process, which should be a fresh one: the peak of a process never falls."""
     import dask
 
@@ -59,6 +61,45 @@ def measure(gigabytes: float) -> dict:
     return {"bytes": real.nbytes, "before": before, "peak": peak_memory(), "seconds": seconds, "report": held}
 
 
+def measure_train(samples: float) -> dict:
+    """Two steps of training from a dask-backed dataset, its encoding included."""
+    import dask
+
+    import dgkit as dg
+
+    ds, config = lazy(int(samples), 0), dg.Config(steps=2, sample_len=10)
+    with dask.config.set(scheduler="threads", num_workers=2):
+        dg.fit(lazy(200, 2), config, progress=False)
+        before, began = peak_memory(), time.perf_counter()
+        model = dg.fit(ds, config, progress=False)
+        seconds = time.perf_counter() - began
+    loss = float(model.history.discriminator_loss[-1])
+    return {"bytes": ds.nbytes, "before": before, "peak": peak_memory(), "seconds": seconds, "loss": loss}
+
+
+def measure_sample(samples: float, steps: int = 2500, features: int = 11) -> dict:
+    """`sample` of a model with weights as they start."""
+    import numpy as np
+    import xarray as xr
+
+    import dgkit as dg
+    from dgkit.core.encode import Encoder
+
+    random = np.random.default_rng(0)
+    names = [f"feature_{k}" for k in range(features)]
+    data = {name: (("sample", "time"), random.random((20, steps), np.float32)) for name in names}
+    train = xr.Dataset({**data, "end": ("sample", np.array(["EVICT", "FAIL", "FINISH", "KILL"] * 5))})
+    config = dg.Config(sample_len=5, auto_normalise=False)
+    model = dg.DoppelGANger(Encoder.fit(train, sample_len=5, auto_normalise=False), config)
+    model.sample(5)
+    before, began = peak_memory(), time.perf_counter()
+    fake = model.sample(int(samples), seed=1)
+    return {"bytes": fake.nbytes, "before": before, "peak": peak_memory(), "seconds": time.perf_counter() - began}
+
+
+MEASURES = {"evaluate": measure_evaluate, "train": measure_train, "sample": measure_sample}
+
+
 def peak_memory() -> int:
     """Bytes that this process held at most."""
     status = Path("/proc/self/status")
@@ -73,28 +114,36 @@ def peak_memory() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
-def in_fresh_process(gigabytes: float) -> dict:
-    """What `measure` gives in a process of its own."""
-    run = subprocess.run([sys.executable, __file__, str(gigabytes)], capture_output=True, text=True, check=False)
+def in_fresh_process(what: str, size: float) -> dict:
+    """What one of `MEASURES` gives in a process of its own."""
+    run = subprocess.run([sys.executable, __file__, what, str(size)], capture_output=True, text=True, check=False)
     if run.returncode:
-        raise RuntimeError(f"evaluate on {gigabytes} GB failed: {run.stderr[-2000:]}")
+        raise RuntimeError(f"{what} {size} failed: {run.stderr[-2000:]}")
     return json.loads(run.stdout.splitlines()[-1])
 
 
 def rows() -> list[dict]:
-    """The 4 GB as a row of `make bench`: peak memory against the size of the data."""
-    found = in_fresh_process(4)
-    return [
-        {
-            "what": f"evaluate, dask-backed, {found['seconds']:.0f} s: peak memory (at most {BOUND / 1e9} GB) / data",
-            "ours": f"{found['peak'] / 1e9:.2f} GB" + (" TOO MUCH" if found["peak"] > BOUND else ""),
-            "other": f"{found['bytes'] / 1e9:.2f} GB",
-            "ratio": found["bytes"] / found["peak"],
-            "spread": "",
-        }
-    ]
+    """Rows of `make bench`: peak memory against the size of the data, or of what is generated."""
+    found = []
+    for what, size, told, bound in (
+        ("evaluate", 4, "evaluate, dask-backed", lambda row: BOUND),
+        ("train", 200_000, "two steps of training on 200,000 x 550, dask-backed", lambda row: TRAINING_BOUND),
+        ("sample", 50_000, "sample(50,000), 2,500 steps of 11 features", lambda row: 2 * row["bytes"]),
+    ):
+        row = in_fresh_process(what, size)
+        most = bound(row)
+        found.append(
+            {
+                "what": f"{told}, {row['seconds']:.0f} s: peak memory (at most {most / 1e9:.3g} GB) / data",
+                "ours": f"{row['peak'] / 1e9:.2f} GB" + (" TOO MUCH" if row["peak"] > most else ""),
+                "other": f"{row['bytes'] / 1e9:.2f} GB",
+                "ratio": row["bytes"] / row["peak"],
+                "spread": "",
+            }
+        )
+    return found
 
 
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).parents[2]))
-    print(json.dumps(measure(float(sys.argv[1]))))
+    print(json.dumps(MEASURES[sys.argv[1]](float(sys.argv[2]))))

@@ -78,6 +78,27 @@ def check(fake, ds, n):
             assert set(fake[v.name].values) <= set(v.categories)
 
 
+def test_samples_made_in_blocks_are_those_made_at_once(models, monkeypatch):
+    whole = {name: models[name].sample(50, seed=2) for name in baselines.names()}
+
+    monkeypatch.setattr("dgkit.baselines.protocol.BLOCK", 7)
+    monkeypatch.setattr("dgkit.core.encode.BLOCK", 1000)
+
+    for name, expected in whole.items():
+        xr.testing.assert_allclose(models[name].sample(50, seed=2), expected, rtol=1e-4)  # products round by their size
+
+
+def test_windows_of_many_series_are_those_of_each(monkeypatch):
+    ds = small_dataset()
+    run = baselines.training("market", ds, budget="smoke", window=4)
+    expected = run.network.windows(run.data, fit=True)
+
+    monkeypatch.setattr("dgkit.baselines.protocol.BLOCK", 7)
+
+    for part, same in zip(run.network.windows(run.data), expected, strict=True):
+        torch.testing.assert_close(part, same, rtol=1e-6, atol=1e-6)
+
+
 @pytest.mark.parametrize("n", [1, 7, 1001])
 @pytest.mark.parametrize("name", MODELS)
 def test_as_many_samples_come_as_are_asked_for_and_of_the_schema_of_the_training_data(models, name, n):

@@ -15,6 +15,7 @@ import xarray as xr
 
 import dgkit as dg
 from dgkit import datasets
+from dgkit.core.encode import Encoder
 from dgkit.errors import ConfigError, DgkitError, FileFormatError, SchemaError
 from tests.conftest import small_dataset
 
@@ -210,6 +211,44 @@ def test_release_folders_are_read_and_brought_back_to_raw_values(tmp_path, proto
         assert bool(ds.feature_0[i, n:].isnull().all())
     assert ds.attribute_0.values.tolist() == ["00", "11", "03", "00"]
     assert ds.attribute_0.attrs["categories"] == [f"{k:02d}" for k in range(12)]
+
+
+def test_a_release_is_scaled_as_it_was_and_by_the_range_of_all_its_data(tmp_path):
+    parts, length = release(tmp_path)
+    ds = dg.from_npz(tmp_path)
+    half = ds.isel(sample=[1, 2])
+
+    encoder = Encoder.fit(half, auto_normalise=False)
+    encoded = encoder.encode(half).features
+
+    assert {k: ds.feature_0.attrs[k] for k in ("normalise", "valid_min", "valid_max")} == {
+        "normalise": "minusone_one",
+        "valid_min": 100.0,
+        "valid_max": 300.0,
+    }
+    assert [head.activation for head in encoder.feature_heads] == ["tanh", "sigmoid", "softmax", "softmax"]
+    for row, k in zip(encoded, (1, 2), strict=True):
+        np.testing.assert_allclose(row[: length[k], :2], parts["feature"][k, : length[k], :2], atol=1e-6)
+    model = dg.DoppelGANger(encoder, dg.Config(lstm_units=4, auto_normalise=False))
+    fake = model.sample(20)
+    assert fake.feature_0.attrs == ds.feature_0.attrs
+    assert float(fake.feature_0.min()) >= 100 and float(fake.feature_0.max()) <= 300
+
+
+def test_a_release_that_tells_no_range_is_scaled_by_that_of_its_activation(tmp_path):
+    release(tmp_path)
+    path = tmp_path / "data_train.npz"
+    with np.load(path) as file:
+        kept = {key: file[key] for key in file.files if key not in ("data_feature_min", "data_feature_max")}
+    np.savez(path, **kept)
+
+    ds = dg.from_npz(tmp_path, names={"features": [("a", {"units": "W", "valid_max": 2.0}), "b", "c"]})
+
+    assert (ds.a.attrs["valid_min"], ds.a.attrs["valid_max"]) == (-1, 2)  # names' attrs win
+    assert (ds.b.attrs["valid_min"], ds.b.attrs["valid_max"], ds.b.attrs["normalise"]) == (0, 1, "zero_one")
+    kept["data_feature"] = kept["data_feature"] * np.where(np.arange(5) == 1, 1.5, 1).astype("f4")
+    np.savez(path, **kept)
+    assert "valid_max" not in dg.from_npz(tmp_path).feature_1.attrs  # 1.5 is no value that the release scaled to 0 to 1
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,12 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from dgkit.core import encode
 from dgkit.core.encode import Encoder, generation_flags
+from dgkit.core.networks import flat
 from dgkit.errors import ConfigError, SchemaError
-from tests.conftest import small_dataset
+from dgkit.schema import bare
+from tests.conftest import peak, small_dataset
 
 # the cases spelled out in the original's docstring (gan/doppelganger.py): T = 6
 FLAGS = {
@@ -125,6 +128,33 @@ def test_declared_bounds_are_used_and_kept_to(small):
         Encoder.fit(small.assign(cpu=small.cpu.assign_attrs(valid_max=0.0)))
 
 
+@pytest.mark.parametrize("auto_normalise", [True, False])
+def test_a_variable_is_scaled_as_its_attrs_say_and_the_others_as_config_says(small, auto_normalise):
+    ds = small.assign(cpu=small.cpu.assign_attrs(normalise="zero_one"))
+    options = {"sample_len": 5, "auto_normalise": auto_normalise}
+    encoder, plain, other = (
+        Encoder.fit(data, **options, normalise=which)
+        for data, which in ((ds, "minusone_one"), (small, "minusone_one"), (small, "zero_one"))
+    )
+
+    encoded, expected, unit = encoder.encode(ds), plain.encode(small), other.encode(small)
+
+    assert [head.activation for head in encoder.feature_heads[:2]] == ["tanh", "sigmoid"]
+    np.testing.assert_array_equal(encoded.features[..., 0], expected.features[..., 0])
+    np.testing.assert_array_equal(encoded.features[..., 1], unit.features[..., 1])
+    np.testing.assert_array_equal(encoded.minmax[:, :2], expected.minmax[:, :2])
+    np.testing.assert_array_equal(encoded.minmax[:, 2:], unit.minmax[:, 2:])
+    back = encoder.decode(*encoded, length=ds.length.values)
+    np.testing.assert_allclose(back.cpu, ds.cpu, atol=1e-3)
+    assert back.cpu.attrs["normalise"] == "zero_one"
+    assert bare(encoder.schema).features[1].attrs["normalise"] == "zero_one"  # needed to read the values
+
+
+def test_a_normalisation_that_there_is_not_is_refused(small):
+    with pytest.raises(SchemaError, match=r"feature 'cpu' has attrs\['normalise'\] 'unit'. Choose 'minusone_one' or"):
+        Encoder.fit(small.assign(cpu=small.cpu.assign_attrs(normalise="unit")))
+
+
 def test_what_cannot_be_encoded_is_refused_by_name(small):
     with pytest.raises(ConfigError, match="sample_len=13 is longer than the series"):
         Encoder.fit(small, sample_len=13)
@@ -229,3 +259,67 @@ def test_data_that_no_model_could_judge_are_refused(small):
     with pytest.raises(SchemaError, match=r"attribute 'domain' has dims \('sample', 'time'\)"):
         encoder.encode_attributes(small.assign(domain=small.state))
     assert bool(encoder.encode(small.assign(size=small["size"] + 5)).attributes.isfinite().all())  # held out: may be
+
+
+# --- some samples at a time ------------------------------------------------------------------------------------------
+
+
+def same(one: xr.Dataset, other: xr.Dataset) -> bool:
+    """Values, dtypes, attrs and coordinates."""
+    return one.identical(other) and all(one[name].dtype == other[name].dtype for name in one.variables)
+
+
+@pytest.mark.parametrize("variable", [True, False])
+@pytest.mark.parametrize("auto_normalise", [True, False])
+def test_blocks_of_samples_change_nothing(variable, auto_normalise, monkeypatch):
+    ds = small_dataset(variable=variable).assign_coords(time=np.arange(12) * 2.0)
+    length = ds.length.values if variable else None
+    encoder = Encoder.fit(ds, sample_len=5, auto_normalise=auto_normalise)
+    whole = encoder.encode(ds)
+    decoded = encoder.decode(*whole, length)
+
+    monkeypatch.setattr(encode, "BLOCK", 3 * encoder.inputs)  # 14 blocks, the last with one sample
+
+    assert [len(block) for block in encoder.blocks(ds)] == [3] * 13 + [1]
+    for part, expected in zip(encoder.encode(ds), whole, strict=True):
+        assert bool((part == expected).all())
+    assert bool((encoder.rows(ds) == flat(*whole)).all())
+    assert same(encoder.decode(*whole, length), decoded)
+
+
+@pytest.mark.parametrize(
+    "chunks",
+    [{"sample": 7}, {"time": 5}, {"sample": 9, "time": 4}, {"sample": -1}],
+    ids=["rows", "steps", "both", "one"],
+)
+def test_a_dask_backed_dataset_is_encoded_as_the_same_in_memory(small, chunks, monkeypatch):
+    small["views"].attrs["scale"] = "log"
+    lazy = small.chunk(chunks)
+    lazy["state"] = lazy.state.chunk(sample=3)  # variables need not share their chunks
+    expected = Encoder.fit(small, sample_len=5)
+
+    for chunk in (2**28, 1000):  # the second splits chunks
+        monkeypatch.setattr("dgkit.schema._CHUNK", chunk)
+        encoder = Encoder.fit(lazy, sample_len=5)
+
+        assert encoder.to_json() == expected.to_json()
+        assert bool((encoder.rows(lazy) == expected.rows(small)).all())
+
+
+def test_hundred_categories_take_no_more_memory_than_their_encoding(monkeypatch):
+    rng = np.random.default_rng(0)
+    ds = xr.Dataset(
+        {
+            "kind": (("sample", "time"), rng.integers(0, 100, (3000, 20)), {"categories": list(range(100))}),
+            "place": ("sample", np.array([f"p{k:02d}" for k in range(100)])[rng.integers(0, 100, 3000)]),
+        }
+    )
+    encoder = Encoder.fit(ds)
+    monkeypatch.setattr(encode, "BLOCK", 50 * encoder.inputs)
+
+    needed, attributes = peak(lambda: encoder.encode_attributes(ds))
+    assert attributes.dtype == np.float32 and needed < 1.5 * attributes.nbytes
+    needed, rows = peak(lambda: encoder.rows(ds))
+    assert needed < 1.2 * rows.nbytes
+    needed, back = peak(lambda: encoder.decode(*encoder._parts(rows)))
+    assert back.equals(ds) and needed < 1.2 * ds.nbytes + 8 * rows[:50].nbytes

@@ -14,7 +14,7 @@ from safetensors.torch import save_file
 import dgkit as dg
 from dgkit import _files
 from dgkit.errors import ConfigError, FileFormatError, SchemaError
-from tests.conftest import small_dataset
+from tests.conftest import peak, small_dataset
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +46,13 @@ def test_batched_sampling_equals_one_pass(model):
     fake = model.sample(2500, seed=4)
 
     np.testing.assert_array_equal(fake.length, whole.lengths.clamp(max=12))
+
+
+def test_memory_of_sampling_is_that_of_the_result(model):
+    needed, fake = peak(lambda: model.sample(20_000, seed=4))
+
+    assert fake.sizes["sample"] == 20_000
+    assert needed < 1.5 * fake.nbytes
 
 
 def test_given_attributes_come_back_row_by_row(model):

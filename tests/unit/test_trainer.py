@@ -1,12 +1,14 @@
 """The iterator contract: half steps, bit-exact resume, divergence, snapshots, interrupts."""
 
 import copy
+import gc
 import math
 import subprocess
 import sys
 import textwrap
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields, replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,6 +17,7 @@ import torch
 import dgkit as dg
 from dgkit.core.losses import critic_loss, generator_loss
 from dgkit.core.networks import flat
+from dgkit.core.on_disk import Rows
 from dgkit.core.trainer import History, StepRecord, Trainer
 from dgkit.errors import ConfigError, DivergenceError, FileFormatError
 
@@ -535,3 +538,62 @@ def test_trainers_made_in_several_threads_begin_as_each_alone(small, tiny_config
 
     for one, other in zip(alone, together, strict=True):
         assert all(torch.equal(one[name], other[name]) for name in one)
+
+
+# --- data larger than memory -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "chunks", [{"sample": 7}, {"time": 5}, {"sample": 9, "time": 4}], ids=["rows", "steps", "both"]
+)
+@pytest.mark.parametrize("switches", [{}, {"dp": dg.privacy.DP(noise_multiplier=0.0, delta=1e-3)}], ids=["", "poisson"])
+def test_training_from_dask_is_bit_for_bit_that_in_memory(small, tiny_config, chunks, switches):
+    config = replace(tiny_config, **switches)
+    memory, lazy = Trainer(small, config), Trainer(small.chunk(chunks), config)
+
+    list(memory), list(lazy)
+
+    assert isinstance(lazy.real, Rows) and isinstance(memory.real, torch.Tensor)
+    assert lazy.data_hash == memory.data_hash and lazy.encoder.to_json() == memory.encoder.to_json()
+    assert_same(weights(lazy), weights(memory))
+    assert torch.equal(lazy.peek().real, memory.peek().real)
+
+
+def test_memory_mapped_data_are_trained_on_from_a_file(small, tiny_config, tmp_path):
+    mapped = small.copy()
+    for name in ("views", "cpu"):
+        np.save(tmp_path / f"{name}.npy", small[name].values)
+        mapped[name] = (small[name].dims, np.load(tmp_path / f"{name}.npy", mmap_mode="r"), small[name].attrs)
+    memory, trainer = Trainer(small, tiny_config), Trainer(mapped, tiny_config)
+
+    list(memory), list(trainer)
+
+    assert isinstance(trainer.real, Rows)
+    assert_same(weights(trainer), weights(memory))
+
+
+def test_the_file_is_where_store_says_and_goes_with_the_trainer(small, tiny_config, tmp_path):
+    folder = tmp_path / "room" / "for it"
+
+    trainer = Trainer(small, tiny_config, store=folder)
+    next(trainer)
+    resumed = Trainer.resume(trainer.state(), small, store=folder)
+
+    assert trainer.real.folder == resumed.real.folder == str(folder)
+    assert_same(weights(resumed), weights(trainer))
+    assert torch.equal(resumed.real[torch.tensor([3, 0, 3])], Trainer(small, tiny_config).real[[3, 0, 3]])
+    file = trainer.real._file
+    del trainer, resumed
+    gc.collect()
+    assert file.closed and list(folder.iterdir()) == []
+    model = dg.fit(small, tiny_config, store=folder, progress=False)
+    assert model.sample(5).equals(dg.fit(small, tiny_config, progress=False).sample(5))
+
+
+def test_a_place_without_room_is_told(small, tiny_config, tmp_path, monkeypatch):
+    (tmp_path / "taken").write_text("")
+    with pytest.raises(ConfigError, match=r"the encoded data take .* in a file in '.*taken'.* Give store= a folder"):
+        Trainer(small, tiny_config, store=tmp_path / "taken")
+    monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(free=1000))
+    with pytest.raises(ConfigError, match=r"1e-06 GB are free. Give store= a folder on a disk with room"):
+        Trainer(small, tiny_config, store=tmp_path)

@@ -328,7 +328,7 @@ def _walk_series(encoder: Encoder, fake, feature: str | None) -> dict[str, Any]:
             break
         position += head.width
     scaled = features[0, : encoder.schema.time, position]
-    low = -1.0 if encoder.activation == "tanh" else 0.0
+    low = -1.0 if encoder.scales[feature].activation == "tanh" else 0.0
     made = [
         encoder.decode(attributes, minmax, part, length)[feature].values[0]
         for part in (features, torch.full_like(features, low), torch.ones_like(features))
