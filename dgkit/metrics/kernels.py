@@ -129,11 +129,15 @@ def _lagged_products_of_row(x, n, products):
 @compiled()
 def _pays_side_by_side(lengths, lags, paper):
     """Whether a group has products enough: not few series, nor one far longer than the others, nor hardly any lags."""
-    most = np.minimum(lengths, lags)
-    products = most * (lengths - 0.5 * most)
-    if not paper and products.sum() < MANY_PRODUCTS * lengths.sum():
+    wanted = largest = 0.0
+    for n in lengths:
+        most = min(n, lags)
+        products = most * (n - 0.5 * most)
+        wanted += products
+        largest = max(largest, products)
+    if not paper and wanted < MANY_PRODUCTS * lengths.sum():
         return False
-    return products.sum() >= SIDE_BY_SIDE_FROM * LANES * products.max()
+    return wanted >= SIDE_BY_SIDE_FROM * LANES * largest
 
 
 @compiled()
@@ -303,10 +307,12 @@ def autocorrelation(start, stop, rows, lengths, order, paper, full, lags, per_sa
     doubtful = np.zeros(LANES)
     by_row = np.empty((LANES, (width + 6) // 8 * 8 + 1))
     fewest = 3 if paper and not full else 2
-    for first in range(start, stop, LANES):
-        group = order[first : min(first + LANES, stop)]
+    size = LANES if paper or lags >= MANY_PRODUCTS else 1  # one row fits in the first cache with all its sums
+    for first in range(start, stop, size):
+        group = order[first : min(first + size, stop)]
         those[:] = 0
-        those[: group.size] = lengths[group]
+        for r, i in enumerate(group):
+            those[r] = lengths[i]
         together = _pays_side_by_side(those, lags, paper)
         for r, i in enumerate(group):
             _centre(rows[i], those[r], centred[r])
