@@ -9,6 +9,8 @@ from typing import TypeVar
 import torch
 from torch import Tensor, nn
 
+from dgkit import _threads
+
 Network = TypeVar("Network", bound=nn.Module)
 
 
@@ -27,6 +29,7 @@ def descend(optimiser: torch.optim.Optimizer, loss: Tensor) -> Tensor:
 
 def apply(optimiser: torch.optim.Optimizer, gradients: Sequence[Tensor | None]) -> Tensor:
     """One step by these gradients, in the order of the optimiser's parameters (None: left alone); their norm."""
+    _threads.ease()
     parameters = [p for group in optimiser.param_groups for p in group["params"]]
     for parameter, gradient in zip(parameters, gradients, strict=True):
         parameter.grad = gradient

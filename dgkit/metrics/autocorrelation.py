@@ -28,9 +28,10 @@ def autocorrelation(
     series : DataArray, dims (sample, time)
         Any unit; NaN past a series' end is ignored. May be dask-backed: then it is read a chunk of samples at a time.
     kind : {"paper", "standard"}
-        "paper": Pearson correlation of x[:-k] and x[k:], each part with its own mean; 1 where a part is constant.
-        Where all series are of full length, as the original's code: a numerator or denominator of 0 counts as 1e-8, a
-        result outside [-1, 1] as 0, and the last lag rests on two pairs, which give 1 or -1, or 0 as they round.
+        "paper": Pearson correlation of x[:-k] and x[k:], each part with its own mean; 1 where a part is constant. 0
+        where the covariance is 0: the original's code puts 1e-8 in its place, which in small units comes to as much
+        as 1, or does not, as the covariance rounds. Where all series are of full length the last lag rests on two
+        pairs, which give 1 or -1, or 0 as they round: there the original's code is followed step by step.
         "standard": one mean and variance for the whole series (as statsmodels' acf). A constant series has none, and is
         left out.
     lags : int, optional
@@ -222,12 +223,14 @@ def _sums_of_slices(
     rows: np.ndarray, lengths: np.ndarray, kind: str, full: bool, lags: int, curves: np.ndarray
 ) -> list[np.ndarray]:
     """What the kernels sum over slices of the rows, longest row first: those computed side by side are of about one
-    length, and the slices that take longest do not come last. `curves` as `kernels.autocorrelation` takes it."""
+    length, and the slices that take longest do not come last. With few products a row, in the order in memory, which
+    counts for more then. `curves` as `kernels.autocorrelation` takes it."""
     most = np.minimum(lengths, lags)
     products = (most * lengths - most**2 / 2).sum()
     if kind == "standard" and curves.size == 0 and products >= kernels.SPECTRA_FROM * rows.size:
         return kernels.over_rows(kernels.standard_by_spectra, len(rows), rows, lengths, lags)
-    order = np.argsort(-lengths, kind="stable")
+    sort = kind == "paper" or products >= kernels.MANY_PRODUCTS * rows.size
+    order = np.argsort(-lengths, kind="stable") if sort else np.arange(len(rows))
     return kernels.over_rows(
         kernels.autocorrelation, len(rows), rows, lengths, order, kind == "paper", full, lags, curves
     )

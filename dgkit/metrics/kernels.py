@@ -17,9 +17,10 @@ from itertools import pairwise
 import numba
 import numpy as np
 
-EPSILON = 1e-8  # what the paper's definition puts in place of a zero numerator or denominator
-ROUNDING = 1e-9  # a correlation this little beyond 1 is rounding, not the EPSILON rule
+ROUNDING = 1e-9  # a correlation this little beyond 1 is rounding
 LANES = 16  # series whose products are summed side by side
+SIDE_BY_SIDE_FROM = 0.55  # share of the lanes' products that is wanted from which they are quicker than rows, about
+MANY_PRODUCTS = 25  # a step of a row, from which the standard definition is quicker side by side, about
 SPECTRA = 2**16  # values whose spectra are held at once, so that they stay in the cache
 SPECTRA_FROM = 200  # products a step of a row from which the standard definition is quicker by spectra, about
 CANCELLATION = 1e-6  # a variance below this share of its sum of squares is not taken from running sums
@@ -99,12 +100,49 @@ def _lagged_products(x, n, products):
                 p[r + 9 * LANES] += x0 * y9 + x1 * ya + x2 * yb + x3 * yc + x4 * yd + x5 * ye + x6 * yf + x7 * yg
 
 
-@compiled()
-def _pearson(x, y, full):
-    """The paper's correlation of two equally long parts, two passes, in the order of its own code.
+@compiled(fastmath=REASSOCIATE)
+def _lagged_products_of_row(x, n, products):
+    """products[j] = sum over t of x[t] * x[t + j] for j from 1, of one series: x is zero from step n to step n + 7.
 
-    A numerator or denominator of 0 counts as EPSILON where `full`; else a numerator of 0 is none in any unit.
+    products holds a multiple of 8 lags besides lag 0; those from n on are left as they are.
     """
+    for first in range(1, min(n, products.size), 8):
+        # Eight lags a sweep: x[t] is loaded once for eight products. The slices spare the inner loop numba's test for
+        # negative indices, with which the compiler makes no vector code of it (2 products a nanosecond, not 15).
+        x0, x1, x2, x3 = x[first:], x[first + 1 :], x[first + 2 :], x[first + 3 :]
+        x4, x5, x6, x7 = x[first + 4 :], x[first + 5 :], x[first + 6 :], x[first + 7 :]
+        s0 = s1 = s2 = s3 = s4 = s5 = s6 = s7 = 0.0
+        for t in range(n - first):
+            value = x[t]
+            s0 += value * x0[t]
+            s1 += value * x1[t]
+            s2 += value * x2[t]
+            s3 += value * x3[t]
+            s4 += value * x4[t]
+            s5 += value * x5[t]
+            s6 += value * x6[t]
+            s7 += value * x7[t]
+        for k, total in enumerate((s0, s1, s2, s3, s4, s5, s6, s7)):
+            products[first + k] = total
+
+
+@compiled()
+def _pays_side_by_side(lengths, lags, paper):
+    """Whether a group has products enough: not few series, nor one far longer than the others, nor hardly any lags."""
+    wanted = largest = 0.0
+    for n in lengths:
+        most = min(n, lags)
+        products = most * (n - 0.5 * most)
+        wanted += products
+        largest = max(largest, products)
+    if not paper and wanted < MANY_PRODUCTS * lengths.sum():
+        return False
+    return wanted >= SIDE_BY_SIDE_FROM * LANES * largest
+
+
+@compiled()
+def _pearson(x, y):
+    """The paper's correlation of two equally long parts, two passes, in the order of its own code."""
     mean_x = x.sum() / x.size
     mean_y = y.sum() / x.size
     product = square_x = square_y = 0.0
@@ -114,14 +152,7 @@ def _pearson(x, y, full):
         square_x += dx * dx
         square_y += dy * dy
     denominator = np.sqrt(square_x * square_y)
-    product = EPSILON if product == 0.0 and full else product
-    return product / (denominator if denominator != 0.0 else EPSILON)
-
-
-@compiled()
-def _within_one(r):
-    """0 where a correlation is beyond 1 by more than rounding."""
-    return min(1.0, max(-1.0, r)) if abs(r) <= 1.0 + ROUNDING else 0.0
+    return product / denominator if denominator != 0.0 else 0.0
 
 
 @compiled(fastmath=REASSOCIATE)
@@ -133,7 +164,7 @@ def _centre(row, n, x):
     mean /= max(n, 1)
     for t in range(n):
         x[t] = row[t] - mean
-    x[n : row.size] = 0.0
+    x[n:] = 0.0
 
 
 @compiled()
@@ -156,12 +187,26 @@ def _side_by_side(rows, lengths, x, backwards):
 
 
 @compiled(fastmath=REASSOCIATE)
-def _from_running_sums(x, backwards, lengths, full, products, doubtful):
-    """Turn the products of a group into correlations; NaN, and counted, where sums that cancel would tell too little.
+def _correlation(head, head_squares, tail, tail_squares, product, pairs):
+    """Pearson correlation of two parts from their sums, sums of squares and sum of products.
 
-    That is where a variance is too small a share of its sum of squares, or where rounding alone puts the result
-    beyond 1. A series of n steps gets lags 1 to n - 2; what is written beyond is not to be read. Sums run from the last
-    lag to the first: of x from the lag on, and of x backwards, which are the steps before n - lag.
+    NaN where sums that cancel would tell too little: where a variance is too small a share of its sum of squares, or
+    where rounding alone puts the result beyond 1.
+    """
+    share = 1.0 / pairs
+    variance_x = head_squares - head * head * share
+    variance_y = tail_squares - tail * tail * share
+    r = (product - head * tail * share) / np.sqrt(variance_x * variance_y)
+    sound = (variance_x > CANCELLATION * head_squares) & (variance_y > CANCELLATION * tail_squares)
+    return min(1.0, max(-1.0, r)) if sound & (abs(r) <= 1.0 + ROUNDING) else np.nan
+
+
+@compiled(fastmath=REASSOCIATE)
+def _from_running_sums(x, backwards, lengths, products, doubtful):
+    """Turn the products of a group into correlations; `doubtful` counts each series' NaN.
+
+    A series of n steps gets lags 1 to n - 2; what is written beyond is not to be read. Sums run from the last lag to
+    the first: of x from the lag on, and of x backwards, which are the steps before n - lag.
     """
     state = np.zeros(6 * LANES)  # one array, as in `_lagged_products`: four sums, the length, how many are doubtful
     for r in range(lengths.size):
@@ -177,21 +222,30 @@ def _from_running_sums(x, backwards, lengths, full, products, doubtful):
             continue
         p = products[lag * LANES :]
         for r in range(LANES):
-            head, head_squares = state[r], state[r + LANES]
-            tail, tail_squares = state[r + 2 * LANES], state[r + 3 * LANES]
             pairs = state[r + 4 * LANES] - lag
-            share = 1.0 / pairs
-            variance_x = head_squares - head * head * share
-            variance_y = tail_squares - tail * tail * share
-            covariance = p[r] - head * tail * share
-            none = covariance == 0.0
-            covariance = EPSILON if none and full else covariance
-            sound = (variance_x > CANCELLATION * head_squares) & (variance_y > CANCELLATION * tail_squares)
-            correlation = covariance / np.sqrt(variance_x * variance_y)
-            sound = sound & (none | (abs(correlation) <= 1.0 + ROUNDING))
-            p[r] = _within_one(correlation) if sound else np.nan
-            state[r + 5 * LANES] += 0.0 if sound or pairs < 2.0 else 1.0
+            p[r] = _correlation(state[r], state[r + LANES], state[r + 2 * LANES], state[r + 3 * LANES], p[r], pairs)
+            state[r + 5 * LANES] += 1.0 if pairs >= 2.0 and np.isnan(p[r]) else 0.0
     doubtful[:] = state[5 * LANES :]
+
+
+@compiled(fastmath=REASSOCIATE)
+def _from_running_sums_of_row(x, n, products):
+    """The same for one series; how many are NaN."""
+    sums = np.empty((4, n))
+    a = b = c = d = 0.0
+    for lag in range(n - 1, 0, -1):  # each sum hangs on the one before: a loop of their own, without vectors
+        before = x[n - 1 - lag]
+        a += before
+        b += before * before
+        c += x[lag]
+        d += x[lag] * x[lag]
+        sums[0, lag], sums[1, lag], sums[2, lag], sums[3, lag] = a, b, c, d
+    doubtful = 0
+    for lag in range(1, min(n - 1, products.size)):
+        r = _correlation(sums[0, lag], sums[1, lag], sums[2, lag], sums[3, lag], products[lag], float(n - lag))
+        doubtful += np.isnan(r)
+        products[lag] = r
+    return doubtful
 
 
 @compiled()
@@ -209,12 +263,13 @@ def _mend_row(row, n, doubtful, full, correlations):
         while tail < n and row[n - 1 - tail] == row[n - 1]:
             tail += 1
         for lag in range(1, min(n - 1, correlations.size)):
-            if n - lag <= max(head, tail):  # a constant part: 0 / 0 by the EPSILON rule, however its mean rounds
+            if n - lag <= max(head, tail):  # a constant part: 1e-8 / 1e-8 in the paper's code, however its mean rounds
                 correlations[lag] = 1.0
             elif np.isnan(correlations[lag]):
-                correlations[lag] = _within_one(_pearson(row[: n - lag], row[lag:n], full))
+                r = _pearson(row[: n - lag], row[lag:n])
+                correlations[lag] = min(1.0, max(-1.0, r)) if abs(r) <= 1.0 + ROUNDING else 0.0
     if full and 0 < n - 2 < correlations.size and max(head, tail) < 2:
-        r = _pearson(row[:2], row[n - 2 : n], full)
+        r = _pearson(row[:2], row[n - 2 : n])
         correlations[n - 2] = r if abs(r) <= 1.0 else 0.0
 
 
@@ -243,28 +298,37 @@ def autocorrelation(start, stop, rows, lengths, order, paper, full, lags, per_sa
     sums_by_lag = np.zeros((3, lags))
     totals, counts, pairs = sums_by_lag[0], sums_by_lag[1], sums_by_lag[2]
     width = lags + 1
-    centred = np.zeros((LANES, rows.shape[1]))
-    x = np.zeros((rows.shape[1] + 16) * LANES)
-    backwards = np.zeros(rows.shape[1] * LANES)
+    # not zeroed: few series touch little of it, and memory that is not touched costs nothing
+    centred = np.empty((LANES, rows.shape[1] + 8))
+    x = np.empty((rows.shape[1] + 16) * LANES)
+    backwards = np.empty(rows.shape[1] * LANES)
     products = np.empty(((width + 8) // 10 * 10 + 1) * LANES)
     those = np.zeros(LANES, dtype=np.int64)
     doubtful = np.zeros(LANES)
-    by_row = np.empty((LANES, width))
+    by_row = np.empty((LANES, (width + 6) // 8 * 8 + 1))
     fewest = 3 if paper and not full else 2
-    for first in range(start, stop, LANES):
-        group = order[first : min(first + LANES, stop)]
+    size = LANES if paper or lags >= MANY_PRODUCTS else 1  # one row fits in the first cache with all its sums
+    for first in range(start, stop, size):
+        group = order[first : min(first + size, stop)]
         those[:] = 0
-        centred[group.size :] = 0.0
         for r, i in enumerate(group):
             those[r] = lengths[i]
+        together = _pays_side_by_side(those, lags, paper)
+        for r, i in enumerate(group):
             _centre(rows[i], those[r], centred[r])
-        _side_by_side(centred, those, x, backwards)
-        _lagged_products(x, those.max(), products)
-        if paper:
-            _from_running_sums(x, backwards, those, full, products, doubtful)
-        for lag in range(1, min(those.max() - 1, width)):
-            for r in range(LANES):
-                by_row[r, lag] = products[lag * LANES + r]
+            if not together:
+                _lagged_products_of_row(centred[r], those[r], by_row[r])
+                if paper:
+                    doubtful[r] = _from_running_sums_of_row(centred[r], those[r], by_row[r])
+        if together:
+            centred[group.size :] = 0.0
+            _side_by_side(centred, those, x, backwards)
+            _lagged_products(x, those.max(), products)
+            if paper:
+                _from_running_sums(x, backwards, those, products, doubtful)
+            for lag in range(1, min(those.max() - 1, width)):
+                for r in range(LANES):
+                    by_row[r, lag] = products[lag * LANES + r]
 
         for r, i in enumerate(group):
             n = lengths[i]

@@ -1,7 +1,7 @@
 """`make bench`: every benchmark in one run, one table; ours and the other take turns, so that ratios hold.
 
-python tests/benchmarks/run.py [metrics] [speed] [penalty] [privacy] [widgets] [memory] [matrix] [fidelity]
-[--seconds 60]
+python tests/benchmarks/run.py [metrics] [speed] [step] [busy] [penalty] [privacy] [widgets] [memory]
+[fidelity] [--seconds 60]
 """
 
 import dgkit  # noqa: F401, I001 (before torch: it sets how long idle threads spin)
@@ -16,7 +16,9 @@ import torch
 sys.path.insert(0, str(Path(__file__).parent))
 
 import bench_metrics
+import busy
 import memory
+import step
 import training
 
 import widgets
@@ -35,7 +37,8 @@ def main() -> None:
         "privacy": lambda seconds: training.privacy_rows(),
         "widgets": lambda seconds: widgets.rows(),
         "memory": lambda seconds: memory.rows(),
-        "matrix": lambda seconds: training.matrix_share_rows(),
+        "step": lambda seconds: step.rows(),
+        "busy": lambda seconds: busy.rows(),
         "speed": lambda seconds: training.speed_rows(),
         "fidelity": lambda seconds: training.fidelity_rows(seconds),
     }

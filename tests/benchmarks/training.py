@@ -151,40 +151,6 @@ def log_mid_range(real: xr.Dataset, fake: xr.Dataset) -> float:
     return float(dg.metrics.wasserstein(*mids))
 
 
-def matrix_share_rows(seconds: float = 10, threads: int = 2) -> list[dict]:
-    """The share of this machine's own matrix-product rate that a training step reaches."""
-    torch.set_num_threads(threads)
-    a = torch.randn(1500, 1500)
-    times = []
-    for _ in range(20):
-        start = time.perf_counter()
-        a @ a
-        times.append(time.perf_counter() - start)
-    peak = 2 * 1500**3 / np.median(times)
-    ds = wwt_sizes()
-    trainer = dg.Trainer(ds, dg.Config(sample_len=10))
-    flops = step_flops(trainer)
-    rate = flops * our_speed(ds, seconds, 10)
-    return [
-        {
-            "what": "arithmetic rate of a training step, WWT sizes", "ours": f"{rate / 1e9:.0f} GFLOP/s",
-            "other": f"matrix product 1500 x 1500 {peak / 1e9:.0f} GFLOP/s", "ratio": float(rate / peak),
-            "spread": f"{flops / 1e9:.2f} GFLOP a step",
-        }
-    ]  # fmt: skip
-
-
-def step_flops(trainer: dg.Trainer) -> float:
-    """Floating-point operations of one step's matrix products; the LSTM's from its sizes (the counter skips it)."""
-    from torch.utils.flop_counter import FlopCounterMode
-
-    lstm, n = trainer.generator.feature.lstm, trainer.config.batch_size
-    per_pass = 2 * n * 4 * lstm.hidden_size * (lstm.input_size + lstm.hidden_size)
-    with FlopCounterMode(display=False) as counter:
-        next(trainer)
-    return counter.get_total_flops() + 3 * trainer.generator.passes * per_pass  # forward, and twice that backward
-
-
 def _critic_batch(samples: int = 100) -> tuple:
     """A discriminator of the WWT sizes, and real, fake and alpha for one batch of 100."""
     torch.set_num_threads(2)

@@ -144,9 +144,8 @@ def test_standard_autocorrelation_leaves_constant_series_out():
     values = series(5, variable=False)
     with_constant = xr.concat([values, xr.full_like(values, 0.1)], "sample")
 
-    np.testing.assert_array_equal(
-        metrics.autocorrelation(with_constant, kind="standard"), metrics.autocorrelation(values, kind="standard")
-    )
+    curves = (metrics.autocorrelation(each, kind="standard") for each in (with_constant, values))
+    np.testing.assert_allclose(*curves, atol=1e-14)
     with pytest.raises(SchemaError, match="constant"):
         metrics.autocorrelation(with_constant[5:], kind="standard")
 
@@ -222,7 +221,35 @@ def test_the_curve_of_shipped_jobs_is_the_same_in_any_unit():  # shared/cases/co
     assert curve.sizes["lag"] == 57  # three pairs of the jobs of 60 steps; with two, r is 1 or -1
 
 
-def test_full_length_series_keep_the_originals_last_lag_and_its_rule_for_zero():
+@pytest.mark.parametrize("make", UNITS.values(), ids=UNITS)
+@pytest.mark.parametrize("steps", [4, 5, 20, 60])
+def test_the_curves_of_full_length_series_are_the_same_in_any_unit_but_for_the_last_lag(make, steps):
+    values = make(np.random.default_rng(4), (200, steps))
+
+    for kind in ("paper", "standard"):
+        curves = metrics.autocorrelation(values, kind=kind, per_sample=True)[:, : steps - 3]
+        for unit in (1 / 3, 1e-2, 1e-4, 1e-6, 1e6, -0.1):
+            other = metrics.autocorrelation(values * unit, kind=kind, per_sample=True)[:, : steps - 3]
+            np.testing.assert_allclose(other, curves, atol=1e-9, rtol=0)
+
+
+def test_whole_numbers_whose_product_sums_to_zero_have_no_correlation_in_any_unit():
+    values = np.random.default_rng(0).integers(0, 2, (300, 20))
+
+    curves = metrics.autocorrelation(values * 1e-4, per_sample=True)
+
+    none = 0
+    for row, curve in zip(values, curves.values, strict=True):
+        for lag in range(1, 18):
+            x, y = row[:-lag], row[lag:]
+            exact = len(x) * int(x @ y) - int(x.sum()) * int(y.sum())  # n^2 times the covariance, in whole numbers
+            if exact == 0 and x.min() < x.max() and y.min() < y.max():
+                none += 1
+                assert abs(curve[lag - 1]) < 1e-12  # not 1e-8 / 1e-8, which the original's code would put here
+    assert none > 100
+
+
+def test_full_length_series_keep_the_originals_last_lag():
     x = np.array([[3.0, 1.0, 4.0, 1.0, 5.0], [1.0, -1.0, 0.0, 1.0, 1.0]])
 
     curves = metrics.autocorrelation(x, per_sample=True).values
@@ -230,11 +257,25 @@ def test_full_length_series_keep_the_originals_last_lag_and_its_rule_for_zero():
     found = plain_paper(x)
     assert curves[:, 2].tolist() == pytest.approx(found[2])
     assert set(np.abs(curves[:, 2])) <= {0.0, 1.0}
-    orthogonal = np.array([[1.0, -1.0, 0.0, 1.0, 1.0, -2.0]])  # parts of three at lag 3, whose product sums to 0
-    r = metrics.autocorrelation(orthogonal, lags=3)[2].item()
-    assert r == pytest.approx(1e-8 / np.sqrt(2 * 6))
-    padded = np.append(orthogonal, [[np.nan]], axis=1)
-    assert metrics.autocorrelation(padded, lags=3)[2].item() == 0
+
+
+@pytest.mark.parametrize("kind", ["paper", "standard"])
+@pytest.mark.parametrize("n", [1, 5, 20])
+def test_few_long_series_and_one_far_longer_have_the_curves_they_have_alone(n, kind):
+    values = series(n, 700, variable=False)
+    values[:, 690:] = np.nan
+    values[1 + n // 2 :, 90:] = np.nan
+
+    curves = metrics.autocorrelation(values, kind=kind, per_sample=True)
+
+    for row, curve in zip(values.values, curves.values, strict=True):
+        row = row[~np.isnan(row)]
+        if kind == "paper":
+            expected = np.concatenate(plain_paper(np.append(row, np.nan)[None]))
+        else:
+            expected = acf(row, nlags=len(row) - 2, fft=False)[1:]
+        np.testing.assert_allclose(curve[: len(expected)], expected, atol=1e-10)
+        assert np.isnan(curve[len(expected) :]).all()
 
 
 def test_pairs_are_the_share_of_all_steps_that_a_lag_leaves():
