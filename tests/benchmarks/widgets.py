@@ -30,7 +30,7 @@ def frame_milliseconds(repeats: int = 50) -> np.ndarray:
     assert sizes == (4 * 30 * 168, 168)
     times = []
     for k in range(repeats):
-        studio.picture = studio._picture = studio._picture | {"step": k}
+        studio.picture = studio._screen.picture = studio.picture | {"step": k}
         studio.trainer.history.append(record)
         studio._publish()
         start = time.perf_counter()  # what a kernel with a browser does on top: JSON of the state and its signature
