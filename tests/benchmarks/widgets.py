@@ -25,7 +25,8 @@ def frame_milliseconds(repeats: int = 50) -> np.ndarray:
     studio = TrainingStudio("web", CONFIG)
     studio.step(1)
     record = studio.trainer.history[0]
-    studio.trainer.history.extend([record] * 999)
+    for _ in range(999):
+        studio.trainer.history.append(record)
     sizes = len(studio.picture["series"]), studio.reference["time"]
     assert sizes == (4 * 30 * 168, 168)
     times = []
