@@ -25,12 +25,13 @@ def frame_milliseconds(repeats: int = 50) -> np.ndarray:
     studio = TrainingStudio("web", CONFIG)
     studio.step(1)
     record = studio.trainer.history[0]
-    studio.trainer.history.extend([record] * 999)
+    for _ in range(999):
+        studio.trainer.history.append(record)
     sizes = len(studio.picture["series"]), studio.reference["time"]
     assert sizes == (4 * 30 * 168, 168)
     times = []
     for k in range(repeats):
-        studio.picture = studio._picture = studio._picture | {"step": k}
+        studio.picture = studio._screen.picture = studio.picture | {"step": k}
         studio.trainer.history.append(record)
         studio._publish()
         start = time.perf_counter()  # what a kernel with a browser does on top: JSON of the state and its signature

@@ -268,7 +268,7 @@ def test_of_a_private_run_the_studio_draws_no_loss_of_the_discriminators():
     studio.step(3)
     press(studio, "discriminator_step")
 
-    curves = studio._curves.frame()
+    curves = studio.frame
     for name in ("discriminator_loss", "auxiliary_loss", "wasserstein", "auxiliary_wasserstein"):
         assert np.isnan(np.frombuffer(curves[name], np.float32)).all()
         assert studio.status["half"].get(name) is None

@@ -7,6 +7,8 @@ these (Kairouz, Oh and Viswanath 2015). The names of the tiers are those of Pono
 
 import math
 
+from dgkit import Trainer
+
 COVERS = (
     "Covered: whether one sample was among the training data, however the trained networks and what they generate are "
     "used."
@@ -72,6 +74,24 @@ def in_words(epsilon: float, delta: float) -> list[str]:
         f"So any attack that tells members from others is right in at most {percent(accuracy)} of the cases, where "
         f"guessing is right in 50 %; with 1 % of false alarms it finds at most {percent(found)} of the members.",
     ]
+
+
+def spent(trainer: Trainer) -> dict[str, str] | None:
+    """Epsilon so far, what it says and what it covers; None where training is not private."""
+    if trainer.config.dp is None:
+        return None
+    epsilon, delta = trainer.epsilon(), trainer.config.dp.delta
+    says = (
+        f"Privacy spent so far: epsilon {number(epsilon)} at delta = {delta:g}, by the RDP accountant: "
+        f"{tier(epsilon)}. {in_words(epsilon, delta)[-1]}"
+    )
+    if trainer.config.private:
+        says += " Losses of the discriminators are not drawn: they are means over real samples, without noise."
+    return {
+        "epsilon": number(epsilon),
+        "says": REPLACEMENT if trainer.config.dp.sampling != "poisson" else says,
+        "covers": f"{COVERS} {NOT_COVERED}" if epsilon < math.inf else "",
+    }
 
 
 def percent(share: float) -> str:

@@ -22,7 +22,7 @@ _of_cell: dict[str, tuple[str, "weakref.WeakSet[Any]"]] = {}  # what each notebo
 class Attendance:
     """Which pages show a widget. `heard` runs where messages arrive, `abandoned` in the training thread."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._pages: dict[str, tuple[float, float]] = {}  # view -> when it was heard of last, patience in seconds
         self._left: float | None = None  # since when there is none, after there was one
         now = time.perf_counter()

@@ -31,7 +31,7 @@ class Recorded:
         No epsilon along one dim, or no curve over it and lag.
     """
 
-    def __init__(self, ds: xr.Dataset, real: xr.DataArray | None = None):
+    def __init__(self, ds: xr.Dataset, real: xr.DataArray | None = None) -> None:
         self.key = "epsilon" if "epsilon" in ds.variables else "noise_multiplier"
         if self.key not in ds.variables:
             raise ConfigError(

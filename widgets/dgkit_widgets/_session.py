@@ -10,7 +10,6 @@ import time
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import fields
 from typing import Any
 
 import xarray as xr
@@ -23,6 +22,8 @@ LIVE = (
     "steps", "generator_lr", "discriminator_lr", "auxiliary_lr", "batch_size", "discriminator_rounds",
     "generator_rounds", "beta1", "penalty", "auxiliary_penalty", "auxiliary_weight",
 )  # fmt: skip
+
+Log = list[list[Any]]  # of [kind, value]: see `Session`
 
 _running: "weakref.WeakSet[Session]" = weakref.WeakSet()
 
@@ -68,11 +69,11 @@ class Session:
         tick: Callable[[], None],
         ended: Callable[[], None],
         find: Callable[[str], Any] = str,
-    ):
+    ) -> None:
         self.train, self.tick, self.ended, self.find = train, tick, ended, find
         self.trainer = Trainer(train, config)
-        self.log: list[list[Any]] = []
-        self.plan: list[list[Any]] = []
+        self.log: Log = []
+        self.plan: Log = []
         self.together: weakref.WeakSet[Session] = weakref.WeakSet([self])
         self.running = False
         self.error: BaseException | None = None
@@ -259,9 +260,9 @@ class Session:
             self.log.append([kind, value])
 
 
-def until(log: list[list[Any]], step: int) -> list[list[Any]]:
+def until(log: Log, step: int) -> Log:
     """The part of a log that leads to the state before full step `step + 1`."""
-    kept: list[list[Any]] = []
+    kept: Log = []
     left = step
     for kind, value in log:
         if kind == "steps":
@@ -272,7 +273,7 @@ def until(log: list[list[Any]], step: int) -> list[list[Any]]:
     return kept
 
 
-def check_log(log: Any) -> list[list[Any]]:
+def check_log(log: Any) -> Log:
     """A log as read from JSON. Raises ConfigError where it is none."""
     for entry in log if isinstance(log, list) else [log]:
         kind, value = entry if isinstance(entry, list) and len(entry) == 2 else (None, None)
@@ -280,45 +281,6 @@ def check_log(log: Any) -> list[list[Any]]:
         if not (counted or (kind == "set" and isinstance(value, dict)) or (kind == "load" and isinstance(value, str))):
             raise ConfigError(f"{entry!r} is no entry of a studio's log, such as ['steps', 100]. Copy the state again.")
     return [list(entry) for entry in log]
-
-
-def code(log: list[list[Any]], data: str, config: Config, load: Callable[[str], str] = repr) -> str:
-    """Python that does what a log says, without a widget.
-
-    Parameters
-    ----------
-    log : list of [kind, value]
-    data : str
-        Code that defines `train`.
-    config : Config
-        As the run began.
-    load : callable
-        Code for the file of a training state from its name.
-    """
-    lines = ["from itertools import islice", "", "import dgkit as dg", "", data]
-    if log and log[0][0] == "load":
-        lines.append(f"trainer = dg.Trainer.load({load(log[0][1])}, train)")
-    else:
-        if config.private:
-            lines.append("# a private run cannot be repeated: its noise and its batches are new each time")
-        lines += [f"config = {config_code(config)}", "trainer = dg.Trainer(train, config)"]
-    for kind, value in log:
-        if kind == "steps":
-            lines += [f"for record in islice(trainer, {value}):", "    pass  # record holds what this step measured"]
-        elif kind == "set":
-            changes = ", ".join(f"{name}={new!r}" for name, new in value.items())
-            lines.append(f"trainer = dg.Trainer.resume(trainer.state(), train, {changes})")
-        elif kind in ("discriminator", "generator"):
-            call = f"trainer.step_{kind}()  # half a step"
-            lines += [call] if value == 1 else [f"for _ in range({value}):", f"    {call}"]
-    return "\n".join([*lines, "model = trainer.model", "fake = model.sample(1000, seed=1)", ""])
-
-
-def config_code(config: Config) -> str:
-    """The constructor call, with what is not a default."""
-    given = {f.name: getattr(config, f.name) for f in fields(config) if getattr(config, f.name) != f.default}
-    texts = {name: f"dg.privacy.{value!r}" if name == "dp" else repr(value) for name, value in given.items()}
-    return f"dg.Config({', '.join(f'{name}={text}' for name, text in texts.items())})"
 
 
 @atexit.register

@@ -4,7 +4,6 @@ Pure functions of a trainer, a dataset and a choice of feature; nothing here cha
 Left out: drawing itself, which is widgets/js/src/studio.js.
 """
 
-import time
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
@@ -15,12 +14,13 @@ import xarray as xr
 
 from dgkit import Trainer, metrics
 from dgkit.core.encode import Encoder
+from dgkit.core.history import StepRecord
 from dgkit.core.losses import critic_loss, generator_loss
-from dgkit.core.networks import harden
+from dgkit.core.networks import Generated, harden
 from dgkit.errors import SchemaError
 from dgkit.metrics.autocorrelation import curve_errors
 from dgkit.metrics.distributions import valid_feature
-from dgkit.schema import Schema, lengths
+from dgkit.schema import Schema, Variable, lengths, validate
 
 CURVES = (
     "discriminator_loss", "generator_loss", "auxiliary_loss", "wasserstein", "auxiliary_wasserstein",
@@ -38,13 +38,13 @@ def f4(values: Any) -> bytes:
 class Curves:
     """The history as float32 columns that grow with it, thinned to means of equally many steps for the screen."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.clear()
 
     def clear(self) -> None:
         self._rows, self._n = np.empty((256, len(CURVES)), np.float32), 0
 
-    def extend(self, history: Sequence) -> None:
+    def extend(self, history: Sequence[StepRecord]) -> None:
         """Take over the records that are new; a shorter history than before begins again."""
         if len(history) < self._n:
             self.clear()
@@ -107,9 +107,21 @@ class Look:
         Series that the measures are taken of.
     """
 
-    def __init__(self, train, held_out, schema: Schema, feature: str | None, of: str, *, shown=6, rows=30, n=200):
+    def __init__(
+        self,
+        train: xr.Dataset,
+        held_out: xr.Dataset | None,
+        schema: Schema,
+        feature: str | None,
+        of: str,
+        *,
+        shown: int = 6,
+        rows: int = 30,
+        n: int = 200,
+    ) -> None:
         self.schema, self.feature, self.of, self.shown, self.n = schema, feature, of, shown, n
         self.rows = min(rows, n)
+        self.features = continuous(schema)
         self.time = train.sizes["time"]
         order = np.random.default_rng(0).permutation(train.sizes["sample"])
         self.real = train.isel(sample=order[:n])
@@ -126,6 +138,16 @@ class Look:
         else:
             self.log, self.grid = False, np.linspace(low, high if high > low else low + 1, 100)
 
+    @classmethod
+    def nearest(
+        cls, train: xr.Dataset, held_out: xr.Dataset | None, feature: str | None = None, of: str = "mid_range"
+    ) -> "Look":
+        """The look asked for, as far as the data have it: else the first feature, and no length where all are equal."""
+        schema = validate(train)
+        known = continuous(schema)
+        feature = feature if feature in known else next(iter(known), None)
+        return cls(train, held_out, schema, feature, of if of != "length" or schema.variable_length else "mid_range")
+
     def reference(self) -> dict[str, Any]:
         """The real side, which training does not change."""
         found = self._of(self.real, self._train_acf, self._train_numbers)
@@ -139,6 +161,7 @@ class Look:
         unit = da.attrs.get("units", "1")
         return found | held | {
             "time": self.time,
+            "features": self.features,
             "feature": self.feature or "",
             "unit": unit,
             "log_values": da.attrs.get("scale") == "log",
@@ -156,7 +179,7 @@ class Look:
         numbers = self._numbers(fake)
         return self._of(fake, curve, numbers) | self._distances(numbers, curve) | {"step": trainer.step}
 
-    def _of(self, ds: xr.Dataset, curve, numbers: np.ndarray) -> dict[str, Any]:
+    def _of(self, ds: xr.Dataset, curve: xr.DataArray | None, numbers: np.ndarray) -> dict[str, Any]:
         series: Any = np.asarray(valid_feature(ds, self.feature))[: self.rows] if self.feature else []
         some = ds.isel(sample=slice(self.shown))
         return {
@@ -181,7 +204,7 @@ class Look:
     def _cdf(self, numbers: np.ndarray) -> np.ndarray:
         return np.searchsorted(np.sort(numbers), self.grid, "right") / max(1, numbers.size)
 
-    def _distances(self, numbers: np.ndarray, curve) -> dict[str, Any]:
+    def _distances(self, numbers: np.ndarray, curve: xr.DataArray | None) -> dict[str, Any]:
         """How far from the training data, in the numbers that `dgkit.metrics` gives."""
         if self.feature is None:
             return {}
@@ -219,7 +242,7 @@ def _title(schema: Schema, one: xr.Dataset) -> str:
     return ", ".join(f"{part:.3g}" if isinstance(part, float) else str(part) for part in parts)
 
 
-def _bar_edges(variable, train: xr.Dataset) -> Any:
+def _bar_edges(variable: Variable, train: xr.Dataset) -> Any:
     """The categories shown, most frequent first where there are many; the edges of a number's histogram."""
     values = np.asarray(train[variable.name].values)
     if variable.kind == "continuous":
@@ -231,7 +254,7 @@ def _bar_edges(variable, train: xr.Dataset) -> Any:
     return [variable.categories[k] for k in order]
 
 
-def _bars(variable, ds: xr.Dataset, edges: Any) -> dict[str, Any]:
+def _bars(variable: Variable, ds: xr.Dataset, edges: Any) -> dict[str, Any]:
     """{"name", "labels", "shares"} of an attribute."""
     values = np.asarray(ds[variable.name].values)
     if variable.kind == "continuous":
@@ -314,7 +337,7 @@ def _walk_attributes(encoder: Encoder, soft: torch.Tensor) -> list[dict[str, Any
     return found
 
 
-def _walk_series(encoder: Encoder, fake, feature: str | None) -> dict[str, Any]:
+def _walk_series(encoder: Encoder, fake: Generated, feature: str | None) -> dict[str, Any]:
     """The first sample's series, as the LSTM makes it and in its unit; its range where it is auto-normalised."""
     if feature is None:
         return {}
@@ -347,8 +370,12 @@ def _walk_series(encoder: Encoder, fake, feature: str | None) -> dict[str, Any]:
     }
 
 
-def timed(call) -> tuple[Any, float]:
-    """What `call` returns, and the seconds it took."""
-    start = time.perf_counter()
-    result = call()
-    return result, time.perf_counter() - start
+def clean(value: Any) -> Any:
+    """As JSON, which has no NaN."""
+    if isinstance(value, dict):
+        return {name: clean(part) for name, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [clean(part) for part in value]
+    if isinstance(value, float) and not np.isfinite(value):
+        return None
+    return value

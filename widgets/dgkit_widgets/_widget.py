@@ -30,7 +30,7 @@ class Widget(anywidget.AnyWidget):
     actions: ClassVar[tuple[str, ...]] = ()
     error = traitlets.Unicode("").tag(sync=True)
 
-    def __init__(self, **traits: Any):
+    def __init__(self, **traits: Any) -> None:
         super().__init__(**traits)
         self.on_msg(self._receive)
 

@@ -115,7 +115,7 @@ class SeriesBrowser(Widget):
         seed: int = 0,
         filters: Mapping[str, Any] | None = None,
         neighbours: int = 3,
-    ):
+    ) -> None:
         self._sets, self._schema = _checked(sets)
         if neighbours < 1:
             raise ConfigError(f"neighbours={neighbours}; at least 1 is shown.")
@@ -171,27 +171,32 @@ class SeriesBrowser(Widget):
 
     @traitlets.validate("feature")
     def _check_feature(self, proposal: Any) -> str:
-        return _one_of("feature", proposal["value"], self._features)
+        feature: str = _one_of("feature", proposal["value"], self._features)
+        return feature
 
     @traitlets.validate("order")
     def _check_order(self, proposal: Any) -> str:
-        return _one_of("order", proposal["value"], ORDERS)
+        order: str = _one_of("order", proposal["value"], ORDERS)
+        return order
 
     @traitlets.validate("page_size")
     def _check_page_size(self, proposal: Any) -> int:
-        if not 1 <= proposal["value"] <= 100:
-            raise ConfigError(f"page_size={proposal['value']}; a page shows 1 to 100 samples of each set.")
-        return proposal["value"]
+        size: int = proposal["value"]
+        if not 1 <= size <= 100:
+            raise ConfigError(f"page_size={size}; a page shows 1 to 100 samples of each set.")
+        return size
 
     @traitlets.validate("seed")
     def _check_seed(self, proposal: Any) -> int:
-        if proposal["value"] < 0:
-            raise ConfigError(f"seed={proposal['value']}; it must be 0 or more.")
-        return proposal["value"]
+        seed: int = proposal["value"]
+        if seed < 0:
+            raise ConfigError(f"seed={seed}; it must be 0 or more.")
+        return seed
 
     @traitlets.validate("page")
     def _check_page(self, proposal: Any) -> int:
-        return max(0, min(proposal["value"], self._pages() - 1))
+        page: int = proposal["value"]
+        return max(0, min(page, self._pages() - 1))
 
     @traitlets.validate("filters")
     def _check_filters(self, proposal: Any) -> dict[str, Any]:
@@ -265,7 +270,7 @@ class SeriesBrowser(Widget):
             "orders": list(ORDERS),
         }  # fmt: skip
 
-    def _categories(self, variable: Variable) -> list:
+    def _categories(self, variable: Variable) -> list[Any]:
         """Of all sets: the first set's order, then what others have besides."""
         found = list(variable.categories)
         for name in self._sets:

@@ -140,7 +140,7 @@ class PrivacyDial(Widget):
         target: float | None = None,
         recorded: xr.Dataset | None = None,
         real: xr.DataArray | None = None,
-    ):
+    ) -> None:
         self._guard = threading.RLock()  # callbacks may come from another thread than the cells
         self._recorded = None if recorded is None else Recorded(recorded, real)
         given = {
@@ -218,12 +218,14 @@ class PrivacyDial(Widget):
     @property
     def steps(self) -> int:
         """Batches that are trained on."""
-        return self.settings["steps"]
+        steps: int = self.settings["steps"]
+        return steps
 
     @property
     def sample_rate(self) -> float:
         """The probability of each sample to be in a batch."""
-        return self.settings["batch_size"] / self.settings["samples"]
+        rate: float = self.settings["batch_size"] / self.settings["samples"]
+        return rate
 
     @property
     def epsilon(self) -> float:
@@ -285,8 +287,9 @@ class PrivacyDial(Widget):
     # --- how it works
 
     @traitlets.validate("settings")
-    def _check_settings(self, proposal: Any) -> dict:
-        return proposal["value"] if self._inside else self._merged(self.settings, proposal["value"])
+    def _check_settings(self, proposal: Any) -> dict[str, Any]:
+        new: dict[str, Any] = proposal["value"]
+        return new if self._inside else self._merged(self.settings, new)
 
     @traitlets.observe("settings")
     def _changed(self, change: Any) -> None:
@@ -381,7 +384,7 @@ class PrivacyDial(Widget):
     def _until(settings: dict[str, Any]) -> float:
         """The last epoch that the chart shows: a round number, so that it stays while the dial is turned a little."""
         wanted = 1.25 * settings["epochs"]
-        power = 10 ** math.floor(math.log10(wanted))
+        power: float = 10 ** math.floor(math.log10(wanted))
         return next(m * power for m in (1, 2, 5, 10, 20) if m * power >= wanted)
 
     def _drawn(self) -> dict[str, Any]:
@@ -479,7 +482,7 @@ def _noise_for(target: float, rate: float, steps: int, delta: float, releases: i
 
 def _up(value: float) -> float:
     """Upwards to four digits, so that epsilon stays within the target."""
-    power = 10 ** (3 - math.floor(math.log10(value)))
+    power: float = 10 ** (3 - math.floor(math.log10(value)))
     return math.ceil(value * power) / power
 
 

@@ -110,7 +110,7 @@ class Explorer(Widget):
         *,
         references: Mapping[str, xr.Dataset | xr.DataArray] | None = None,
         seed_dim: str = "seed",
-    ):
+    ) -> None:
         if not isinstance(ds, xr.Dataset):
             raise ConfigError(
                 f"Explorer shows an xarray Dataset, not a {type(ds).__name__}. Mend: da.to_dataset(name=...)"
@@ -169,8 +169,9 @@ class Explorer(Widget):
                 self.answered = token
 
     @traitlets.validate("selection")
-    def _check_selection(self, proposal: Any) -> dict:
-        return self._merged(self.selection, proposal["value"]) if self.selection else proposal["value"]
+    def _check_selection(self, proposal: Any) -> dict[str, Any]:
+        new: dict[str, Any] = proposal["value"]
+        return self._merged(self.selection, new) if self.selection else new
 
     @traitlets.observe("selection")
     def _selected(self, _change: Any) -> None:
@@ -287,11 +288,11 @@ class Explorer(Widget):
         text = f"ds[{chosen['variable']!r}]" + (f".sel({picks})" if picks else "")
         return text + (f".median({self._seed!r})" if self._seed in own and chosen["overlay"] != self._seed else "")
 
-    def _at(self, da: xr.DataArray, keep: set) -> xr.DataArray:
+    def _at(self, da: xr.DataArray, keep: set[Any]) -> xr.DataArray:
         at = self.selection["at"]
         return da.isel({dim: self._place(str(dim), at[str(dim)]) for dim in da.dims if dim not in keep})
 
-    def _metrics(self) -> list:
+    def _metrics(self) -> list[Any]:
         return [name for name, da in self._ds.data_vars.items() if _short(da, self._seed)]
 
     def _drawn(self) -> dict[str, Any]:

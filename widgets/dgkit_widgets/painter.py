@@ -168,14 +168,14 @@ class DistributionPainter(Widget):
     can_redo = traitlets.Bool(False).tag(sync=True)
     answered = traitlets.Unicode("").tag(sync=True)
 
-    def __init__(self, source: Any, attributes: str | Iterable[str] | None = None, start: Any = None):
+    def __init__(self, source: Any, attributes: str | Iterable[str] | None = None, start: Any = None) -> None:
         ds = source if isinstance(source, xr.Dataset) else source.sample(_SAMPLES)
         variables = _chosen(ds, [attributes] if isinstance(attributes, str) else attributes)
         self._categories = [variable.categories for variable in variables]
         shares = _counted(ds, variables)
         self._guard = threading.RLock()  # callbacks may come from another thread than the cells
-        self._past: list[list] = []
-        self._future: list[list] = []
+        self._past: list[list[Any]] = []
+        self._future: list[list[Any]] = []
         self._stroke: str | None = None  # one drag, or one key held down: a single step for undo
         self._base = shares
         self._inside = False
@@ -192,7 +192,7 @@ class DistributionPainter(Widget):
             self._put(self._checked(start))
 
     @property
-    def target(self) -> dict:
+    def target(self) -> dict[Any, dict[Any, float]]:
         """What `dgkit.whatif.retrain_attributes` takes: {"job_class": {"small": 0.2, ...}}, or of combinations.
 
         For two attributes {("a", "b"): {("x", "y"): 0.1, ...}}. Set it to the same; what it leaves out gets 0.
@@ -205,7 +205,7 @@ class DistributionPainter(Widget):
         return {tuple(self.attributes): pairs}
 
     @target.setter
-    def target(self, target: Mapping) -> None:
+    def target(self, target: Mapping[Any, Any]) -> None:
         self.probabilities = target
 
     def paint(self, wishes: Any, axis: int | None = None, stroke: str | None = None, token: str = "") -> None:
@@ -278,14 +278,14 @@ class DistributionPainter(Widget):
                 self._stroke, self._base = stroke, np.array(before)
             self._show(new.tolist())
 
-    def _turn(self, source: list[list], other: list[list]) -> None:
+    def _turn(self, source: list[list[Any]], other: list[list[Any]]) -> None:
         with self._guard, self.hold_sync():
             if source:
                 other.append(self.probabilities)
                 self._stroke = None
                 self._show(source.pop())
 
-    def _show(self, values: list) -> None:
+    def _show(self, values: list[Any]) -> None:
         self._inside = True
         try:
             self.probabilities = values
@@ -302,15 +302,15 @@ class DistributionPainter(Widget):
                 self._stroke, self.can_undo, self.can_redo = None, True, False
 
     @traitlets.validate("probabilities")
-    def _check_probabilities(self, proposal: Any) -> list:
-        return self._checked(proposal["value"]).tolist()
+    def _check_probabilities(self, proposal: Any) -> list[Any]:
+        return list(self._checked(proposal["value"]).tolist())
 
     @traitlets.validate("locked")
-    def _check_locked(self, proposal: Any) -> list:
+    def _check_locked(self, proposal: Any) -> list[Any]:
         shape, held = tuple(map(len, self._categories)), np.asarray(proposal["value"])
         if held.shape != shape or held.dtype != bool:
             raise ConfigError(f"locked={proposal['value']!r:.80} must be True or False in the shape {shape}.")
-        return held.tolist()
+        return list(held.tolist())
 
     @traitlets.observe("probabilities", "reference")
     def _measure(self, _change: Any) -> None:
@@ -337,7 +337,7 @@ class DistributionPainter(Widget):
             raise ConfigError(f"the probabilities sum to {shares.sum():g}; they must sum to 1. Divide each by it.")
         return shares if abs(shares.sum() - 1) < 1e-12 else shares / shares.sum()  # undo is exact
 
-    def _from_mapping(self, given: Mapping) -> np.ndarray:
+    def _from_mapping(self, given: Mapping[Any, Any]) -> np.ndarray:
         """Shares of a mapping as `target` gives it, with or without the attributes' names around it."""
         key = self.attributes[0] if len(self.attributes) == 1 else tuple(self.attributes)
         inner = given[key] if len(given) == 1 and isinstance(given.get(key), Mapping) else given
