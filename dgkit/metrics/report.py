@@ -154,7 +154,7 @@ class Report(xr.Dataset):
                 rows.append((metric, of, *(self._cell(metric, at, end) for end in ends), reading))
         return rows
 
-    def _cell(self, metric: str, at: dict, end: str) -> str:
+    def _cell(self, metric: str, at: dict[Any, int], end: str) -> str:
         """A value with its unit, its further forms, and how many samples have none."""
         if metric + end not in self:
             return ""
@@ -391,7 +391,7 @@ def _common_schema(real: xr.Dataset, made: xr.Dataset, source: str) -> Schema:
     return schemas[0]
 
 
-def _labelled(values: list[float], dim: str, names: list, units: str | list[str] = "1") -> xr.DataArray:
+def _labelled(values: list[float], dim: str, names: list[str], units: str | list[str] = "1") -> xr.DataArray:
     """Values along `dim`, with one unit for all (in attrs) or one each (as a coordinate)."""
     if isinstance(units, str):
         return xr.DataArray(values, coords={dim: names}, dims=dim, attrs={"units": units})
@@ -420,9 +420,10 @@ def _summary(ds: xr.Dataset, name: str, role: str, asked: np.ndarray) -> _Summar
     full = bool((lengths(ds) == steps).all())
     log = series.attrs.get("scale") == "log"
 
-    def read(block: np.ndarray, start: int) -> tuple:
+    def read(block: np.ndarray, start: int) -> tuple[Any, ...]:
         def those(rows: np.ndarray) -> np.ndarray:
-            return block[rows[(rows >= start) & (rows < start + len(block))] - start]
+            here = rows[(rows >= start) & (rows < start + len(block))]
+            return np.take(block, here - start, axis=0)
 
         ends = [end.values for end in highest_and_lowest(xr.DataArray(block, dims=("sample", "time")))]
         sums = block_sums(block, "paper", full, steps - 2, label) if steps > 2 else None
@@ -458,7 +459,7 @@ def _moments(block: np.ndarray, log: bool) -> tuple[float, float, float, float, 
     return shown.size, mean, ((shown - mean) ** 2).sum(dtype=np.float64), floor, values.size - positive.size
 
 
-def _all_moments(blocks: tuple) -> tuple[float, float, float]:
+def _all_moments(blocks: tuple[Any, ...]) -> tuple[float, float, float]:
     """Mean, standard deviation and floor of all blocks."""
     numbers, means, squares, floors, below = np.array(blocks, np.float64).T
     floor = float(floors.min())
@@ -530,14 +531,14 @@ def _distances(metric: str, a: np.ndarray, b: np.ndarray, shown_log: bool) -> di
     return {metric: distance, f"{metric}_relative": relative, f"{metric}_decades": decades}
 
 
-def _counted(counts: list, sources: xr.Variable, dim: str, names: list, what: str) -> xr.DataArray:
+def _counted(counts: list[Any], sources: xr.Variable, dim: str, names: list[str], what: str) -> xr.DataArray:
     """Numbers of samples of both sets, one pair for each name, as (source, dim)."""
     table = xr.DataArray(counts, coords={dim: names, "source": sources}, dims=(dim, "source")).transpose()
     return table.assign_attrs(units="1", long_name=f"{what}: left out")
 
 
 def _cross_correlations(
-    real: xr.Dataset, made: xr.Dataset, names: list, sources: xr.Variable
+    real: xr.Dataset, made: xr.Dataset, names: list[str], sources: xr.Variable
 ) -> dict[str, xr.DataArray]:
     """Wasserstein-1 distance of the samples' correlations, where what is undefined in one set alone counts 1.
 
@@ -589,7 +590,7 @@ def _attribute_metrics(real: xr.Dataset, generated: xr.Dataset, schema: Schema) 
     return variables
 
 
-def _joint_counts(ds: xr.Dataset, names: list) -> pd.Series:
+def _joint_counts(ds: xr.Dataset, names: list[str]) -> pd.Series:
     """How often each combination of categories occurs, in the order of its text."""
     counts = pd.DataFrame({name: ds[name].values.astype(str) for name in names}).value_counts()
     counts.index = pd.Index([repr(tuple(map(str, row))) for row in counts.index])

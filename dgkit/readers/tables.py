@@ -288,7 +288,8 @@ def _as_text(values: np.ndarray) -> np.ndarray:
 
 
 def _missing(values: np.ndarray) -> np.ndarray:
-    return values == "" if values.dtype.kind == "U" else np.isnan(values)
+    missing: np.ndarray = values == "" if values.dtype.kind == "U" else np.isnan(values)
+    return missing
 
 
 def _fill(values: np.ndarray, length: np.ndarray, fill: str) -> None:

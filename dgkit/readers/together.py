@@ -42,7 +42,7 @@ def read_together(
     Returns
     -------
     datasets : dict
-        By the same names. Features of numbers are float64; text has the first table's categories in its attrs.
+        By the same names; text has the first table's categories in its attrs.
     said : str
         A line for each thing that was decided.
 
@@ -73,7 +73,6 @@ def read_together(
         _check_columns(frames, first, other, [name for name in needed if name is not None], features)
 
     sets = {source: _named(source, dataset, frame, settled, **names) for source, frame in frames.items()}
-    sets = {source: ds.assign({k: v.astype(float) for k, v in _numbers(ds).items()}) for source, ds in sets.items()}
     said = []
     for name in [*columns, *attributes]:
         said.append(f"{_variable(sets[first][name])}: {_settle([ds[name] for ds in sets.values()], [*sets])}")
@@ -123,11 +122,6 @@ def _check_columns(
                     f"feature {name!r} has a column {more[0]!r} in the {other} table that the {first} one lacks "
                     f"({len(more)} such). Drop what is no step of both, or list the columns in `features`."
                 )
-
-
-def _numbers(ds: xr.Dataset) -> dict[str, xr.DataArray]:
-    """The features that are numbers."""
-    return {str(name): da for name, da in ds.data_vars.items() if da.ndim == 2 and da.dtype.kind != "U"}
 
 
 def _variable(da: xr.DataArray) -> str:
@@ -191,11 +185,12 @@ def _of_length(ds: xr.Dataset, steps: int, varying: bool, first: str, other: str
             f"the {first} ones to {own} as well (pandas: df.groupby(sample).head(steps), sorted by time), or generate "
             f"{steps} steps."
         )
-    room = {
-        name: da.pad(time=(0, steps - own), constant_values="" if da.dtype.kind == "U" else np.nan, keep_attrs=True)
-        for name, da in ds.data_vars.items()
-        if da.ndim == 2
-    }
+    room = {}
+    for name, da in ds.data_vars.items():
+        if da.ndim == 2:
+            values = np.full((len(da), steps), "" if da.dtype.kind == "U" else np.nan, da.dtype)
+            values[:, :own] = da.values
+            room[name] = xr.Variable(da.dims, values, da.attrs)
     length = ds["length"] if "length" in ds else ("sample", np.full(ds.sizes["sample"], own))
     return ds.drop_vars([*room, "time"], errors="ignore").assign(room | {"length": length})
 

@@ -142,13 +142,6 @@ def test_the_real_table_decides_the_order_of_a_wide_tables_columns():
     assert "columns are steps in their order in the real table" in report.attrs["read_as"]
 
 
-def test_whole_numbers_of_a_wide_table_that_end_alike_are_no_padding():
-    real, generated = wide_table(), wide_table(seed=1)
-    generated.loc[:4, ["day_4", "day_5"]] = 77
-
-    assert evaluate(real, generated, **WIDE).value_wasserstein.item() > 0
-
-
 def test_gaps_that_the_real_table_has_too_are_said():
     real = pd.DataFrame({"page": ["a"] * 9, "day": [0, 1, 2, 3, 5, 6, 7, 8, 9], "views": np.arange(9.0)})
     even = real.assign(day=np.arange(9))
