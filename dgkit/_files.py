@@ -14,7 +14,7 @@ import torch
 from dgkit.errors import FileFormatError
 
 
-def write(path: str | os.PathLike, kind: str, tensors: Mapping[str, torch.Tensor], plain: Any) -> None:
+def write(path: str | os.PathLike[str], kind: str, tensors: Mapping[str, torch.Tensor], plain: Any) -> None:
     """Write `tensors` and the JSON-able `plain`; the old file stays whole until the new one is complete."""
     data = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     content = safetensors.torch.save(data, {"kind": kind, "plain": json.dumps(plain)})
@@ -32,7 +32,7 @@ def write(path: str | os.PathLike, kind: str, tensors: Mapping[str, torch.Tensor
         raise
 
 
-def read(path: str | os.PathLike, kind: str) -> tuple[dict[str, torch.Tensor], Any]:
+def read(path: str | os.PathLike[str], kind: str) -> tuple[dict[str, torch.Tensor], Any]:
     """What `write` wrote. Raises FileFormatError for anything else; nothing in the file is executed."""
     if not Path(path).is_file():
         raise FileFormatError(f"no file at {str(path)!r}. Check the path; `save` writes one.")

@@ -37,4 +37,5 @@ def secret_uniform(n: int) -> Tensor:
 
 def secret_normal(shape: torch.Size) -> Tensor:
     """Standard normal numbers, float64, from the operating system's entropy, by the inverse of the CDF."""
-    return torch.special.ndtri(secret_uniform(shape.numel())).reshape(shape)
+    numbers: Tensor = torch.special.ndtri(secret_uniform(shape.numel()))
+    return numbers.reshape(shape)

@@ -6,6 +6,7 @@ Every reader ends in `schema.validate`. Left out: formats that xarray reads by i
 import hashlib
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -27,13 +28,13 @@ _MBA_FILES = {
     "data_test.npz": "sha256:e55898992a052dc316d9047f6fc376de666d00be4ff51483c14710b558e42075",
     "data_train.npz": "sha256:295a75198c5e57e0f68acb436b8e15e13ee7bc4d09798594e6f8ef11063a2317",
 }
-_MBA_NAMES: dict[str, list] = {
+_MBA_NAMES: dict[str, list[Any]] = {
     "features": [("traffic_bytes", {"units": "byte", "scale": "log"}), ("ping_loss", {"units": "1"})],
     "attributes": [("isp", {}), ("technology", {}), ("state", {})],
 }
 
 
-def open_dataset(name: str | os.PathLike) -> xr.Dataset:
+def open_dataset(name: str | os.PathLike[str]) -> xr.Dataset:
     """Open a dataset by name, or a file.
 
     Parameters

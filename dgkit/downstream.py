@@ -469,7 +469,8 @@ def _r2(error: np.ndarray, truth: np.ndarray, weights: np.ndarray) -> np.ndarray
     total = power - (weights @ truth) ** 2 / count
     constant = total <= 1e-9 * power
     scores = 1 - residual / np.where(constant, 1, total)
-    return np.where(constant, residual <= 1e-9 * power, scores).mean(1)
+    mean: np.ndarray = np.where(constant, residual <= 1e-9 * power, scores).mean(1)
+    return mean
 
 
 # --- the ranking of algorithms --------------------------------------------------------------------------------------
@@ -524,7 +525,8 @@ def rank_correlation(real: xr.Dataset, generated: xr.Dataset, *, level: float = 
 
     def correlation(name: str) -> xr.DataArray:
         pair = [ds[name].drop_vars("setting", errors="ignore") for ds in (real, generated)]
-        return xr.apply_ufunc(_spearman, *pair, input_core_dims=[[dim], [dim]])
+        coefficients: xr.DataArray = xr.apply_ufunc(_spearman, *pair, input_core_dims=[[dim], [dim]])
+        return coefficients
 
     drawn = correlation(f"{scores[dim]}_draws")
     with warnings.catch_warnings():
@@ -544,7 +546,8 @@ def _spearman(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
     a, b = (ranks - ranks.mean(-1, keepdims=True) for ranks in (rankdata(a, axis=-1), rankdata(b, axis=-1)))
     norm = np.sqrt((a**2).sum(-1) * (b**2).sum(-1))
-    return np.divide((a * b).sum(-1), norm, out=np.full(norm.shape, np.nan), where=norm > 0)
+    correlation: np.ndarray = np.divide((a * b).sum(-1), norm, out=np.full(norm.shape, np.nan), where=norm > 0)
+    return correlation
 
 
 # --- what both tasks need -------------------------------------------------------------------------------------------

@@ -1,5 +1,7 @@
 """The errors dgkit raises for what a user can mend; each message says what was found, where, and what to do."""
 
+from typing import Any
+
 
 class DgkitError(Exception):
     """Base of every error dgkit raises on purpose.
@@ -66,7 +68,7 @@ class DivergenceError(DgkitError, ArithmeticError):
     0
     """
 
-    def __init__(self, message: str, step: int = -1, state: dict | None = None):
+    def __init__(self, message: str, step: int = -1, state: dict[str, Any] | None = None):
         super().__init__(message)
         self.step = step
         self.state = state

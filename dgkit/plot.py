@@ -19,6 +19,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 from matplotlib.ticker import EngFormatter, MaxNLocator, NullLocator
 
 from dgkit import metrics
@@ -251,7 +252,7 @@ def attributes(sets: Sets, attribute: str | None = None) -> Figure:
             axis.set(xlabel="share of samples (1)", title=variable.name)
             axis.grid(axis="y", visible=False)
         if len(sets) > 1:
-            handles = [plt.Rectangle((0, 0), 1, 1, color=colour) for colour in _colours(sets)]
+            handles = [Rectangle((0, 0), 1, 1, color=colour) for colour in _colours(sets)]
             figure.legend(handles, list(sets), loc="outside upper center", ncols=_columns(sets))
     return figure
 
@@ -536,22 +537,22 @@ def _same(name: str, ds: xr.Dataset, reference: xr.Dataset, variable: str) -> No
         raise SchemaError(f"{variable!r} is {ds[variable].dtype} in {name!r}; expected {reference[variable].dtype}.")
 
 
-def _legend(axis: Axes, sets: Mapping) -> None:
+def _legend(axis: Axes, sets: Mapping[str, Any]) -> None:
     """Above the axes, where it hides no curve."""
     if len(sets) > 1:
         axis.legend(loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0.1, ncols=_columns(sets))
 
 
-def _columns(sets: Mapping) -> int:
+def _columns(sets: Mapping[str, Any]) -> int:
     """Of a legend as wide as the figure."""
     return max(1, min(len(sets), 100 // (8 + max(len(str(name)) for name in sets))))
 
 
-def _colours(sets: Mapping) -> list[Any]:
+def _colours(sets: Mapping[str, Any]) -> list[Any]:
     return [REFERENCE, *sns.color_palette("colorblind", max(1, len(sets) - 1))][: len(sets)]
 
 
-def _styles(sets: Mapping) -> list[dict[str, Any]]:
+def _styles(sets: Mapping[str, Any]) -> list[dict[str, Any]]:
     pairs = zip(_colours(sets), (_DASHES[k % len(_DASHES)] for k in range(len(sets))), strict=True)
     return [{"color": colour, "linestyle": dash, "linewidth": 1.6} for colour, dash in pairs]
 

@@ -13,7 +13,7 @@ is scaled to, in place of `Config.normalise`). Left out: how the values become t
 
 import html
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from itertools import pairwise
 from numbers import Number
@@ -27,6 +27,7 @@ from dgkit.errors import SchemaError
 
 __all__ = ["Description", "Schema", "Variable", "describe", "lengths", "validate"]
 _BLOCK, _CHUNK = 2**26, 2**28  # bytes read together at most: of what is in memory or in a file, and of dask's chunks
+TimeCoordinate = tuple[str, tuple[Any, ...], dict[str, Any]]  # dtype, values and attrs
 _NOT_CATEGORIES = 20  # from this many samples on, one category a sample is an identifier
 
 
@@ -56,7 +57,7 @@ class Variable:
     role: str
     kind: str
     dtype: str
-    categories: tuple = ()
+    categories: tuple[Any, ...] = ()
     attrs: dict[str, Any] = field(default_factory=dict)
 
 
@@ -87,7 +88,7 @@ class Schema:
     attributes: tuple[Variable, ...]
     time: int
     variable_length: bool
-    time_coordinate: tuple | None = None
+    time_coordinate: TimeCoordinate | None = None
     attrs: dict[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> str:
@@ -120,8 +121,8 @@ class Schema:
         coordinate = self.time_coordinate
         if coordinate is not None:
             dtype, values, attrs = coordinate
-            values = values[:steps] if steps <= self.time else _going_on(np.dtype(dtype), values, steps)
-            coordinate = None if values is None else (dtype, values, attrs)
+            lasting = values[:steps] if steps <= self.time else _going_on(np.dtype(dtype), values, steps)
+            coordinate = None if lasting is None else (dtype, lasting, attrs)
         return replace(self, time=steps, time_coordinate=coordinate)
 
     def dataset(self, values: Mapping[str, np.ndarray], length: np.ndarray | None = None) -> xr.Dataset:
@@ -372,7 +373,7 @@ def known_dtype(dtype: np.dtype, role: str) -> bool:
     return kind in "iuU" or (kind == "f" and dtype.itemsize in (4, 8)) or (kind == "b" and role == "attribute")
 
 
-def check_dtype(name, role: str, da: xr.DataArray) -> None:
+def check_dtype(name: Hashable, role: str, da: xr.DataArray) -> None:
     """SchemaError, with the call that mends it, for a dtype that is not `known_dtype`."""
     kind, ds = da.dtype.kind, f"ds[{name!r}]"
     if known_dtype(da.dtype, role):
@@ -407,7 +408,7 @@ def _of_objects(ds: str, da: xr.DataArray) -> str:
     return (f"{known}, '')" if missing.any() else ds) + ".astype(str)"
 
 
-def _check_dims(name, da: xr.DataArray) -> None:
+def _check_dims(name: Hashable, da: xr.DataArray) -> None:
     if da.dims in (("sample", "time"), ("sample",)):
         if name == "length" and da.ndim == 2:
             raise SchemaError("'length' has dims (sample, time); it counts steps, on (sample,). Rename the feature.")
@@ -426,7 +427,7 @@ def _check_dims(name, da: xr.DataArray) -> None:
     )
 
 
-def _check_feature(name, da: xr.DataArray, length: np.ndarray) -> None:
+def _check_feature(name: Hashable, da: xr.DataArray, length: np.ndarray) -> None:
     if da.dtype.kind in "iu":
         return
     if da.chunks is not None and len(da.chunksizes["time"]) == 1:  # where the chunks are, one computer or many
@@ -484,7 +485,7 @@ def _count_faults(rows: np.ndarray, length: np.ndarray) -> np.ndarray:
     return np.stack([fault.sum(-1) for fault in _faults(rows, length)], -1)
 
 
-def _check_attribute(name, da: xr.DataArray) -> None:
+def _check_attribute(name: Hashable, da: xr.DataArray) -> None:
     if da.dtype.kind == "f":
         mend = f"ds = ds.isel(sample=np.isfinite(ds[{name!r}]).values)"
         _refuse(~(abs(da) < np.inf), f"attribute {name!r} is NaN or infinite", mend)
@@ -500,7 +501,7 @@ def _refuse(mask: xr.DataArray, what: str, mend: str) -> None:
         raise SchemaError(f"{what} at sample {where[0]} ({len(where)} such values). Mend: {mend}")
 
 
-def _check_learnable(name, da: xr.DataArray, categories: tuple) -> None:
+def _check_learnable(name: Hashable, da: xr.DataArray, categories: tuple[Any, ...]) -> None:
     n = da.sizes["sample"]
     distinct = _unique(da, np.ones(n, int))
     low, high = distinct[[0, -1]]
@@ -516,7 +517,7 @@ def _check_learnable(name, da: xr.DataArray, categories: tuple) -> None:
         )
 
 
-def _categories(name, role: str, da: xr.DataArray, length: np.ndarray) -> tuple:
+def _categories(name: Hashable, role: str, da: xr.DataArray, length: np.ndarray) -> tuple[Any, ...]:
     """The categories in order; () for a continuous variable."""
     if da.dtype.kind == "b":
         return (False, True)
@@ -539,7 +540,7 @@ def _unique(da: xr.DataArray, length: np.ndarray) -> np.ndarray:
     return np.unique(np.concatenate([np.unique(block) for block in valid_values(da, length)]))
 
 
-def _time_coordinate(ds: xr.Dataset) -> tuple | None:
+def _time_coordinate(ds: xr.Dataset) -> TimeCoordinate | None:
     if "time" not in ds.coords:
         return None
     time = ds["time"]
@@ -560,7 +561,7 @@ def _time_coordinate(ds: xr.Dataset) -> tuple | None:
     return (dtype, tuple(values.tolist()), {str(key): _plain(value) for key, value in time.attrs.items()})
 
 
-def _going_on(dtype: np.dtype, values: tuple, steps: int) -> tuple | None:
+def _going_on(dtype: np.dtype, values: tuple[Any, ...], steps: int) -> tuple[Any, ...] | None:
     """A coordinate's values and as many more as make `steps`; None where they have no regular step or no room."""
     if dtype.kind not in "iufmM" or len(values) < 2:
         return None

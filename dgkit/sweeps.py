@@ -20,11 +20,11 @@ from dgkit.errors import ConfigError
 
 def sweep(
     train: xr.Dataset,
-    grid: Mapping[str, Sequence],
+    grid: Mapping[str, Sequence[Any]],
     *,
     base: Config | None = None,
     measure: Callable[[DoppelGANger], xr.Dataset] | None = None,
-    folder: str | os.PathLike | None = None,
+    folder: str | os.PathLike[str] | None = None,
     client: Any = None,
     progress: bool = True,
 ) -> xr.Dataset:
@@ -96,7 +96,9 @@ def _sweep_cell(train: xr.Dataset, config: Config, measure: Callable[[DoppelGANg
     return xr.Dataset(metrics.evaluate(train, model.sample(1000, seed=1)).data_vars)
 
 
-def _computed(train: xr.Dataset, configs: Mapping[int, Config], measure: Any, client: Any) -> Iterator:
+def _computed(
+    train: xr.Dataset, configs: Mapping[int, Config], measure: Any, client: Any
+) -> Iterator[tuple[int, xr.Dataset]]:
     """Number and Dataset of each cell as it is finished: here, or on the client's workers."""
     if client is None:
         for k, config in configs.items():

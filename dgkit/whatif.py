@@ -217,7 +217,7 @@ def rejection_sample(
             f"attribute {continuous[0]!r} is continuous: how likely the model makes each of its values is not known, "
             "so its draws cannot be rejected. Use sample_target or retrain_attributes."
         )
-    wanted: Counter = Counter()
+    wanted: Counter[Any] = Counter()
     for combination, share in zip(_combinations(model, rows), weights, strict=True):
         wanted[combination] += share
     made = Counter(_combinations(model, _generated(model)))
@@ -385,7 +385,7 @@ def _margin(model: DoppelGANger, names: Any, shares: Any) -> tuple[tuple[int, ..
     return columns, {place: share / total for place, share in places.items() if share > 0}
 
 
-def _fitted(model: DoppelGANger, rows: np.ndarray, margins: list) -> np.ndarray:
+def _fitted(model: DoppelGANger, rows: np.ndarray, margins: list[Any]) -> np.ndarray:
     """Weights of generated rows, (K,), that meet the margins: iterative proportional fitting from equal weights."""
     combinations = np.array(_combinations(model, rows))
     weights = np.full(len(rows), 1 / len(rows))
@@ -409,7 +409,8 @@ def _fitted(model: DoppelGANger, rows: np.ndarray, margins: list) -> np.ndarray:
             furthest = max(furthest, np.abs(now - wanted).max())
             weights *= np.divide(wanted, now, out=np.zeros_like(now), where=now > 0)[group]
         if furthest < 1e-6:
-            return weights / weights.sum()
+            fitted: np.ndarray = weights / weights.sum()
+            return fitted
     raise ConfigError(
         f"the target's {len(margins)} entries cannot all hold: a share is still {furthest:.2g} off, among what the "
         "model generates. Leave one out, or give shares of the combinations."

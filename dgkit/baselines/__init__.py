@@ -150,7 +150,7 @@ def training(
     return Training(name, module, ds, seed=seed, steps=steps, auto_normalise=auto_normalise, options=options)
 
 
-def load(path: str | PathLike) -> Baseline:
+def load(path: str | PathLike[str]) -> Baseline:
     """Read a baseline that `save` wrote.
 
     Parameters

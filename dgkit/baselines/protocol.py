@@ -105,7 +105,7 @@ class Baseline:
         length = made.lengths.numpy().astype(np.int64) if variable else None
         return self.encoder.decode(made.attributes[:, :width], made.attributes[:, width:], made.features, length)
 
-    def save(self, path: str | PathLike) -> None:
+    def save(self, path: str | PathLike[str]) -> None:
         """Write the model to one file (safetensors), which `dgkit.baselines.load` reads."""
         tensors = {f"network.{name}": value for name, value in self.network.state_dict().items()}
         tensors |= {f"history.{name}": torch.tensor(values.values) for name, values in self.history.items()}
@@ -146,7 +146,15 @@ class Training:
     """
 
     def __init__(
-        self, name: str, module: Any, ds: xr.Dataset, *, seed: int, steps: int, auto_normalise: bool, options: dict
+        self,
+        name: str,
+        module: Any,
+        ds: xr.Dataset,
+        *,
+        seed: int,
+        steps: int,
+        auto_normalise: bool,
+        options: dict[str, Any],
     ):
         whole("steps", steps)
         whole("seed", seed, least=0)
@@ -168,7 +176,7 @@ class Training:
     def __next__(self) -> dict[str, float]:
         if self.step == self.steps:
             raise StopIteration
-        losses = next(self._run)
+        losses: dict[str, float] = next(self._run)
         self.step += 1
         self._losses.append(losses)
         wrong = [name for name, loss in losses.items() if not math.isfinite(loss)]

@@ -98,13 +98,13 @@ def restore(trainer: Any, state: State, changes: dict[str, Any]) -> None:
     trainer.history = History.of({k: v.numpy() for k, v in part("history.").items()})
 
 
-def save(path: str | PathLike, state: State) -> None:
+def save(path: str | PathLike[str], state: State) -> None:
     """Write a state to one file (safetensors)."""
     _files.write(path, "training state", state["tensors"], state["plain"])
 
 
 @contextmanager
-def opened(path: str | PathLike) -> Iterator[State]:
+def opened(path: str | PathLike[str]) -> Iterator[State]:
     """The state in a file; what is wrong with it, there or inside the block, is a FileFormatError or ConfigError."""
     tensors, plain = _files.read(path, "training state")
     try:

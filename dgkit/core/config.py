@@ -76,7 +76,7 @@ class DP:
     delta: float = 1e-5
     sampling: str = "poisson"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for name in ("noise_multiplier", "max_grad_norm", "delta"):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int | float) or math.isnan(value):
@@ -221,7 +221,7 @@ class Config:
     dp: DP | None = None
     device: str = "auto"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if isinstance(self.dp, dict):  # from a file
             object.__setattr__(self, "dp", DP(**self.dp))
         if not isinstance(self.dp, DP | None):
@@ -300,7 +300,7 @@ class Config:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
-def _check(item: Field, value: Any) -> None:
+def _check(item: Field[Any], value: Any) -> None:
     """ConfigError unless the value is of the field's type and within what its metadata say."""
     kinds = get_args(item.type) or (item.type,)  # of `int | None`: int and None
     right = isinstance(value, kinds) or (type(value) is int and float in kinds)

@@ -13,7 +13,7 @@ M min/max width (two for each continuous feature), F feature width (one-hot widt
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -68,7 +68,15 @@ class Encoder:
     minmax_scales: dict[str, tuple[Scale, Scale]]  # of each auto-normalised feature: mid-range, half-range
 
     @classmethod
-    def fit(cls, ds: xr.Dataset, *, sample_len=1, auto_normalise=True, normalise="minusone_one", minmax_scale="auto"):
+    def fit(
+        cls,
+        ds: xr.Dataset,
+        *,
+        sample_len: int = 1,
+        auto_normalise: bool = True,
+        normalise: str = "minusone_one",
+        minmax_scale: str = "auto",
+    ) -> "Encoder":
         """Learn the ranges of `ds`; the arguments are those of `Config`. Raises SchemaError, ConfigError."""
         schema, length = validate(ds), lengths(ds)
         if sample_len > schema.time:
@@ -115,7 +123,7 @@ class Encoder:
         """R * S * (F + 2) + A + M, what the discriminator reads of a sample."""
         return self.passes * self.sample_len * sum(head.width for head in self.feature_heads) + self.narrow
 
-    def _head(self, variable) -> Head:
+    def _head(self, variable: Variable) -> Head:
         if variable.kind == "categorical":
             return Head(variable.name, len(variable.categories), "softmax")
         return Head(variable.name, 1, self.scales[variable.name].activation)
@@ -207,7 +215,7 @@ class Encoder:
                 columns[:, 0] = scale.encode(numbers)
         return encoded
 
-    def decode(self, attributes, minmax, features, length=None) -> xr.Dataset:
+    def decode(self, attributes: Any, minmax: Any, features: Any, length: np.ndarray | None = None) -> xr.Dataset:
         """A Dataset of the schema from generated arrays.
 
         Parameters
@@ -228,7 +236,7 @@ class Encoder:
         )
         return joined(parts, len(attributes))
 
-    def _decode(self, attributes, minmax, features, length) -> xr.Dataset:
+    def _decode(self, attributes: Any, minmax: Any, features: Any, length: np.ndarray | None) -> xr.Dataset:
         values = self.decode_attributes(np.asarray(attributes))
         for variable, series in _columns(self.schema.features, np.asarray(features)[:, : self.schema.time]):
             if variable.name not in self.minmax_scales:
@@ -251,13 +259,13 @@ class Encoder:
         columns = _columns(self.schema.attributes, attributes)
         return {variable.name: cast(self._decode_one(variable, block), variable.dtype) for variable, block in columns}
 
-    def _decode_one(self, variable, block: np.ndarray) -> np.ndarray:
+    def _decode_one(self, variable: Variable, block: np.ndarray) -> np.ndarray:
         if variable.kind == "categorical":
             return np.asarray(variable.categories)[block.argmax(-1)]
         scale = self.scales[variable.name]
         return np.clip(scale.decode(block[..., 0].astype(np.float64)), scale.low, scale.high)
 
-    def _normalise_per_sample(self, name: str, raw: np.ndarray, valid: np.ndarray):
+    def _normalise_per_sample(self, name: str, raw: np.ndarray, valid: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Auto-normalisation (paper, Section 4.2): (N, T, 1) in the activation's range; (N, 2) min/max attributes."""
         scale, (mid_scale, half_scale) = self.scales[name], self.minmax_scales[name]
         mid, half = _mid_half(np.where(valid, raw, np.nan), scale, mid_scale.floor)
@@ -267,12 +275,12 @@ class Encoder:
             half = half / (mid - scale.low + mid_scale.floor)
         return series[..., None], np.stack([mid_scale.encode(mid), half_scale.encode(half)], 1)
 
-    def to_json(self) -> dict:
+    def to_json(self) -> dict[str, Any]:
         """Plain values that `from_json` rebuilds the encoder from."""
         return {**json.loads(json.dumps(asdict(self))), "schema": self.schema.to_json()}
 
     @classmethod
-    def from_json(cls, plain: dict) -> "Encoder":
+    def from_json(cls, plain: dict[str, Any]) -> "Encoder":
         schema, scales = Schema.from_json(plain["schema"]), {k: Scale(**scale) for k, scale in plain["scales"].items()}
         pairs = {k: (Scale(**mid), Scale(**half)) for k, (mid, half) in plain["minmax_scales"].items()}
         return cls(schema, plain["sample_len"], plain["auto_normalise"], plain["activation"], scales, pairs)
@@ -365,7 +373,7 @@ def _bounds(da: xr.DataArray, length: np.ndarray) -> tuple[float, float]:
     return bounds
 
 
-def _numbers(raw: np.ndarray, variable) -> np.ndarray:
+def _numbers(raw: np.ndarray, variable: Variable) -> np.ndarray:
     """As float64; SchemaError where they are no numbers."""
     if raw.dtype.kind not in "fiub":
         name = variable.name
@@ -376,7 +384,7 @@ def _numbers(raw: np.ndarray, variable) -> np.ndarray:
     return raw.astype(np.float64)
 
 
-def _check_range(numbers: np.ndarray, scale: Scale, variable) -> None:
+def _check_range(numbers: np.ndarray, scale: Scale, variable: Variable) -> None:
     """SchemaError for an attribute that is, rounding aside, not within its scale."""
     slack = 1e-6 * (scale.high - scale.low)
     inside = (numbers >= scale.low - slack) & (numbers <= scale.high + slack)
@@ -389,7 +397,7 @@ def _check_range(numbers: np.ndarray, scale: Scale, variable) -> None:
         )
 
 
-def _one_hot(raw: np.ndarray, variable, valid: np.ndarray) -> np.ndarray:
+def _one_hot(raw: np.ndarray, variable: Variable, valid: np.ndarray) -> np.ndarray:
     """(..., categories); SchemaError for a value that is no category where `valid`."""
     table = raw[..., None] == np.asarray(variable.categories)
     unknown = valid & ~table.any(-1)

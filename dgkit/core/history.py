@@ -114,7 +114,7 @@ class History(Sequence[StepRecord]):
     def __getitem__(self, k: int) -> StepRecord: ...
     @overload
     def __getitem__(self, k: slice) -> list[StepRecord]: ...
-    def __getitem__(self, k):
+    def __getitem__(self, k: int | slice) -> StepRecord | list[StepRecord]:
         if isinstance(k, slice):
             return [self[i] for i in range(*k.indices(self._n))]
         step, *rest = self._rows[: self._n][k].tolist()

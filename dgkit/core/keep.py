@@ -26,7 +26,7 @@ STATE = "training_state.dgkit"  # beside the models
 Measure = Callable[[xr.Dataset, xr.Dataset], float]  # (real, generated): smaller is better
 
 
-def checkpoints(folder: str | PathLike) -> dict[int, Path]:
+def checkpoints(folder: str | PathLike[str]) -> dict[int, Path]:
     """The model files that `fit(..., checkpoints=folder)` has written so far, by step, the earliest first.
 
     Parameters
@@ -47,12 +47,12 @@ def checkpoints(folder: str | PathLike) -> dict[int, Path]:
     return dict(sorted((int(found[1]), path) for path, found in names.items() if found))
 
 
-def path_at(folder: str | PathLike, step: int) -> Path:
+def path_at(folder: str | PathLike[str], step: int) -> Path:
     """Where the model of this step is kept."""
     return Path(folder) / f"step_{step:06d}.dgkit"
 
 
-def check_same_training(folder: str | PathLike, state: State, config: Config) -> None:
+def check_same_training(folder: str | PathLike[str], state: State, config: Config) -> None:
     """ConfigError unless a training with these settings goes on from the state in the folder."""
     before = Config(**{**state["plain"]["config"], "device": "auto"})
     names = [item.name for item in fields(Config) if item.name not in ("steps", "device")]

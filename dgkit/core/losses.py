@@ -60,4 +60,5 @@ def input_gradient(critic: Discriminator, first: Tensor) -> Tensor:
 
 def generator_loss(critic: Discriminator, fake: Tensor) -> Tensor:
     """-mean D(fake)."""
-    return -critic(fake).mean()
+    score: Tensor = critic(fake)
+    return -score.mean()

@@ -219,7 +219,7 @@ class DoppelGANger:
         inputs = self.encoder.rows(ds)[:, -self.encoder.narrow if auxiliary else 0 :]
         return xr.DataArray(critic(inputs).numpy(), dims="sample", name="score")
 
-    def save(self, path: str | PathLike) -> None:
+    def save(self, path: str | PathLike[str]) -> None:
         """Write the model to one file (safetensors): tensors and JSON, nothing that runs when opened."""
         tensors = {f"history.{name}": torch.tensor(self.history[name].values) for name in self.history}
         for name, network in self.networks().items():
@@ -229,7 +229,7 @@ class DoppelGANger:
         _files.write(path, "model", tensors, plain)
 
 
-def load(path: str | PathLike) -> DoppelGANger:
+def load(path: str | PathLike[str]) -> DoppelGANger:
     """Read a model that `save` wrote.
 
     Parameters

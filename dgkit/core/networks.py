@@ -10,11 +10,12 @@ F feature width with the two flags, z noise width (each part may have its own).
 
 from collections.abc import Callable
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
+from dgkit.core.config import Config
 from dgkit.core.optimise import glorot
 from dgkit.errors import ConfigError
 
@@ -99,7 +100,7 @@ class FeatureGenerator(nn.Module):
 class Generator(nn.Module):
     """The whole generator. Gradients do not pass from min/max or features back into what they are conditioned on."""
 
-    def __init__(self, encoder, config):
+    def __init__(self, encoder: Any, config: Config):  # an Encoder, which knows of networks what a head is
         super().__init__()
         self.noise_widths = {part: config.of(f"{part}_noise") for part in ("attribute", "minmax", "feature")}
         self.passes = encoder.passes
@@ -176,7 +177,7 @@ class Discriminator(nn.Module):
         return first.squeeze(1)
 
 
-def critic_of(config, name: str, inputs: int) -> Discriminator:
+def critic_of(config: Config, name: str, inputs: int) -> Discriminator:
     """The "discriminator" or the "auxiliary" one that these settings ask for, for this many inputs."""
     return Discriminator(inputs, config.of(f"{name}_units"), config.of(f"{name}_layers"))
 
@@ -197,16 +198,20 @@ def flat(attributes: Tensor, minmax: Tensor, features: Tensor) -> Tensor:
 def activate(values: Tensor, heads: list[Head]) -> Tensor:
     """Each head's activation on its part of the last dim."""
     if len({head.activation for head in heads}) == 1 and heads[0].activation != "softmax":
-        return getattr(torch, heads[0].activation)(values)
+        return ACTIVATIONS[heads[0].activation](values)
     parts = values.split([head.width for head in heads], -1)
-    apply: dict[str, Callable] = {"softmax": _softmax, "sigmoid": torch.sigmoid, "tanh": torch.tanh}
-    return torch.cat([apply[head.activation](part) for head, part in zip(heads, parts, strict=True)], -1)
+    return torch.cat([ACTIVATIONS[head.activation](part) for head, part in zip(heads, parts, strict=True)], -1)
 
 
 def _softmax(values: Tensor) -> Tensor:
     if values.shape[-1] == 2:  # the flags: the same numbers as torch's softmax in half the time
         return torch.sigmoid(values - values.flip(-1))
     return values.softmax(-1)
+
+
+ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
+    "softmax": _softmax, "sigmoid": torch.sigmoid, "tanh": torch.tanh
+}  # fmt: skip
 
 
 def harden(values: Tensor, heads: list[Head]) -> Tensor:

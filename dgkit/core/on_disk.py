@@ -52,7 +52,7 @@ class Rows:
 
     device = torch.device("cpu")
 
-    def __init__(self, blocks: Iterable[np.ndarray], shape: tuple[int, int], folder: str | PathLike | None = None):
+    def __init__(self, blocks: Iterable[np.ndarray], shape: tuple[int, int], folder: str | PathLike[str] | None = None):
         self.shape, self.folder = shape, fspath(folder if folder is not None else tempfile.gettempdir())
         with self._room():
             Path(self.folder).mkdir(parents=True, exist_ok=True)
@@ -90,7 +90,7 @@ class Rows:
         return torch.from_numpy(rows)
 
 
-def rows_of(encoder: Encoder, train: xr.Dataset, store: str | PathLike | None = None) -> Tensor | Rows:
+def rows_of(encoder: Encoder, train: xr.Dataset, store: str | PathLike[str] | None = None) -> Tensor | Rows:
     """All samples as the discriminators read them: in a file where `store` says so or the data are not in memory."""
     if store is None and not any(_elsewhere(da) for da in train.data_vars.values()):
         return encoder.rows(train)

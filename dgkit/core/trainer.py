@@ -115,7 +115,7 @@ class Trainer:
         config: Config | None = None,
         *,
         start: DoppelGANger | None = None,
-        store: str | PathLike | None = None,
+        store: str | PathLike[str] | None = None,
     ):
         self.config = config = config or Config()
         self.device = config.torch_device()
@@ -411,7 +411,7 @@ class Trainer:
 
     @classmethod
     def resume(
-        cls, state: dict[str, Any], train: xr.Dataset, *, store: str | PathLike | None = None, **changes: Any
+        cls, state: dict[str, Any], train: xr.Dataset, *, store: str | PathLike[str] | None = None, **changes: Any
     ) -> "Trainer":
         """A trainer that goes on from `state()`, bit for bit unless something is changed or training is private.
 
@@ -436,12 +436,14 @@ class Trainer:
         checkpoint.restore(trainer, state, changes)
         return trainer
 
-    def save(self, path: str | PathLike) -> None:
+    def save(self, path: str | PathLike[str]) -> None:
         """Write the state to a file (safetensors, beside and renamed); `Trainer.load` goes on from it."""
         checkpoint.save(path, self.state())
 
     @classmethod
-    def load(cls, path: str | PathLike, train: xr.Dataset, *, store: str | PathLike | None = None) -> "Trainer":
+    def load(
+        cls, path: str | PathLike[str], train: xr.Dataset, *, store: str | PathLike[str] | None = None
+    ) -> "Trainer":
         """Resume from a file. Raises FileFormatError, ConfigError."""
         with checkpoint.opened(path) as state:
             return cls.resume(state, train, store=store)
@@ -453,11 +455,11 @@ def fit(
     *,
     seconds: float | None = None,
     progress: bool = True,
-    checkpoints: str | PathLike | None = None,
+    checkpoints: str | PathLike[str] | None = None,
     every: int = 500,
     held_out: xr.Dataset | None = None,
     measure: keep.Measure | None = None,
-    store: str | PathLike | None = None,
+    store: str | PathLike[str] | None = None,
 ) -> DoppelGANger:
     """Train a DoppelGANger.
 
@@ -543,7 +545,9 @@ def fit(
     return trainer.model if choice is None else choice.best(trainer.model)
 
 
-def _begun(train: xr.Dataset, config: Config, folder: str | PathLike | None, store: str | PathLike | None) -> Trainer:
+def _begun(
+    train: xr.Dataset, config: Config, folder: str | PathLike[str] | None, store: str | PathLike[str] | None
+) -> Trainer:
     """A new trainer, or the one whose state the folder holds, with the checkpoint of that step."""
     if folder is None:
         return Trainer(train, config, store=store)

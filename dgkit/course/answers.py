@@ -139,7 +139,7 @@ def progress() -> Progress:
 
 def _read() -> list[str]:
     try:
-        passed = json.loads(PROGRESS.read_text())["passed"]
+        passed: list[str] = json.loads(PROGRESS.read_text())["passed"]
         if not all(isinstance(item, str) for item in passed):
             raise ValueError("not a list of exercises")
         return passed

@@ -1,13 +1,11 @@
 """The chapters' modules, chapter_NN.py: found by their names, and loaded when something of theirs is asked for."""
 
 import pkgutil
-from collections.abc import Callable
 from functools import cache
 from importlib import import_module
 from pathlib import Path
-from typing import Any
 
-from dgkit.course.exercise import EXERCISES
+from dgkit.course.exercise import EXERCISES, Check
 from dgkit.course.experiment import Experiment
 
 NUMBERS = [
@@ -17,14 +15,14 @@ NUMBERS = [
 ]
 
 
-def check_of(number: str) -> Callable[[Any], str] | None:
+def check_of(number: str) -> Check | None:
     """The check of an exercise, such as "01.2", for which its chapter alone is loaded; None if there is no such."""
     if (chapter := number.split(".")[0]) in NUMBERS:
         import_module(f"dgkit.course.chapter_{chapter}")
     return EXERCISES.get(number)
 
 
-def exercises() -> dict[str, Callable[[Any], str]]:
+def exercises() -> dict[str, Check]:
     """The checks of all exercises by number.
 
     Returns

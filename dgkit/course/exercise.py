@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-EXERCISES: dict[str, Callable[[Any], str]] = {}  # of the chapters that were loaded
+Check = Callable[[Any], str]
+EXERCISES: dict[str, Check] = {}  # of the chapters that were loaded
 
 
 class Wrong(Exception):
@@ -24,10 +25,10 @@ class Wrong(Exception):
     """
 
 
-def exercise(number: str) -> Callable:
+def exercise(number: str) -> Callable[[Check], Check]:
     """Register a function as the check of an exercise; it returns what to say when the answer is right."""
 
-    def register(function: Callable[[Any], str]) -> Callable[[Any], str]:
+    def register(function: Check) -> Check:
         EXERCISES[number] = function
         return function
 

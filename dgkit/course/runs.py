@@ -29,8 +29,8 @@ CELLS = Path("build") / "cells"  # finished cells of recordings, in the current 
 def record(
     name: str,
     *,
-    out: str | os.PathLike | None = None,
-    cells: str | os.PathLike = CELLS,
+    out: str | os.PathLike[str] | None = None,
+    cells: str | os.PathLike[str] = CELLS,
     jobs: int = 1,
     progress: bool = True,
 ) -> Path:

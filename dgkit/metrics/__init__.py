@@ -1,7 +1,7 @@
 """How close generated data come to the real ones: `evaluate` for a report on everything, and each metric by itself.
 
 Metrics take DataArrays (sample, time) with NaN past a series' end, in memory or dask-backed, and know of dgkit only its
-schema.
+schema and, for tables, its readers.
 """
 
 from dgkit.metrics.autocorrelation import autocorrelation, autocorrelation_mse

@@ -130,7 +130,8 @@ def _sorted(values: np.ndarray) -> np.ndarray:
     if values.size < RADIX_FROM:
         return np.sort(values)
     keys = values.view(np.int32 if values.dtype == np.float32 else np.int64).copy()
-    return kernels.radix_sort(keys, np.empty_like(keys)).view(values.dtype)
+    in_order: np.ndarray = kernels.radix_sort(keys, np.empty_like(keys))
+    return in_order.view(values.dtype)
 
 
 def kolmogorov_smirnov(a: xr.DataArray | np.ndarray, b: xr.DataArray | np.ndarray) -> float:
@@ -226,7 +227,7 @@ def category_counts(labels: xr.DataArray | np.ndarray, role: str) -> pd.Series:
             "or cut them into classes with pandas.cut."
         )
     parts = over_chunks(lambda block, start: _text_counts(block), array)
-    counts = pd.concat(parts).groupby(level=0).sum()
+    counts: pd.Series = pd.concat(parts).groupby(level=0).sum()
     counts = counts.drop("", errors="ignore")
     if counts.empty:
         raise SchemaError(f"{label} holds no category: it is empty.")
@@ -554,7 +555,7 @@ def cross_correlation(x: xr.DataArray, y: xr.DataArray) -> xr.DataArray:
         )
     if x.chunks is not None or y.chunks is not None:
         x, y = xr.unify_chunks(x.chunk(), y.chunk())
-    result = xr.apply_ufunc(
+    result: xr.DataArray = xr.apply_ufunc(
         _row_correlations,
         x,
         y,
@@ -702,6 +703,7 @@ def nearest_neighbours(
 
 
 Vectors = tuple[np.ndarray, np.ndarray, int]  # rows (B, T * width), their steps (B,), number of features
+Encode = Callable[[xr.DataArray], np.ndarray]  # of a feature's values (B, T): (B, T, width) numbers
 
 
 class Nearest:
@@ -737,7 +739,7 @@ def _smallest(table: np.ndarray, k: int) -> np.ndarray:
     return np.take_along_axis(columns, order, axis=1)
 
 
-def _encoder(real: xr.Dataset, name: str) -> Callable:
+def _encoder(real: xr.Dataset, name: str) -> Encode:
     feature = valid_feature(real, name, "real")
     if holds_categories(feature):
         return category_encoder(sorted(category_counts(feature, "real feature").index))
@@ -750,13 +752,13 @@ def _encoder(real: xr.Dataset, name: str) -> Callable:
     return number_encoder(mean, deviation, floor)
 
 
-def category_encoder(categories: list) -> Callable:
+def category_encoder(categories: list[str]) -> Encode:
     """A function from a feature's values to (B, T, categories) numbers: two that differ are at a distance of 1."""
     known = np.array(categories).astype(str)
     return lambda feature: (feature.values.astype(str)[..., None] == known) * np.sqrt(0.5)
 
 
-def number_encoder(mean: float, deviation: float, floor: float) -> Callable:
+def number_encoder(mean: float, deviation: float, floor: float) -> Encode:
     """A function from a feature's values to (B, T, 1) numbers, 0 past the end; of logarithms where `floor` > 0."""
 
     def encode(feature: xr.DataArray) -> np.ndarray:
@@ -767,7 +769,7 @@ def number_encoder(mean: float, deviation: float, floor: float) -> Callable:
     return encode
 
 
-def vectors(ds: xr.Dataset, encoders: Mapping[str, Callable], block: int) -> Iterator[tuple[int, Vectors]]:
+def vectors(ds: xr.Dataset, encoders: Mapping[str, Encode], block: int) -> Iterator[tuple[int, Vectors]]:
     """Up to `block` samples after the other: where they begin, and as numbers. A chunk of samples is read once."""
     names = [*encoders, *(["length"] if "length" in ds else [])]
     ds = ds[names]

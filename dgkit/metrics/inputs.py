@@ -7,6 +7,7 @@ out: the meaning of the numbers.
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -134,20 +135,21 @@ def on_scale(a: np.ndarray, b: np.ndarray, scale: str) -> tuple[np.ndarray, np.n
     return np.log10(a, dtype=np.float64), np.log10(b, dtype=np.float64)
 
 
-def over_chunks(function: Callable, array: xr.DataArray) -> list:
+def over_chunks(function: Callable[[np.ndarray, int], Any], array: xr.DataArray) -> list[Any]:
     """``function(block, start)`` of the values and the position of their first sample: once, or chunk by chunk.
 
     Of a dask-backed array as many chunks of samples are in memory as dask has workers, whatever the array's size.
     """
     if array.chunks is None:
         return [function(array.values, 0)]
-    import dask
+    from dask.base import compute
+    from dask.delayed import delayed
 
     array = array.chunk({dim: -1 for dim in array.dims if dim != "sample"})
     starts = np.cumsum([0, *array.chunksizes.get("sample", ())]).tolist()
     blocks = array.data.to_delayed().ravel()
-    calls = [dask.delayed(function)(block, start) for block, start in zip(blocks, starts, strict=False)]
-    return list(dask.compute(*calls))
+    calls = [delayed(function)(block, start) for block, start in zip(blocks, starts, strict=False)]
+    return list(compute(*calls))
 
 
 def name_of(values: object, role: str) -> str:

@@ -5,15 +5,17 @@ beside them what chance, or two real halves, give. Left out: privacy and downstr
 and any single overall score: which of these matters depends on the use.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
-from dgkit.errors import SchemaError
+from dgkit.errors import ConfigError, SchemaError
 from dgkit.metrics.autocorrelation import block_sums, curve_errors, mean_curve
 from dgkit.metrics.distributions import (
     Nearest,
@@ -105,6 +107,8 @@ class Report(xr.Dataset):
             padded = [cell.ljust(width) for cell, width in zip(cells, widths, strict=True)]
             lines.append("  ".join([*padded, "" if cells[0] == explained else reading]).rstrip())
             explained = cells[0]
+        if "read_as" in self.attrs:
+            lines += ["", "Tables read as", *(f"  {line}" for line in self.attrs["read_as"].split("\n"))]
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
@@ -120,7 +124,11 @@ class Report(xr.Dataset):
             f'<th scope="col" style="text-align:left">{title[0].upper() + title[1:]}</th>' for title in self._head()
         )
         caption = f"<caption>{escape(self._title())}</caption>"
-        return f"<table>{caption}<thead><tr>{head}</tr></thead><tbody>{''.join(body)}</tbody></table>"
+        table = f"<table>{caption}<thead><tr>{head}</tr></thead><tbody>{''.join(body)}</tbody></table>"
+        if "read_as" not in self.attrs:
+            return table
+        items = "".join(f"<li>{escape(line)}</li>" for line in self.attrs["read_as"].split("\n"))
+        return f"{table}<p>Tables read as</p><ul>{items}</ul>"
 
     def _title(self) -> str:
         counts = [self.attrs.get(name, "?") for name in ("generated_samples", "real_samples")]
@@ -146,7 +154,7 @@ class Report(xr.Dataset):
                 rows.append((metric, of, *(self._cell(metric, at, end) for end in ends), reading))
         return rows
 
-    def _cell(self, metric: str, at: dict, end: str) -> str:
+    def _cell(self, metric: str, at: dict[Any, int], end: str) -> str:
         """A value with its unit, its further forms, and how many samples have none."""
         if metric + end not in self:
             return ""
@@ -170,18 +178,33 @@ def _number(value: float) -> str:
     return "not defined" if np.isnan(value) else f"{value:.3g}"
 
 
-def evaluate(real: xr.Dataset, generated: xr.Dataset, held_out: xr.Dataset | None = None) -> Report:
+def evaluate(
+    real: xr.Dataset | Any,
+    generated: xr.Dataset | Any,
+    held_out: xr.Dataset | Any | None = None,
+    *,
+    features: Sequence[str] | Mapping[str, str | Sequence[str]] | None = None,
+    sample: str | None = None,
+    time: str | None = None,
+    attributes: Sequence[str] = (),
+    units: Mapping[str, str] | None = None,
+    fill: str | None = None,
+) -> Report:
     """How close generated data come to real ones, metric by metric.
 
     Parameters
     ----------
-    real, generated : Dataset
+    real, generated : Dataset, or table of pandas, polars or another library that narwhals reads
         As `dgkit.schema` describes it, of the same features and attributes; the numbers of samples may differ (one
-        generated sample is enough). Either may be dask-backed and larger than memory: see Notes.
-    held_out : Dataset, optional
+        generated sample is enough). Either may be dask-backed and larger than memory: see Notes. Of tables the real one
+        decides what is numbers and what categories, how many steps there are and how far apart; the others are read to
+        that, and the report says it, in ``attrs["read_as"]`` too.
+    held_out : Dataset or table, optional
         Real data that `real` does not hold, such as the other half that `dgkit.split` gives: then a further column says
         what two real halves give, which no generated one need undercut. Best of as many samples as `generated`, since
         distances of small sets are larger by chance.
+    features, sample, time, attributes, units, fill
+        Of tables: which columns are what, as `dgkit.from_table` takes it. `features` is needed.
 
     Returns
     -------
@@ -212,7 +235,10 @@ def evaluate(real: xr.Dataset, generated: xr.Dataset, held_out: xr.Dataset | Non
     ------
     SchemaError
         Either is not a dataset as `dgkit.schema` describes it, a variable of one is missing in the other or of another
-        kind, or the steps differ.
+        kind, or the steps differ. Of tables also: a column that one lacks, a category that the real one never has,
+        times in other steps, longer series than the real ones.
+    ConfigError
+        What goes with tables was given with Datasets.
 
     Notes
     -----
@@ -238,8 +264,23 @@ def evaluate(real: xr.Dataset, generated: xr.Dataset, held_out: xr.Dataset | Non
     >>> real = xr.Dataset({"load": (("sample", "time"), np.random.default_rng(0).normal(size=(20, 8)))})
     >>> evaluate(real, real + 0.5).value_wasserstein.sel(feature="load").round(6).item()
     0.5
+
+    Two tables, such as two CSV files of any tool:
+
+    >>> table = pd.DataFrame({"page": list("aaabbb"), "day": [1, 2, 3] * 2, "views": [3, 4, 2, 9, 7, 8]})
+    >>> more = table.assign(views=table["views"] + 2)
+    >>> report = evaluate(table, more, sample="page", time="day", features=["views"])
+    >>> report.value_wasserstein.item()
+    2.0
+    >>> print(report.attrs["read_as"])
+    feature views: numbers
+    3 steps
+    time day, real: steps of 1
+    time day, generated: steps of 1
     """
-    sets = {"real": real, "generated": generated} | ({} if held_out is None else {"held_out": held_out})
+    given = {"real": real, "generated": generated} | ({} if held_out is None else {"held_out": held_out})
+    sets, read_as = _datasets(given, features, sample=sample, time=time, attributes=attributes, units=units, fill=fill)
+    real = sets["real"]
     made = list(sets)[1:]
     schemas = [_common_schema(real, sets[source], source.replace("_", "-")) for source in made]
     random = np.random.default_rng(0)
@@ -268,7 +309,40 @@ def evaluate(real: xr.Dataset, generated: xr.Dataset, held_out: xr.Dataset | Non
                 )
             else:
                 variables[name + HELD_OUT] = variable
-    return Report(variables, attrs={f"{source}_samples": ds.sizes["sample"] for source, ds in sets.items()})
+    attrs: dict[str, Any] = {f"{source}_samples": ds.sizes["sample"] for source, ds in sets.items()}
+    return Report(variables, attrs=attrs | ({"read_as": read_as} if read_as else {}))
+
+
+def _datasets(
+    given: Mapping[str, Any], features: Sequence[str] | Mapping[str, str | Sequence[str]] | None, **names: Any
+) -> tuple[dict[str, xr.Dataset], str]:
+    """What `evaluate` was given, tables read as Datasets of the real one's schema, and how they were read."""
+    kinds = {source: isinstance(data, xr.Dataset) for source, data in given.items()}
+    asked = [name for name, value in {"features": features, **names}.items() if value]
+    if all(kinds.values()):
+        if asked:
+            raise ConfigError(f"{asked[0]}=... says how to read tables, but these are Datasets. Leave it out.")
+        return dict(given), ""
+
+    import narwhals as nw  # and the reader: only where there are tables
+
+    from dgkit.readers.together import read_together
+
+    tables = [source for source, data in given.items() if nw.dependencies.is_into_dataframe(data)]
+    if any(kinds.values()) and tables:
+        raise SchemaError(
+            f"the {tables[0].replace('_', '-')} data are a table, others a Dataset. Give two of a kind: "
+            "dgkit.from_table makes a Dataset of a table, ds.to_dataframe() a table of a Dataset."
+        )
+    if features is None and tables:
+        raise SchemaError(
+            "tables do not say what their columns are. Name them: evaluate(real, generated, sample=..., time=..., "
+            "features=[...], attributes=[...])."
+        )
+    if features is None:
+        return dict(given), ""  # neither Datasets nor tables: `validate` says so
+    sets, read_as = read_together({source.replace("_", "-"): data for source, data in given.items()}, features, **names)
+    return dict(zip(given, sets.values(), strict=True)), read_as
 
 
 def _metrics(
@@ -317,7 +391,7 @@ def _common_schema(real: xr.Dataset, made: xr.Dataset, source: str) -> Schema:
     return schemas[0]
 
 
-def _labelled(values: list[float], dim: str, names: list, units: str | list[str] = "1") -> xr.DataArray:
+def _labelled(values: list[float], dim: str, names: list[str], units: str | list[str] = "1") -> xr.DataArray:
     """Values along `dim`, with one unit for all (in attrs) or one each (as a coordinate)."""
     if isinstance(units, str):
         return xr.DataArray(values, coords={dim: names}, dims=dim, attrs={"units": units})
@@ -346,9 +420,10 @@ def _summary(ds: xr.Dataset, name: str, role: str, asked: np.ndarray) -> _Summar
     full = bool((lengths(ds) == steps).all())
     log = series.attrs.get("scale") == "log"
 
-    def read(block: np.ndarray, start: int) -> tuple:
+    def read(block: np.ndarray, start: int) -> tuple[Any, ...]:
         def those(rows: np.ndarray) -> np.ndarray:
-            return block[rows[(rows >= start) & (rows < start + len(block))] - start]
+            here = rows[(rows >= start) & (rows < start + len(block))]
+            return np.take(block, here - start, axis=0)
 
         ends = [end.values for end in highest_and_lowest(xr.DataArray(block, dims=("sample", "time")))]
         sums = block_sums(block, "paper", full, steps - 2, label) if steps > 2 else None
@@ -384,7 +459,7 @@ def _moments(block: np.ndarray, log: bool) -> tuple[float, float, float, float, 
     return shown.size, mean, ((shown - mean) ** 2).sum(dtype=np.float64), floor, values.size - positive.size
 
 
-def _all_moments(blocks: tuple) -> tuple[float, float, float]:
+def _all_moments(blocks: tuple[Any, ...]) -> tuple[float, float, float]:
     """Mean, standard deviation and floor of all blocks."""
     numbers, means, squares, floors, below = np.array(blocks, np.float64).T
     floor = float(floors.min())
@@ -456,14 +531,14 @@ def _distances(metric: str, a: np.ndarray, b: np.ndarray, shown_log: bool) -> di
     return {metric: distance, f"{metric}_relative": relative, f"{metric}_decades": decades}
 
 
-def _counted(counts: list, sources: xr.Variable, dim: str, names: list, what: str) -> xr.DataArray:
+def _counted(counts: list[Any], sources: xr.Variable, dim: str, names: list[str], what: str) -> xr.DataArray:
     """Numbers of samples of both sets, one pair for each name, as (source, dim)."""
     table = xr.DataArray(counts, coords={dim: names, "source": sources}, dims=(dim, "source")).transpose()
     return table.assign_attrs(units="1", long_name=f"{what}: left out")
 
 
 def _cross_correlations(
-    real: xr.Dataset, made: xr.Dataset, names: list, sources: xr.Variable
+    real: xr.Dataset, made: xr.Dataset, names: list[str], sources: xr.Variable
 ) -> dict[str, xr.DataArray]:
     """Wasserstein-1 distance of the samples' correlations, where what is undefined in one set alone counts 1.
 
@@ -515,7 +590,7 @@ def _attribute_metrics(real: xr.Dataset, generated: xr.Dataset, schema: Schema) 
     return variables
 
 
-def _joint_counts(ds: xr.Dataset, names: list) -> pd.Series:
+def _joint_counts(ds: xr.Dataset, names: list[str]) -> pd.Series:
     """How often each combination of categories occurs, in the order of its text."""
     counts = pd.DataFrame({name: ds[name].values.astype(str) for name in names}).value_counts()
     counts.index = pd.Index([repr(tuple(map(str, row))) for row in counts.index])

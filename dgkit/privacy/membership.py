@@ -398,7 +398,8 @@ def _likelihood_ratio(target: np.ndarray, shadows: list[np.ndarray], masks: np.n
     wider = freedom * (1 + 1 / len(scores))  # and is itself uncertain
     spread = [math.sqrt(wider * float((error[some] ** 2).mean())) or 1e-9 for some in (masks, ~masks)]
     logs = [-0.5 * ((target - level - s) / sd) ** 2 - math.log(sd) for s, sd in zip((shift, 0.0), spread, strict=True)]
-    return logs[0] - logs[1]
+    ratio: np.ndarray = logs[0] - logs[1]
+    return ratio
 
 
 # --- rates ----------------------------------------------------------------------------------------------------------

@@ -50,7 +50,7 @@ _DATE_FORMS = ("day first", "month first", "seconds", "milliseconds")
 
 
 def from_csv(
-    path: str | os.PathLike,
+    path: str | os.PathLike[str],
     *,
     features: Sequence[str] | Mapping[str, str | Sequence[str]],
     sample: str | None = None,
@@ -99,7 +99,7 @@ def from_csv(
 
 
 def read_csv(
-    path: str | os.PathLike,
+    path: str | os.PathLike[str],
     *,
     columns: Sequence[str] | None = None,
     text: Sequence[str] = (),
@@ -187,7 +187,7 @@ class _Content:
 
     def __init__(
         self,
-        path: str | os.PathLike,
+        path: str | os.PathLike[str],
         separator: str | None = None,
         encoding: str | None = None,
         skip: int = 0,
@@ -296,7 +296,7 @@ def _separator(lines: Sequence[str]) -> str:
 class _Column:
     """A column's distinct values that are not missing, where each first stands, and how to get back to all rows."""
 
-    def __init__(self, name: str, cells: list[str], lines: Sequence[int], missing: frozenset):
+    def __init__(self, name: str, cells: list[str], lines: Sequence[int], missing: frozenset[str]):
         self.name, self.lines = name, lines
         codes, values = pd.factorize(np.array([cell.strip() for cell in cells], dtype=object))
         first = np.zeros(len(values), np.int64)

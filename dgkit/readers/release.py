@@ -9,7 +9,7 @@ import math
 import os
 import pickle
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -78,7 +78,7 @@ class _Unpickler(pickle.Unpickler):
 
 
 def from_npz(
-    folder: str | os.PathLike, *, part: str = "train", names: Mapping[str, Sequence[Any]] | None = None
+    folder: str | os.PathLike[str], *, part: str = "train", names: Mapping[str, Sequence[Any]] | None = None
 ) -> xr.Dataset:
     """A dataset in the release format of the original code: `data_train.npz` and two pickled descriptions.
 
@@ -188,7 +188,9 @@ def _bounds(values: np.ndarray, bounds: tuple[float, float]) -> dict[str, float]
     return {"valid_min": low, "valid_max": high} if low <= values.min() and values.max() <= high else {}
 
 
-def _names(role: str, outputs: Sequence[Any], names: Mapping[str, Sequence[Any]] | None) -> list[tuple[str, dict]]:
+def _names(
+    role: str, outputs: Sequence[Any], names: Mapping[str, Sequence[Any]] | None
+) -> list[tuple[str, dict[str, Any]]]:
     blocks = [k for kind, _, dim in outputs for k in ([0] if kind == "DISCRETE" else range(dim))]
     given = list((names or {}).get(f"{role}s", [f"{role}_{k}" for k in range(len(blocks))]))
     if len(given) != len(blocks):
@@ -196,7 +198,7 @@ def _names(role: str, outputs: Sequence[Any], names: Mapping[str, Sequence[Any]]
     return [item if isinstance(item, tuple) else (item, {}) for item in given]
 
 
-def _blocks(outputs: Sequence[tuple[str, str, int]], array: np.ndarray):
+def _blocks(outputs: Sequence[tuple[str, str, int]], array: np.ndarray) -> Iterator[tuple[str, str, np.ndarray]]:
     """(kind, normalisation, columns) of each variable: DISCRETE ones whole, CONTINUOUS ones a column each."""
     position = 0
     for kind, scale, dim in outputs:

@@ -19,12 +19,13 @@ from dgkit.schema import lengths, validate
 
 LINE = "line"  # name of a pandas index that holds the lines of a file, as `read_csv` makes it
 FILLS = (None, "linear", "previous")
+Features = Sequence[str] | Mapping[str, str | Sequence[str]]  # as `from_table` takes them
 
 
 def from_table(
     df: Any,
     *,
-    features: Sequence[str] | Mapping[str, str | Sequence[str]],
+    features: Features,
     sample: str | None = None,
     time: str | None = None,
     attributes: Sequence[str] = (),
@@ -81,21 +82,42 @@ def from_table(
     >>> from_table(table, sample="page", time="day", features=["views"]).length.values.tolist()
     [2, 1]
     """
-    if fill not in FILLS:
-        raise ConfigError(f"fill is {fill!r}; choose one of {', '.join(map(repr, FILLS))}.")
+    table = opened(df)
+    ds = dataset(table, features, sample=sample, time=time, attributes=attributes, units=units, fill=fill)
+    validate(ds)
+    return ds
+
+
+def opened(df: Any) -> nw.DataFrame[Any]:
+    """A table of any library as narwhals has it; SchemaError for what is none."""
     try:
-        table = nw.from_native(df, eager_only=True)
+        return nw.from_native(df, eager_only=True)
     except TypeError as error:
         raise SchemaError(f"from_table needs a pandas, polars or pyarrow table, not {type(df).__name__}.") from error
     except nw.exceptions.DuplicateError as error:
         raise SchemaError(f"two columns of the table have the same name: {error}. Rename one.") from error
+
+
+def dataset(
+    table: nw.DataFrame[Any],
+    features: Features,
+    *,
+    sample: str | None,
+    time: str | None,
+    attributes: Sequence[str],
+    units: Mapping[str, str] | None,
+    fill: str | None,
+) -> xr.Dataset:
+    """What `from_table` makes of a table, before `validate` has seen it."""
+    if fill not in FILLS:
+        raise ConfigError(f"fill is {fill!r}; choose one of {', '.join(map(repr, FILLS))}.")
     wide, names = isinstance(features, Mapping), list(features)
     steps = feature_columns(table.columns, features)
     keys = [name for name in (sample, time) if name is not None]
     needed = [*keys, *attributes, *(column for columns in steps.values() for column in columns)]
     _check_columns(table, needed, names, attributes, wide, time)
     gaps = {column for columns in steps.values() for column in columns} if wide or fill else set()
-    columns = {name: _column(table, name, gaps=name in gaps) for name in dict.fromkeys(needed)}
+    columns = {name: column_values(table, name, gaps=name in gaps) for name in dict.fromkeys(needed)}
     dates = [name for name in needed if name not in keys and columns[name].dtype.kind == "M"]
     if dates:
         raise SchemaError(
@@ -140,9 +162,7 @@ def from_table(
         data[name] = (("sample", "time"), values, _attrs(name, units))
     if (length != next(iter(series.values())).shape[1]).any():
         data["length"] = ("sample", length.astype(np.int64))
-    ds = xr.Dataset(data, coords)
-    validate(ds)
-    return ds
+    return xr.Dataset(data, coords)
 
 
 def windows(ds: xr.Dataset, length: int, step: int | None = None) -> xr.Dataset:
@@ -201,9 +221,7 @@ def windows(ds: xr.Dataset, length: int, step: int | None = None) -> xr.Dataset:
     return cut.assign_coords(series=("sample", named), start=("sample", times))
 
 
-def feature_columns(
-    table: Sequence[str], features: Sequence[str] | Mapping[str, str | Sequence[str]]
-) -> dict[str, list[str]]:
+def feature_columns(table: Sequence[str], features: Features) -> dict[str, list[str]]:
     """The columns of each feature, in time's order; SchemaError for a pattern that none matches."""
     if not isinstance(features, Mapping):
         return {name: [name] for name in features}
@@ -214,11 +232,19 @@ def feature_columns(
         else:
             found[name], empty = list(columns), "it has no column"
         if not found[name]:
-            raise SchemaError(f"feature {name!r}: {empty}; the table has {_some(table)}.")
+            raise SchemaError(f"feature {name!r}: {empty}; the table has {some_names(table)}.")
     return found
 
 
-def _long_features(table, columns, names, time, row_of, ids, coords) -> tuple[dict[str, np.ndarray], np.ndarray]:
+def _long_features(
+    table: nw.DataFrame[Any],
+    columns: Mapping[str, np.ndarray],
+    names: Sequence[str],
+    time: str | None,
+    row_of: np.ndarray,
+    ids: np.ndarray,
+    coords: dict[str, Any],
+) -> tuple[dict[str, np.ndarray], np.ndarray]:
     """Series of a long table, sorted by time, blank after their end, (N, T); their lengths, (N,)."""
     when = columns[time] if time is not None else np.arange(len(row_of))
     if when.dtype.kind == "U":
@@ -262,7 +288,8 @@ def _as_text(values: np.ndarray) -> np.ndarray:
 
 
 def _missing(values: np.ndarray) -> np.ndarray:
-    return values == "" if values.dtype.kind == "U" else np.isnan(values)
+    missing: np.ndarray = values == "" if values.dtype.kind == "U" else np.isnan(values)
+    return missing
 
 
 def _fill(values: np.ndarray, length: np.ndarray, fill: str) -> None:
@@ -279,10 +306,17 @@ def _fill(values: np.ndarray, length: np.ndarray, fill: str) -> None:
             values[i, :n] = values[i, known[np.maximum(np.searchsorted(known, np.arange(n), "right") - 1, 0)]]
 
 
-def _check_columns(table, needed, names, attributes, wide, time) -> None:
+def _check_columns(
+    table: nw.DataFrame[Any],
+    needed: Sequence[str],
+    names: Sequence[str],
+    attributes: Sequence[str],
+    wide: bool,
+    time: str | None,
+) -> None:
     missing = [column for column in needed if column not in table.columns]
     if missing:
-        raise SchemaError(f"no column {missing[0]!r}; the table has {_some(table.columns)}.")
+        raise SchemaError(f"no column {missing[0]!r}; the table has {some_names(table.columns)}.")
     if not names:
         raise SchemaError("no feature: name at least one column (long) or one list of columns (wide) in `features`.")
     twice = [name for name in {*names, *attributes} if [*names, *attributes].count(name) > 1 or name == "length"]
@@ -296,11 +330,11 @@ def _check_columns(table, needed, names, attributes, wide, time) -> None:
         raise SchemaError(f"the table has no rows, so {names[0]!r} holds nothing.")
 
 
-def _some(columns: Sequence[str], most: int = 20) -> str:
+def some_names(columns: Sequence[str], most: int = 20) -> str:
     return ", ".join(map(repr, columns[:most])) + (f" and {len(columns) - most} more" if len(columns) > most else "")
 
 
-def _at(table: Any, row: int) -> str:
+def _at(table: nw.DataFrame[Any], row: int) -> str:
     """Where a row is, as the user can find it: its line in a file that `read_csv` read, or its position."""
     native = table.to_native()
     if isinstance(native, pd.DataFrame) and native.index.name == LINE:
@@ -308,7 +342,7 @@ def _at(table: Any, row: int) -> str:
     return f"row {row}"
 
 
-def _column(table: Any, name: str, *, gaps: bool) -> np.ndarray:
+def column_values(table: nw.DataFrame[Any], name: str, *, gaps: bool) -> np.ndarray:
     """A column as numbers, truth values, dates or text; SchemaError, with its name, for anything else.
 
     Missing values are refused, or with `gaps` NaN among numbers and "" among text.

@@ -14,8 +14,8 @@ from collections.abc import Callable
 
 import xarray as xr
 
-from dgkit.simulate.draws import VERSION  # noqa: F401
-from dgkit.simulate.homes import (  # noqa: F401
+from dgkit.simulate.draws import VERSION
+from dgkit.simulate.homes import (
     BROADBAND_NOISE,
     DAY,
     HOME,
@@ -32,7 +32,7 @@ from dgkit.simulate.homes import (  # noqa: F401
     broadband,
     broadband_mean,
 )
-from dgkit.simulate.jobs import (  # noqa: F401
+from dgkit.simulate.jobs import (
     ARRIVALS,
     END_EVENTS,
     EVICT_HAZARD,
@@ -45,7 +45,7 @@ from dgkit.simulate.jobs import (  # noqa: F401
     cluster,
     cluster_load,
 )
-from dgkit.simulate.pages import (  # noqa: F401
+from dgkit.simulate.pages import (
     ACCESS,
     ACCESS_AGENT,
     AGENT,
@@ -65,6 +65,12 @@ from dgkit.simulate.pages import (  # noqa: F401
 __all__ = [
     "Domain", "JobClass", "Provider", "Technology",
     "broadband", "broadband_mean", "cluster", "cluster_load", "web", "web_mean",
+    # the truth, as constants
+    "ACCESS", "ACCESS_AGENT", "AGENT", "ARRIVALS", "BROADBAND_NOISE", "BURST", "DAY", "DOMAINS", "END_EVENTS",
+    "EVICT_HAZARD", "HARMONICS", "HOME", "JOB_CLASSES", "LEAK", "LOSS", "LOSS_OF_DAY", "MACHINES", "OWN_REGION",
+    "PROVIDERS", "REGIONS", "SLOW", "STATES", "STUCK", "TECHNOLOGIES", "WEB_CENTRE", "WEB_JITTER", "WEB_NOISE",
+    "WEEK", "WEEKEND", "WORK",
+    "SHIPPED", "VERSION",
 ]  # fmt: skip
 
 SHIPPED: dict[str, tuple[Callable[[int], xr.Dataset], int]] = {

@@ -31,13 +31,15 @@ def category(values: np.ndarray, categories: list[str], long_name: str) -> tuple
 def draw(uniform: np.ndarray, shares: np.ndarray) -> np.ndarray:
     """Index of each uniform draw in the cumulated shares; the last dim of `shares` is the one drawn from."""
     edges = np.cumsum(shares, axis=-1)
-    return np.minimum((uniform[..., None] * edges[..., -1:] >= edges).sum(-1), shares.shape[-1] - 1)
+    index: np.ndarray = np.minimum((uniform[..., None] * edges[..., -1:] >= edges).sum(-1), shares.shape[-1] - 1)
+    return index
 
 
 def rounded(values: np.ndarray) -> np.ndarray:
     """Float32 with 12 bits of mantissa (relative error at most 2**-12): hides the platforms' last bits, packs well."""
     mantissa, exponent = np.frexp(values)
-    return np.ldexp(np.rint(mantissa * 2**12) / 2**12, exponent).astype(np.float32)
+    short: np.ndarray = np.ldexp(np.rint(mantissa * 2**12) / 2**12, exponent)
+    return short.astype(np.float32)
 
 
 def known(attributes: xr.Dataset, name: str, categories: list[str]) -> np.ndarray:

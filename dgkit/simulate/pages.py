@@ -258,4 +258,5 @@ def _web_residual() -> float:
 
 def _faded_cosine(distance: np.ndarray, period: float, jitter: float) -> np.ndarray:
     """Mean of cos(2 pi (distance + jitter z) / period) over a normal z."""
-    return np.exp(-((2 * np.pi * jitter / period) ** 2) / 2) * np.cos(2 * np.pi * distance / period)
+    faded: np.ndarray = np.exp(-((2 * np.pi * jitter / period) ** 2) / 2) * np.cos(2 * np.pi * distance / period)
+    return faded

@@ -246,6 +246,7 @@ def test_the_wheel_holds_code_data_widgets_and_chapters(release):
     for name in tracked("widgets/dgkit_widgets"):
         wanted.add(lab + name.removeprefix(extension) if name.startswith(extension) else name.removeprefix("widgets/"))
     wanted |= {lab + "course.json", lab + "install.json"}
+    wanted |= {"dgkit/py.typed", "dgkit/__init__.pyi"}  # by which a user's type checker reads ours
     assert wanted <= held
     assert {name.split("/")[0] for name in held} == {
         "dgkit", "dgkit_widgets", f"dgkit-{dg.__version__}.data", f"dgkit-{dg.__version__}.dist-info",
