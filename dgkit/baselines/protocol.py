@@ -173,6 +173,7 @@ class Training:
     def __iter__(self) -> Iterator[dict[str, float]]:
         return self
 
+    @torch.enable_grad()
     def __next__(self) -> dict[str, float]:
         if self.step == self.steps:
             raise StopIteration

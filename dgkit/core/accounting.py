@@ -14,12 +14,14 @@ in a test). A trainer with `DP(sampling="replacement")` therefore states no epsi
 """
 
 import math
+import warnings
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
 from dgkit._checks import whole
+from dgkit.core.config import Config
 from dgkit.errors import ConfigError
 
 ORDERS = (
@@ -160,3 +162,40 @@ def _check(noise_multiplier: Any, sample_rate: Any, steps: Any, delta: Any, rele
         raise ConfigError(f"delta={delta!r} must be between 0 and 1, e.g. 1e-5.")
     whole("steps", steps, least=0)
     whole("releases", releases)
+
+
+def check_training(config: Config, n: int, ranged: list[str]) -> None:
+    """ConfigError where a training with `config.dp` on n samples promises nothing; a warning of what it leaves out.
+
+    Parameters
+    ----------
+    config : Config
+    n : int
+    ranged : list of str
+        Variables whose smallest and largest values are taken from the data.
+
+    Examples
+    --------
+    >>> from dgkit.core.config import DP
+    >>> try:
+    ...     check_training(Config(dp=DP(1.0, delta=0.1)), 100, [])
+    ... except ConfigError as error:
+    ...     print(str(error)[:34])
+    dp: delta=0.1 is not below 1 / 100
+    """
+    if config.dp is None:
+        return
+    if config.batch_size > n:
+        raise ConfigError(f"batch_size={config.batch_size} is more than the {n} samples. Lower it.")
+    if config.dp.delta >= 1 / n:
+        raise ConfigError(
+            f"dp: delta={config.dp.delta:g} is not below 1 / {n}, one over the number of samples: a mechanism that "
+            f"publishes a random sample would pass. Set delta={0.1 / n:.1g} or less."
+        )
+    if ranged and config.private:
+        warnings.warn(
+            f"epsilon does not cover the smallest and the largest value of {', '.join(map(repr, ranged))}, which are "
+            f"taken from the data. Where bounds are publicly known: ds[{ranged[0]!r}].attrs.update(valid_min=..., "
+            "valid_max=...).",
+            stacklevel=4,
+        )

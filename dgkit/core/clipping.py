@@ -18,6 +18,8 @@ from typing import NamedTuple, cast
 import torch
 from torch import Tensor, nn
 
+from dgkit._seeding import secret_normal
+from dgkit.core.config import DP
 from dgkit.core.losses import CriticLoss
 from dgkit.core.networks import Discriminator
 
@@ -125,3 +127,33 @@ def clipped_gradients(
     most = max(n, 1)  # a Poisson batch may be empty
     wasserstein, penalty = (scores[:n] - scores[n:]).sum() / most, (slope - 1).square().sum() / most
     return ClippedGradients(total, norms, CriticLoss(weight * penalty - wasserstein, wasserstein, penalty))
+
+
+def private_gradients(
+    critic: Discriminator, real: Tensor, fake: Tensor, alpha: Tensor, weight: float, dp: DP, batch_size: int
+) -> tuple[CriticLoss, list[Tensor]]:
+    """The loss, and DP-SGD's gradients: clipped to a norm C, summed, with noise of sigma C, over the batch size.
+
+    Parameters
+    ----------
+    critic, real, fake, alpha, weight
+        As in `clipped_gradients`.
+    dp : DP
+        C and sigma; the noise comes from the operating system's entropy.
+    batch_size : int
+        The expected one: that of a Poisson batch is a secret.
+
+    Examples
+    --------
+    >>> from dgkit.core.networks import Discriminator
+    >>> critic, real, fake = Discriminator(3, 8, 2), torch.rand(5, 3), torch.rand(5, 3)
+    >>> _, gradients = private_gradients(critic, real, fake, torch.rand(5, 1), 10.0, DP(1.0), 5)
+    >>> len(gradients) == len(list(critic.parameters()))
+    True
+    """
+    clipped = clipped_gradients(critic, real, fake, alpha, weight, dp.max_grad_norm)
+    if dp.noise_multiplier > 0:
+        for total in clipped.total:
+            noise = dp.noise_multiplier * dp.max_grad_norm * secret_normal(total.shape)
+            total += noise.to(total.device, total.dtype)
+    return clipped.loss, [total / batch_size for total in clipped.total]

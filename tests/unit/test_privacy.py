@@ -159,7 +159,7 @@ def test_noise_has_the_standard_deviation_that_is_accounted(small, monkeypatch):
 
 def test_poisson_batches_vary_around_the_batch_size(small):
     trainer = Trainer(bounded(small), tiny())
-    sizes = np.array([len(trainer._rows()) for _ in range(2000)])
+    sizes = np.array([len(trainer.draws.samples(len(trainer.real))) for _ in range(2000)])
     n, rate = 40, 8 / 40
 
     assert sizes.mean() == pytest.approx(8, abs=4 * math.sqrt(n * rate * (1 - rate) / 2000))
@@ -272,8 +272,8 @@ def test_secret_draws_are_normal_and_never_the_same(draw):
 def test_secret_batches_and_interpolates_are_spread_evenly(small):
     trainer = Trainer(bounded(small), tiny(sampling="replacement"))
 
-    drawn = torch.cat([trainer._rows() for _ in range(1000)])
-    alpha = trainer._alpha(8000)
+    drawn = torch.cat([trainer.draws.samples(len(trainer.real)) for _ in range(1000)])
+    alpha = trainer.draws.alpha(8000)
 
     assert drawn.min() == 0 and drawn.max() == 39 and len(drawn) == 8000
     assert chisquare(torch.bincount(drawn, minlength=40).numpy()).pvalue > 1e-6
