@@ -174,7 +174,7 @@ def spent(config: Config, n: int, batches: int, releases: int) -> float:
     --------
     >>> from dgkit.core.config import DP
     >>> spent(Config(), 100, 1, 2), round(spent(Config(batch_size=10, dp=DP(1.0, delta=1e-3)), 100, 1, 2), 2)
-    (inf, 2.63)
+    (inf, 2.42)
     """
     dp = config.dp
     if dp is None or (dp.sampling != "poisson" and batches):
@@ -208,6 +208,7 @@ def check_training(config: Config, n: int, schema: Schema) -> None:
 
     Examples
     --------
+    >>> from dgkit.core.config import DP
     >>> from dgkit.schema import validate
     >>> from dgkit.simulate import web
     >>> try:
