@@ -89,14 +89,14 @@ def clipped_gradients(
     n = len(real)
 
     # forward: real and fake together, the interpolate beside them
-    below, slopes = [torch.cat([real, fake])], []  # what comes in, (2N, I); masks between layers, (N, O)
+    below, masks = [torch.cat([real, fake])], []  # what comes in, (2N, I); masks between layers, (N, O)
     between = torch.lerp(real, fake, alpha)
     for k, layer in enumerate(layers):
         outputs = layer(below[-1])
         between = layer(torch.relu(between) if k else between)
         if k < len(weights) - 1:
             below.append(torch.relu(outputs))
-            slopes.append((between > 0).to(between.dtype))
+            masks.append((between > 0).to(between.dtype))
     scores = outputs.squeeze(1)
 
     # backward: d loss / d output of each layer, (2N, O); and dD / d output at the interpolate, (N, O)
@@ -106,11 +106,11 @@ def clipped_gradients(
     above, chains = [arrives], [chain]
     for k in range(len(weights) - 1, 0, -1):
         arrives = (arrives @ weights[k]) * (below[k] > 0)
-        chain = (chain @ weights[k]) * slopes[k - 1]
+        chain = (chain @ weights[k]) * masks[k - 1]
         above.insert(0, arrives)
         chains.insert(0, chain)
 
-    # penalty = (|g| - 1)^2 with g = dD / d interpolate, and what it sends back: d penalty / dg = 2 (|g| - 1) / |g| g
+    # penalty = (|g| - 1)^2 with g = dD / d interpolate; it sends back weight * 2 (|g| - 1) / |g| g
     gradient = chains[0] @ weights[0]  # (N, inputs)
     slope = (gradient.square().sum(1, keepdim=True) + 1e-8).sqrt()  # (N, 1)
     inflow = weight * 2 * (slope - 1) / slope * gradient
@@ -126,7 +126,7 @@ def clipped_gradients(
         squared += (grams[0] * grams[1]).sum((1, 2)) + left[0].double().square().sum(1)  # weight and bias
         outer.append((left, right))
         if k < len(weights) - 1:
-            inflow = (inflow @ layer.weight.T) * slopes[k]
+            inflow = (inflow @ layer.weight.T) * masks[k]
 
     # each sample scaled down to the bound, and all summed
     norms = squared.clamp(min=0).sqrt().to(slope.dtype)  # three parts that cancel may leave a rounding below zero

@@ -28,7 +28,7 @@ class Head(NamedTuple):
     activation: str  # "softmax", "sigmoid" (0 to 1) or "tanh" (-1 to 1)
 
 
-def total(heads: list[Head]) -> int:
+def widths(heads: list[Head]) -> int:
     """The numbers that these heads make together."""
     return sum(head.width for head in heads)
 
@@ -71,7 +71,7 @@ class AttributeGenerator(nn.Module):
         self.hidden = nn.Sequential(*hidden)
 
         # one matrix for all heads, which start as if each had its own
-        self.head = nn.Linear(inputs, total(heads))
+        self.head = nn.Linear(inputs, widths(heads))
         glorot(self)
         _glorot_blocks(self.head, heads)
 
@@ -86,7 +86,7 @@ class FeatureGenerator(nn.Module):
         super().__init__()
         self.heads, self.sample_len = heads, sample_len
         self.lstm = nn.LSTM(inputs, units, layers)
-        self.head = nn.Linear(units, sample_len * total(heads))
+        self.head = nn.Linear(units, sample_len * widths(heads))
         _glorot_blocks(self.head, heads * sample_len)
 
         # the LSTM starts as TensorFlow's: one Glorot-uniform matrix for inputs and state, and one bias
@@ -115,7 +115,7 @@ class Generator(nn.Module):
         super().__init__()
         self.passes, self.sample_len = encoder.passes, config.sample_len
         self.attribute_heads, self.minmax_heads = encoder.attribute_heads, encoder.minmax_heads
-        a, m = total(self.attribute_heads), total(self.minmax_heads)
+        a, m = widths(self.attribute_heads), widths(self.minmax_heads)
         z = self.noise_widths = {part: config.of(f"{part}_noise") for part in ("attribute", "minmax", "feature")}
 
         # attributes from noise; min/max from noise and attributes
@@ -180,8 +180,8 @@ class Discriminator(nn.Module):
 
     def __init__(self, inputs: int, units: int, layers: int):
         super().__init__()
-        widths = [inputs, *[units] * (layers - 1), 1]
-        self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(widths))
+        sizes = [inputs, *[units] * (layers - 1), 1]
+        self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(sizes))
         glorot(self)
 
     def forward(self, samples: Tensor) -> Tensor:  # (N, inputs), as `flat` makes them -> (N,)

@@ -256,11 +256,14 @@ class Trainer:
 
     def _check(self, record: StepRecord) -> None:
         """DivergenceError where a loss, or what the step made of the weights, is no number or beyond all measure."""
+        # losses and gradients, but for those that are NaN because they are off or private
         config, values = self.config, asdict(record)
         for name in ("step", "seconds", "epsilon", *(OF_DATA if config.private else ())):
             del values[name]
         if self.auxiliary is None:
             values = {name: value for name, value in values.items() if not name.startswith("auxiliary")}
+
+        # the weights: they can be gone while the losses of the step, taken before it, are not
         for name, network in self._model.networks().items():
             weights = [parameter.detach() for parameter in network.parameters()]
             values[f"the size of the {name}'s weights"] = float(torch.nn.utils.get_total_norm(weights))
