@@ -76,32 +76,6 @@ def kind_of(item: Field[Any]) -> str:
     return " or ".join("None" if kind is NoneType else kind.__name__ for kind in get_args(item.type) or (item.type,))
 
 
-def check_field(item: Field[Any], value: Any, where: str = "") -> None:
-    """ConfigError unless the value is of the field's type and within its limits."""
-
-    def wrong(what: str) -> ConfigError:
-        meaning = item.metadata["means"].split(". ")[0].removesuffix(".")
-        return ConfigError(f"{where}{item.name}={value!r} {what}. Meaning: {meaning}.")
-
-    # the type; a whole number will do for a float, but True and False are no numbers
-    limits, kinds = item.metadata, get_args(item.type) or (item.type,)  # of `int | None`: int and None
-    right = isinstance(value, kinds) or (type(value) is int and float in kinds)
-    if not right or (type(value) is bool and bool not in kinds):
-        raise wrong(f"must be of type {kind_of(item)}")
-
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        low, how = limits.get("least", 0 if float in kinds else 1), "at least"
-        if "above" in limits:
-            low, how = limits["above"], "above"
-        finite = "" if limits.get("infinite") else "finite and "
-        if math.isnan(value) or value < low or (value == low and how == "above") or (finite and math.isinf(value)):
-            raise wrong(f"must be {finite}{how} {low}")
-        if "below" in limits and value >= limits["below"]:
-            raise wrong(f"must be below {limits['below']}")
-    if value not in limits.get("choices", (value,)):
-        raise wrong(f"is none of {', '.join(map(repr, limits['choices']))}")
-
-
 @documented
 @dataclass(frozen=True)
 class DP:
@@ -385,3 +359,29 @@ class Config:
         if self.device != "auto":
             return torch.device(self.device)
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def check_field(item: Field[Any], value: Any, where: str = "") -> None:
+    """ConfigError unless the value is of the field's type and within its limits."""
+
+    def wrong(what: str) -> ConfigError:
+        meaning = item.metadata["means"].split(". ")[0].removesuffix(".")
+        return ConfigError(f"{where}{item.name}={value!r} {what}. Meaning: {meaning}.")
+
+    # the type; a whole number will do for a float, but True and False are no numbers
+    limits, kinds = item.metadata, get_args(item.type) or (item.type,)  # of `int | None`: int and None
+    right = isinstance(value, kinds) or (type(value) is int and float in kinds)
+    if not right or (type(value) is bool and bool not in kinds):
+        raise wrong(f"must be of type {kind_of(item)}")
+
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        low, how = limits.get("least", 0 if float in kinds else 1), "at least"
+        if "above" in limits:
+            low, how = limits["above"], "above"
+        finite = "" if limits.get("infinite") else "finite and "
+        if math.isnan(value) or value < low or (value == low and how == "above") or (finite and math.isinf(value)):
+            raise wrong(f"must be {finite}{how} {low}")
+        if "below" in limits and value >= limits["below"]:
+            raise wrong(f"must be below {limits['below']}")
+    if value not in limits.get("choices", (value,)):
+        raise wrong(f"is none of {', '.join(map(repr, limits['choices']))}")

@@ -82,6 +82,8 @@ def fit(
     if measure is not None and held_out is None:
         raise ConfigError("measure= chooses among models by data held out: give held_out=, or leave measure out.")
     end = math.inf if seconds is None else time.perf_counter() + seconds
+
+    # a training from its start, or from where the checkpoints end
     trainer = _begun(train, config or Config(), checkpoints, store)
     choice = None
     if held_out is not None:
@@ -89,13 +91,14 @@ def fit(
         for path in keep.checkpoints(checkpoints).values() if checkpoints is not None else ():
             choice.add(load(path))  # of the same training, before it was stopped
 
-    def look() -> None:
+    def keep_and_measure() -> None:
         if checkpoints is not None:
             trainer.save(Path(checkpoints) / keep.STATE)
             trainer.model.save(keep.path_at(checkpoints, trainer.step))
         if choice is not None:
             choice.add(trainer.model)
 
+    # the loop, until the last step, the time limit or an interrupt
     with tqdm(trainer, total=trainer.config.steps, initial=trainer.step, unit="step", disable=not progress) as bar:
         try:
             for record in bar:
@@ -104,7 +107,7 @@ def fit(
                     bar.set_postfix({shown: f"{getattr(record, shown):.2f}"}, refresh=False)
                 late = time.perf_counter() >= end
                 if record.step % every == 0 or record.step == trainer.config.steps or late:
-                    look()
+                    keep_and_measure()
                 if late:
                     break
         except KeyboardInterrupt:

@@ -20,8 +20,8 @@ from dgkit._checks import whole
 from dgkit.core.config import Config
 from dgkit.core.encode import Encoder
 from dgkit.core.given import asked_of, filled
-from dgkit.core.history import CHOICE
-from dgkit.core.networks import Discriminator, Generator, Noise, critic_of
+from dgkit.core.history import CHOICE, dataset
+from dgkit.core.networks import Generator, Noise, critic_of
 from dgkit.errors import ConfigError, FileFormatError, SchemaError
 from dgkit.schema import joined
 
@@ -65,23 +65,11 @@ class DoppelGANger:
         auxiliary = config.auxiliary and encoder.narrow
         self.auxiliary = critic_of(config, "auxiliary", encoder.narrow).eval() if auxiliary else None
 
-    @classmethod
-    def of(
-        cls,
-        encoder: Encoder,
-        config: Config,
-        history: xr.Dataset,
-        generator: Generator,
-        discriminator: Discriminator,
-        auxiliary: Discriminator | None,
-    ) -> "DoppelGANger":
-        """A model of copies of these networks, on the CPU."""
-        model = cls.__new__(cls)
-        model.encoder, model.config, model.history = encoder, config, history
-        model.generator, model.discriminator = copy.deepcopy(generator), copy.deepcopy(discriminator)
-        model.auxiliary = copy.deepcopy(auxiliary)
-        for network in model.networks().values():
-            network.cpu().eval().requires_grad_(False)
+    def copied(self) -> "DoppelGANger":
+        """The same with networks of its own, on the CPU, to sample from and not to be trained."""
+        model = copy.copy(self)
+        for name, network in self.networks().items():
+            setattr(model, name, copy.deepcopy(network).cpu().eval().requires_grad_(False))
         return model
 
     def networks(self) -> dict[str, nn.Module]:
@@ -262,13 +250,9 @@ def load(path: str | PathLike[str]) -> DoppelGANger:
     tensors, plain = _files.read(path, "model")
     try:
         plain["config"]["device"] = "auto"  # it may have been trained on a device that is not here
-        columns = {k.removeprefix("history."): v for k, v in tensors.items() if k.startswith("history.")}
-        history = xr.Dataset({k: ("step", v.numpy()) for k, v in columns.items()})
-        if columns:
-            history = history.assign_coords(
-                step=("step", np.arange(1, history.sizes["step"] + 1), {"long_name": "training step"})
-            )
-        history = history.assign_attrs(plain.get("history", {}))
+        columns = {k.removeprefix("history."): v.numpy() for k, v in tensors.items() if k.startswith("history.")}
+        taken = np.arange(1, len(next(iter(columns.values()))) + 1) if columns else np.arange(0)
+        history = dataset(columns, taken).assign_attrs(plain.get("history", {}))
         model = DoppelGANger(Encoder.from_json(plain["encoder"]), Config(**plain["config"]), history)
         for name, network in model.networks().items():
             own = {k.removeprefix(f"{name}."): v for k, v in tensors.items() if k.startswith(f"{name}.")}

@@ -1,8 +1,8 @@
 """What a learner can set in the studio, and what was set: a dataset, a `Config`, the state and the code of it.
 
 `CONTROLS` is what the browser builds: name in `Config` or `DP`, label, kind, what it means, whether it acts at once. A
-control with "needs" is shown while the switch of that name is on. `Settings` are the values. Left out: what only code
-needs, such as `beta1` (give a Config), and the log of a run, which is `_session`'s.
+control with "needs" is shown while the switch of that name is on. `Settings` are the values. Left out: settings that
+only code needs, such as `beta1` (give a Config), and the log of a run, which is `_session`'s.
 """
 
 import json
