@@ -445,8 +445,7 @@ class Trainer:
         cls, path: str | PathLike[str], train: xr.Dataset, *, store: str | PathLike[str] | None = None
     ) -> "Trainer":
         """Resume from a file. Raises FileFormatError, ConfigError."""
-        with checkpoint.opened(path) as state:
-            return cls.resume(state, train, store=store)
+        return cls.resume(checkpoint.load(path), train, store=store)
 
 
 def fit(
@@ -560,9 +559,9 @@ def _begun(
                 "empty folder."
             )
         return Trainer(train, config, store=store)
-    with checkpoint.opened(path) as state:
-        keep.check_same_training(folder, state, config)
-        trainer = Trainer.resume(state, train, store=store, steps=config.steps, device=config.device)
+    state = checkpoint.load(path)
+    keep.check_same_training(folder, state, config)
+    trainer = Trainer.resume(state, train, store=store, steps=config.steps, device=config.device)
     if not (model := keep.path_at(folder, trainer.step)).exists():  # stopped between the two files
         trainer.model.save(model)
     return trainer

@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[2]
 SOURCES = [*sorted((ROOT / "dgkit").rglob("*.py")), *sorted((ROOT / "widgets" / "dgkit_widgets").rglob("*.py"))]
 FLOORS = [  # from the ground up: what stands on a floor knows those below, and of its own only in one direction
     {"errors", "_threads", "_moved"},
-    {"_files", "_seeding", "_checks"},
+    {"_files", "_plain", "_seeding", "_checks"},
     {"schema"},
     {"readers", "simulate", "metrics", "core", "datasets", "plot", "downstream"},
     {"baselines", "whatif", "_cells"},
