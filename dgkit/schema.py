@@ -13,6 +13,7 @@ is scaled to, in place of `Config.normalise`). Left out: how the values become t
 
 import html
 import json
+import re
 from collections.abc import Hashable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from itertools import pairwise
@@ -23,7 +24,8 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from dgkit.errors import SchemaError
+from dgkit._plain import made
+from dgkit.errors import FileFormatError, SchemaError
 
 __all__ = ["Description", "Schema", "Variable", "describe", "lengths", "validate"]
 _BLOCK, _CHUNK = 2**26, 2**28  # bytes read together at most: of what is in memory or in a file, and of dask's chunks
@@ -97,14 +99,13 @@ class Schema:
 
     @classmethod
     def from_json(cls, text: str) -> "Schema":
-        """The schema that `to_json` made the text of."""
-        plain = json.loads(text)
-        for role in ("features", "attributes"):
-            plain[role] = tuple(Variable(**{**v, "categories": tuple(v["categories"])}) for v in plain[role])
-        if plain["time_coordinate"] is not None:
-            dtype, values, attrs = plain["time_coordinate"]
-            plain["time_coordinate"] = (dtype, tuple(values), attrs)
-        return cls(**plain)
+        """The schema that `to_json` made the text of. Raises FileFormatError for any other text."""
+        try:
+            schema = made(cls, json.loads(text), "the schema")
+        except (TypeError, RecursionError, json.JSONDecodeError) as error:
+            raise FileFormatError(f"the schema is no text of JSON: {error}") from error
+        _check_read(schema)
+        return schema
 
     def lasting(self, steps: int) -> "Schema":
         """The same schema for another number of steps.
@@ -572,6 +573,60 @@ def _going_on(dtype: np.dtype, values: tuple[Any, ...], steps: int) -> tuple[Any
     more = tuple(values[-1] + step * k for k in range(1, steps - len(values) + 1))
     held = np.iinfo(np.int64 if dtype.kind in "mM" else dtype) if dtype.kind != "f" else np.finfo(dtype)
     return (*values, *more) if held.min <= more[-1] <= held.max else None
+
+
+_DTYPE, _TIMES = re.compile(r"[<>|=]?([iubf]\d{1,2}|U\d{1,6})"), re.compile(r"[<>=]?[mM]8\[\w{1,4}\]")
+_LONGEST = 10**7  # steps; no discriminator that fits a file reads more
+
+
+def _check_read(schema: Schema) -> None:
+    """FileFormatError unless a dataset can have this schema, which a file says."""
+    if not 1 <= schema.time <= _LONGEST:
+        raise FileFormatError(f"the schema has {schema.time} steps, not 1 to {_LONGEST:,}")
+    if schema.time_coordinate is not None:
+        _check_read_time(*schema.time_coordinate[:2], schema.time)
+    variables = (*schema.features, *schema.attributes)
+    for variable in variables:
+        known = all(isinstance(value, str | int) for value in variable.categories)
+        if not known or not _DTYPE.fullmatch(variable.dtype):
+            raise FileFormatError(f"{variable.name!r} cannot be of dtype {variable.dtype!r:.40} with these categories")
+
+    # whatever else there is to know, `validate` knows: the smallest dataset that holds every category has this schema
+    n = max((len(variable.categories) for variable in variables), default=1) or 1
+    try:
+        values = {v.name: np.resize(np.array([c for c in v.categories if c != ""] or [0]), n) for v in variables}
+        values |= {v.name: values[v.name][:, None] for v in schema.features}
+        ds = schema.lasting(1).dataset(values, np.ones(n, int) if schema.variable_length else None)
+        found = validate(ds, training=False)
+    except (TypeError, ValueError, OverflowError, KeyError) as error:  # SchemaError and what xarray raises among them
+        raise FileFormatError(f"no dataset has such a schema: {error}") from error
+    for told, own in ((schema.features, found.features), (schema.attributes, found.attributes)):
+        if [_form(variable) for variable in told] != [_form(variable) for variable in own]:
+            names = ", ".join(repr(variable.name) for variable in told) or "none"
+            raise FileFormatError(f"roles, kinds, dtypes and categories do not go together: {names}")
+
+
+def _check_read_time(text: str, values: tuple[Any, ...], steps: int) -> None:
+    """FileFormatError unless these can be the values of a time coordinate."""
+    try:
+        dtype = np.dtype(text) if _DTYPE.fullmatch(text) or _TIMES.fullmatch(text) else None
+    except TypeError:
+        dtype = None
+    kinds = {"U": (str,), "b": (bool,), "f": (int, float)}.get(dtype.kind if dtype else "", (int,))
+    whole = dtype is not None and len(values) == steps and dtype.itemsize * steps <= _CHUNK
+    if not whole or not all(isinstance(v, kinds) and isinstance(v, bool) == (bool in kinds) for v in values):
+        raise FileFormatError(f"the time coordinate is not {steps} values of dtype {text!r:.40}")
+    try:
+        np.array(values).astype(dtype)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise FileFormatError(f"the time coordinate is not of dtype {text!r:.40}: {error}") from error
+
+
+def _form(variable: Variable) -> tuple[Any, ...]:
+    """All of a variable but its attrs; text of any width is of one dtype."""
+    dtype = "U" if variable.dtype.strip("<>=|")[0] == "U" else np.dtype(variable.dtype).newbyteorder("=").str
+    categories = tuple((type(value), value) for value in variable.categories)
+    return variable.name, variable.role, variable.kind, dtype, categories
 
 
 def _lists_categories(variable: Variable) -> bool:

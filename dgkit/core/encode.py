@@ -11,16 +11,18 @@ M min/max width (two for each continuous feature), F feature width (one-hot widt
 """
 
 import json
+import math
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 import xarray as xr
 
+from dgkit._plain import check_names, made
 from dgkit.core.networks import FLAG, Head
-from dgkit.errors import ConfigError, SchemaError
+from dgkit.errors import ConfigError, FileFormatError, SchemaError
 from dgkit.schema import Schema, Variable, blocks, cast, joined, lengths, valid_values, validate
 
 EPS = 1e-4  # widens a series' range so that a constant series does not divide by zero (original: gan/util.py)
@@ -281,9 +283,34 @@ class Encoder:
 
     @classmethod
     def from_json(cls, plain: dict[str, Any]) -> "Encoder":
-        schema, scales = Schema.from_json(plain["schema"]), {k: Scale(**scale) for k, scale in plain["scales"].items()}
-        pairs = {k: (Scale(**mid), Scale(**half)) for k, (mid, half) in plain["minmax_scales"].items()}
-        return cls(schema, plain["sample_len"], plain["auto_normalise"], plain["activation"], scales, pairs)
+        """The encoder that `to_json` made this of. Raises FileFormatError for anything else."""
+        check_names(plain, [item.name for item in fields(cls)], "the encoder")
+        encoder = made(cls, {**plain, "schema": Schema.from_json(plain["schema"])}, "the encoder")
+        encoder._check_read()
+        return encoder
+
+    def _check_read(self) -> None:
+        """FileFormatError unless all parts, which a file says, go with each other."""
+        if not 1 <= self.sample_len <= self.schema.time:
+            raise FileFormatError(f"the encoder has sample_len {self.sample_len}, for {self.schema.time} steps")
+        if self.activation not in ACTIVATIONS.values():
+            raise FileFormatError(f"the encoder has activation {self.activation!r:.40}, not 'tanh' or 'sigmoid'")
+
+        # a scale for each number, two more for each series that is normalised by itself
+        features, attributes = (
+            [variable.name for variable in variables if variable.kind == "continuous"]
+            for variables in (self.schema.features, self.schema.attributes)
+        )
+        wanted = set(features) | set(attributes), features if self.auto_normalise else []
+        if (set(self.scales), list(self.minmax_scales)) != wanted:
+            raise FileFormatError("the encoder's scales are not those of the schema's numbers")
+        for name, scale in [*self.scales.items(), *((k, s) for k, pair in self.minmax_scales.items() for s in pair)]:
+            floor = 1.0 if scale.floor is None else scale.floor
+            top = 1e308 if scale.floor is None else math.log(1e308)  # a level on a log scale: nearly all of float64
+            if not (
+                scale.activation in ACTIVATIONS.values() and -1e308 <= scale.low <= scale.high <= top and floor > 0
+            ):
+                raise FileFormatError(f"the encoder's scale of {name!r} is no range of numbers: {scale!r:.150}")
 
 
 def generation_flags(valid: np.ndarray, sample_len: int) -> np.ndarray:

@@ -12,7 +12,8 @@ from tqdm.auto import tqdm
 from dgkit._checks import whole
 from dgkit.core import checkpoint, keep
 from dgkit.core.config import Config
-from dgkit.core.model import DoppelGANger, load
+from dgkit.core.loading import load
+from dgkit.core.model import DoppelGANger
 from dgkit.core.trainer import Trainer
 from dgkit.errors import ConfigError
 
@@ -131,9 +132,9 @@ def _begun(
                 "empty folder."
             )
         return Trainer(train, config, store=store)
-    with checkpoint.opened(path) as state:
-        keep.check_same_training(folder, state, config)
-        trainer = Trainer.resume(state, train, store=store, steps=config.steps, device=config.device)
+    state = checkpoint.load(path)
+    keep.check_same_training(folder, state, config)
+    trainer = Trainer.resume(state, train, store=store, steps=config.steps, device=config.device)
     if not (model := keep.path_at(folder, trainer.step)).exists():  # stopped between the two files
         trainer.model.save(model)
     return trainer

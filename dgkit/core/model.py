@@ -20,9 +20,9 @@ from dgkit._checks import whole
 from dgkit.core.config import Config
 from dgkit.core.encode import Encoder
 from dgkit.core.given import asked_of, filled
-from dgkit.core.history import CHOICE, dataset
+from dgkit.core.history import CHOICE
 from dgkit.core.networks import Generator, Noise, critic_of
-from dgkit.errors import ConfigError, FileFormatError, SchemaError
+from dgkit.errors import ConfigError
 from dgkit.schema import joined
 
 
@@ -216,47 +216,3 @@ class DoppelGANger:
         chosen = {name: self.history.attrs[name] for name in CHOICE if name in self.history.attrs}
         plain = {"config": asdict(self.config), "encoder": self.encoder.to_json(), "history": chosen}
         _files.write(path, "model", tensors, plain)
-
-
-def load(path: str | PathLike[str]) -> DoppelGANger:
-    """Read a model that `save` wrote.
-
-    Parameters
-    ----------
-    path : path
-        Of the file.
-
-    Returns
-    -------
-    DoppelGANger
-        On the CPU, with its history; for the same n and seed it samples what the saved one did.
-
-    Raises
-    ------
-    FileFormatError
-        No such file, or not a whole model file.
-
-    Examples
-    --------
-    >>> import dgkit as dg
-    >>> from tempfile import TemporaryDirectory
-    >>> model = dg.fit(dg.simulate.web(30), dg.Config(steps=2, sample_len=84, batch_size=10), progress=False)
-    >>> with TemporaryDirectory() as folder:
-    ...     model.save(f"{folder}/web.dgkit")
-    ...     again = load(f"{folder}/web.dgkit")
-    >>> again.sample(5, seed=1).identical(model.sample(5, seed=1))
-    True
-    """
-    tensors, plain = _files.read(path, "model")
-    try:
-        plain["config"]["device"] = "auto"  # it may have been trained on a device that is not here
-        columns = {k.removeprefix("history."): v.numpy() for k, v in tensors.items() if k.startswith("history.")}
-        taken = np.arange(1, len(next(iter(columns.values()))) + 1) if columns else np.arange(0)
-        history = dataset(columns, taken).assign_attrs(plain.get("history", {}))
-        model = DoppelGANger(Encoder.from_json(plain["encoder"]), Config(**plain["config"]), history)
-        for name, network in model.networks().items():
-            own = {k.removeprefix(f"{name}."): v for k, v in tensors.items() if k.startswith(f"{name}.")}
-            network.requires_grad_(False).load_state_dict(own)
-    except (KeyError, TypeError, ValueError, AttributeError, RuntimeError, ConfigError, SchemaError) as error:
-        raise FileFormatError(f"{str(path)!r} is not a whole model file: {error}") from error
-    return model

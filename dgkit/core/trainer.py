@@ -360,5 +360,4 @@ class Trainer:
         cls, path: str | PathLike[str], train: xr.Dataset, *, store: str | PathLike[str] | None = None
     ) -> "Trainer":
         """Resume from a file. Raises FileFormatError, ConfigError."""
-        with checkpoint.opened(path) as state:
-            return cls.resume(state, train, store=store)
+        return cls.resume(checkpoint.load(path), train, store=store)

@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[2]
 HOUSE = House(ROOT)
 FLOORS = [  # from the ground up: what stands on a floor knows those below, and of its own only in one direction
     {"errors", "_threads", "_moved"},
-    {"_files", "_seeding", "_checks", "_interrupts"},
+    {"_files", "_plain", "_seeding", "_checks", "_interrupts"},
     {"schema"},
     {"readers", "simulate", "metrics", "core", "datasets", "plot", "downstream"},
     {"baselines", "whatif", "_cells"},
