@@ -124,6 +124,8 @@ def _begun(
         return Trainer(train, config, store=store)
     Path(folder).mkdir(parents=True, exist_ok=True)
     path = Path(folder) / keep.STATE
+
+    # none yet: a new training, unless the folder's models are of one that cannot go on
     if not path.exists():
         if found := keep.checkpoints(folder):
             raise ConfigError(
@@ -131,6 +133,8 @@ def _begun(
                 "empty folder."
             )
         return Trainer(train, config, store=store)
+
+    # the training that stopped here
     with checkpoint.opened(path) as state:
         keep.check_same_training(folder, state, config)
         trainer = Trainer.resume(state, train, store=store, steps=config.steps, device=config.device)

@@ -249,10 +249,13 @@ def load(path: str | PathLike[str]) -> DoppelGANger:
     """
     tensors, plain = _files.read(path, "model")
     try:
-        plain["config"]["device"] = "auto"  # it may have been trained on a device that is not here
+        # what training measured
         columns = {k.removeprefix("history."): v.numpy() for k, v in tensors.items() if k.startswith("history.")}
         taken = np.arange(1, len(next(iter(columns.values()))) + 1) if columns else np.arange(0)
         history = dataset(columns, taken).assign_attrs(plain.get("history", {}))
+
+        # the networks, on the CPU: they may have been trained on a device that is not here
+        plain["config"]["device"] = "auto"
         model = DoppelGANger(Encoder.from_json(plain["encoder"]), Config(**plain["config"]), history)
         for name, network in model.networks().items():
             own = {k.removeprefix(f"{name}."): v for k, v in tensors.items() if k.startswith(f"{name}.")}
