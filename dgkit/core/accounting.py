@@ -119,11 +119,15 @@ def noise_for(
     if not (isinstance(epsilon, int | float) and 0 < epsilon < math.inf):
         raise ConfigError(f"epsilon={epsilon!r} must be above 0 and finite.")
     settings: dict[str, Any] = {"sample_rate": sample_rate, "steps": steps, "delta": delta, "releases": releases}
+
+    # from above: the first doubling of the noise that suffices
     low, high = 0.0, 1.0
     while _spent(noise_multiplier=high, accountant=accountant, **settings) > epsilon:
         low, high = high, 2 * high
         if high > 10_000:
             raise ConfigError(f"epsilon={epsilon:g} cannot be kept in {steps} steps. Raise it, or take fewer steps.")
+
+    # between: halve what is left
     while high - low > 1e-3 * high:
         middle = (low + high) / 2
         if _spent(noise_multiplier=middle, accountant=accountant, **settings) > epsilon:

@@ -125,6 +125,8 @@ def _begun(
         return Trainer(train, config, store=store)
     Path(folder).mkdir(parents=True, exist_ok=True)
     path = Path(folder) / keep.STATE
+
+    # none yet: a new training, unless the folder's models are of one that cannot go on
     if not path.exists():
         if found := keep.checkpoints(folder):
             raise ConfigError(
@@ -132,6 +134,8 @@ def _begun(
                 "empty folder."
             )
         return Trainer(train, config, store=store)
+
+    # the training that stopped here
     state = checkpoint.load(path)
     keep.check_same_training(folder, state, config)
     trainer = Trainer.resume(state, train, store=store, steps=config.steps, device=config.device)
