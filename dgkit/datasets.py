@@ -13,6 +13,7 @@ import xarray as xr
 
 from dgkit import _netcdf
 from dgkit._checks import whole
+from dgkit._netcdf_child import TooMuchError, too_much
 from dgkit.errors import ConfigError, DgkitError, FileFormatError
 from dgkit.readers.csv_files import from_csv, read_csv
 from dgkit.readers.release import from_npz
@@ -78,7 +79,11 @@ def open_dataset(name: str | os.PathLike[str], *, max_bytes: int | None = None) 
     if not path.exists():
         known = ", ".join(map(repr, (*SHIPPED, "mba")))
         raise FileFormatError(f"no dataset {str(name)!r}: it is neither one of {known} nor a file here.")
-    ds = _open_zarr(path, max_bytes) if path.is_dir() else _netcdf.read(path, max_bytes=max_bytes)
+    ds = (
+        _open_zarr(path, max_bytes)
+        if path.is_dir()
+        else _netcdf.read(path, max_bytes=max_bytes, trusted=name in SHIPPED)
+    )
     validate(ds)
     return ds
 
@@ -152,9 +157,9 @@ def _open_zarr(path: Path, max_bytes: int | None) -> xr.Dataset:
     try:
         with xr.open_dataset(path, engine="zarr") as ds:
             if ds.nbytes > most:
-                raise _netcdf.TooMuchError("declares", ds.nbytes, most)
+                raise too_much("declares", ds.nbytes, most)
             return _netcdf.texts(ds.load(), most)
-    except _netcdf.TooMuchError as error:
+    except TooMuchError as error:
         raise FileFormatError(f"{str(path)!r} {error}") from None
     except Exception as error:  # zarr has errors of its own
         raise FileFormatError(f"{str(path)!r} cannot be read as NetCDF or zarr: {error!s:.200}") from error
