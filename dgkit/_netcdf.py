@@ -19,12 +19,12 @@ import numpy as np
 import xarray as xr
 from xarray.backends import InMemoryDataStore
 
-from dgkit import _netcdf_child
 from dgkit._netcdf_child import Contents, TooMuchError, contents, fixed_width, unpacked
 from dgkit.errors import FileFormatError
 
 SMALL = 2**27  # bytes of content that any file may have
 RATIO = 32  # bytes of content for each byte of a larger file; packed data have 1 to 10, rarely more
+CHILD = str(Path(__file__).with_name("_netcdf_child.py"))
 _SIGNATURES = (b"\x89HDF\r\n\x1a\n", b"CDF\x01", b"CDF\x02", b"CDF\x05")
 
 
@@ -120,7 +120,7 @@ def _here(content: bytes, group: str | None, most: int) -> Contents:
 
 
 def _in_child(content: bytes, group: str | None, most: int) -> Contents:
-    command = [sys.executable, "-P", _netcdf_child.__file__, json.dumps([group, most])]
+    command = [sys.executable, "-P", CHILD, json.dumps([group, most])]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "OPENBLAS_NUM_THREADS": "1"}
     done = subprocess.run(
         command,

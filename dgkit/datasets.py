@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from dgkit import _netcdf
 from dgkit._checks import whole
+from dgkit._netcdf import limit, read, texts
 from dgkit._netcdf_child import TooMuchError, too_much
 from dgkit.errors import ConfigError, DgkitError, FileFormatError
 from dgkit.readers.csv_files import from_csv, read_csv
-from dgkit.readers.release import from_npz
+from dgkit.readers.release import _reconstructor, from_npz  # noqa: F401 (found here by those who look for it)
 from dgkit.readers.tables import from_table, windows
 from dgkit.schema import validate
 
@@ -79,11 +79,7 @@ def open_dataset(name: str | os.PathLike[str], *, max_bytes: int | None = None) 
     if not path.exists():
         known = ", ".join(map(repr, (*SHIPPED, "mba")))
         raise FileFormatError(f"no dataset {str(name)!r}: it is neither one of {known} nor a file here.")
-    ds = (
-        _open_zarr(path, max_bytes)
-        if path.is_dir()
-        else _netcdf.read(path, max_bytes=max_bytes, trusted=name in SHIPPED)
-    )
+    ds = _open_zarr(path, max_bytes) if path.is_dir() else read(path, max_bytes=max_bytes, trusted=name in SHIPPED)
     validate(ds)
     return ds
 
@@ -153,12 +149,12 @@ def _data_folder() -> Path:
 
 
 def _open_zarr(path: Path, max_bytes: int | None) -> xr.Dataset:
-    most = _netcdf.limit(sum(file.stat().st_size for file in path.rglob("*") if file.is_file()), max_bytes)
+    most = limit(sum(file.stat().st_size for file in path.rglob("*") if file.is_file()), max_bytes)
     try:
         with xr.open_dataset(path, engine="zarr") as ds:
             if ds.nbytes > most:
                 raise too_much("declares", ds.nbytes, most)
-            return _netcdf.texts(ds.load(), most)
+            return texts(ds.load(), most)
     except TooMuchError as error:
         raise FileFormatError(f"{str(path)!r} {error}") from None
     except Exception as error:  # zarr has errors of its own
