@@ -348,6 +348,9 @@ def _read_arrays(path: Path, max_bytes: int | None) -> dict[str, np.ndarray]:
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive, np.errstate(over="ignore"):  # infinite: refused below
             members = {item.filename: item for item in archive.infolist()}
+            end = content.rfind(b"PK\5\6")  # the record at the end, which tells how many there are
+            if int.from_bytes(content[end + 10 : end + 12], "little") not in (len(archive.infolist()), 0xFFFF):
+                raise ValueError("its list of members is damaged")
             for key in _KEYS:
                 member = members.get(f"{key}.npy")
                 if member is None:

@@ -238,6 +238,20 @@ def test_a_range_of_which_one_end_is_missing_is_no_range(tmp_path):
         dg.from_npz(tmp_path)
 
 
+def test_a_list_of_members_in_which_one_hides_the_next_is_refused(tmp_path):
+    release(tmp_path)
+    path = tmp_path / "data_train.npz"
+    content = bytearray(path.read_bytes())
+    entry = content.rfind(b"PK\x01\x02", 0, content.rfind(b"PK\x01\x02"))  # the last but one
+    content[entry + 32 : entry + 34] = (len(content) - 22 - entry - 46 - len("data_feature_min.npy")).to_bytes(
+        2, "little"
+    )
+    path.write_bytes(content)  # its comment swallows the last one, data_feature_max
+
+    with pytest.raises(FileFormatError, match="its list of members is damaged"):
+        dg.from_npz(tmp_path)
+
+
 # -- tables
 
 
