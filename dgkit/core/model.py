@@ -19,10 +19,11 @@ from dgkit import _files
 from dgkit._checks import whole
 from dgkit.core.config import Config
 from dgkit.core.encode import Encoder
-from dgkit.core.history import CHOICE
-from dgkit.core.networks import Discriminator, Generator, Noise, critic_of
+from dgkit.core.given import asked_of, filled
+from dgkit.core.history import CHOICE, dataset
+from dgkit.core.networks import Generator, Noise, critic_of
 from dgkit.errors import ConfigError, FileFormatError, SchemaError
-from dgkit.schema import Schema, check_dtype, joined, known_dtype
+from dgkit.schema import joined
 
 
 class DoppelGANger:
@@ -64,23 +65,11 @@ class DoppelGANger:
         auxiliary = config.auxiliary and encoder.narrow
         self.auxiliary = critic_of(config, "auxiliary", encoder.narrow).eval() if auxiliary else None
 
-    @classmethod
-    def of(
-        cls,
-        encoder: Encoder,
-        config: Config,
-        history: xr.Dataset,
-        generator: Generator,
-        discriminator: Discriminator,
-        auxiliary: Discriminator | None,
-    ) -> "DoppelGANger":
-        """A model of copies of these networks, on the CPU."""
-        model = cls.__new__(cls)
-        model.encoder, model.config, model.history = encoder, config, history
-        model.generator, model.discriminator = copy.deepcopy(generator), copy.deepcopy(discriminator)
-        model.auxiliary = copy.deepcopy(auxiliary)
-        for network in model.networks().values():
-            network.cpu().eval().requires_grad_(False)
+    def copied(self) -> "DoppelGANger":
+        """The same with networks of its own, on the CPU, to sample from and not to be trained."""
+        model = copy.copy(self)
+        for name, network in self.networks().items():
+            setattr(model, name, copy.deepcopy(network).cpu().eval().requires_grad_(False))
         return model
 
     def networks(self) -> dict[str, nn.Module]:
@@ -158,11 +147,11 @@ class DoppelGANger:
         asked = given = None
         if attributes is not None:
             if not isinstance(attributes, xr.Dataset):
-                attributes = _filled(schema, attributes, n)
+                attributes = filled(schema, attributes, n)
             rows = attributes.sizes.get("sample", 0)
             if n not in (None, rows):
                 raise ConfigError(f"n={n} but `attributes` has {rows} rows. Leave n out, or select n rows.")
-            n, asked = rows, _asked(schema, attributes)
+            n, asked = rows, asked_of(schema, attributes)
             given = torch.from_numpy(self.encoder.encode_attributes(attributes.assign(asked.data_vars)))
 
         # everything random, at once: how the samples are cut into blocks below changes none
@@ -261,13 +250,9 @@ def load(path: str | PathLike[str]) -> DoppelGANger:
     tensors, plain = _files.read(path, "model")
     try:
         plain["config"]["device"] = "auto"  # it may have been trained on a device that is not here
-        columns = {k.removeprefix("history."): v for k, v in tensors.items() if k.startswith("history.")}
-        history = xr.Dataset({k: ("step", v.numpy()) for k, v in columns.items()})
-        if columns:
-            history = history.assign_coords(
-                step=("step", np.arange(1, history.sizes["step"] + 1), {"long_name": "training step"})
-            )
-        history = history.assign_attrs(plain.get("history", {}))
+        columns = {k.removeprefix("history."): v.numpy() for k, v in tensors.items() if k.startswith("history.")}
+        taken = np.arange(1, len(next(iter(columns.values()))) + 1) if columns else np.arange(0)
+        history = dataset(columns, taken).assign_attrs(plain.get("history", {}))
         model = DoppelGANger(Encoder.from_json(plain["encoder"]), Config(**plain["config"]), history)
         for name, network in model.networks().items():
             own = {k.removeprefix(f"{name}."): v for k, v in tensors.items() if k.startswith(f"{name}.")}
@@ -275,45 +260,3 @@ def load(path: str | PathLike[str]) -> DoppelGANger:
     except (KeyError, TypeError, ValueError, AttributeError, RuntimeError, ConfigError, SchemaError) as error:
         raise FileFormatError(f"{str(path)!r} is not a whole model file: {error}") from error
     return model
-
-
-# --- given attributes ------------------------------------------------------------------------------------------------
-
-
-def _filled(schema: Schema, values: Mapping[str, Any], n: int | None) -> xr.Dataset:
-    """One value of each attribute, n times."""
-    if n is None:
-        raise ConfigError("sample(attributes={...}) needs n: how many series for these attributes.")
-    whole("n", n)
-    dtypes = {variable.name: np.dtype(variable.dtype) for variable in schema.attributes}
-    for name, value in values.items():
-        if name not in dtypes or np.shape(value) not in ((), (n,)):
-            known = ", ".join(map(repr, dtypes)) or "none"
-            what = f"has the shape {np.shape(value)}" if name in dtypes else f"is no attribute; the model has {known}"
-            raise SchemaError(f"attributes[{name!r}] {what}. Give one value of each, or a Dataset with a row a series.")
-    return xr.Dataset({k: ("sample", _exactly(np.full(n, v), dtypes[k])) for k, v in values.items()})
-
-
-def _asked(schema: Schema, ds: xr.Dataset) -> xr.Dataset:
-    """The schema's attributes in `ds` with the `sample` coordinate, as they are but for dtypes that no dataset has."""
-    own = {variable.name: np.dtype(variable.dtype) for variable in schema.attributes if variable.name in ds}
-    asked = ds[list(own)]
-    asked = asked.drop_vars([name for name in asked.coords if name not in asked.indexes])
-    for name, wanted in own.items():
-        values = asked[name].values
-        alike = values.dtype.kind == wanted.kind or {values.dtype.kind, wanted.kind} <= set("fiu")
-        if not alike or not known_dtype(values.dtype, "attribute"):
-            asked[name] = asked[name].copy(data=_exactly(values, wanted))
-        check_dtype(name, "attribute", asked[name])
-    return asked
-
-
-def _exactly(values: np.ndarray, dtype: np.dtype) -> np.ndarray:
-    """In another dtype, where that changes no value; else as they are."""
-    plain = values.astype(object)  # Python compares numbers exactly
-    try:
-        with np.errstate(all="ignore"):
-            cast = plain.astype("U" if dtype.kind == "U" else dtype)
-    except (TypeError, ValueError, OverflowError):
-        return values
-    return cast if np.array_equal(cast.astype(object), plain) else values
