@@ -25,11 +25,11 @@ import xarray as xr
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from dgkit._checks import whole
+from dgkit._checks import number, whole
 from dgkit._seeding import chosen, secret_normal, secret_uniform, seeded
 from dgkit.core import accounting, checkpoint, keep, on_disk
 from dgkit.core.clipping import clipped_gradients
-from dgkit.core.config import Config
+from dgkit.core.config import Config, given
 from dgkit.core.encode import Encoder
 from dgkit.core.history import OF_DATA, History, StepRecord
 from dgkit.core.losses import CriticLoss, critic_loss, generator_loss
@@ -117,7 +117,7 @@ class Trainer:
         start: DoppelGANger | None = None,
         store: str | PathLike[str] | None = None,
     ):
-        self.config = config = config or Config()
+        self.config = config = given(config)
         self.device = config.torch_device()
 
         # the data as the discriminators read them, all samples, in memory or in a file: (samples, inputs)
@@ -513,8 +513,8 @@ def fit(
     whole("every", every)
     if measure is not None and held_out is None:
         raise ConfigError("measure= chooses among models by data held out: give held_out=, or leave measure out.")
-    end = math.inf if seconds is None else time.perf_counter() + seconds
-    trainer = _begun(train, config or Config(), checkpoints, store)
+    end = math.inf if seconds is None else time.perf_counter() + number("seconds", seconds)
+    trainer = _begun(train, given(config), checkpoints, store)
     choice = None
     if held_out is not None:
         choice = keep.Choice(trainer.encoder.schema, trainer.config, held_out, measure)
