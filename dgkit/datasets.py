@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from dgkit import _checks
 from dgkit.errors import ConfigError, DgkitError, FileFormatError
 from dgkit.readers.csv_files import from_csv, read_csv
 from dgkit.readers.release import from_npz
@@ -110,7 +111,7 @@ def split(ds: xr.Dataset, fraction: float = 0.5, seed: int = 0) -> tuple[xr.Data
     first = round(fraction * n)
     if not 0 < first < n:
         raise ConfigError(f"fraction={fraction!r} of {n} samples leaves one part empty. Give more samples.")
-    order = np.random.default_rng(seed).permutation(n)
+    order = np.random.default_rng(_checks.seed(seed)).permutation(n)
     ds = ds.copy()
     for variable in (*schema.features, *schema.attributes):
         if variable.kind == "categorical" and variable.dtype[1] != "b":

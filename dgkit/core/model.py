@@ -15,7 +15,7 @@ import torch
 import xarray as xr
 from torch import nn
 
-from dgkit import _files
+from dgkit import _checks, _files
 from dgkit._checks import whole
 from dgkit.core.config import Config
 from dgkit.core.encode import Encoder
@@ -157,6 +157,10 @@ class DoppelGANger:
         schema = self.encoder.schema
         asked = given = None
         if attributes is not None:
+            if not isinstance(attributes, xr.Dataset | Mapping):
+                raise SchemaError(
+                    f"attributes={_checks.shown(attributes)} is no Dataset and no mapping of names."
+                )
             if not isinstance(attributes, xr.Dataset):
                 attributes = _filled(schema, attributes, n)
             rows = attributes.sizes.get("sample", 0)
@@ -170,7 +174,7 @@ class DoppelGANger:
         if fixed_length is None:
             fixed_length = not schema.variable_length
         encoder = self.encoder if length is None else self._lasting(whole("length", length))
-        noise = self.generator.draw(n, torch.Generator().manual_seed(seed), encoder.passes)
+        noise = self.generator.draw(n, torch.Generator().manual_seed(_checks.seed(seed)), encoder.passes)
 
         def made() -> Iterator[xr.Dataset]:  # some series at a time, so that memory stays near the result's
             step = max(1, 1_000_000 // max(1000, encoder.passes))
