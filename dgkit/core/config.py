@@ -278,7 +278,8 @@ class Config:
             try:
                 torch.zeros(1, device=self.device).add(1).item()  # "meta" computes nothing
             except Exception as error:  # each kind of device has its own
-                raise ConfigError(f"device={self.device!r} cannot be used here: {error}. Use 'auto'.") from error
+                why = str(error).split("\n")[0][:200]
+                raise ConfigError(f"device={self.device!r} cannot be used here: {why}. Use 'auto'.") from error
 
     def _check_sizes(self) -> None:
         """ConfigError for networks that no memory holds, whatever the data are."""

@@ -158,9 +158,7 @@ class DoppelGANger:
         asked = given = None
         if attributes is not None:
             if not isinstance(attributes, xr.Dataset | Mapping):
-                raise SchemaError(
-                    f"attributes={_checks.shown(attributes)} is no Dataset and no mapping of names."
-                )
+                raise SchemaError(f"attributes={_checks.shown(attributes)} is no Dataset and no mapping of names.")
             if not isinstance(attributes, xr.Dataset):
                 attributes = _filled(schema, attributes, n)
             rows = attributes.sizes.get("sample", 0)

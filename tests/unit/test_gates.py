@@ -7,12 +7,15 @@ from types import NoneType
 from typing import get_args
 
 import numpy as np
+import pandas as pd
 import pytest
+import xarray as xr
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 import dgkit as dg
-from dgkit.errors import ConfigError, DivergenceError
+from dgkit.errors import ConfigError, DgkitError, DivergenceError, SchemaError
+from dgkit.schema import describe, validate
 from tests.conftest import small_dataset
 
 TINY = {
@@ -209,3 +212,154 @@ def test_a_seed_works_or_is_refused_by_name(call, trained):
             SEEDED[call](seed=seed, **trained)
     for seed in (np.int64(3), 2**32, 2**64 - 1):
         SEEDED[call](seed=seed, **trained)
+
+
+# --- datasets --------------------------------------------------------------------------------------------------------
+
+N, T = 8, 5
+CHANCE = np.random.default_rng(0)
+UNIT = CHANCE.random((N, T))
+ATTRS = (
+    *(
+        "log",
+        "",
+        "\ud800",
+        "0",
+        math.nan,
+        math.inf,
+        10**400,
+        1e308,
+        -1,
+        0,
+        2.5,
+        True,
+        None,
+        b"x",
+        1j,
+        {"a": 1},
+        object(),
+    ),
+    *(["p", "q"], ["q"], ["p", "q", ""], [["p"], ["q", "r"]], [0, 1, 2, 3, 4], [0, 1, 2, 3, 4, 300], [0, 1, 2.5], ()),
+    *(np.array(["p", "q"]), np.array([0.0, 1.0]), np.array(0.5), np.datetime64("2020"), np.float32(2), "zero_one"),
+)
+NAMES = (
+    *(
+        "x",
+        "",
+        " ",
+        "a/b",
+        "\u540d",
+        "\ud800",
+        "$x$",
+        "_x",
+        "x mid-range",
+        "time",
+        "sample",
+        "length",
+        "lag",
+        "feature",
+    ),
+    *("attribute", "metric", "value", "values", "dims", "0", "x" * 300, 0, 1.5, None, True, ("a", "b"), b"x"),
+)
+DTYPES = ("i1", "u1", "i8", "u8", ">i4", "?", "f2", "f4", ">f4", "f8", "g", "c8", "U3", "S3", "O", "M8[s]", "m8[s]")
+FEATURES = st.one_of(
+    st.sampled_from(DTYPES).map(lambda dtype: (UNIT * 5).astype("i8").astype(dtype)),
+    st.builds(
+        lambda size, shift: (UNIT - shift) * size,
+        st.sampled_from([0, 5e-324, 1e-149, 1e-40, 1.0, 1e16, 1e39, 1e149, 1e200, 1e308]),
+        st.sampled_from([0, 0.5, 1e9]),
+    ),
+    st.sampled_from([np.float32(UNIT * 3e38), np.float32((UNIT - 0.5) * 6e38), np.float32(UNIT * 1e-44)]),
+    st.sampled_from(
+        [np.where(UNIT > 0.5, 2**63 - 1, -(2**63)), np.where(UNIT > 0.5, np.uint64(2**64 - 1), np.uint64(0))]
+    ),
+    st.sampled_from([np.where(UNIT > 0.5, "\ud800", "\u540d"), np.where(UNIT > 0.5, "a", ""), UNIT * np.nan]),
+    st.sampled_from([np.where(np.arange(T) < 3, UNIT, np.nan), np.where(UNIT > 0.9, np.inf, UNIT)]),
+)
+ATTRIBUTES = st.one_of(
+    st.sampled_from(DTYPES).map(lambda dtype: (np.arange(N) % 3).astype(dtype)),
+    st.sampled_from([np.array(["p", "q"] * 4), np.array(["", "q"] * 4), np.array(["\ud800", "q" * 5000] * 4)]),
+    st.sampled_from([np.arange(N) * size for size in (5e-324, 1e-149, 1e149, 1e300)]),
+    st.sampled_from(
+        [pd.array([1, 2] * 4, "Int64"), pd.Categorical(["p", "q"] * 4), pd.array([0.5, None] * 4, "Float64")]
+    ),
+    st.sampled_from([pd.array(pd.period_range("2020", periods=N, freq="D")), np.array([1, "a"] * 4, object)]),
+)
+TIMES = (
+    *(None, np.arange(T), np.arange(T) * 0.5, [0, 0, 0, 0, 0], [0, 1, np.nan, 3, 4], [True] * T),
+    *(list("abcde"), ["\ud800"] * T, np.arange(T).astype("f2"), np.arange(T) * 1j, np.array([1, "a", 2, 3, 4], object)),
+    *(
+        pd.date_range("2020", periods=T),
+        pd.date_range("2020", periods=T, tz="UTC"),
+        pd.timedelta_range("1D", periods=T),
+    ),
+    *(pd.period_range("2020", periods=T, freq="M"), pd.interval_range(0, T), pd.CategoricalIndex(list("abcde"))),
+    *(np.array(["2020", "NaT", "0001", "9999", "2021"], "M8[s]"), np.arange(T).astype("u8") + np.uint64(2**63)),
+    *(xr.date_range("2000", periods=T, calendar=name, use_cftime=True) for name in ("noleap", "360_day", "julian")),
+)
+KEYS = st.sampled_from(
+    ["units", "long_name", "scale", "valid_min", "valid_max", "normalise", "categories", "zeros", "counts", "note", 3]
+)
+OF_ATTRS = st.dictionaries(KEYS, st.sampled_from(ATTRS), max_size=2)
+
+
+@st.composite
+def datasets(draw):
+    """Small datasets of which one part is odd, and sometimes two."""
+    odd = draw(st.lists(st.integers(0, 6), min_size=1, max_size=2))
+    x = draw(FEATURES) if 0 in odd else UNIT
+    a = draw(ATTRIBUTES) if 1 in odd else np.array(["p", "q"] * 4)
+    own = [draw(OF_ATTRS) if 2 in odd else {} for _ in range(3)]
+    names = [draw(st.sampled_from(NAMES)) if 3 in odd else name for name in ("x", "a")]
+    times = draw(st.sampled_from(TIMES)) if 4 in odd else None
+    variables = {names[0]: (("sample", "time"), x, own[0]), names[1]: ("sample", a, own[1])}
+    ds = xr.Dataset(variables, {} if times is None else {"time": times}, own[2])
+    if 5 in odd:
+        length = np.array([3, 3, 3, 3, 1, 1, 5, draw(st.sampled_from([0, 3, 6]))])
+        ds["length"] = "sample", length.astype(draw(st.sampled_from(["i8", "u1", "f8", "?"])))
+    if 6 in odd:
+        ds = ds.isel(sample=slice(draw(st.sampled_from([0, 1, 2]))), time=slice(draw(st.sampled_from([0, 1, 2, T]))))
+    return ds
+
+
+@st.composite
+def built(draw):
+    try:
+        return draw(datasets())
+    except (ValueError, TypeError):  # xarray's own refusal, such as of a feature called "time"
+        return None
+
+
+LITTLE = dg.Config(steps=1, sample_len=1, batch_size=4, lstm_units=4, attribute_units=4, discriminator_units=4)
+
+
+@settings(FEW, max_examples=120)
+@given(ds=built())
+@pytest.mark.filterwarnings("ignore")
+def test_what_validate_accepts_is_trained_on_saved_sampled_and_evaluated(ds, tmp_path_factory):
+    if ds is None:
+        return
+    try:
+        validate(ds)
+    except SchemaError as error:
+        assert len(str(error)) < 20_000
+        return
+    folder = tmp_path_factory.mktemp("gate")
+    try:
+        trainer = dg.Trainer(ds, LITTLE)
+    except DgkitError as error:  # what only the ranges of all values tell
+        assert "has a range of" in str(error) or "log scale" in str(error)
+        return
+
+    next(trainer)
+    trainer.save(folder / "state")
+    trainer.model.save(folder / "model")
+    again, model = dg.Trainer.load(folder / "state", ds), dg.load(folder / "model")
+    fake = model.sample(6)
+
+    assert again.step == 1
+    validate(fake, training=False)
+    assert fake.identical(trainer.model.sample(6))
+    assert model.sample(attributes=ds).sizes["sample"] == ds.sizes["sample"]
+    for text in (describe(ds), describe(fake), dg.metrics.evaluate(ds, fake)):
+        assert repr(text) and text._repr_html_()
