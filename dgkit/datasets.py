@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from dgkit import _checks
 from dgkit._checks import whole
 from dgkit._netcdf import limit, read, texts
 from dgkit._netcdf_child import TooMuchError, too_much
@@ -116,7 +117,7 @@ def split(ds: xr.Dataset, fraction: float = 0.5, seed: int = 0) -> tuple[xr.Data
     first = round(fraction * n)
     if not 0 < first < n:
         raise ConfigError(f"fraction={fraction!r} of {n} samples leaves one part empty. Give more samples.")
-    order = np.random.default_rng(seed).permutation(n)
+    order = np.random.default_rng(_checks.seed(seed)).permutation(n)
     ds = ds.copy()
     for variable in (*schema.features, *schema.attributes):
         if variable.kind == "categorical" and variable.dtype[1] != "b":

@@ -24,12 +24,15 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from dgkit._checks import shown
 from dgkit._plain import made
 from dgkit.errors import FileFormatError, SchemaError
 
 __all__ = ["Description", "Schema", "Variable", "describe", "lengths", "validate"]
 _BLOCK, _CHUNK = 2**26, 2**28  # bytes read together at most: of what is in memory or in a file, and of dask's chunks
 TimeCoordinate = tuple[str, tuple[Any, ...], dict[str, Any]]  # dtype, values and attrs
+_BOUNDS = {"valid_min", "valid_max"}
+_LARGEST, _SMALLEST = 1e150, 1e-150  # a value and a range, other than 0, of which squares are numbers too
 _NOT_CATEGORIES = 20  # from this many samples on, one category a sample is an identifier
 
 
@@ -229,7 +232,17 @@ def validate(ds: xr.Dataset, *, training: bool = True) -> Schema:
     if not isinstance(ds, xr.Dataset):
         raise SchemaError(f"a dataset must be an xarray.Dataset, not {type(ds).__name__}; see dgkit.from_table.")
     sizes = {str(dim): int(ds.sizes.get(dim, 0)) for dim in ("sample", "time")}
+    for dim in sizes:
+        if dim in ds.variables and ds[dim].dims != (dim,):
+            raise SchemaError(
+                f"{dim!r} has dims {ds[dim].dims}, but is the name of another dim. "
+                f"Mend: ds = ds.rename_vars({{{dim!r}: '{dim}_'}})"
+            )
     for name, da in ds.data_vars.items():
+        if not isinstance(name, str):
+            raise SchemaError(
+                f"a variable's name is {name!r}; names are text. Mend: ds = ds.rename_vars({{{name!r}: {str(name)!r}}})"
+            )
         _check_dims(name, da)
     if "sample" not in ds.dims or "time" not in ds.dims or not any(da.ndim == 2 for da in ds.data_vars.values()):
         raise SchemaError(f"no feature: no variable has dims (sample, time); found {dict(ds.sizes)}. See from_table.")
@@ -245,10 +258,13 @@ def validate(ds: xr.Dataset, *, training: bool = True) -> Schema:
             continue
         role = "feature" if da.ndim == 2 else "attribute"
         check_dtype(name, role, da)
+        _check_attrs(name, role, da)
         (_check_feature(name, da, length) if role == "feature" else _check_attribute(name, da))
         categories = _categories(name, role, da, length)
         if training and role == "attribute" and sizes["sample"] > 1:
             _check_learnable(name, da, categories)
+        if training and not categories and not _BOUNDS.isdisjoint(da.attrs):
+            bounds(da, length)
         attrs = {str(key): _plain(value) for key, value in da.attrs.items() if key != "categories"}
         kind = "categorical" if categories else "continuous"
         variable = Variable(str(name), role, kind, da.dtype.newbyteorder("=").str, categories, attrs)
@@ -370,7 +386,7 @@ def known_dtype(dtype: np.dtype, role: str) -> bool:
     >>> known_dtype(np.dtype(bool), "attribute"), known_dtype(np.dtype(bool), "feature")
     (True, False)
     """
-    kind = dtype.kind
+    kind = dtype.kind if isinstance(dtype, np.dtype) else "O"  # those of pandas are only in memory, and no file's
     return kind in "iuU" or (kind == "f" and dtype.itemsize in (4, 8)) or (kind == "b" and role == "attribute")
 
 
@@ -379,6 +395,8 @@ def check_dtype(name: Hashable, role: str, da: xr.DataArray) -> None:
     kind, ds = da.dtype.kind, f"ds[{name!r}]"
     if known_dtype(da.dtype, role):
         return
+    if not isinstance(da.dtype, np.dtype) and kind in "iufb":
+        da, kind = da.astype(object), "O"
     if kind == "b":
         raise SchemaError(f"feature {name!r} is boolean. Mend: {ds} = {ds}.astype(float)")
     mends = {
@@ -453,8 +471,8 @@ def _check_feature(name: Hashable, da: xr.DataArray, length: np.ndarray) -> None
         what = "empty strings" if da.dtype.kind == "U" else "NaN"
         if fault == 0:
             raise SchemaError(
-                f"feature {name!r} is infinite at sample {i}, step {step} ({count} such values). "
-                f"Mend: ds[{name!r}] = ds[{name!r}].where(np.isfinite(ds[{name!r}])), then fill or drop"
+                f"feature {name!r} is infinite at sample {i}, step {step} ({count} such values), or beyond "
+                f"{_LARGEST:g}. Mend: ds[{name!r}] = ds[{name!r}].where(abs(ds[{name!r}]) < {_LARGEST:g}), then fill"
             )
         if fault == 1 and found[i] == length[i]:
             raise SchemaError(
@@ -476,7 +494,7 @@ def _check_feature(name: Hashable, da: xr.DataArray, length: np.ndarray) -> None
 def _faults(rows: np.ndarray, length: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Which values, (..., T), are infinite, missing before the end, or not missing after it; `length` is (...,)."""
     missing = rows == "" if rows.dtype.kind == "U" else np.isnan(rows)
-    infinite = np.isinf(rows) if rows.dtype.kind == "f" else np.zeros(rows.shape, bool)
+    infinite = np.abs(rows) > _largest(rows.dtype) if rows.dtype.kind == "f" else np.zeros(rows.shape, bool)
     valid = np.arange(rows.shape[-1]) < np.asarray(length)[..., None]
     return infinite, missing & valid, ~missing & ~valid
 
@@ -488,11 +506,67 @@ def _count_faults(rows: np.ndarray, length: np.ndarray) -> np.ndarray:
 
 def _check_attribute(name: Hashable, da: xr.DataArray) -> None:
     if da.dtype.kind == "f":
-        mend = f"ds = ds.isel(sample=np.isfinite(ds[{name!r}]).values)"
-        _refuse(~(abs(da) < np.inf), f"attribute {name!r} is NaN or infinite", mend)
+        mend = f"ds = ds.isel(sample=(abs(ds[{name!r}]) < {_LARGEST:g}).values)"
+        _refuse(
+            ~(abs(da) <= _largest(da.dtype)), f"attribute {name!r} is NaN or infinite, or beyond {_LARGEST:g},", mend
+        )
     if da.dtype.kind == "U":
         mend = f"ds[{name!r}] = ds[{name!r}].where(ds[{name!r}] != '', 'unknown')"
         _refuse(da == "", f"attribute {name!r} is an empty string", mend)
+
+
+def _largest(dtype: np.dtype) -> Any:
+    """The largest value that a dataset may have, in this dtype."""
+    return np.finfo(dtype).max if dtype.itemsize < 8 else dtype.type(_LARGEST)
+
+
+def _check_attrs(name: Hashable, role: str, da: xr.DataArray) -> None:
+    """SchemaError for attrs that are read and are not what they should be."""
+    for key in sorted(_BOUNDS & set(da.attrs)):
+        value = _plain(da.attrs[key])
+        if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= _LARGEST:
+            raise SchemaError(
+                f"{role} {name!r} has attrs[{key!r}] {shown(value)}; a number, at most {_LARGEST:g}, is needed. "
+                f"Mend: ds[{name!r}].attrs[{key!r}] = 0.0 (the bound), or del ds[{name!r}].attrs[{key!r}]"
+            )
+    if da.attrs.get("scale") is not None and not isinstance(da.attrs["scale"], str):
+        raise SchemaError(
+            f"{role} {name!r} has attrs['scale'] {shown(da.attrs['scale'])}; text is needed, such as 'log'. "
+            f"Mend: del ds[{name!r}].attrs['scale']"
+        )
+    own = da.attrs.get("normalise", "zero_one")
+    if not isinstance(own, str) or own not in ("minusone_one", "zero_one"):
+        raise SchemaError(
+            f"{role} {name!r} has attrs['normalise'] {shown(own)}. Choose 'minusone_one' or 'zero_one', "
+            f"or del ds[{name!r}].attrs['normalise'] for what Config says."
+        )
+
+
+def bounds(da: xr.DataArray, length: np.ndarray) -> tuple[float, float]:
+    """A variable's range: declared in attrs (valid_min, valid_max: public bounds), else that of the data.
+
+    Raises SchemaError where the data leave the declared one, or a range is too small for numbers.
+
+    Examples
+    --------
+    >>> load = xr.DataArray([[3.0, 4.0]], dims=("sample", "time"), attrs={"valid_min": 0})
+    >>> bounds(load, np.array([2]))
+    (0.0, 4.0)
+    """
+    ranges = [(block.min(), block.max()) for block in valid_values(da, length)]
+    low, high = float(min(low for low, _ in ranges)), float(max(high for _, high in ranges))
+    declared = float(da.attrs.get("valid_min", low)), float(da.attrs.get("valid_max", high))
+    if low < declared[0] or high > declared[1]:
+        raise SchemaError(
+            f"{da.name!r} holds values from {low:g} to {high:g}, outside its declared valid_min/valid_max "
+            f"{declared[0]:g} to {declared[1]:g}. Clip it, or widen the attrs."
+        )
+    if 0 < declared[1] - declared[0] < _SMALLEST:
+        raise SchemaError(
+            f"{da.name!r} has a range of {declared[1] - declared[0]:g}, less than {_SMALLEST:g}. Give it in a smaller "
+            f"unit: ds[{da.name!r}] = ds[{da.name!r}] * 1e100"
+        )
+    return declared
 
 
 def _refuse(mask: xr.DataArray, what: str, mend: str) -> None:
@@ -528,12 +602,25 @@ def _categories(name: Hashable, role: str, da: xr.DataArray, length: np.ndarray)
     found = [value for value in _unique(da, length).tolist() if value != ""]
     if listed is None:
         return tuple(found)
-    categories = tuple(_plain(value) for value in np.atleast_1d(np.asarray(listed)))
+    listed = listed.tolist() if isinstance(listed, np.ndarray) else listed
+    categories = tuple(_plain(value) for value in (listed if isinstance(listed, list | tuple) else [listed]))
+    if wrong := [value for value in categories if not _is_category(value, da.dtype)]:
+        raise SchemaError(
+            f"{role} {name!r}: attrs['categories'] holds {shown(wrong[0])}, which is no value of dtype {da.dtype}. "
+            f"Mend: del ds[{name!r}].attrs['categories']"
+        )
     missing = [value for value in found if value not in categories]
     if missing or len(set(categories)) != len(categories):
         problem = f"lacks the value {missing[0]!r}" if missing else "names one twice"
         raise SchemaError(f"{role} {name!r}: attrs['categories'] {problem}. Mend: del ds[{name!r}].attrs['categories']")
     return categories
+
+
+def _is_category(value: Any, dtype: np.dtype) -> bool:
+    if dtype.kind == "U":
+        return isinstance(value, str) and value != ""
+    held = np.iinfo(dtype)
+    return isinstance(value, int | float) and held.min <= value <= held.max and value % 1 == 0
 
 
 def _unique(da: xr.DataArray, length: np.ndarray) -> np.ndarray:
@@ -548,7 +635,7 @@ def _time_coordinate(ds: xr.Dataset) -> TimeCoordinate | None:
     values = time.values
     if time.dtype.kind in "OT" and all(isinstance(value, str) for value in values):
         values = np.array(values.tolist())
-    elif not (time.dtype.kind in "iubUmM" or (time.dtype.kind == "f" and time.dtype.itemsize <= 8)):
+    elif not _known_time(time.dtype):
         raise SchemaError(
             f"the coordinate 'time' has dtype {time.dtype}, of {type(values[0]).__name__}; numbers, dates or text are "
             "needed. Mend: ds = ds.assign_coords(time=np.arange(ds.sizes['time']))"
@@ -560,6 +647,12 @@ def _time_coordinate(ds: xr.Dataset) -> TimeCoordinate | None:
             values, dtype = nanoseconds, nanoseconds.dtype.str
         values = values.astype(np.int64)
     return (dtype, tuple(values.tolist()), {str(key): _plain(value) for key, value in time.attrs.items()})
+
+
+def _known_time(dtype: Any) -> bool:
+    if not isinstance(dtype, np.dtype):  # pandas' own, such as dates with a time zone
+        return False
+    return dtype.kind in "iubUmM" or (dtype.kind == "f" and dtype.itemsize <= 8)
 
 
 def _going_on(dtype: np.dtype, values: tuple[Any, ...], steps: int) -> tuple[Any, ...] | None:

@@ -25,7 +25,7 @@ import torch
 import xarray as xr
 from torch import Tensor, nn
 
-from dgkit import _files
+from dgkit import _checks, _files
 from dgkit._checks import whole
 from dgkit._seeding import seeded
 from dgkit.core import optimise
@@ -99,7 +99,7 @@ class Baseline:
         Raises ConfigError for n below 1.
         """
         whole("n", n)
-        made = self.network.generate(int(n), torch.Generator().manual_seed(seed))  # type: ignore[operator]
+        made = self.network.generate(int(n), torch.Generator().manual_seed(_checks.seed(seed)))  # type: ignore[operator]
         width = widths(self.encoder.attribute_heads)
         variable = self.encoder.schema.variable_length
         length = made.lengths.numpy().astype(np.int64) if variable else None
@@ -157,15 +157,15 @@ class Training:
         options: dict[str, Any],
     ):
         whole("steps", steps)
-        whole("seed", seed, least=0)
+        seed = _checks.seed(seed)
         self.name, self.steps, self.step = name, int(steps), 0
         self.encoder = Encoder.fit(ds, sample_len=1, auto_normalise=auto_normalise)
         encoded = self.encoder.encode(ds)
         attributes = torch.cat([encoded.attributes, encoded.minmax], 1)
         self.data = Data(attributes, encoded.features, ends(encoded.features))
         self.options = {"samples": len(attributes), **options}
-        rng = torch.Generator().manual_seed(int(seed))
-        with seeded(int(seed)):
+        rng = torch.Generator().manual_seed(seed)
+        with seeded(seed):
             self.network = module.Network(self.encoder, **self.options)
         self._losses: list[dict[str, float]] = []
         self._run = module.train(self.network, self.data, self.steps, rng)

@@ -1,7 +1,7 @@
 """The settings of a DoppelGANger: one frozen dataclass, checked at construction.
 
-Each field has its meaning and its limits beside it. From there come the docstring, what errors say of the field, and
-the hints of the studio's controls.
+Beside each field stands what it means; the docstrings' Parameters, and so `help` and the tooltips of editors, are made
+from that.
 """
 
 import inspect
@@ -11,72 +11,46 @@ from dataclasses import MISSING, Field, dataclass, field, fields
 from types import NoneType
 from typing import Any, TypeVar, get_args
 
+import numpy as np
+
+from dgkit._checks import LARGEST_SEED, shown
 from dgkit.errors import ConfigError
 
-T = TypeVar("T")
+T = TypeVar("T", bound=type)
 
 
-def setting(default: T, means: str, **limits: Any) -> T:
-    """A field of `Config` or `DP` with its meaning.
+def _setting(default: Any, means: str, **limits: Any) -> Any:
+    """A field: what it means, and what it may be besides its type.
 
-    Parameters
-    ----------
-    default : any value
-    means : str
-        The first sentence also stands in errors.
-    **limits
-        `least` (else 1 for a whole number, 0 for a float), `above`, `below`, `choices`; `infinite=True`: it may be;
-        `follows`: the field whose value it takes where it is None.
-
-    Examples
-    --------
-    >>> @dataclass
-    ... class Walk:
-    ...     steps: int = setting(10, "How far to go.", least=2)
-    >>> Walk()
-    Walk(steps=10)
+    `least` (else 1, and 0 for a float) and `most`, `below`, `choices`; where it is None it is what it `follows`.
     """
     return field(default=default, metadata={"means": means, **limits})
 
 
-def documented(cls: type[T]) -> type[T]:
-    """The class with the meanings of its fields in its docstring, as section "Parameters" below the first sentence.
-
-    Examples
-    --------
-    >>> @documented
-    ... @dataclass
-    ... class Walk:
-    ...     'A walk.'
-    ...     steps: int = setting(10, "How far to go.")
-    >>> print(Walk.__doc__)
-    A walk.
-    <BLANKLINE>
-    Parameters
-    ----------
-    steps : int, default 10
-        How far to go.
-    """
-    if cls.__doc__ is None:  # python -OO
-        return cls
-    lines = ["", "Parameters", "----------"]
-    for item in fields(cls):  # type: ignore[arg-type]
-        choices, follows = item.metadata.get("choices"), item.metadata.get("follows")
-        kind = "{" + ", ".join(f'"{value}"' for value in choices) + "}" if choices else kind_of(item)
-        if follows or item.default is not MISSING:
-            kind += f", default that of `{follows}`" if follows else f", default {item.default!r}"
-        lines += [f"{item.name} : {kind}", textwrap.indent(textwrap.fill(item.metadata["means"], 112), "    ")]
-    first, *rest = inspect.cleandoc(cls.__doc__).split("\n", 1)
-    cls.__doc__ = "\n".join([first, *lines, *rest])
+def _documented(cls: T) -> T:
+    """A settings class with a Parameters section, made from its fields, before the first section of its docstring."""
+    lines = ["Parameters", "----------"]
+    for item in fields(cls):
+        names = [kind.__name__ for kind in _kinds(item) if kind is not NoneType]
+        kind = f"{{{', '.join(map(repr, item.metadata['choices']))}}}" if "choices" in item.metadata else names[0]
+        if NoneType in _kinds(item):
+            kind += ", optional" if item.default is None else " or None"
+        if item.default is not None and item.default is not MISSING:
+            kind += f", default {item.default!r}"
+        lines.append(f"{item.name} : {kind}")
+        lines.append(textwrap.fill(item.metadata["means"], 116, initial_indent=" " * 4, subsequent_indent=" " * 4))
+    summary, rest = inspect.cleandoc(cls.__doc__ or "").split("\n\n", 1)
+    cls.__doc__ = "\n\n".join([summary, "\n".join(lines), rest])
     return cls
 
 
-def kind_of(item: Field[Any]) -> str:
-    """The types that a field's value may have, in words."""
-    return " or ".join("None" if kind is NoneType else kind.__name__ for kind in get_args(item.type) or (item.type,))
+def _kinds(item: Field[Any]) -> tuple[type, ...]:
+    """Of `int | None`: int and None."""
+    kinds: tuple[type, ...] = get_args(item.type) or (item.type,)
+    return kinds
 
 
-@documented
+@_documented
 @dataclass(frozen=True)
 class DP:
     """Differential privacy for the discriminators, the only networks that see data (`Config(dp=DP(...))`).
@@ -127,21 +101,17 @@ class DP:
     1.0
     """
 
-    noise_multiplier: float = field(
-        metadata={
-            "means": "Standard deviation of the noise, in units of `max_grad_norm`. 0: clipping alone, no privacy."
-        }
+    noise_multiplier: float = _setting(
+        MISSING,
+        "Standard deviation of the noise, in units of `max_grad_norm`, from 0.001 on; 0: clipping alone, no privacy.",
+        most=1e6,
     )
-    max_grad_norm: float = setting(
-        1.0,
-        "Clipping norm C of each sample's gradient, for each discriminator. Infinite: none, without noise alone.",
-        above=0,
-        infinite=True,
+    max_grad_norm: float = _setting(
+        1.0, "Clipping norm C of each sample's gradient, for each discriminator.", most=math.inf
     )
-    delta: float = setting(1e-5, "The delta of (epsilon, delta), below 1 / (training samples).", above=0, below=1)
-    sampling: str = setting(
+    delta: float = _setting(1e-5, "Of (epsilon, delta); must be below 1 / (training samples).", below=1)
+    sampling: str = _setting(
         "poisson",
-        "How batches are drawn. "
         '"poisson": each sample is in a batch with probability batch_size / N, what the accounting assumes. '
         '"replacement": batches as the original draws them. No epsilon is stated for them (it is infinite), because '
         "what the original states is up to twelve times too small: see `dgkit.core.accounting`.",
@@ -150,9 +120,13 @@ class DP:
 
     def __post_init__(self) -> None:
         for item in fields(self):
-            check_field(item, getattr(self, item.name), "dp: ")
-        if self.max_grad_norm == math.inf and self.noise_multiplier > 0:
-            raise ConfigError("dp: max_grad_norm=inf must be finite with noise, which is a multiple of it.")
+            object.__setattr__(self, item.name, _checked(item, getattr(self, item.name), "dp: "))
+        if 0 < self.noise_multiplier < 1e-3:  # below, epsilon is beyond 10^9, and not to be computed
+            raise ConfigError(f"dp: noise_multiplier={self.noise_multiplier!r} must be 0, or 0.001 and more.")
+        if self.max_grad_norm < 1e-30 or (self.max_grad_norm > 1e30 and self.noise_multiplier > 0):
+            raise ConfigError(f"dp: max_grad_norm={self.max_grad_norm!r} must be above 0, and finite with noise.")
+        if self.delta == 0:
+            raise ConfigError("dp: delta=0 must be between 0 and 1, below 1 / (training samples).")
 
 
 PUBLISHED: dict[str, dict[str, Any]] = {  # what differs from the defaults
@@ -166,7 +140,11 @@ PUBLISHED: dict[str, dict[str, Any]] = {  # what differs from the defaults
 }  # fmt: skip
 
 
-@documented
+MOST_WEIGHTS = 10**8  # of one network between its layers: 1.6 GB in training
+MOST_OUTPUTS = 10**8  # of all layers, for one batch in one LSTM pass
+
+
+@_documented
 @dataclass(frozen=True)
 class Config:
     """How a DoppelGANger is built and trained; defaults are the original code's unless said.
@@ -186,84 +164,84 @@ class Config:
     7
     """
 
-    steps: int = setting(3000, "Training steps (batches). A teaching size: the original took 200,000 on its web data.")
-    sample_len: int = setting(10, "Time steps made by one LSTM pass, the paper's S.")
-    auto_normalise: bool = setting(
-        True, "Scale each series to its own range, and generate that range as two more attributes (`self_norm` there)."
+    steps: int = _setting(
+        3000, "Training steps (batches): a teaching size; the original took 200,000 on its web data.", most=10**12
     )
-    auxiliary: bool = setting(True, "A second discriminator on attributes and min/max alone.")
-    seed: int | None = setting(
+    sample_len: int = _setting(10, "The paper's S: time steps made by one LSTM pass.")
+    auto_normalise: bool = _setting(
+        True, "Scale each series to its own range and generate that range as two more attributes (`self_norm` there)."
+    )
+    auxiliary: bool = _setting(True, "A second discriminator on attributes and min/max alone.")
+    seed: int | None = _setting(
         0,
-        "Start of the random numbers: initial weights, batches and noise. Same seed, data, processor and thread count: "
-        "same model. None: drawn from the operating system's entropy, and not kept. With noise for privacy it fixes "
-        "what is public alone, the initial weights and the generator's noise; a private model holds None.",
+        "Of initial weights, batches and noise. Same seed, data, processor and thread count: same model. None: drawn "
+        "from the operating system's entropy, and not kept. With noise for privacy it fixes what is public alone, the "
+        "initial weights and the generator's noise; a private model holds None.",
         least=0,
+        most=LARGEST_SEED,
     )
-    batch_size: int = setting(100, "Samples a step, drawn with replacement.", least=2)
-
-    # Adam, for each network
-    generator_lr: float = setting(1e-3, "Adam's learning rate for the generator.")
-    discriminator_lr: float = setting(1e-3, "Adam's learning rate for the discriminator.")
-    auxiliary_lr: float = setting(1e-3, "Adam's learning rate for the auxiliary discriminator.")
-    beta1: float = setting(0.5, "Adam's first momentum. The second is 0.999.", below=1)
-    generator_beta1: float | None = setting(None, "`beta1` for the generator alone.", below=1, follows="beta1")
-    discriminator_beta1: float | None = setting(None, "`beta1` for the discriminator alone.", below=1, follows="beta1")
-    auxiliary_beta1: float | None = setting(
-        None, "`beta1` for the auxiliary discriminator alone.", below=1, follows="beta1"
+    batch_size: int = _setting(100, "Samples a step, drawn with replacement.", least=2, most=10**6)
+    generator_lr: float = _setting(1e-3, "Adam's learning rate for the generator.")
+    discriminator_lr: float = _setting(1e-3, "Adam's learning rate for the discriminator.")
+    auxiliary_lr: float = _setting(1e-3, "Adam's learning rate for the auxiliary discriminator.")
+    beta1: float = _setting(0.5, "Adam's first momentum; the second is 0.999.", below=1)
+    generator_beta1: float | None = _setting(None, "The generator's own; None: `beta1`.", below=1, follows="beta1")
+    discriminator_beta1: float | None = _setting(
+        None, "The discriminator's own; None: `beta1`.", below=1, follows="beta1"
     )
-
-    # losses
-    penalty: float = setting(10.0, "Weight of the discriminator's gradient penalty.")
-    auxiliary_penalty: float = setting(10.0, "Weight of the auxiliary discriminator's gradient penalty.")
-    auxiliary_weight: float = setting(
+    auxiliary_beta1: float | None = _setting(
+        None, "The auxiliary discriminator's own; None: `beta1`.", below=1, follows="beta1"
+    )
+    penalty: float = _setting(10.0, "Weight of the discriminator's gradient penalty.")
+    auxiliary_penalty: float = _setting(10.0, "Weight of the auxiliary discriminator's gradient penalty.")
+    auxiliary_weight: float = _setting(
         1.0, "Weight of the auxiliary discriminator in the generator's loss (`g_attr_d_coe`)."
     )
-    discriminator_rounds: int = setting(1, "Updates of the discriminators on each batch.")
-    generator_rounds: int = setting(1, "Updates of the generator on each batch.")
-
-    # the generator
-    noise: int = setting(5, "Width of each noise vector: attributes, min/max, and each LSTM pass.")
-    attribute_noise: int | None = setting(None, "`noise` for the attributes alone.", follows="noise")
-    minmax_noise: int | None = setting(None, "`noise` for min/max alone.", follows="noise")
-    feature_noise: int | None = setting(
+    discriminator_rounds: int = _setting(1, "Updates of the discriminators on each batch.", most=1000)
+    generator_rounds: int = _setting(1, "Updates of the generator on each batch.", most=1000)
+    noise: int = _setting(5, "Width of each noise vector: attributes, min/max, and each LSTM pass.", most=10**4)
+    attribute_noise: int | None = _setting(
+        None, "Width of the attributes' noise; None: `noise`.", most=10**4, follows="noise"
+    )
+    minmax_noise: int | None = _setting(None, "Width of min/max's noise; None: `noise`.", most=10**4, follows="noise")
+    feature_noise: int | None = _setting(
         None,
-        "`noise` for each LSTM pass alone. 0: no noise at each pass (`noise=False` there), so that series of the same "
-        'attributes differ by the LSTM\'s first state alone, which then must be "random" (the original asks for '
+        "Width of the noise at each LSTM pass; None: `noise`. 0: none (`noise=False` there), so that series of the "
+        'same attributes differ by the LSTM\'s first state alone, which then must be "random" (the original asks for '
         "`feed_back` instead, which is left out here).",
         least=0,
+        most=10**4,
         follows="noise",
     )
-    attribute_units: int = setting(100, "Units in each hidden layer of the attribute and the min/max generator.")
-    attribute_layers: int = setting(
-        3, "Layers of the attribute and the min/max generator, the output layer counted.", least=2
-    )
-    lstm_units: int = setting(100, "Units of the feature generator's LSTM.")
-    lstm_layers: int = setting(1, "Layers of the feature generator's LSTM.")
-    initial_state: str = setting(
+    attribute_units: int = _setting(100, "Of each hidden layer of the attribute and the min/max generator.")
+    attribute_layers: int = _setting(3, "Of the same two; the output layer counts.", least=2, most=100)
+    lstm_units: int = _setting(100, "Of each LSTM layer of the feature generator.")
+    lstm_layers: int = _setting(1, "LSTM layers of the feature generator.", most=100)
+    initial_state: str = _setting(
         "random",
-        "First state of the LSTM: drawn anew for each series, zero, or learned.",
+        "Of the LSTM: drawn anew for each series, zero, or learned.",
         choices=("random", "zero", "variable"),
     )
-    forget_bias: float = setting(1.0, "Added to the LSTM's forget gate at the start (TensorFlow's default).")
-
-    # the discriminators
-    discriminator_units: int = setting(200, "Units in each hidden layer of both discriminators.")
-    discriminator_layers: int = setting(5, "Layers of both discriminators, the output layer counted.", least=2)
-    auxiliary_units: int | None = setting(
-        None, "`discriminator_units` for the auxiliary discriminator alone.", follows="discriminator_units"
+    forget_bias: float = _setting(1.0, "Added to the LSTM's forget gate at the start (TensorFlow's default).")
+    discriminator_units: int = _setting(200, "Of each hidden layer of both discriminators.")
+    discriminator_layers: int = _setting(5, "Of both discriminators; the output layer counts.", least=2, most=100)
+    auxiliary_units: int | None = _setting(
+        None, "The auxiliary discriminator's own; None: as the other.", follows="discriminator_units"
     )
-    auxiliary_layers: int | None = setting(
-        None, "`discriminator_layers` for the auxiliary discriminator alone.", least=2, follows="discriminator_layers"
+    auxiliary_layers: int | None = _setting(
+        None,
+        "The auxiliary discriminator's own; None: as the other.",
+        least=2,
+        most=100,
+        follows="discriminator_layers",
     )
-
-    # how the data are read
-    normalise: str = setting(
+    normalise: str = _setting(
         "minusone_one",
-        "Range of continuous values inside the network (tanh or sigmoid), of all of them. The original sets it for "
+        "Range of continuous values inside the network (tanh or sigmoid), of all of them; the original sets it for "
         "each variable (`normalization` of its Output).",
         choices=("minusone_one", "zero_one"),
     )
-    minmax_scale: str = setting(
+    minmax_scale: str = _setting(
         "auto",
         'Scale of the two min/max attributes. The original\'s is "linear". "log": the logarithm of the mid-range, and '
         "the half-range as a share of it, so that levels far below the largest are not lost and no series reaches "
@@ -271,25 +249,24 @@ class Config:
         '`attrs["scale"] = "log"`.',
         choices=("auto", "linear", "log"),
     )
-
-    # beyond the original
-    ema: float = setting(
+    ema: float = _setting(
         0.0,
-        "Decay of a moving average of the generator's weights, used for sampling. 0: off, as in the original. The "
+        "Decay of a moving average of the generator's weights, used for sampling; 0: off, as in the original. The "
         "first 1 / (1 - ema) updates are averaged plainly, so that nothing is left of the start.",
         below=1,
     )
-    dp: DP | None = setting(None, "Train the discriminators with differential privacy.")  # noqa: RUF009
-    device: str = setting("auto", 'Where to train: "auto" (CUDA where there is one, else CPU) or a torch device.')
+    dp: DP | None = _setting(None, "Train the discriminators with differential privacy.")  # noqa: RUF009 (a field)
+    device: str = _setting("auto", '"auto" (CUDA where there is one, else CPU) or a torch device.')
 
     def __post_init__(self) -> None:
         if isinstance(self.dp, dict):  # from a file
-            object.__setattr__(self, "dp", DP(**self.dp))
-        if not isinstance(self.dp, DP | None):
-            raise ConfigError(f"dp={self.dp!r} must be a dgkit.privacy.DP or None.")
+            try:
+                object.__setattr__(self, "dp", DP(**self.dp))
+            except TypeError as error:  # a name that is missing, or none
+                raise ConfigError(f"dp={shown(self.dp)} is no dgkit.privacy.DP: {error}.") from error
         for item in fields(self):
-            if item.name != "dp":
-                check_field(item, getattr(self, item.name))
+            object.__setattr__(self, item.name, _checked(item, getattr(self, item.name)))
+        self._check_sizes()
         if self.feature_noise == 0 and self.initial_state != "random":
             raise ConfigError(
                 f"feature_noise=0 with initial_state={self.initial_state!r} leaves nothing random in a series but its "
@@ -299,9 +276,27 @@ class Config:
             import torch  # here: settings are light until they are to be used on a device
 
             try:
-                torch.empty(0, device=self.device)
-            except (RuntimeError, AssertionError) as error:
-                raise ConfigError(f"device={self.device!r} cannot be used here: {error}. Use 'auto'.") from error
+                torch.zeros(1, device=self.device).add(1).item()  # "meta" computes nothing
+            except Exception as error:  # each kind of device has its own
+                why = str(error).split("\n")[0][:200]
+                raise ConfigError(f"device={self.device!r} cannot be used here: {why}. Use 'auto'.") from error
+
+    def _check_sizes(self) -> None:
+        """ConfigError for networks that no memory holds, whatever the data are."""
+        widths = [self.of(f"{part}_noise") for part in ("attribute", "minmax", "feature")]
+        for name in ("attribute", "lstm", "discriminator", "auxiliary"):
+            units, layers = self.of(f"{name}_units"), self.of(f"{name}_layers")
+            widths.append(units * layers)
+            if (weights := (8 if name == "lstm" else 1) * layers * units**2) > MOST_WEIGHTS:
+                raise ConfigError(
+                    f"{name}_units={units} with {name}_layers={layers} makes about {float(weights):.3g} "
+                    f"weights, more than {MOST_WEIGHTS:,}. Lower {name}_units or {name}_layers."
+                )
+        if (outputs := self.batch_size * sum(widths)) > MOST_OUTPUTS:
+            raise ConfigError(
+                f"batch_size={self.batch_size} with these units, layers and noise makes {outputs:,} numbers a pass, "
+                f"more than {MOST_OUTPUTS:,}. Lower batch_size, or the sizes of the networks."
+            )
 
     @classmethod
     def published(cls, name: str, **changes: Any) -> "Config":
@@ -331,8 +326,8 @@ class Config:
         >>> Config.published("MBA", steps=1000).sample_len
         4
         """
-        if name not in PUBLISHED:
-            raise ConfigError(f"no published settings for {name!r}; there are {', '.join(map(repr, PUBLISHED))}.")
+        if not isinstance(name, str) or name not in PUBLISHED:
+            raise ConfigError(f"no published settings for {shown(name)}; there are {', '.join(map(repr, PUBLISHED))}.")
         return cls(**{**PUBLISHED[name], "minmax_scale": "linear", **changes})
 
     def of(self, name: str) -> Any:
@@ -361,27 +356,37 @@ class Config:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
-def check_field(item: Field[Any], value: Any, where: str = "") -> None:
-    """ConfigError unless the value is of the field's type and within its limits."""
+def given(config: Config | None, name: str = "config") -> Config:
+    """The settings that were asked for, the default ones for None; ConfigError for what are none.
 
-    def wrong(what: str) -> ConfigError:
-        meaning = item.metadata["means"].split(". ")[0].removesuffix(".")
-        return ConfigError(f"{where}{item.name}={value!r} {what}. Meaning: {meaning}.")
+    Examples
+    --------
+    >>> given(None).steps
+    3000
+    """
+    if not isinstance(config, Config | None):
+        raise ConfigError(f"{name}={shown(config)} must be a dgkit.Config, such as dgkit.Config(steps=3000), or None.")
+    return Config() if config is None else config
 
-    # the type; a whole number will do for a float, but True and False are no numbers
-    limits, kinds = item.metadata, get_args(item.type) or (item.type,)  # of `int | None`: int and None
-    right = isinstance(value, kinds) or (type(value) is int and float in kinds)
-    if not right or (type(value) is bool and bool not in kinds):
-        raise wrong(f"must be of type {kind_of(item)}")
 
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        low, how = limits.get("least", 0 if float in kinds else 1), "at least"
-        if "above" in limits:
-            low, how = limits["above"], "above"
-        finite = "" if limits.get("infinite") else "finite and "
-        if math.isnan(value) or value < low or (value == low and how == "above") or (finite and math.isinf(value)):
-            raise wrong(f"must be {finite}{how} {low}")
-        if "below" in limits and value >= limits["below"]:
-            raise wrong(f"must be below {limits['below']}")
-    if value not in limits.get("choices", (value,)):
-        raise wrong(f"is none of {', '.join(map(repr, limits['choices']))}")
+def _checked(item: Field[Any], value: Any, where: str = "") -> Any:
+    """The value in the field's type; ConfigError unless it is of that type and within what the metadata say."""
+    kinds, limits, what = _kinds(item), item.metadata, f"{where}{item.name}={shown(value)}"
+    value = value.item() if isinstance(value, np.generic) else value
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    if not (isinstance(value, kinds) or (whole and float in kinds)) or (isinstance(value, bool) and bool not in kinds):
+        names = " or ".join("None" if kind is NoneType else kind.__name__ for kind in kinds)
+        raise ConfigError(f"{what} must be of type {names}.")
+    if whole or isinstance(value, float):
+        least, most = limits.get("least", 0 if float in kinds else 1), limits.get("most", 1e30)
+        if not least <= value or (value == math.inf and most < math.inf):  # NaN neither
+            raise ConfigError(f"{what} must be finite and at least {least}.")
+        if value > most:
+            raise ConfigError(f"{what} must be at most {most:g}.")
+        if value >= limits.get("below", math.inf) and "below" in limits:
+            raise ConfigError(f"{what} must be below {limits['below']}.")
+        return float(value) if float in kinds else int(value)
+    known = limits.get("choices", (value,))
+    if value not in known:
+        raise ConfigError(f"{what} is none of {', '.join(map(repr, known))}.")
+    return str(value) if isinstance(value, str) else value

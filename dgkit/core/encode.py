@@ -23,7 +23,7 @@ import xarray as xr
 from dgkit._plain import check_names, made
 from dgkit.core.networks import FLAG, Head
 from dgkit.errors import ConfigError, FileFormatError, SchemaError
-from dgkit.schema import Schema, Variable, blocks, cast, joined, lengths, valid_values, validate
+from dgkit.schema import Schema, Variable, blocks, bounds, cast, joined, lengths, validate
 
 EPS = 1e-4  # widens a series' range so that a constant series does not divide by zero (original: gan/util.py)
 BLOCK = 2**22  # numbers encoded or decoded together, at most: 16 MB of float32
@@ -86,8 +86,8 @@ class Encoder:
         scales, minmax_scales = {}, {}
         for variable in (*schema.features, *schema.attributes):
             if variable.kind == "continuous":
-                bounds = _bounds(ds[variable.name], length)
-                scales[variable.name] = Scale(*bounds, _activation(variable, normalise))
+                activation = ACTIVATIONS[variable.attrs.get("normalise", normalise)]  # its own, or the setting's
+                scales[variable.name] = Scale(*bounds(ds[variable.name], length), activation)
         for variable in schema.features if auto_normalise else ():
             if variable.kind == "continuous":
                 log = minmax_scale == "log" or (minmax_scale == "auto" and variable.attrs.get("scale") == "log")
@@ -374,30 +374,6 @@ def _series(da: xr.DataArray, length: np.ndarray) -> Iterator[np.ndarray]:
     for some in blocks(da):
         values = np.asarray(da.isel(sample=some).transpose("sample", "time").values, np.float64)
         yield np.where(np.arange(values.shape[1]) < length[some, None], values, np.nan)
-
-
-def _activation(variable: Variable, normalise: str) -> str:
-    """By the variable's attrs, else by the setting."""
-    own = variable.attrs.get("normalise", normalise)
-    if str(own) not in ACTIVATIONS:
-        raise SchemaError(
-            f"{variable.role} {variable.name!r} has attrs['normalise'] {own!r}. Choose 'minusone_one' or 'zero_one', "
-            f"or del ds[{variable.name!r}].attrs['normalise'] for what Config says."
-        )
-    return ACTIVATIONS[str(own)]
-
-
-def _bounds(da: xr.DataArray, length: np.ndarray) -> tuple[float, float]:
-    """The variable's range: declared in attrs (valid_min, valid_max: public bounds), else that of the data."""
-    ranges = [(block.min(), block.max()) for block in valid_values(da, length)]
-    low, high = float(min(low for low, _ in ranges)), float(max(high for _, high in ranges))
-    bounds = float(da.attrs.get("valid_min", low)), float(da.attrs.get("valid_max", high))
-    if low < bounds[0] or high > bounds[1]:
-        raise SchemaError(
-            f"{da.name!r} holds values from {low:g} to {high:g}, outside its declared valid_min/valid_max "
-            f"{bounds[0]:g} to {bounds[1]:g}. Clip it, or widen the attrs."
-        )
-    return bounds
 
 
 def _numbers(raw: np.ndarray, variable: Variable) -> np.ndarray:

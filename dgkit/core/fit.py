@@ -9,9 +9,9 @@ from pathlib import Path
 import xarray as xr
 from tqdm.auto import tqdm
 
-from dgkit._checks import whole
+from dgkit._checks import number, whole
 from dgkit.core import checkpoint, keep
-from dgkit.core.config import Config
+from dgkit.core.config import Config, given
 from dgkit.core.loading import load
 from dgkit.core.model import DoppelGANger
 from dgkit.core.trainer import Trainer
@@ -82,10 +82,10 @@ def fit(
     whole("every", every)
     if measure is not None and held_out is None:
         raise ConfigError("measure= chooses among models by data held out: give held_out=, or leave measure out.")
-    end = math.inf if seconds is None else time.perf_counter() + seconds
+    end = math.inf if seconds is None else time.perf_counter() + number("seconds", seconds)
 
     # a training from its start, or from where the checkpoints end
-    trainer = _begun(train, config or Config(), checkpoints, store)
+    trainer = _begun(train, given(config), checkpoints, store)
     choice = None
     if held_out is not None:
         choice = keep.Choice(trainer.encoder.schema, trainer.config, held_out, measure)

@@ -15,14 +15,14 @@ import torch
 import xarray as xr
 from torch import nn
 
-from dgkit import _files
+from dgkit import _checks, _files
 from dgkit._checks import whole
 from dgkit.core.config import Config
 from dgkit.core.encode import Encoder
 from dgkit.core.given import asked_of, filled
 from dgkit.core.history import CHOICE
 from dgkit.core.networks import Generator, Noise, critic_of
-from dgkit.errors import ConfigError
+from dgkit.errors import ConfigError, SchemaError
 from dgkit.schema import joined
 
 
@@ -146,6 +146,8 @@ class DoppelGANger:
         schema = self.encoder.schema
         asked = given = None
         if attributes is not None:
+            if not isinstance(attributes, xr.Dataset | Mapping):
+                raise SchemaError(f"attributes={_checks.shown(attributes)} is no Dataset and no mapping of names.")
             if not isinstance(attributes, xr.Dataset):
                 attributes = filled(schema, attributes, n)
             rows = attributes.sizes.get("sample", 0)
@@ -159,7 +161,7 @@ class DoppelGANger:
         if fixed_length is None:
             fixed_length = not schema.variable_length
         encoder = self.encoder if length is None else self._lasting(whole("length", length))
-        noise = self.generator.draw(n, torch.Generator().manual_seed(seed), encoder.passes)
+        noise = self.generator.draw(n, torch.Generator().manual_seed(_checks.seed(seed)), encoder.passes)
 
         def made() -> Iterator[xr.Dataset]:  # some series at a time, so that memory stays near the result's
             step = max(1, 1_000_000 // max(1000, encoder.passes))

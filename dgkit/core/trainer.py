@@ -26,7 +26,7 @@ from dgkit._seeding import chosen, seeded
 from dgkit.core import accounting, checkpoint, on_disk
 from dgkit.core.batches import Batch, Draws
 from dgkit.core.clipping import private_gradients
-from dgkit.core.config import Config
+from dgkit.core.config import Config, given
 from dgkit.core.encode import Encoder
 from dgkit.core.history import OF_DATA, History, StepRecord
 from dgkit.core.losses import CriticLoss, critic_loss, generator_loss
@@ -82,7 +82,7 @@ class Trainer:
         start: DoppelGANger | None = None,
         store: str | PathLike[str] | None = None,
     ):
-        self.config = config = config or Config()
+        self.config = config = given(config)
         self.device = config.torch_device()
 
         # the data as the discriminators read them, all samples, in memory or in a file: (samples, inputs)
