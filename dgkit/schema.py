@@ -395,8 +395,9 @@ def check_dtype(name: Hashable, role: str, da: xr.DataArray) -> None:
     kind, ds = da.dtype.kind, f"ds[{name!r}]"
     if known_dtype(da.dtype, role):
         return
-    if not isinstance(da.dtype, np.dtype) and kind in "iufb":
-        da, kind = da.astype(object), "O"
+    held = da
+    if not isinstance(da.dtype, np.dtype):  # pandas' own
+        held, kind, ds = da.astype(object), "O", f"{ds}.astype(object)"
     if kind == "b":
         raise SchemaError(f"feature {name!r} is boolean. Mend: {ds} = {ds}.astype(float)")
     mends = {
@@ -408,8 +409,8 @@ def check_dtype(name: Hashable, role: str, da: xr.DataArray) -> None:
         "T": f"{ds}.astype(object).astype(str)",
     }
     if kind == "O":
-        mends["O"] = _of_objects(ds, da)
-    mend = f"{ds} = {mends[kind]}" if kind in mends else f"ds = ds.drop_vars({name!r})"
+        mends["O"] = _of_objects(ds, held)
+    mend = f"ds[{name!r}] = {mends[kind]}" if kind in mends else f"ds = ds.drop_vars({name!r})"
     raise SchemaError(
         f"{role} {name!r} has dtype {da.dtype}; float32, float64, integers or fixed-width strings are needed. "
         f"Mend: {mend}"
@@ -506,10 +507,8 @@ def _count_faults(rows: np.ndarray, length: np.ndarray) -> np.ndarray:
 
 def _check_attribute(name: Hashable, da: xr.DataArray) -> None:
     if da.dtype.kind == "f":
-        mend = f"ds = ds.isel(sample=(abs(ds[{name!r}]) < {_LARGEST:g}).values)"
-        _refuse(
-            ~(abs(da) <= _largest(da.dtype)), f"attribute {name!r} is NaN or infinite, or beyond {_LARGEST:g},", mend
-        )
+        mend = f"ds = ds.isel(sample=(abs(ds[{name!r}]) < {_LARGEST:g}).values)"  # what is beyond counts as infinite
+        _refuse(~(abs(da) <= _largest(da.dtype)), f"attribute {name!r} is NaN or infinite", mend)
     if da.dtype.kind == "U":
         mend = f"ds[{name!r}] = ds[{name!r}].where(ds[{name!r}] != '', 'unknown')"
         _refuse(da == "", f"attribute {name!r} is an empty string", mend)
