@@ -371,22 +371,29 @@ def given(config: Config | None, name: str = "config") -> Config:
 
 def _checked(item: Field[Any], value: Any, where: str = "") -> Any:
     """The value in the field's type; ConfigError unless it is of that type and within what the metadata say."""
-    kinds, limits, what = _kinds(item), item.metadata, f"{where}{item.name}={shown(value)}"
+
+    def wrong(what: str) -> ConfigError:
+        meaning = item.metadata["means"].split(". ")[0].removesuffix(".")
+        return ConfigError(f"{where}{item.name}={shown(value)} {what}. Meaning: {meaning}.")
+
+    # the type; a whole number will do for a float, but True and False are no numbers
+    kinds, limits = _kinds(item), item.metadata
     value = value.item() if isinstance(value, np.generic) else value
     whole = isinstance(value, int) and not isinstance(value, bool)
     if not (isinstance(value, kinds) or (whole and float in kinds)) or (isinstance(value, bool) and bool not in kinds):
         names = " or ".join("None" if kind is NoneType else kind.__name__ for kind in kinds)
-        raise ConfigError(f"{what} must be of type {names}.")
+        raise wrong(f"must be of type {names}")
+
     if whole or isinstance(value, float):
         least, most = limits.get("least", 0 if float in kinds else 1), limits.get("most", 1e30)
         if not least <= value or (value == math.inf and most < math.inf):  # NaN neither
-            raise ConfigError(f"{what} must be finite and at least {least}.")
+            raise wrong(f"must be finite and at least {least}")
         if value > most:
-            raise ConfigError(f"{what} must be at most {most:g}.")
+            raise wrong(f"must be at most {most:g}")
         if value >= limits.get("below", math.inf) and "below" in limits:
-            raise ConfigError(f"{what} must be below {limits['below']}.")
+            raise wrong(f"must be below {limits['below']}")
         return float(value) if float in kinds else int(value)
     known = limits.get("choices", (value,))
     if value not in known:
-        raise ConfigError(f"{what} is none of {', '.join(map(repr, known))}.")
+        raise wrong(f"is none of {', '.join(map(repr, known))}")
     return str(value) if isinstance(value, str) else value

@@ -314,7 +314,7 @@ def test_training_that_began_without_privacy_cannot_become_private(small):
         ({"noise_multiplier": "1"}, "must be of type float"),
         ({"max_grad_norm": 0.0}, "max_grad_norm"),
         ({"max_grad_norm": math.inf}, "finite with noise"),
-        ({"delta": 0.0}, "delta=0.0 must be finite and above 0"),
+        ({"delta": 0.0}, "delta=0 must be between 0 and 1"),
         ({"delta": 1.0}, "delta=1.0 must be below 1"),
         ({"sampling": "all"}, "sampling"),
     ],
