@@ -307,7 +307,9 @@ class Encoder:
         for name, scale in [*self.scales.items(), *((k, s) for k, pair in self.minmax_scales.items() for s in pair)]:
             floor = 1.0 if scale.floor is None else scale.floor
             top = 1e308 if scale.floor is None else math.log(1e308)  # a level on a log scale: nearly all of float64
-            if not (scale.activation in ACTIVATIONS.values() and -1e308 <= scale.low <= scale.high <= top and floor > 0):
+            if not (
+                scale.activation in ACTIVATIONS.values() and -1e308 <= scale.low <= scale.high <= top and floor > 0
+            ):
                 raise FileFormatError(f"the encoder's scale of {name!r} is no range of numbers: {scale!r:.150}")
 
 
