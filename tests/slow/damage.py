@@ -32,7 +32,7 @@ ODD = (
 )  # fmt: skip
 ALLOWED = {  # what is said of files that may be what they say: of other data, of rates too high
     "load": "^this state was trained on other data|^device=",
-    "use": "none of the categories the model knows|not written: .* holds NaN",
+    "use": "none of the categories the model knows|not of the schema|is missing|not written: .* holds NaN",
 }
 DATA = small_dataset()
 CONFIG = dg.Config(steps=4, sample_len=4, batch_size=5, lstm_units=6, discriminator_units=8, attribute_units=6, ema=0.5)
