@@ -10,11 +10,11 @@ from . import schema as schema
 from . import simulate as simulate
 from . import whatif as whatif
 from .core.config import Config as Config
+from .core.fit import fit as fit
 from .core.history import StepRecord as StepRecord
+from .core.loading import load as load
 from .core.model import DoppelGANger as DoppelGANger
-from .core.model import load as load
 from .core.trainer import Trainer as Trainer
-from .core.trainer import fit as fit
 from .datasets import from_csv as from_csv
 from .datasets import from_npz as from_npz
 from .datasets import from_table as from_table

@@ -8,6 +8,8 @@ busy one. Results do not depend on it. What the user has set is kept.
 libgomp reads its settings when it is loaded, so they come too late where torch is imported before dgkit. But it spins
 briefly, too (a tenth as long: as slow as one thread on an idle machine), while it has more threads than there are
 processors. So `ease` watches whether threads wait for each other, and if they do, starts one more pair that sleeps.
+
+A process that is forked off computes on one thread: the others have stayed behind.
 """
 
 import ctypes
@@ -77,3 +79,13 @@ _kept = any(name in os.environ for name in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")
 _libgomp = _loaded_libgomp() if "torch" in sys.modules and not _kept else None
 if not _kept:
     os.environ["GOMP_SPINCOUNT"] = "1000"
+
+
+def _one_thread() -> None:
+    """In a forked child, where libgomp still counts on the parent's threads and would wait for them for ever."""
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(1)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_one_thread)

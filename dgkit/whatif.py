@@ -42,6 +42,7 @@ DRAWS = 100_000  # of a model's attribute generator, to know how often it makes 
 TOLERANCE = 1e-3  # of a sum of probabilities: 0.333 three times is well meant
 
 
+@torch.enable_grad()
 def retrain_attributes(
     model: DoppelGANger, target: Any, *, steps: int = 500, seed: int = 0, progress: bool = True
 ) -> DoppelGANger:

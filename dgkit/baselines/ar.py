@@ -32,9 +32,9 @@ import torch
 from torch import Tensor, nn
 
 from dgkit._checks import whole
-from dgkit.baselines.protocol import Data, Empirical, Made, descend, drawn, ends, heads, mlp, widths
+from dgkit.baselines.protocol import Data, Empirical, Made, descend, drawn, ends, heads, mlp
 from dgkit.core.encode import Encoder
-from dgkit.core.networks import activate
+from dgkit.core.networks import activate, widths
 from dgkit.core.optimise import adam, average_into, average_share
 
 STEPS = {"smoke": 50, "live": 5000, "full": 20_000}

@@ -39,8 +39,9 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, one_hot
 
 from dgkit._checks import whole
-from dgkit.baselines.protocol import Data, Empirical, Made, by_blocks, descend, heads, widths
+from dgkit.baselines.protocol import Data, Empirical, Made, by_blocks, descend, heads
 from dgkit.core.encode import Encoder
+from dgkit.core.networks import widths
 from dgkit.core.optimise import adam, glorot
 
 STEPS = {"smoke": 20, "live": 1000, "full": 5000}

@@ -31,7 +31,7 @@ from dgkit._seeding import seeded
 from dgkit.core import optimise
 from dgkit.core.encode import Encoder
 from dgkit.core.history import dataset_of
-from dgkit.core.networks import Head, until_end
+from dgkit.core.networks import Head, until_end, widths
 from dgkit.core.optimise import glorot
 from dgkit.errors import DivergenceError
 
@@ -174,6 +174,7 @@ class Training:
     def __iter__(self) -> Iterator[dict[str, float]]:
         return self
 
+    @torch.enable_grad()
     def __next__(self) -> dict[str, float]:
         if self.step == self.steps:
             raise StopIteration
@@ -201,10 +202,6 @@ class Training:
 def heads(encoder: Encoder) -> tuple[list[Head], list[Head]]:
     """Of the attributes (min/max included), and of a step's features (flags included)."""
     return encoder.attribute_heads + encoder.minmax_heads, encoder.feature_heads
-
-
-def widths(some: list[Head]) -> int:
-    return sum(head.width for head in some)
 
 
 def ends(features: Tensor) -> Tensor:

@@ -16,7 +16,8 @@ from dgkit._plain import check_names
 from dgkit.core.config import Config
 from dgkit.core.encode import Encoder
 from dgkit.core.history import History, StepRecord
-from dgkit.core.model import DoppelGANger, config_of, unfilled
+from dgkit.core.loading import config_of, unfilled
+from dgkit.core.model import DoppelGANger
 from dgkit.core.networks import Noise
 from dgkit.errors import ConfigError, FileFormatError
 
@@ -28,14 +29,18 @@ def state(trainer: Any, *, history: bool = True) -> State:
     """Everything that `restore` needs; without the history, which may be long, and which a training only adds to."""
     tensors: dict[str, Tensor] = {"rng": trainer.rng.get_state(), **trainer.weights()}
     tensors["batches"] = torch.tensor(trainer.batches)
+
+    # the moments of each Adam, the moving average, and the noise between two half steps
     for name, optimiser in trainer.optimisers.items():
         for i, slots in optimiser.state_dict()["state"].items():
             tensors |= {f"adam.{name}.{i}.{slot}": value for slot, value in slots.items()}
     if trainer.average:
         tensors["averaged"] = torch.tensor(trainer.averaged)
         tensors |= {f"average.{k}": v for k, v in trainer.average.items()}
-    if trainer.pending is not None:  # between two half steps
+    if trainer.pending is not None:
         tensors |= {f"noise.{k}": v for k, v in trainer.pending[0]._asdict().items()}
+
+    # copies: training goes on
     plain = {"config": asdict(trainer.config), "encoder": trainer.encoder.to_json(), "data": trainer.data_hash}
     whole = {"tensors": {k: v.detach().to("cpu", copy=True) for k, v in tensors.items()}, "plain": plain}
     return with_history(whole, trainer.history, trainer.step) if history else whole
@@ -179,10 +184,10 @@ def copy_weights(source: DoppelGANger, target: DoppelGANger) -> None:
     """Give `target` the weights of `source`. Raises ConfigError where their networks are not of one form."""
     theirs = source.networks()
     for name, network in target.networks().items():
-        own, given = network.state_dict(), theirs[name].state_dict() if name in theirs else {}
-        if {k: v.shape for k, v in own.items()} != {k: v.shape for k, v in given.items()}:
+        try:
+            network.load_state_dict(theirs[name].state_dict())
+        except (KeyError, RuntimeError) as error:
             raise ConfigError(
                 f"start: its {name} is not of the form that these data and settings ask for. Start from a model of the "
                 "same features, attributes, steps and network sizes."
-            )
-        network.load_state_dict(given)
+            ) from error

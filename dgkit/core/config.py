@@ -1,29 +1,85 @@
-"""The settings of a DoppelGANger: one frozen dataclass, checked at construction."""
+"""The settings of a DoppelGANger: one frozen dataclass, checked at construction.
 
+Each field has its meaning and its limits beside it. From there come the docstring, what errors say of the field, and
+the hints of the studio's controls.
+"""
+
+import inspect
 import math
-from dataclasses import Field, dataclass, field, fields
+import textwrap
+from dataclasses import MISSING, Field, dataclass, field, fields
 from types import NoneType
-from typing import Any, get_args
+from typing import Any, TypeVar, get_args
 
 from dgkit.errors import ConfigError
 
+T = TypeVar("T")
 
-@dataclass(frozen=True)
-class DP:
-    """Differential privacy for the discriminators, the only networks that see data (`Config(dp=DP(...))`).
+
+def setting(default: T, means: str, **limits: Any) -> T:
+    """A field of `Config` or `DP` with its meaning.
 
     Parameters
     ----------
-    noise_multiplier : float
-        Standard deviation of the noise, in units of `max_grad_norm`; 0: clipping alone, no privacy.
-    max_grad_norm : float
-        Clipping norm C of each sample's gradient, for each discriminator.
-    delta : float
-        Of (epsilon, delta); must be below 1 / (training samples).
-    sampling : {"poisson", "replacement"}
-        "poisson": each sample is in a batch with probability batch_size / N, what the accounting assumes.
-        "replacement": batches as the original draws them. No epsilon is stated for them (it is infinite), because what
-        the original states is up to twelve times too small: see `dgkit.core.accounting`.
+    default : any value
+    means : str
+        The first sentence also stands in errors.
+    **limits
+        `least` (else 1 for a whole number, 0 for a float), `above`, `below`, `choices`; `infinite=True`: it may be;
+        `follows`: the field whose value it takes where it is None.
+
+    Examples
+    --------
+    >>> @dataclass
+    ... class Walk:
+    ...     steps: int = setting(10, "How far to go.", least=2)
+    >>> Walk()
+    Walk(steps=10)
+    """
+    return field(default=default, metadata={"means": means, **limits})
+
+
+def documented(cls: type[T]) -> type[T]:
+    """The class with the meanings of its fields in its docstring, as section "Parameters" below the first sentence.
+
+    Examples
+    --------
+    >>> @documented
+    ... @dataclass
+    ... class Walk:
+    ...     'A walk.'
+    ...     steps: int = setting(10, "How far to go.")
+    >>> print(Walk.__doc__)
+    A walk.
+    <BLANKLINE>
+    Parameters
+    ----------
+    steps : int, default 10
+        How far to go.
+    """
+    if cls.__doc__ is None:  # python -OO
+        return cls
+    lines = ["", "Parameters", "----------"]
+    for item in fields(cls):  # type: ignore[arg-type]
+        choices, follows = item.metadata.get("choices"), item.metadata.get("follows")
+        kind = "{" + ", ".join(f'"{value}"' for value in choices) + "}" if choices else kind_of(item)
+        if follows or item.default is not MISSING:
+            kind += f", default that of `{follows}`" if follows else f", default {item.default!r}"
+        lines += [f"{item.name} : {kind}", textwrap.indent(textwrap.fill(item.metadata["means"], 112), "    ")]
+    first, *rest = inspect.cleandoc(cls.__doc__).split("\n", 1)
+    cls.__doc__ = "\n".join([first, *lines, *rest])
+    return cls
+
+
+def kind_of(item: Field[Any]) -> str:
+    """The types that a field's value may have, in words."""
+    return " or ".join("None" if kind is NoneType else kind.__name__ for kind in get_args(item.type) or (item.type,))
+
+
+@documented
+@dataclass(frozen=True)
+class DP:
+    """Differential privacy for the discriminators, the only networks that see data (`Config(dp=DP(...))`).
 
     Notes
     -----
@@ -71,24 +127,32 @@ class DP:
     1.0
     """
 
-    noise_multiplier: float
-    max_grad_norm: float = 1.0
-    delta: float = 1e-5
-    sampling: str = "poisson"
+    noise_multiplier: float = field(
+        metadata={
+            "means": "Standard deviation of the noise, in units of `max_grad_norm`. 0: clipping alone, no privacy."
+        }
+    )
+    max_grad_norm: float = setting(
+        1.0,
+        "Clipping norm C of each sample's gradient, for each discriminator. Infinite: none, without noise alone.",
+        above=0,
+        infinite=True,
+    )
+    delta: float = setting(1e-5, "The delta of (epsilon, delta), below 1 / (training samples).", above=0, below=1)
+    sampling: str = setting(
+        "poisson",
+        "How batches are drawn. "
+        '"poisson": each sample is in a batch with probability batch_size / N, what the accounting assumes. '
+        '"replacement": batches as the original draws them. No epsilon is stated for them (it is infinite), because '
+        "what the original states is up to twelve times too small: see `dgkit.core.accounting`.",
+        choices=("poisson", "replacement"),
+    )
 
     def __post_init__(self) -> None:
-        for name in ("noise_multiplier", "max_grad_norm", "delta"):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int | float) or math.isnan(value):
-                raise ConfigError(f"dp: {name}={value!r} must be a number.")
-        if not 0 <= self.noise_multiplier < math.inf:
-            raise ConfigError(f"dp: noise_multiplier={self.noise_multiplier!r} must be finite and at least 0.")
-        if not self.max_grad_norm > 0 or (self.max_grad_norm == math.inf and self.noise_multiplier > 0):
-            raise ConfigError(f"dp: max_grad_norm={self.max_grad_norm!r} must be above 0, and finite with noise.")
-        if not 0 < self.delta < 1:
-            raise ConfigError(f"dp: delta={self.delta!r} must be between 0 and 1, below 1 / (training samples).")
-        if self.sampling not in ("poisson", "replacement"):
-            raise ConfigError(f"dp: sampling={self.sampling!r} is none of 'poisson', 'replacement'.")
+        for item in fields(self):
+            check_field(item, getattr(self, item.name), "dp: ")
+        if self.max_grad_norm == math.inf and self.noise_multiplier > 0:
+            raise ConfigError("dp: max_grad_norm=inf must be finite with noise, which is a multiple of it.")
 
 
 PUBLISHED: dict[str, dict[str, Any]] = {  # what differs from the defaults
@@ -102,70 +166,10 @@ PUBLISHED: dict[str, dict[str, Any]] = {  # what differs from the defaults
 }  # fmt: skip
 
 
+@documented
 @dataclass(frozen=True)
 class Config:
     """How a DoppelGANger is built and trained; defaults are the original code's unless said.
-
-    Parameters
-    ----------
-    steps : int
-        Training steps (batches). Default 3000, a teaching size; the original took 200,000 on its web data.
-    sample_len : int
-        The paper's S: time steps made by one LSTM pass.
-    auto_normalise : bool
-        Scale each series to its own range and generate that range as two more attributes (`self_norm` there).
-    auxiliary : bool
-        A second discriminator on attributes and min/max alone.
-    seed : int or None
-        Of initial weights, batches and noise. Same seed, data, processor and thread count: same model. None: drawn from
-        the operating system's entropy, and not kept. With noise for privacy it fixes what is public alone, the initial
-        weights and the generator's noise; a private model holds None.
-    batch_size : int
-        Samples a step, drawn with replacement.
-    generator_lr, discriminator_lr, auxiliary_lr : float
-        Adam's learning rates.
-    beta1 : float
-        Adam's first momentum; the second is 0.999.
-    generator_beta1, discriminator_beta1, auxiliary_beta1 : float, optional
-        The same for one network alone; None: `beta1`.
-    penalty, auxiliary_penalty : float
-        Weights of the gradient penalties.
-    auxiliary_weight : float
-        Of the auxiliary discriminator in the generator's loss (`g_attr_d_coe`).
-    discriminator_rounds, generator_rounds : int
-        Updates on each batch.
-    noise : int
-        Width of each noise vector: attributes, min/max, and each LSTM pass.
-    attribute_noise, minmax_noise, feature_noise : int, optional
-        The same for one of them; None: `noise`. `feature_noise=0`: no noise at each pass (`noise=False` there), so that
-        series of the same attributes differ by the LSTM's first state alone, which then must be "random" (the original
-        asks for `feed_back` instead, which is left out here).
-    attribute_units, attribute_layers : int
-        Of the attribute and the min/max generator; layers count the output layer.
-    lstm_units, lstm_layers : int
-        Of the feature generator.
-    initial_state : {"random", "zero", "variable"}
-        Of the LSTM: drawn anew for each series, zero, or learned.
-    forget_bias : float
-        Added to the LSTM's forget gate at the start (TensorFlow's default).
-    discriminator_units, discriminator_layers : int
-        Of both discriminators; layers count the output layer.
-    auxiliary_units, auxiliary_layers : int, optional
-        Of the auxiliary discriminator alone; None: as the other.
-    normalise : {"minusone_one", "zero_one"}
-        Range of continuous values inside the network (tanh or sigmoid), of all of them; the original sets it for each
-        variable (`normalization` of its Output).
-    minmax_scale : {"auto", "linear", "log"}
-        Scale of the two min/max attributes. The original's is "linear". "log": the logarithm of the mid-range, and the
-        half-range as a share of it, so that levels far below the largest are not lost and no series reaches below the
-        data's smallest value (CHANGELOG has numbers). "auto": "log" for features with `attrs["scale"] = "log"`.
-    ema : float
-        Decay of a moving average of the generator's weights, used for sampling; 0: off, as in the original. The
-        first 1 / (1 - ema) updates are averaged plainly, so that nothing is left of the start.
-    dp : DP, optional
-        Train the discriminators with differential privacy.
-    device : str
-        "auto" (CUDA where there is one, else CPU) or a torch device.
 
     Raises
     ------
@@ -182,44 +186,101 @@ class Config:
     7
     """
 
-    # what a value may be: its type, `least` (else 1, and 0 for a float), `below`, `choices`; None stands for `follows`
-    steps: int = 3000
-    sample_len: int = 10
-    auto_normalise: bool = True
-    auxiliary: bool = True
-    seed: int | None = field(default=0, metadata={"least": 0})
-    batch_size: int = field(default=100, metadata={"least": 2})
-    generator_lr: float = 1e-3
-    discriminator_lr: float = 1e-3
-    auxiliary_lr: float = 1e-3
-    beta1: float = field(default=0.5, metadata={"below": 1})
-    generator_beta1: float | None = field(default=None, metadata={"below": 1, "follows": "beta1"})
-    discriminator_beta1: float | None = field(default=None, metadata={"below": 1, "follows": "beta1"})
-    auxiliary_beta1: float | None = field(default=None, metadata={"below": 1, "follows": "beta1"})
-    penalty: float = 10.0
-    auxiliary_penalty: float = 10.0
-    auxiliary_weight: float = 1.0
-    discriminator_rounds: int = 1
-    generator_rounds: int = 1
-    noise: int = 5
-    attribute_noise: int | None = field(default=None, metadata={"follows": "noise"})
-    minmax_noise: int | None = field(default=None, metadata={"follows": "noise"})
-    feature_noise: int | None = field(default=None, metadata={"least": 0, "follows": "noise"})
-    attribute_units: int = 100
-    attribute_layers: int = field(default=3, metadata={"least": 2})
-    lstm_units: int = 100
-    lstm_layers: int = 1
-    initial_state: str = field(default="random", metadata={"choices": ("random", "zero", "variable")})
-    forget_bias: float = 1.0
-    discriminator_units: int = 200
-    discriminator_layers: int = field(default=5, metadata={"least": 2})
-    auxiliary_units: int | None = field(default=None, metadata={"follows": "discriminator_units"})
-    auxiliary_layers: int | None = field(default=None, metadata={"least": 2, "follows": "discriminator_layers"})
-    normalise: str = field(default="minusone_one", metadata={"choices": ("minusone_one", "zero_one")})
-    minmax_scale: str = field(default="auto", metadata={"choices": ("auto", "linear", "log")})
-    ema: float = field(default=0.0, metadata={"below": 1})
-    dp: DP | None = None
-    device: str = "auto"
+    steps: int = setting(3000, "Training steps (batches). A teaching size: the original took 200,000 on its web data.")
+    sample_len: int = setting(10, "Time steps made by one LSTM pass, the paper's S.")
+    auto_normalise: bool = setting(
+        True, "Scale each series to its own range, and generate that range as two more attributes (`self_norm` there)."
+    )
+    auxiliary: bool = setting(True, "A second discriminator on attributes and min/max alone.")
+    seed: int | None = setting(
+        0,
+        "Start of the random numbers: initial weights, batches and noise. Same seed, data, processor and thread count: "
+        "same model. None: drawn from the operating system's entropy, and not kept. With noise for privacy it fixes "
+        "what is public alone, the initial weights and the generator's noise; a private model holds None.",
+        least=0,
+    )
+    batch_size: int = setting(100, "Samples a step, drawn with replacement.", least=2)
+
+    # Adam, for each network
+    generator_lr: float = setting(1e-3, "Adam's learning rate for the generator.")
+    discriminator_lr: float = setting(1e-3, "Adam's learning rate for the discriminator.")
+    auxiliary_lr: float = setting(1e-3, "Adam's learning rate for the auxiliary discriminator.")
+    beta1: float = setting(0.5, "Adam's first momentum. The second is 0.999.", below=1)
+    generator_beta1: float | None = setting(None, "`beta1` for the generator alone.", below=1, follows="beta1")
+    discriminator_beta1: float | None = setting(None, "`beta1` for the discriminator alone.", below=1, follows="beta1")
+    auxiliary_beta1: float | None = setting(
+        None, "`beta1` for the auxiliary discriminator alone.", below=1, follows="beta1"
+    )
+
+    # losses
+    penalty: float = setting(10.0, "Weight of the discriminator's gradient penalty.")
+    auxiliary_penalty: float = setting(10.0, "Weight of the auxiliary discriminator's gradient penalty.")
+    auxiliary_weight: float = setting(
+        1.0, "Weight of the auxiliary discriminator in the generator's loss (`g_attr_d_coe`)."
+    )
+    discriminator_rounds: int = setting(1, "Updates of the discriminators on each batch.")
+    generator_rounds: int = setting(1, "Updates of the generator on each batch.")
+
+    # the generator
+    noise: int = setting(5, "Width of each noise vector: attributes, min/max, and each LSTM pass.")
+    attribute_noise: int | None = setting(None, "`noise` for the attributes alone.", follows="noise")
+    minmax_noise: int | None = setting(None, "`noise` for min/max alone.", follows="noise")
+    feature_noise: int | None = setting(
+        None,
+        "`noise` for each LSTM pass alone. 0: no noise at each pass (`noise=False` there), so that series of the same "
+        'attributes differ by the LSTM\'s first state alone, which then must be "random" (the original asks for '
+        "`feed_back` instead, which is left out here).",
+        least=0,
+        follows="noise",
+    )
+    attribute_units: int = setting(100, "Units in each hidden layer of the attribute and the min/max generator.")
+    attribute_layers: int = setting(
+        3, "Layers of the attribute and the min/max generator, the output layer counted.", least=2
+    )
+    lstm_units: int = setting(100, "Units of the feature generator's LSTM.")
+    lstm_layers: int = setting(1, "Layers of the feature generator's LSTM.")
+    initial_state: str = setting(
+        "random",
+        "First state of the LSTM: drawn anew for each series, zero, or learned.",
+        choices=("random", "zero", "variable"),
+    )
+    forget_bias: float = setting(1.0, "Added to the LSTM's forget gate at the start (TensorFlow's default).")
+
+    # the discriminators
+    discriminator_units: int = setting(200, "Units in each hidden layer of both discriminators.")
+    discriminator_layers: int = setting(5, "Layers of both discriminators, the output layer counted.", least=2)
+    auxiliary_units: int | None = setting(
+        None, "`discriminator_units` for the auxiliary discriminator alone.", follows="discriminator_units"
+    )
+    auxiliary_layers: int | None = setting(
+        None, "`discriminator_layers` for the auxiliary discriminator alone.", least=2, follows="discriminator_layers"
+    )
+
+    # how the data are read
+    normalise: str = setting(
+        "minusone_one",
+        "Range of continuous values inside the network (tanh or sigmoid), of all of them. The original sets it for "
+        "each variable (`normalization` of its Output).",
+        choices=("minusone_one", "zero_one"),
+    )
+    minmax_scale: str = setting(
+        "auto",
+        'Scale of the two min/max attributes. The original\'s is "linear". "log": the logarithm of the mid-range, and '
+        "the half-range as a share of it, so that levels far below the largest are not lost and no series reaches "
+        'below the data\'s smallest value (CHANGELOG has numbers). "auto": "log" for features with '
+        '`attrs["scale"] = "log"`.',
+        choices=("auto", "linear", "log"),
+    )
+
+    # beyond the original
+    ema: float = setting(
+        0.0,
+        "Decay of a moving average of the generator's weights, used for sampling. 0: off, as in the original. The "
+        "first 1 / (1 - ema) updates are averaged plainly, so that nothing is left of the start.",
+        below=1,
+    )
+    dp: DP | None = setting(None, "Train the discriminators with differential privacy.")  # noqa: RUF009
+    device: str = setting("auto", 'Where to train: "auto" (CUDA where there is one, else CPU) or a torch device.')
 
     def __post_init__(self) -> None:
         if isinstance(self.dp, dict):  # from a file
@@ -228,7 +289,7 @@ class Config:
             raise ConfigError(f"dp={self.dp!r} must be a dgkit.privacy.DP or None.")
         for item in fields(self):
             if item.name != "dp":
-                _check(item, getattr(self, item.name))
+                check_field(item, getattr(self, item.name))
         if self.feature_noise == 0 and self.initial_state != "random":
             raise ConfigError(
                 f"feature_noise=0 with initial_state={self.initial_state!r} leaves nothing random in a series but its "
@@ -300,19 +361,27 @@ class Config:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
-def _check(item: Field[Any], value: Any) -> None:
-    """ConfigError unless the value is of the field's type and within what its metadata say."""
-    kinds = get_args(item.type) or (item.type,)  # of `int | None`: int and None
+def check_field(item: Field[Any], value: Any, where: str = "") -> None:
+    """ConfigError unless the value is of the field's type and within its limits."""
+
+    def wrong(what: str) -> ConfigError:
+        meaning = item.metadata["means"].split(". ")[0].removesuffix(".")
+        return ConfigError(f"{where}{item.name}={value!r} {what}. Meaning: {meaning}.")
+
+    # the type; a whole number will do for a float, but True and False are no numbers
+    limits, kinds = item.metadata, get_args(item.type) or (item.type,)  # of `int | None`: int and None
     right = isinstance(value, kinds) or (type(value) is int and float in kinds)
     if not right or (type(value) is bool and bool not in kinds):
-        names = " or ".join("None" if kind is NoneType else kind.__name__ for kind in kinds)
-        raise ConfigError(f"{item.name}={value!r} must be of type {names}.")
+        raise wrong(f"must be of type {kind_of(item)}")
+
     if isinstance(value, int | float) and not isinstance(value, bool):
-        least, below = item.metadata.get("least", 0 if float in kinds else 1), item.metadata.get("below", math.inf)
-        if not (math.isfinite(value) and value >= least):
-            raise ConfigError(f"{item.name}={value!r} must be finite and at least {least}.")
-        if value >= below:
-            raise ConfigError(f"{item.name}={value!r} must be below {below}.")
-    known = item.metadata.get("choices", (value,))
-    if value not in known:
-        raise ConfigError(f"{item.name}={value!r} is none of {', '.join(map(repr, known))}.")
+        low, how = limits.get("least", 0 if float in kinds else 1), "at least"
+        if "above" in limits:
+            low, how = limits["above"], "above"
+        finite = "" if limits.get("infinite") else "finite and "
+        if math.isnan(value) or value < low or (value == low and how == "above") or (finite and math.isinf(value)):
+            raise wrong(f"must be {finite}{how} {low}")
+        if "below" in limits and value >= limits["below"]:
+            raise wrong(f"must be below {limits['below']}")
+    if value not in limits.get("choices", (value,)):
+        raise wrong(f"is none of {', '.join(map(repr, limits['choices']))}")

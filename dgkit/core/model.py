@@ -6,24 +6,24 @@ Follows `sample_from` and `discriminate_from` in `gan/doppelganger.py` of the or
 import copy
 import warnings
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, replace
 from os import PathLike
 from typing import Any
 
 import numpy as np
 import torch
 import xarray as xr
-from torch import Tensor, nn
+from torch import nn
 
 from dgkit import _files
 from dgkit._checks import whole
-from dgkit._plain import check_names, made
 from dgkit.core.config import Config
-from dgkit.core.encode import ACTIVATIONS, Encoder
-from dgkit.core.history import CHOICE, StepRecord
-from dgkit.core.networks import Discriminator, Generator, Noise, critic_of, flat
-from dgkit.errors import ConfigError, FileFormatError, SchemaError
-from dgkit.schema import Schema, check_dtype, joined, known_dtype
+from dgkit.core.encode import Encoder
+from dgkit.core.given import asked_of, filled
+from dgkit.core.history import CHOICE
+from dgkit.core.networks import Generator, Noise, critic_of
+from dgkit.errors import ConfigError
+from dgkit.schema import joined
 
 
 class DoppelGANger:
@@ -65,23 +65,11 @@ class DoppelGANger:
         auxiliary = config.auxiliary and encoder.narrow
         self.auxiliary = critic_of(config, "auxiliary", encoder.narrow).eval() if auxiliary else None
 
-    @classmethod
-    def of(
-        cls,
-        encoder: Encoder,
-        config: Config,
-        history: xr.Dataset,
-        generator: Generator,
-        discriminator: Discriminator,
-        auxiliary: Discriminator | None,
-    ) -> "DoppelGANger":
-        """A model of copies of these networks, on the CPU."""
-        model = cls.__new__(cls)
-        model.encoder, model.config, model.history = encoder, config, history
-        model.generator, model.discriminator = copy.deepcopy(generator), copy.deepcopy(discriminator)
-        model.auxiliary = copy.deepcopy(auxiliary)
-        for network in model.networks().values():
-            network.cpu().eval().requires_grad_(False)
+    def copied(self) -> "DoppelGANger":
+        """The same with networks of its own, on the CPU, to sample from and not to be trained."""
+        model = copy.copy(self)
+        for name, network in self.networks().items():
+            setattr(model, name, copy.deepcopy(network).cpu().eval().requires_grad_(False))
         return model
 
     def networks(self) -> dict[str, nn.Module]:
@@ -159,11 +147,11 @@ class DoppelGANger:
         asked = given = None
         if attributes is not None:
             if not isinstance(attributes, xr.Dataset):
-                attributes = _filled(schema, attributes, n)
+                attributes = filled(schema, attributes, n)
             rows = attributes.sizes.get("sample", 0)
             if n not in (None, rows):
                 raise ConfigError(f"n={n} but `attributes` has {rows} rows. Leave n out, or select n rows.")
-            n, asked = rows, _asked(schema, attributes)
+            n, asked = rows, asked_of(schema, attributes)
             given = torch.from_numpy(self.encoder.encode_attributes(attributes.assign(asked.data_vars)))
 
         # everything random, at once: how the samples are cut into blocks below changes none
@@ -228,162 +216,3 @@ class DoppelGANger:
         chosen = {name: self.history.attrs[name] for name in CHOICE if name in self.history.attrs}
         plain = {"config": asdict(self.config), "encoder": self.encoder.to_json(), "history": chosen}
         _files.write(path, "model", tensors, plain)
-
-
-def load(path: str | PathLike[str]) -> DoppelGANger:
-    """Read a model that `save` wrote.
-
-    Parameters
-    ----------
-    path : path
-        Of the file.
-
-    Returns
-    -------
-    DoppelGANger
-        On the CPU, with its history; for the same n and seed it samples what the saved one did.
-
-    Raises
-    ------
-    FileFormatError
-        No such file, or not a whole model file.
-
-    Examples
-    --------
-    >>> import dgkit as dg
-    >>> from tempfile import TemporaryDirectory
-    >>> model = dg.fit(dg.simulate.web(30), dg.Config(steps=2, sample_len=84, batch_size=10), progress=False)
-    >>> with TemporaryDirectory() as folder:
-    ...     model.save(f"{folder}/web.dgkit")
-    ...     again = load(f"{folder}/web.dgkit")
-    >>> again.sample(5, seed=1).identical(model.sample(5, seed=1))
-    True
-    """
-    tensors, plain = _files.read(path, "model")
-    try:
-        check_names(plain, ["config", "encoder"], "its JSON", ["history"])
-        config, encoder = config_of(plain["config"]), Encoder.from_json(plain["encoder"])
-        columns = {k.removeprefix("history."): v for k, v in tensors.items() if k.startswith("history.")}
-        history = _history(columns, plain.get("history", {}), config.private)
-        model = unfilled(encoder, config, tensors)
-        model.history = history
-
-        # every tensor there is, in the form it has here, before any is used
-        weights = {f"{name}.{k}": v for name, net in model.networks().items() for k, v in net.state_dict().items()}
-        _files.check_tensors({k: v for k, v in tensors.items() if not k.startswith("history.")}, weights)
-        for name, network in model.networks().items():
-            own = {k.removeprefix(f"{name}."): v for k, v in tensors.items() if k.startswith(f"{name}.")}
-            network.requires_grad_(False).load_state_dict(own, assign=True)
-
-        _try_out(model)
-    except _files.DAMAGES as error:  # ConfigError, SchemaError and FileFormatError among them
-        raise FileFormatError(f"{_files.shown(path)} is not a whole model file: {_files.said(error)}") from error
-    return model
-
-
-def config_of(plain: Any) -> Config:
-    """The settings in a file, for the device that is here. Raises FileFormatError, ConfigError."""
-    check_names(plain, [], "config", [item.name for item in fields(Config)])
-    if not isinstance(plain.get("device", "auto"), str):
-        raise FileFormatError("config, device is no name of one")
-    return made(Config, {**plain, "device": "auto"}, "config")
-
-
-def unfilled(encoder: Encoder, config: Config, tensors: Mapping[str, Tensor]) -> DoppelGANger:
-    """A model that a file describes, without its numbers: on torch's "meta" device, where tensors take no memory.
-
-    Raises FileFormatError where it would be larger than the `tensors` of the file, which takes time even so.
-    """
-    layers = [config.of(f"{part}_layers") for part in ("attribute", "lstm", "discriminator", "auxiliary")]
-    sizes = [encoder.inputs, *(config.of(f"{part}_noise") for part in ("attribute", "minmax", "feature"))]
-    if max(layers) > min(len(tensors), 1000) or max(sizes) > _files.widest(tensors):
-        raise FileFormatError(
-            f"its settings say {max(layers)} layers, and {max(sizes)} numbers for one, more than its tensors have"
-        )
-    if (encoder.sample_len, encoder.auto_normalise, encoder.activation) != (
-        config.sample_len, config.auto_normalise, ACTIVATIONS[config.normalise]
-    ):  # fmt: skip
-        raise FileFormatError("its config and its encoder differ in sample_len, auto_normalise or normalise")
-    with torch.device("meta"):
-        return DoppelGANger(encoder, config)
-
-
-@dataclass(frozen=True)
-class _Chosen:
-    """How a model was chosen among several: `CHOICE`, as it stands in a file."""
-
-    best_step: int = 0
-    measured_steps: tuple[int, ...] = ()
-    measured: tuple[float, ...] = ()
-
-
-@torch.no_grad()
-def _try_out(model: DoppelGANger) -> None:
-    """FileFormatError where finite weights make NaN all the same; decoded once, too, so that nothing fails later."""
-    made_of = model.generator(model.generator.draw(2, torch.Generator()))
-    rows = flat(*made_of[:3])
-    scores = [model.discriminator(rows)]
-    if model.auxiliary is not None:
-        scores.append(model.auxiliary(rows[:, -model.encoder.narrow :]))
-    if not all(bool(torch.isfinite(part).all()) for part in (rows, *scores)):
-        raise FileFormatError("its weights are so large that they make NaN")
-    steps = made_of.lengths.clamp(max=model.encoder.schema.time).numpy().astype(np.int64)
-    attributes, minmax, features = made_of[:3]
-    model.encoder.decode(attributes, minmax, features, steps if model.encoder.schema.variable_length else None)
-
-
-def _history(columns: Mapping[str, Tensor], attrs: Any, private: bool) -> xr.Dataset:
-    """The history of a file."""
-    steps = _files.check_history(columns)
-    known = {item.name for item in fields(StepRecord)}
-    if columns and (not set(columns) < known or (private and "epsilon" not in columns)):
-        raise FileFormatError(f"its history has the columns {', '.join(sorted(columns))!r:.200}")
-    chosen = made(_Chosen, attrs, "history")
-    if len(chosen.measured) != len(chosen.measured_steps) or attrs.get("best_step", steps) != steps:
-        raise FileFormatError("its history is not that of the model that was chosen")
-    history = xr.Dataset({k: ("step", v.numpy()) for k, v in columns.items()}, attrs=attrs)
-    if not columns:
-        return history
-    return history.assign_coords(step=("step", np.arange(1, steps + 1), {"long_name": "training step"}))
-
-
-# --- given attributes ------------------------------------------------------------------------------------------------
-
-
-def _filled(schema: Schema, values: Mapping[str, Any], n: int | None) -> xr.Dataset:
-    """One value of each attribute, n times."""
-    if n is None:
-        raise ConfigError("sample(attributes={...}) needs n: how many series for these attributes.")
-    whole("n", n)
-    dtypes = {variable.name: np.dtype(variable.dtype) for variable in schema.attributes}
-    for name, value in values.items():
-        if name not in dtypes or np.shape(value) not in ((), (n,)):
-            known = ", ".join(map(repr, dtypes)) or "none"
-            what = f"has the shape {np.shape(value)}" if name in dtypes else f"is no attribute; the model has {known}"
-            raise SchemaError(f"attributes[{name!r}] {what}. Give one value of each, or a Dataset with a row a series.")
-    return xr.Dataset({k: ("sample", _exactly(np.full(n, v), dtypes[k])) for k, v in values.items()})
-
-
-def _asked(schema: Schema, ds: xr.Dataset) -> xr.Dataset:
-    """The schema's attributes in `ds` with the `sample` coordinate, as they are but for dtypes that no dataset has."""
-    own = {variable.name: np.dtype(variable.dtype) for variable in schema.attributes if variable.name in ds}
-    asked = ds[list(own)]
-    asked = asked.drop_vars([name for name in asked.coords if name not in asked.indexes])
-    for name, wanted in own.items():
-        values = asked[name].values
-        alike = values.dtype.kind == wanted.kind or {values.dtype.kind, wanted.kind} <= set("fiu")
-        if not alike or not known_dtype(values.dtype, "attribute"):
-            asked[name] = asked[name].copy(data=_exactly(values, wanted))
-        check_dtype(name, "attribute", asked[name])
-    return asked
-
-
-def _exactly(values: np.ndarray, dtype: np.dtype) -> np.ndarray:
-    """In another dtype, where that changes no value; else as they are."""
-    plain = values.astype(object)  # Python compares numbers exactly
-    try:
-        with np.errstate(all="ignore"):
-            cast = plain.astype("U" if dtype.kind == "U" else dtype)
-    except (TypeError, ValueError, OverflowError):
-        return values
-    return cast if np.array_equal(cast.astype(object), plain) else values

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from dgkit import _threads
+from dgkit._interrupts import after_the_step
 
 Network = TypeVar("Network", bound=nn.Module)
 
@@ -27,6 +28,7 @@ def descend(optimiser: torch.optim.Optimizer, loss: Tensor) -> Tensor:
     return apply(optimiser, gradients)
 
 
+@after_the_step()  # torch switches gradients off for the process while Adam is at work
 def apply(optimiser: torch.optim.Optimizer, gradients: Sequence[Tensor | None]) -> Tensor:
     """One step by these gradients, in the order of the optimiser's parameters (None: left alone); their norm."""
     _threads.ease()

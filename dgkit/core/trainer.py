@@ -9,66 +9,31 @@ Letters for shapes: N samples in the batch, F features, A attributes, M min/max,
 """
 
 import copy
-import hashlib
 import math
 import time
-import warnings
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, replace
 from functools import cached_property
 from os import PathLike
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 import xarray as xr
 from torch import Tensor
-from tqdm.auto import tqdm
 
-from dgkit._checks import whole
-from dgkit._seeding import chosen, secret_normal, secret_uniform, seeded
-from dgkit.core import accounting, checkpoint, keep, on_disk
-from dgkit.core.clipping import clipped_gradients
+from dgkit._interrupts import after_the_step
+from dgkit._seeding import chosen, seeded
+from dgkit.core import accounting, checkpoint, on_disk
+from dgkit.core.batches import Batch, Draws
+from dgkit.core.clipping import private_gradients
 from dgkit.core.config import Config
 from dgkit.core.encode import Encoder
 from dgkit.core.history import OF_DATA, History, StepRecord
 from dgkit.core.losses import CriticLoss, critic_loss, generator_loss
-from dgkit.core.model import DoppelGANger, load
-from dgkit.core.networks import Generated, Generator, Noise, flat
+from dgkit.core.model import DoppelGANger
+from dgkit.core.networks import Generated, Noise, flat
 from dgkit.core.optimise import adam, apply, average_into, average_share, descend
-from dgkit.errors import ConfigError, DivergenceError
-from dgkit.schema import bare
-
-
-class Batch(NamedTuple):
-    """What one discriminator half step works on.
-
-    Parameters
-    ----------
-    real : Tensor, (N, inputs)
-        Real samples, flattened as the discriminator reads them; in private training their number varies.
-    noise : Noise
-        Of the generated samples.
-    made : Generated
-        What the generator makes of it; gradients flow.
-    fake : Tensor, (N, inputs)
-        The same flattened, without gradient, one for each real sample.
-    alphas : list of Tensor, (N, 1)
-        Of each update of a discriminator in turn: where between real and fake its gradient is taken.
-
-    Examples
-    --------
-    >>> from dgkit.simulate import web
-    >>> trainer = Trainer(web(50), Config(steps=2, sample_len=84, batch_size=10))
-    >>> trainer.peek().real.shape == trainer.peek().fake.shape
-    True
-    """
-
-    real: Tensor
-    noise: Noise
-    made: Generated
-    fake: Tensor
-    alphas: list[Tensor]
+from dgkit.errors import DivergenceError
 
 
 class Trainer:
@@ -131,22 +96,28 @@ class Trainer:
         real = on_disk.rows_of(self.encoder, train, store)
         self.real = real if isinstance(real, on_disk.Rows) else real.to(self.device)
         self.narrow = self.encoder.narrow  # what the auxiliary discriminator reads
-        self._check_privacy(train)
+        accounting.check_training(config, len(self.real), self.encoder.schema)
 
-        # the networks, each with an Adam of its own (one for all parts of the generator), and what is drawn at random
+        # the networks, each with an Adam of its own (one for all parts of the generator)
         seed = chosen(config.seed)
         with seeded(seed):
-            model = DoppelGANger(self.encoder, config)
+            self._model = DoppelGANger(self.encoder, config)  # in training; `model` is a copy
         if start is not None:
-            checkpoint.copy_weights(start, model)
-        networks = {name: net.train().to(self.device) for name, net in model.networks().items()}
-        self.generator, self.discriminator = model.generator, model.discriminator
-        self.auxiliary = model.auxiliary
+            checkpoint.copy_weights(start, self._model)
+        self.generator, self.discriminator = self._model.generator, self._model.discriminator
+        self.auxiliary = self._model.auxiliary
         self.optimisers = {
-            name: adam(network, rate=getattr(config, f"{name}_lr"), beta1=config.of(f"{name}_beta1"))
-            for name, network in networks.items()
+            name: adam(
+                network.train().to(self.device),
+                rate=getattr(config, f"{name}_lr"),
+                beta1=config.of(f"{name}_beta1"),
+            )
+            for name, network in self._model.networks().items()
         }
-        self.rng = torch.Generator().manual_seed(seed)
+
+        # what is drawn at random; of a private run `rng` gives what is public
+        self.draws = Draws(config, self.device, seed)
+        self.rng = self.draws.rng
 
         # where training stands
         self.average: dict[str, Tensor] = {}
@@ -155,9 +126,7 @@ class Trainer:
             self.begin_average()
         self.history = History()
         self.batches = 0  # that the discriminators have seen: what epsilon counts
-        self.pending: tuple[Noise, Generated] | None = (
-            None  # of a discriminator half step, for the generator's after it
-        )
+        self.pending: tuple[Noise, Generated] | None = None  # of a discriminator half step, for the generator's
         self._good: tuple[int, dict[str, Any]] | None = None  # a step, and the state then but for the history
 
     @property
@@ -180,8 +149,9 @@ class Trainer:
             self._good = self.step, checkpoint.state(self, history=False)
 
         start = time.perf_counter()
-        measured = self.step_discriminator() | self.step_generator()
-        return self.record(measured, time.perf_counter() - start)
+        with after_the_step():
+            measured = self.step_discriminator() | self.step_generator()
+            return self.record(measured, time.perf_counter() - start)
 
     def record(self, measured: dict[str, float], seconds: float) -> StepRecord:
         """Count a discriminator and a generator step taken by hand as the full step that they are.
@@ -204,36 +174,40 @@ class Trainer:
 
     # --- half steps ---------------------------------------------------------------------------------------------------
 
+    @after_the_step()
+    @torch.enable_grad()
     def step_discriminator(self) -> dict[str, float]:
         """Half a step: draw a batch and noise, update the discriminators. Returns its part of the record."""
         config = self.config
-        batch = self._draw(self.generator)
+        batch = self.draws.batch(self.real, self.generator, self.updates)
         self.batches += 1
         self.pending = batch.noise, batch.made
 
         # both discriminators, the auxiliary one on attributes and min/max alone
-        auxiliary: list[Tensor | float] = [math.nan] * 3
+        auxiliary_loss: Iterable[Tensor] = ()
         alphas = iter(batch.alphas)
         for _ in range(config.discriminator_rounds):
             loss, norm = self._train_critic("discriminator", batch.real, batch.fake, next(alphas), config.penalty)
             if self.auxiliary is not None:
-                narrow = batch.real[:, -self.narrow :], batch.fake[:, -self.narrow :], next(alphas)
-                auxiliary_loss, _ = self._train_critic("auxiliary", *narrow, config.auxiliary_penalty)
-                auxiliary = [part.detach() for part in auxiliary_loss]
+                real, fake = batch.real[:, -self.narrow :], batch.fake[:, -self.narrow :]
+                auxiliary_loss, _ = self._train_critic("auxiliary", real, fake, next(alphas), config.auxiliary_penalty)
 
-        # means over real samples: a private run keeps them to itself
-        values = [*(part.detach() for part in loss), *auxiliary]
-        measured = {name: math.nan if config.private else float(v) for name, v in zip(OF_DATA, values, strict=True)}
-        return measured | {"discriminator_gradient": float(norm)}
+        # what they measured are means over real samples: a private run keeps them to itself
+        measured = dict.fromkeys(OF_DATA, math.nan) | {"discriminator_gradient": float(norm)}
+        if not config.private:
+            measured |= zip(OF_DATA, (float(part.detach()) for part in (*loss, *auxiliary_loss)), strict=False)
+        return measured
 
+    @after_the_step()
+    @torch.enable_grad()
     def step_generator(self) -> dict[str, float]:
         """Half a step: update the generator, on the noise of the discriminator step before if there was one."""
         config = self.config
-        noise, made = self.pending or (self._noise(self.generator), None)
+        noise, made = self.pending or (self.draws.noise(self.generator), None)
         self.pending = None
         for _ in range(config.generator_rounds):
-            made = made or self.generator(noise)
-            fake, made = flat(*made[:3]), None
+            attributes, minmax, features, _ = made or self.generator(noise)
+            fake, made = flat(attributes, minmax, features), None  # made anew in the next round
 
             # loss = -mean D(fake) - auxiliary_weight * mean D_aux(fake)
             loss = generator_loss(self.discriminator, fake)
@@ -252,8 +226,8 @@ class Trainer:
         In private training another one of its kind: that run's batches are secret.
         """
         before = self.rng.get_state()
-        try:
-            return self._draw(copy.deepcopy(self.generator))  # batch norm counts what passes through it
+        try:  # with a copy: batch norm counts what passes through it
+            return self.draws.batch(self.real, copy.deepcopy(self.generator), self.updates)
         finally:
             self.rng.set_state(before)
 
@@ -270,96 +244,38 @@ class Trainer:
             loss = critic_loss(critic, real, fake, alpha, weight)
             return loss, descend(optimiser, loss.loss)
 
-        # DP-SGD: the gradient of each sample clipped to a norm C, their sum with noise of sigma C, over the batch size
-        clipped = clipped_gradients(critic, real, fake, alpha, weight, dp.max_grad_norm)
-        if self.config.private:
-            for total in clipped.total:
-                noise = dp.noise_multiplier * dp.max_grad_norm * secret_normal(total.shape)
-                total += noise.to(total.device, total.dtype)
-        return clipped.loss, apply(optimiser, [total / self.config.batch_size for total in clipped.total])
-
-    # --- what is drawn; in a private run from the operating system's entropy, but for the noise -----------------------
-
-    def _draw(self, generator: Generator) -> Batch:
-        config = self.config
-        real = self.real[self._rows().to(self.real.device)].to(self.device)  # (N, inputs)
-        noise = self._noise(generator)
-        made = generator(noise)
-        fake = flat(*made[:3]).detach()
-        if config.dp and config.dp.sampling == "poisson":
-            # each real sample draws a fake of its own: what it adds does not depend on who else is in the batch
-            fake = fake[self._integers(len(fake), len(real)).to(self.device)]
-        return Batch(real, noise, made, fake, [self._alpha(len(real)) for _ in range(self.updates)])
-
-    def _rows(self) -> Tensor:
-        """Which samples this step sees: with replacement, or each with probability batch_size / samples (Poisson)."""
-        n, size, config = len(self.real), self.config.batch_size, self.config
-        if config.dp and config.dp.sampling == "poisson":
-            drawn = secret_uniform(n) if config.private else torch.rand(n, generator=self.rng, dtype=torch.float64)
-            return torch.nonzero(drawn < size / n).squeeze(1)
-        return self._integers(n, size)
-
-    def _noise(self, generator: Generator) -> Noise:
-        return Noise(*(part.to(self.device) for part in generator.draw(self.config.batch_size, self.rng)))
-
-    def _integers(self, below: int, n: int) -> Tensor:
-        """n draws of 0 to below - 1. A private run's are secret: their number would tell the size of the batch."""
-        if self.config.private:
-            return (secret_uniform(n) * below).long()
-        return torch.randint(below, (n,), generator=self.rng)
-
-    def _alpha(self, n: int) -> Tensor:
-        """Where between real and fake each sample's gradient is taken, (n, 1)."""
-        drawn = secret_uniform(n).float()[:, None] if self.config.private else torch.rand((n, 1), generator=self.rng)
-        return drawn.to(self.device)
+        # DP-SGD: the gradient of each sample clipped, and their sum with noise
+        private_loss, gradients = private_gradients(critic, real, fake, alpha, weight, dp, self.config.batch_size)
+        return private_loss, apply(optimiser, gradients)
 
     # --- privacy and divergence ---------------------------------------------------------------------------------------
 
     def epsilon(self) -> float:
         """Privacy spent so far, half steps taken by hand included; infinite where nothing is promised."""
-        config, dp = self.config, self.config.dp
-        if dp is None or (dp.sampling != "poisson" and self.batches):
-            return math.inf
-        return accounting.epsilon(
-            noise_multiplier=dp.noise_multiplier,
-            sample_rate=config.batch_size / len(self.real),
-            steps=self.batches,
-            delta=dp.delta,
-            releases=self.updates,
-        )
-
-    def _check_privacy(self, train: xr.Dataset) -> None:
-        dp, n = self.config.dp, len(self.real)
-        if dp is None:
-            return
-        if self.config.batch_size > n:
-            raise ConfigError(f"batch_size={self.config.batch_size} is more than the {n} samples. Lower it.")
-        if dp.delta >= 1 / n:
-            raise ConfigError(
-                f"dp: delta={dp.delta:g} is not below 1 / {n}, one over the number of samples: a mechanism that "
-                f"publishes a random sample would pass. Set delta={0.1 / n:.1g} or less."
-            )
-        bare = [name for name in self.encoder.scales if not {"valid_min", "valid_max"} <= set(train[name].attrs)]
-        if bare and self.config.private:
-            warnings.warn(
-                f"epsilon does not cover the smallest and the largest value of {', '.join(map(repr, bare))}, which are "
-                f"taken from the data. Where bounds are publicly known: ds[{bare[0]!r}].attrs.update(valid_min=..., "
-                "valid_max=...).",
-                stacklevel=3,
-            )
+        return accounting.spent(self.config, len(self.real), self.batches, self.updates)
 
     def _check(self, record: StepRecord) -> None:
-        names = ["discriminator_loss", "generator_loss", "wasserstein", "penalty"]  # a step or a time is no loss
-        names += ["discriminator_gradient", "generator_gradient", *(["auxiliary_loss"] if self.auxiliary else [])]
-        names = [name for name in names if not (self.config.private and name in OF_DATA)]
-        values = {name: getattr(record, name) for name in names}
-        wrong = [name for name, value in values.items() if not abs(value) < 1e6]
-        if wrong:
+        """DivergenceError where a loss, or what the step made of the weights, is no number or beyond all measure."""
+        # losses and gradients, but for those that are NaN because they are off or private
+        config, values = self.config, asdict(record)
+        for name in ("step", "seconds", "epsilon", *(OF_DATA if config.private else ())):
+            del values[name]
+        if self.auxiliary is None:
+            values = {name: value for name, value in values.items() if not name.startswith("auxiliary")}
+
+        # the weights: they can be gone while the losses of the step, taken before it, are not
+        for name, network in self._model.networks().items():
+            weights = [parameter.detach() for parameter in network.parameters()]
+            values[f"the size of the {name}'s weights"] = float(torch.nn.utils.get_total_norm(weights))
+
+        for name, value in values.items():
+            if abs(value) < 1e6:
+                continue
             good, state = self._good or (0, None)
             raise DivergenceError(
-                f"training diverged at step {record.step}: {wrong[0]} is {values[wrong[0]]:g}. Likely cause: learning "
-                f"rates too high ({self.config.discriminator_lr:g}, {self.config.generator_lr:g}) or a penalty too "
-                f"small ({self.config.penalty:g}). The last good state, of step {good}, is in this error's `state`: "
+                f"training diverged at step {record.step}: {name} is {value:g}. Likely cause: learning rates too high "
+                f"({config.discriminator_lr:g}, {config.generator_lr:g}) or a penalty too small ({config.penalty:g}). "
+                f"The last good state, of step {good}, is in this error's `state`: "
                 "Trainer.resume(error.state, train, discriminator_lr=..., generator_lr=...) goes on from there.",
                 record.step,
                 state and checkpoint.with_history(state, self.history, good),
@@ -374,12 +290,11 @@ class Trainer:
         Of a private run the model may be handed on: it holds no seed, none of the data's notes, and of the history only
         what saw no data without noise.
         """
-        config, encoder, history = self.config, self.encoder, self.history_dataset()
+        config, schema, history = self.config, self.encoder.schema, self.history_dataset()
         if config.private:
-            config, encoder = replace(config, seed=None), replace(encoder, schema=bare(encoder.schema))
-            kept = {"generator_loss", "generator_gradient", "discriminator_gradient", "epsilon"}
-            history = history.drop_vars(set(history) - kept)
-        model = DoppelGANger.of(encoder, config, history, self.generator, self.discriminator, self.auxiliary)
+            config, schema, history = accounting.public(config, schema, history)
+        model = self._model.copied()
+        model.config, model.encoder, model.history = config, replace(self.encoder, schema=schema), history
         if self.average:
             model.generator.load_state_dict(self.average)
         return model
@@ -390,16 +305,16 @@ class Trainer:
 
     def weights(self) -> dict[str, Tensor]:
         """All networks' parameters and buffers, by name."""
-        nets = {name: getattr(self, name).state_dict() for name in self.optimisers}
-        return {f"{name}.{key}": value for name, net in nets.items() for key, value in net.items()}
+        return {
+            f"{name}.{key}": value
+            for name, network in self._model.networks().items()
+            for key, value in network.state_dict().items()
+        }
 
     @cached_property
     def data_hash(self) -> str:
         """SHA-256 of the training data as the discriminators read them."""
-        digest = hashlib.sha256()
-        for start in range(0, len(self.real), 1000):
-            digest.update(self.real[start : start + 1000].cpu().numpy().data)
-        return digest.hexdigest()
+        return on_disk.hash_of(self.real)
 
     def state(self) -> dict[str, Any]:
         """Everything needed to go on bit for bit: {"tensors": {name: Tensor}, "plain": JSON-able values}.
@@ -446,122 +361,3 @@ class Trainer:
     ) -> "Trainer":
         """Resume from a file. Raises FileFormatError, ConfigError."""
         return cls.resume(checkpoint.load(path), train, store=store)
-
-
-def fit(
-    train: xr.Dataset,
-    config: Config | None = None,
-    *,
-    seconds: float | None = None,
-    progress: bool = True,
-    checkpoints: str | PathLike[str] | None = None,
-    every: int = 500,
-    held_out: xr.Dataset | None = None,
-    measure: keep.Measure | None = None,
-    store: str | PathLike[str] | None = None,
-) -> DoppelGANger:
-    """Train a DoppelGANger.
-
-    Parameters
-    ----------
-    train : Dataset
-        As `dgkit.schema` describes.
-    config : Config, optional
-    seconds : float, optional
-        Stop after this wall time even if `config.steps` are not reached (not reproducible from machine to machine).
-    progress : bool
-        Show a bar with steps a second and the Wasserstein estimate; in private training, epsilon in its place.
-    checkpoints : path, optional
-        A folder in which the model of every `every` steps is kept, as step_000500.dgkit and so on, for `dgkit.load`
-        (`dgkit.core.keep.checkpoints` lists them), and the training's state: the same call later goes on from the
-        last of them, also for more steps.
-    every : int
-        Steps between two checkpoints, and two measurements; the last step is one too.
-    held_out : Dataset, optional
-        Data of the same schema that are not in `train`: the model returned is the one, of those of every `every` steps,
-        that is best by `measure`. Judge it on data that are neither. In private training, epsilon does not cover them.
-    measure : callable (real Dataset, generated Dataset) -> float, optional
-        Smaller is better; NaN is none. It is given `held_out` and as many generated samples, of seed 0. Default: the
-        autocorrelation error (`dgkit.metrics.autocorrelation_mse`), its mean over the continuous features.
-    store : path, optional
-        A folder with room for the encoded data, which are larger than memory: as in `Trainer`.
-
-    Returns
-    -------
-    DoppelGANger
-        `history` holds what training measured; with `held_out` up to the step of the model, and its attrs `best_step`,
-        and, but for private training, `measured` at `measured_steps`. An interrupt (Ctrl-C, the stop button) gives the
-        model so far.
-
-    Raises
-    ------
-    SchemaError, ConfigError, DivergenceError
-
-    Source
-    ------
-    Checkpoints: `epoch_checkpoint_freq` and `extra_checkpoint_freq` of the original, which chooses among them by no
-    rule.
-
-    Examples
-    --------
-    >>> import dgkit as dg
-    >>> model = fit(dg.simulate.web(30), dg.Config(steps=2, sample_len=84, batch_size=10), progress=False)
-    >>> model.history.sizes["step"], model.sample(4).sizes["sample"]
-    (2, 4)
-    """
-    whole("every", every)
-    if measure is not None and held_out is None:
-        raise ConfigError("measure= chooses among models by data held out: give held_out=, or leave measure out.")
-    end = math.inf if seconds is None else time.perf_counter() + seconds
-    trainer = _begun(train, config or Config(), checkpoints, store)
-    choice = None
-    if held_out is not None:
-        choice = keep.Choice(trainer.encoder.schema, trainer.config, held_out, measure)
-        for path in keep.checkpoints(checkpoints).values() if checkpoints is not None else ():
-            choice.add(load(path))  # of the same training, before it was stopped
-
-    def look() -> None:
-        if checkpoints is not None:
-            trainer.save(Path(checkpoints) / keep.STATE)
-            trainer.model.save(keep.path_at(checkpoints, trainer.step))
-        if choice is not None:
-            choice.add(trainer.model)
-
-    with tqdm(trainer, total=trainer.config.steps, initial=trainer.step, unit="step", disable=not progress) as bar:
-        try:
-            for record in bar:
-                if record.step % 50 == 0:
-                    shown = "epsilon" if trainer.config.private else "wasserstein"
-                    bar.set_postfix({shown: f"{getattr(record, shown):.2f}"}, refresh=False)
-                late = time.perf_counter() >= end
-                if record.step % every == 0 or record.step == trainer.config.steps or late:
-                    look()
-                if late:
-                    break
-        except KeyboardInterrupt:
-            which = f"that of step {trainer.step}" if choice is None or not choice.measured else "the best so far"
-            warnings.warn(f"interrupted: the model is {which}", stacklevel=2)
-    return trainer.model if choice is None else choice.best(trainer.model)
-
-
-def _begun(
-    train: xr.Dataset, config: Config, folder: str | PathLike[str] | None, store: str | PathLike[str] | None
-) -> Trainer:
-    """A new trainer, or the one whose state the folder holds, with the checkpoint of that step."""
-    if folder is None:
-        return Trainer(train, config, store=store)
-    Path(folder).mkdir(parents=True, exist_ok=True)
-    path = Path(folder) / keep.STATE
-    if not path.exists():
-        if found := keep.checkpoints(folder):
-            raise ConfigError(
-                f"{str(folder)!r} holds checkpoints up to step {max(found)}, but no state to go on from. Choose an "
-                "empty folder."
-            )
-        return Trainer(train, config, store=store)
-    state = checkpoint.load(path)
-    keep.check_same_training(folder, state, config)
-    trainer = Trainer.resume(state, train, store=store, steps=config.steps, device=config.device)
-    if not (model := keep.path_at(folder, trainer.step)).exists():  # stopped between the two files
-        trainer.model.save(model)
-    return trainer

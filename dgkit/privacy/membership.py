@@ -257,7 +257,7 @@ def train_shadows(
     >>> [int(shadow.trained_on.sum()) for shadow in train_shadows(members, others, tiny, pairs=1)]
     [20, 20]
     """
-    from dgkit.core.trainer import fit
+    from dgkit.core.fit import fit
 
     whole("pairs", pairs)
     n = _check_candidates(members, non_members)

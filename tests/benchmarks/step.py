@@ -85,8 +85,8 @@ def parts(trainer: dg.Trainer) -> dict[str, tuple]:
             apply(optimiser, gradients[name])
 
     def draws() -> None:
-        trainer._noise(generator)
-        trainer.real[trainer._rows()]
+        trainer.draws.noise(generator)
+        trainer.real[trainer.draws.samples(len(trainer.real))]
 
     recurrent, first = 2 * passes * n * trained[1].numel(), 2 * passes * n * trained[0].numel()
     small = [p for net in (generator.attribute, generator.minmax) for p in net.parameters() if p.ndim == 2]

@@ -91,7 +91,7 @@ def test_interpolation_is_between_real_and_fake_with_one_coefficient_a_sample(cr
 
 
 def test_trainer_draws_interpolation_coefficients_uniformly_from_zero_to_one(tiny_trainer):
-    alpha = torch.cat([tiny_trainer._alpha(tiny_trainer.config.batch_size) for _ in range(400)]).numpy()
+    alpha = torch.cat([tiny_trainer.draws.alpha(tiny_trainer.config.batch_size) for _ in range(400)]).numpy()
 
     assert 0 <= alpha.min() < 0.02 and 0.98 < alpha.max() < 1
     assert alpha.mean() == pytest.approx(0.5, abs=0.02)

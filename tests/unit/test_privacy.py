@@ -159,7 +159,7 @@ def test_noise_has_the_standard_deviation_that_is_accounted(small, monkeypatch):
 
 def test_poisson_batches_vary_around_the_batch_size(small):
     trainer = Trainer(bounded(small), tiny())
-    sizes = np.array([len(trainer._rows()) for _ in range(2000)])
+    sizes = np.array([len(trainer.draws.samples(len(trainer.real))) for _ in range(2000)])
     n, rate = 40, 8 / 40
 
     assert sizes.mean() == pytest.approx(8, abs=4 * math.sqrt(n * rate * (1 - rate) / 2000))
@@ -272,8 +272,8 @@ def test_secret_draws_are_normal_and_never_the_same(draw):
 def test_secret_batches_and_interpolates_are_spread_evenly(small):
     trainer = Trainer(bounded(small), tiny(sampling="replacement"))
 
-    drawn = torch.cat([trainer._rows() for _ in range(1000)])
-    alpha = trainer._alpha(8000)
+    drawn = torch.cat([trainer.draws.samples(len(trainer.real)) for _ in range(1000)])
+    alpha = trainer.draws.alpha(8000)
 
     assert drawn.min() == 0 and drawn.max() == 39 and len(drawn) == 8000
     assert chisquare(torch.bincount(drawn, minlength=40).numpy()).pvalue > 1e-6
@@ -310,11 +310,12 @@ def test_training_that_began_without_privacy_cannot_become_private(small):
     ("wrong", "said"),
     [
         ({"noise_multiplier": -1.0}, "noise_multiplier"),
-        ({"noise_multiplier": math.nan}, "must be a number"),
-        ({"noise_multiplier": "1"}, "must be a number"),
+        ({"noise_multiplier": math.nan}, "must be finite"),
+        ({"noise_multiplier": "1"}, "must be of type float"),
         ({"max_grad_norm": 0.0}, "max_grad_norm"),
         ({"max_grad_norm": math.inf}, "finite with noise"),
-        ({"delta": 0.0}, "delta"),
+        ({"delta": 0.0}, "delta=0.0 must be finite and above 0"),
+        ({"delta": 1.0}, "delta=1.0 must be below 1"),
         ({"sampling": "all"}, "sampling"),
     ],
 )

@@ -1,0 +1,45 @@
+"""An interrupt (Ctrl-C, the stop button) waits until the step of training it comes in is done, so that none is half."""
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+
+@contextmanager
+def after_the_step() -> Iterator[None]:
+    """Inside the block a first interrupt waits for the end of it, a second one does not.
+
+    Python hands interrupts to the main thread; in another there is nothing to do.
+
+    Examples
+    --------
+    >>> done = []
+    >>> try:
+    ...     with after_the_step():
+    ...         signal.raise_signal(signal.SIGINT)
+    ...         done.append("the step")
+    ... except KeyboardInterrupt:
+    ...     print(done)
+    ['the step']
+    """
+    before = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or not callable(before):
+        yield
+        return
+    came: list[FrameType | None] = []
+
+    def wait(number: int, frame: FrameType | None) -> None:
+        came.append(frame)
+        if len(came) == 2:
+            signal.signal(signal.SIGINT, before)
+            before(number, frame)
+
+    signal.signal(signal.SIGINT, wait)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if len(came) == 1:
+        before(signal.SIGINT, came[0])

@@ -1,0 +1,144 @@
+"""Training from the first step to the last: with a bar, kept checkpoints, and the best model on data held out."""
+
+import math
+import time
+import warnings
+from os import PathLike
+from pathlib import Path
+
+import xarray as xr
+from tqdm.auto import tqdm
+
+from dgkit._checks import whole
+from dgkit.core import checkpoint, keep
+from dgkit.core.config import Config
+from dgkit.core.loading import load
+from dgkit.core.model import DoppelGANger
+from dgkit.core.trainer import Trainer
+from dgkit.errors import ConfigError
+
+
+def fit(
+    train: xr.Dataset,
+    config: Config | None = None,
+    *,
+    seconds: float | None = None,
+    progress: bool = True,
+    checkpoints: str | PathLike[str] | None = None,
+    every: int = 500,
+    held_out: xr.Dataset | None = None,
+    measure: keep.Measure | None = None,
+    store: str | PathLike[str] | None = None,
+) -> DoppelGANger:
+    """Train a DoppelGANger.
+
+    Parameters
+    ----------
+    train : Dataset
+        As `dgkit.schema` describes.
+    config : Config, optional
+    seconds : float, optional
+        Stop after this wall time even if `config.steps` are not reached (not reproducible from machine to machine).
+    progress : bool
+        Show a bar with steps a second and the Wasserstein estimate; in private training, epsilon in its place.
+    checkpoints : path, optional
+        A folder in which the model of every `every` steps is kept, as step_000500.dgkit and so on, for `dgkit.load`
+        (`dgkit.core.keep.checkpoints` lists them), and the training's state: the same call later goes on from the
+        last of them, also for more steps.
+    every : int
+        Steps between two checkpoints, and two measurements; the last step is one too.
+    held_out : Dataset, optional
+        Data of the same schema that are not in `train`: the model returned is the one, of those of every `every` steps,
+        that is best by `measure`. Judge it on data that are neither. In private training, epsilon does not cover them.
+    measure : callable (real Dataset, generated Dataset) -> float, optional
+        Smaller is better; NaN is none. It is given `held_out` and as many generated samples, of seed 0. Default: the
+        autocorrelation error (`dgkit.metrics.autocorrelation_mse`), its mean over the continuous features.
+    store : path, optional
+        A folder with room for the encoded data, which are larger than memory: as in `Trainer`.
+
+    Returns
+    -------
+    DoppelGANger
+        `history` holds what training measured; with `held_out` up to the step of the model, and its attrs `best_step`,
+        and, but for private training, `measured` at `measured_steps`. An interrupt (Ctrl-C, the stop button) gives the
+        model so far.
+
+    Raises
+    ------
+    SchemaError, ConfigError, DivergenceError
+
+    Source
+    ------
+    Checkpoints: `epoch_checkpoint_freq` and `extra_checkpoint_freq` of the original, which chooses among them by no
+    rule.
+
+    Examples
+    --------
+    >>> import dgkit as dg
+    >>> model = fit(dg.simulate.web(30), dg.Config(steps=2, sample_len=84, batch_size=10), progress=False)
+    >>> model.history.sizes["step"], model.sample(4).sizes["sample"]
+    (2, 4)
+    """
+    whole("every", every)
+    if measure is not None and held_out is None:
+        raise ConfigError("measure= chooses among models by data held out: give held_out=, or leave measure out.")
+    end = math.inf if seconds is None else time.perf_counter() + seconds
+
+    # a training from its start, or from where the checkpoints end
+    trainer = _begun(train, config or Config(), checkpoints, store)
+    choice = None
+    if held_out is not None:
+        choice = keep.Choice(trainer.encoder.schema, trainer.config, held_out, measure)
+        for path in keep.checkpoints(checkpoints).values() if checkpoints is not None else ():
+            choice.add(load(path))  # of the same training, before it was stopped
+
+    def keep_and_measure() -> None:
+        if checkpoints is not None:
+            trainer.save(Path(checkpoints) / keep.STATE)
+            trainer.model.save(keep.path_at(checkpoints, trainer.step))
+        if choice is not None:
+            choice.add(trainer.model)
+
+    # the loop, until the last step, the time limit or an interrupt
+    with tqdm(trainer, total=trainer.config.steps, initial=trainer.step, unit="step", disable=not progress) as bar:
+        try:
+            for record in bar:
+                if record.step % 50 == 0:
+                    shown = "epsilon" if trainer.config.private else "wasserstein"
+                    bar.set_postfix({shown: f"{getattr(record, shown):.2f}"}, refresh=False)
+                late = time.perf_counter() >= end
+                if record.step % every == 0 or record.step == trainer.config.steps or late:
+                    keep_and_measure()
+                if late:
+                    break
+        except KeyboardInterrupt:
+            which = f"that of step {trainer.step}" if choice is None or not choice.measured else "the best so far"
+            warnings.warn(f"interrupted: the model is {which}", stacklevel=2)
+    return trainer.model if choice is None else choice.best(trainer.model)
+
+
+def _begun(
+    train: xr.Dataset, config: Config, folder: str | PathLike[str] | None, store: str | PathLike[str] | None
+) -> Trainer:
+    """A new trainer, or the one whose state the folder holds, with the checkpoint of that step."""
+    if folder is None:
+        return Trainer(train, config, store=store)
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    path = Path(folder) / keep.STATE
+
+    # none yet: a new training, unless the folder's models are of one that cannot go on
+    if not path.exists():
+        if found := keep.checkpoints(folder):
+            raise ConfigError(
+                f"{str(folder)!r} holds checkpoints up to step {max(found)}, but no state to go on from. Choose an "
+                "empty folder."
+            )
+        return Trainer(train, config, store=store)
+
+    # the training that stopped here
+    state = checkpoint.load(path)
+    keep.check_same_training(folder, state, config)
+    trainer = Trainer.resume(state, train, store=store, steps=config.steps, device=config.device)
+    if not (model := keep.path_at(folder, trainer.step)).exists():  # stopped between the two files
+        trainer.model.save(model)
+    return trainer
