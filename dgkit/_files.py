@@ -25,7 +25,7 @@ from torch import Tensor
 from dgkit.errors import FileFormatError, SaveError
 
 AnyPath = str | os.PathLike[str]
-LARGEST, LONGEST = 2**32, 2**24  # bytes of a file, and of its header, which becomes up to 20 times as much in memory
+LARGEST, LONGEST = 2**32, 2**23  # bytes of a file, and of its header, which becomes up to 20 times as much in memory
 OLD = 3600  # seconds after which a temporary file is a killed run's, whoever wrote it
 NOT_NEGATIVE = ("running_var", "num_batches_tracked", "exp_avg_sq")
 DAMAGES = (KeyError, TypeError, ValueError, AttributeError, RuntimeError, OverflowError, RecursionError)
@@ -42,12 +42,12 @@ def write(path: AnyPath, kind: str, tensors: Mapping[str, Tensor], plain: Any) -
     data = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     for name, tensor in data.items():
         if not name.startswith("history.") and (wrong := _unsound(name, tensor)):
-            raise SaveError(f"{_shown(path)} is not written: {wrong}. Training diverged; save a model of before.")
+            raise SaveError(f"{shown(path)} is not written: {wrong}. Training diverged; save a model of before.")
     content = safetensors.torch.save(data, {"kind": kind, "plain": json.dumps(plain), "sha256": _ZEROS.decode()})
     size = 8 + int.from_bytes(content[:8], "little")
     if size > LONGEST or len(content) > LARGEST:
         raise SaveError(
-            f"{_shown(path)} is not written: it would have {len(content):,} bytes, {size:,} of them names and "
+            f"{shown(path)} is not written: it would have {len(content):,} bytes, {size:,} of them names and "
             f"settings; dgkit reads up to {LARGEST:,} and {LONGEST:,}. Use smaller networks, or fewer categories."
         )
     header = content[:size].replace(_SUM % _ZEROS, _SUM % hashlib.sha256(content).hexdigest().encode(), 1)
@@ -79,7 +79,7 @@ def replace(path: AnyPath, parts: Iterable[bytes | memoryview]) -> None:
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise SaveError(
-            f"{_shown(path)} cannot be written: {why}. Check that its folder is there, may be written to and has room."
+            f"{shown(path)} cannot be written: {why}. Check that its folder is there, may be written to and has room."
         ) from error
     finally:
         with contextlib.suppress(OSError):
@@ -139,10 +139,9 @@ def read(path: AnyPath, kind: str) -> tuple[dict[str, Tensor], Any]:
             tensors = {name: tensor.clone() for name, tensor in safetensors.torch.load(content).items()}
             return tensors, json.loads(meta["plain"])
     except (safetensors.SafetensorError, *DAMAGES) as error:
-        what = "it is nested too deep" if isinstance(error, RecursionError) else error
-        raise FileFormatError(f"{_shown(path)} is not a {kind} file of dgkit, or is damaged: {what}") from error
+        raise FileFormatError(f"{shown(path)} is not a {kind} file of dgkit, or is damaged: {said(error)}") from error
     named = found if isinstance(found, str) and len(found) < 40 else "safetensors"
-    raise FileFormatError(f"{_shown(path)} is a {named} file; expected a {kind} file of dgkit.")
+    raise FileFormatError(f"{shown(path)} is a {named} file; expected a {kind} file of dgkit.")
 
 
 def contents(path: AnyPath, largest: int = LARGEST) -> bytes:
@@ -151,20 +150,20 @@ def contents(path: AnyPath, largest: int = LARGEST) -> bytes:
         with open(os.fsdecode(path), "rb", opener=_at_once) as file:
             about = os.fstat(file.fileno())
             if not stat.S_ISREG(about.st_mode):
-                raise FileFormatError(f"{_shown(path)} is no file but a pipe or a device. Give the path of a file.")
+                raise FileFormatError(f"{shown(path)} is no file but a pipe or a device. Give the path of a file.")
             if about.st_size > largest:
-                raise FileFormatError(f"{_shown(path)} has {about.st_size:,} bytes; dgkit reads up to {largest:,}.")
+                raise FileFormatError(f"{shown(path)} has {about.st_size:,} bytes; dgkit reads up to {largest:,}.")
             return file.read(about.st_size)
     except (FileNotFoundError, NotADirectoryError) as error:
-        raise FileFormatError(f"no file at {_shown(path)}. Check the path; `save` writes one.") from error
+        raise FileFormatError(f"no file at {shown(path)}. Check the path; `save` writes one.") from error
     except OSError as error:
         if os.path.isdir(path):
-            raise FileFormatError(f"{_shown(path)} is a folder. Give the path of a file in it.") from error
-        raise FileFormatError(f"{_shown(path)} cannot be read: {error.strerror}. Check who may read it.") from error
+            raise FileFormatError(f"{shown(path)} is a folder. Give the path of a file in it.") from error
+        raise FileFormatError(f"{shown(path)} cannot be read: {error.strerror}. Check who may read it.") from error
     except ValueError as error:
         if isinstance(error, FileFormatError):
             raise
-        raise FileFormatError(f"{_shown(path)} cannot be the path of a file: {error}.") from error
+        raise FileFormatError(f"{shown(path)} cannot be the path of a file: {error}.") from error
 
 
 def _at_once(name: str, flags: int) -> int:
@@ -197,6 +196,11 @@ def check_tensors(tensors: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -
             raise FileFormatError(wrong)
 
 
+def widest(tensors: Mapping[str, Tensor]) -> int:
+    """The largest size of any tensor that holds something: no layer of the file's networks is wider."""
+    return max((size for tensor in tensors.values() if tensor.numel() for size in tensor.shape), default=0)
+
+
 def check_history(columns: Mapping[str, Tensor]) -> int:
     """The number of steps. FileFormatError unless all columns are of numbers, one a step."""
     for name, column in columns.items():
@@ -215,5 +219,11 @@ def _unsound(name: str, tensor: Tensor) -> str:
     return ""
 
 
-def _shown(path: AnyPath) -> str:
+def said(error: Exception) -> str:
+    """What an error says, in one line of bounded length: torch adds where it was in C++."""
+    return "it is nested too deep" if isinstance(error, RecursionError) else f"{str(error).partition(chr(10))[0]:.300}"
+
+
+def shown(path: AnyPath) -> str:
+    """A path in a message."""
     return repr(os.fsdecode(path))

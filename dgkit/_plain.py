@@ -65,14 +65,18 @@ def _as(kind: Any, value: Any, where: str) -> Any:
             return tuple(_as(k, v, f"{where}[{i}]") for i, (k, v) in enumerate(zip(kinds, value, strict=True)))
     if origin is dict and isinstance(value, dict):
         return {name: _as(inner[1], one, f"{where}, {_shown(name)}") for name, one in value.items()}
-    if kind is Any and _is_plain(value):
+    if kind is Any:
+        right = _is_plain(value)
+    elif isinstance(value, bool) or kind is bool:
+        right = isinstance(value, bool) and kind is bool
+    elif isinstance(value, int):
+        right = kind in (int, float) and -(2**63) <= value < 2**64
+    else:  # text, a float, a dataclass that is made already
+        right = isinstance(kind, type) and isinstance(value, kind)
+    if right:
         return value
-    if isinstance(kind, type) and isinstance(value, kind) and (type(value) is not bool or kind is bool):
-        if not isinstance(value, int) or -(2**63) <= value < 2**64:
-            return value
-    elif kind is float and type(value) is int and abs(value) < 2**63:
-        return value
-    raise FileFormatError(f"{where} is {_shown(value)}, not of type {getattr(kind, '__name__', kind)}")
+    wanted = "a value of attrs" if kind is Any else f"of type {getattr(kind, '__name__', kind)}"
+    raise FileFormatError(f"{where} is {_shown(value)}, not {wanted}")
 
 
 def _is_plain(value: Any, deep: int = 0) -> bool:

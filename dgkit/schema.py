@@ -608,8 +608,9 @@ def _categories(name: Hashable, role: str, da: xr.DataArray, length: np.ndarray)
             f"{role} {name!r}: attrs['categories'] holds {shown(wrong[0])}, which is no value of dtype {da.dtype}. "
             f"Mend: del ds[{name!r}].attrs['categories']"
         )
-    missing = [value for value in found if value not in categories]
-    if missing or len(set(categories)) != len(categories):
+    distinct = set(categories)
+    missing = [value for value in found if value not in distinct]
+    if missing or len(distinct) != len(categories):
         problem = f"lacks the value {missing[0]!r}" if missing else "names one twice"
         raise SchemaError(f"{role} {name!r}: attrs['categories'] {problem}. Mend: del ds[{name!r}].attrs['categories']")
     return categories
@@ -683,8 +684,17 @@ def _check_read(schema: Schema) -> None:
         if not known or not _DTYPE.fullmatch(variable.dtype):
             raise FileFormatError(f"{variable.name!r} cannot be of dtype {variable.dtype!r:.40} with these categories")
 
-    # whatever else there is to know, `validate` knows: the smallest dataset that holds every category has this schema
-    n = max((len(variable.categories) for variable in variables), default=1) or 1
+    if not schema.features or len({variable.name for variable in variables}) != len(variables):
+        raise FileFormatError("the schema has no feature, or a name twice")
+    for first in range(0, max(len(schema.features), len(schema.attributes)), 100):  # xarray is slow with thousands
+        features, attributes = schema.features[first : first + 100], schema.attributes[first : first + 100]
+        _check_read_part(replace(schema, features=features or schema.features[:1], attributes=attributes))
+
+
+def _check_read_part(schema: Schema) -> None:
+    """What `validate` knows: the smallest dataset that holds every category has this schema."""
+    variables = (*schema.features, *schema.attributes)
+    n = max(len(variable.categories) for variable in variables) or 1
     try:
         values = {v.name: np.resize(np.array([c for c in v.categories if c != ""] or [0]), n) for v in variables}
         values |= {v.name: values[v.name][:, None] for v in schema.features}
@@ -695,7 +705,7 @@ def _check_read(schema: Schema) -> None:
     for told, own in ((schema.features, found.features), (schema.attributes, found.attributes)):
         if [_form(variable) for variable in told] != [_form(variable) for variable in own]:
             names = ", ".join(repr(variable.name) for variable in told) or "none"
-            raise FileFormatError(f"roles, kinds, dtypes and categories do not go together: {names}")
+            raise FileFormatError(f"roles, kinds, dtypes and categories do not go together: {names:.200}")
 
 
 def _check_read_time(text: str, values: tuple[Any, ...], steps: int) -> None:

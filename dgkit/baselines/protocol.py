@@ -109,7 +109,8 @@ class Baseline:
         """Write the model to one file (safetensors), which `dgkit.baselines.load` reads."""
         tensors = {f"network.{name}": value for name, value in self.network.state_dict().items()}
         tensors |= {f"history.{name}": torch.tensor(values.values) for name, values in self.history.items()}
-        plain = {"name": self.name, "encoder": self.encoder.to_json(), "options": self.options}
+        options = {k: v.item() if isinstance(v, np.generic) else v for k, v in self.options.items()}
+        plain = {"name": self.name, "encoder": self.encoder.to_json(), "options": options}
         _files.write(path, "baseline", tensors, plain)
 
 

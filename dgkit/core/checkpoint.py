@@ -3,6 +3,7 @@
 Knows of a trainer what it holds, and does not import its class. The original keeps TensorFlow checkpoints.
 """
 
+import re
 from dataclasses import asdict, fields
 from os import PathLike
 from typing import Any
@@ -119,7 +120,7 @@ def load(path: str | PathLike[str]) -> State:
     try:
         check(state)
     except FileFormatError as error:
-        raise FileFormatError(f"{str(path)!r}: {error}") from error
+        raise FileFormatError(f"{_files.shown(path)} is {error}") from error
     return state
 
 
@@ -133,6 +134,8 @@ def check(state: State) -> None:
         plain = state["plain"]
         check_names(plain, ["config", "encoder", "data"], "its JSON")
         config, encoder = config_of(plain["config"]), Encoder.from_json(plain["encoder"])
+        if not re.fullmatch("[0-9a-f]{64}", str(plain["data"])):
+            raise FileFormatError("its hash of the data is none")
         history = {k: v for k, v in tensors.items() if k.startswith("history.")}
         steps = _files.check_history(history)
         if set(history) != {f"history.{item.name}" for item in fields(StepRecord)}:
@@ -145,11 +148,11 @@ def check(state: State) -> None:
         for name, value in tensors.items():
             if name in ("batches", "averaged") and int(value) < (steps if name == "batches" else 0):
                 raise FileFormatError(f"{name} is {int(value)}, after {steps} steps")
-            if name.startswith("adam.") and name.endswith(".step") and not float(value) >= 1:
+            if name.startswith("adam.") and name.endswith(".step") and float(value) < 1:
                 raise FileFormatError(f"{name} is {float(value)}, not the number of updates")
         torch.Generator().set_state(tensors["rng"])
     except _files.DAMAGES as error:
-        raise FileFormatError(f"not a whole training state: {error}") from error
+        raise FileFormatError(f"not a whole training state: {_files.said(error)}") from error
 
 
 def _wanted(model: DoppelGANger, tensors: dict[str, Tensor], steps: int) -> dict[str, Tensor]:

@@ -67,13 +67,15 @@ def load(path: str | PathLike[str]) -> DoppelGANger:
 
         _try_out(model)
     except _files.DAMAGES as error:  # ConfigError, SchemaError and FileFormatError among them
-        raise FileFormatError(f"{str(path)!r} is not a whole model file: {error}") from error
+        raise FileFormatError(f"{_files.shown(path)} is not a whole model file: {_files.said(error)}") from error
     return model
 
 
 def config_of(plain: Any) -> Config:
     """The settings in a file, for the device that is here. Raises FileFormatError, ConfigError."""
     check_names(plain, [], "config", [item.name for item in fields(Config)])
+    if not isinstance(plain.get("device", "auto"), str):
+        raise FileFormatError("config, device is no name of one")
     return made(Config, {**plain, "device": "auto"}, "config")
 
 
@@ -82,11 +84,11 @@ def unfilled(encoder: Encoder, config: Config, tensors: Mapping[str, Tensor]) ->
 
     Raises FileFormatError where it would be larger than the `tensors` of the file, which takes time even so.
     """
-    widest = max((size for tensor in tensors.values() for size in tensor.shape), default=0)
     layers = [config.of(f"{part}_layers") for part in ("attribute", "lstm", "discriminator", "auxiliary")]
-    if max(layers) > len(tensors) or encoder.inputs > widest:
+    sizes = [encoder.inputs, *(config.of(f"{part}_noise") for part in ("attribute", "minmax", "feature"))]
+    if max(layers) > min(len(tensors), 1000) or max(sizes) > _files.widest(tensors):
         raise FileFormatError(
-            f"its settings say {max(layers)} layers and {encoder.inputs} inputs, more than its tensors have"
+            f"its settings say {max(layers)} layers, and {max(sizes)} numbers for one, more than its tensors have"
         )
     if (encoder.sample_len, encoder.auto_normalise, encoder.activation) != (
         config.sample_len, config.auto_normalise, ACTIVATIONS[config.normalise]
