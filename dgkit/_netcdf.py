@@ -52,7 +52,13 @@ def read(path: str | os.PathLike[str], *, group: str | None = None, max_bytes: i
     ...     print(error)
     'nowhere.nc' cannot be read: No such file or directory.
     """
-    content = read_bytes(path)
+    return parse(read_bytes(path), path, group=group, max_bytes=max_bytes)
+
+
+def parse(
+    content: bytes, path: str | os.PathLike[str], *, group: str | None = None, max_bytes: int | None = None
+) -> xr.Dataset:
+    """As `read`, of bytes that were read already; `path` is for the messages."""
     most = limit(len(content), max_bytes)
     try:
         if not content.startswith(_SIGNATURES):

@@ -14,16 +14,16 @@ ROOT = Path(__file__).parents[2]
 SOURCES = [*sorted((ROOT / "dgkit").rglob("*.py")), *sorted((ROOT / "widgets" / "dgkit_widgets").rglob("*.py"))]
 FLOORS = [  # from the ground up: what stands on a floor knows those below, and of its own only in one direction
     {"errors", "_threads", "_moved"},
-    {"_files", "_seeding", "_checks"},
+    {"_atomic", "_files", "_netcdf", "_seeding", "_checks"},
     {"schema"},
     {"readers", "simulate", "metrics", "core", "datasets", "plot", "downstream"},
-    {"baselines", "whatif", "_cells"},
+    {"baselines", "whatif", "_keys", "_cells"},
     {"privacy", "sweeps"},
     {"course"},
     {"dgkit_widgets"},
 ]
 BELOW = {  # on the same floor, what may know what
-    ("datasets", "readers"), ("plot", "metrics"), ("core", "metrics"), ("metrics", "readers"),
+    ("datasets", "readers"), ("_cells", "_keys"), ("plot", "metrics"), ("core", "metrics"), ("metrics", "readers"),
 }  # fmt: skip
 
 
