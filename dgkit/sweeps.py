@@ -5,6 +5,7 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import fields, replace
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,6 @@ from dgkit.core.config import Config
 from dgkit.core.model import DoppelGANger
 from dgkit.core.trainer import Trainer
 from dgkit.errors import ConfigError, DgkitError, MissingExtraError
-
-_TRIES = 3  # of a cell whose workers died, each of so many workers as Dask's `allowed-failures` says
 
 
 def sweep(
@@ -150,28 +149,28 @@ def _on(client: Any, train: xr.Dataset, configs: Mapping[int, Config], points: S
             ) from error
 
     # the data as what a task makes, not scattered: the scheduler has it made again where all who had it have died
-    data = sent(partial(_same, train))
-    cells = {sent(timed, _sweep_cell, data, config, measure): k for k, config in configs.items()}
-    tries = dict.fromkeys(configs, 1)
+    data, cells, suspects = sent(partial(_same, train)), {}, list[int]()
     try:
-        running = as_completed(list(cells), with_results=True, raise_errors=False)
-        for future, cell in running:
-            k = cells.pop(future)
-            if isinstance(cell, xr.Dataset):
-                yield k, cell
-                future.release()
-            elif not isinstance(cell, tuple):
-                raise DgkitError(f"the cluster is gone, or the client was closed: {cell}")
-            elif not isinstance(cell[1], KilledWorker):
-                raise cell[1].with_traceback(cell[2])
-            elif tries[k] < _TRIES:  # it may have died of something else
-                tries[k] += 1
-                if data.status == "error":  # they died at the data, so every cell comes by here
-                    data = sent(partial(_same, train))
-                cells[again := sent(timed, _sweep_cell, data, configs[k], measure)] = k
-                running.add(again)
-            else:
-                raise DgkitError(f"every worker that computed the cell {points[k]} died: {cell[1]}")
+        # all together; then, one after another, those that were on workers that died: it may not have been theirs to do
+        for batch in chain([list(configs)], ([k] for k in suspects)):
+            if data.status == "error":  # they died at the data
+                data = sent(partial(_same, train))
+            cells = {sent(timed, _sweep_cell, data, configs[k], measure): k for k in batch}
+            for future, cell in as_completed(list(cells), with_results=True, raise_errors=False):
+                k = cells.pop(future)
+                if isinstance(cell, xr.Dataset):
+                    yield k, cell
+                    future.release()
+                elif not isinstance(cell, tuple):
+                    raise DgkitError(f"the cluster is gone, or the client was closed: {' '.join(str(cell).split())}")
+                elif not isinstance(cell[1], KilledWorker):
+                    raise cell[1].with_traceback(cell[2])
+                elif k not in suspects:
+                    suspects.append(k)
+                else:
+                    raise DgkitError(
+                        f"every worker that computed the cell {points[k]} died, with no other on it. {cell[1]}"
+                    )
     finally:
         with suppress(Exception):  # they may be gone
             client.cancel([data, *cells])

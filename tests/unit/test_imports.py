@@ -107,6 +107,24 @@ def test_an_import_loads_no_more_than_it_needs(code, allowed):
     assert set(said.stdout.split()) <= set(allowed.split())
 
 
+def test_widgets_without_their_extra_say_what_to_install():
+    code = """
+import sys
+sys.modules["anywidget"] = None
+try:
+    import dgkit_widgets
+except ImportError as error:
+    print(type(error).__name__, error)
+"""
+
+    done = subprocess.run(
+        [sys.executable, "-c", f"import sys; sys.path.insert(0, 'widgets'){code}"],
+        cwd=ROOT, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+
+    assert done.stdout.startswith("MissingExtraError") and "pip install dgkit[lab]" in done.stdout
+
+
 def test_every_name_of_the_stub_is_there():
     code = "import dgkit as dg; print(*[name for name in dg.__all__ if getattr(dg, name) is None], len(dg.__all__))"
 
