@@ -25,6 +25,7 @@ from .errors import ConfigError as ConfigError
 from .errors import DgkitError as DgkitError
 from .errors import DivergenceError as DivergenceError
 from .errors import FileFormatError as FileFormatError
+from .errors import MissingExtraError as MissingExtraError
 from .errors import SaveError as SaveError
 from .errors import SchemaError as SchemaError
 from .sweeps import sweep as sweep

@@ -1,7 +1,8 @@
 """A grid of settings as cells: what a point of it is, and a finished cell's file, from which a second run goes on.
 
 A cell's file is written beside and renamed, so that a run may be stopped at any time, and a second one computes only
-what is missing. Cells are computed on one thread, which is what "the same seed gives the same model" asks for.
+what is missing. Its name holds what the cell depends on; at its end stands a checksum, so that a damaged one is
+computed again. Cells are computed on one thread, which is what "the same seed gives the same model" asks for.
 """
 
 import hashlib
@@ -9,7 +10,10 @@ import itertools
 import json
 import os
 import platform
+import tempfile
+import threading
 import time
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -17,14 +21,21 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import xarray as xr
 from threadpoolctl import threadpool_limits
+from xarray.backends import NetCDF4DataStore
+from xarray.backends.netCDF4_ import NETCDF4_PYTHON_LOCK
 
+from dgkit import _atomic, _netcdf
+from dgkit._keys import said_of
 from dgkit.core.config import Config
 from dgkit.datasets import data_hash
+from dgkit.errors import FileFormatError, SaveError
 
 Point = dict[str, Any]  # one value for each dim of a grid
+_SEAL = b"\ndgkit sha256 "  # at the end of a file, with the 32 bytes after it; NetCDF's readers stop before
 
 
 def points_of(grid: Mapping[str, Any]) -> list[Point]:
@@ -37,10 +48,10 @@ def name_of(point: Point) -> str:
     return json.dumps(point, sort_keys=True, default=str)
 
 
-def file_name(config: Config, point: Point, data: str) -> str:
-    """A file name that changes with everything a cell depends on but the code."""
+def file_name(config: Config, point: Point, data: xr.Dataset, measure: Any) -> str:
+    """A file name that changes with what a cell depends on: settings, data, what is measured, dgkit's version."""
     settings = {k: v for k, v in asdict(config).items() if v is not None}  # a switch that is off changes nothing
-    text = json.dumps([settings, name_of(point), data, version("dgkit")], sort_keys=True)
+    text = json.dumps([settings, name_of(point), said_of(data), said_of(measure), version("dgkit")], sort_keys=True)
     return f"{hashlib.sha256(text.encode()).hexdigest()[:20]}.nc"
 
 
@@ -59,54 +70,115 @@ def timed(cell: Callable[..., xr.Dataset], train: xr.Dataset, *rest: Any) -> xr.
     return ds
 
 
+class _Inside:
+    """Who is in `one_thread`, and what the first of them found."""
+
+    lock = threading.Lock()
+    count = 0
+    torch: int
+    pools: Any
+
+
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """All that computes here on one thread."""
+    """All that computes here on one thread. Of several that are here at once, the last one out puts back what was."""
     import torch  # here: what a cell is may be known without
 
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
+    with _Inside.lock:
+        if not _Inside.count:
+            _Inside.torch, _Inside.pools = torch.get_num_threads(), threadpool_limits(1, "blas")  # the process's
+        _Inside.count += 1
     try:
-        with threadpool_limits(1):  # NumPy's and SciPy's own
+        with threadpool_limits(1, "openmp"):  # this thread's
+            torch.set_num_threads(1)
             yield
     finally:
-        torch.set_num_threads(before)
+        torch.set_num_threads(_Inside.torch)
+        with _Inside.lock:
+            _Inside.count -= 1
+            if not _Inside.count:
+                _Inside.pools.restore_original_limits()
 
 
 # --- files ------------------------------------------------------------------------------------------------------------
+
+
+def usable(folder: str | os.PathLike[str]) -> Path:
+    """A folder that is there, before hours are spent on what is to be kept in it. Raises SaveError."""
+    try:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        raise SaveError(f"{os.fspath(folder)!r} cannot be made a folder: {error}. Give another.") from error
+    return Path(folder)
+
+
+def kept(path: Path | None) -> xr.Dataset | None:
+    """A finished cell; None where there is none, or, with a warning, where its file is damaged."""
+    if path is None or not path.exists():
+        return None
+    try:
+        return read(path)
+    except FileFormatError as error:
+        warnings.warn(f"{error} This cell is computed again.", stacklevel=3)
+        return None
 
 
 def stored(cell: xr.Dataset, path: Path | None) -> xr.Dataset:
     """The cell as a second call will find it."""
     if path is None:
         return cell
-    path.parent.mkdir(parents=True, exist_ok=True)
     write(cell, path)
     return read(path)
 
 
-def read(path: Path, group: str | None = None) -> xr.Dataset:
-    """A cell, or a whole run, from its file."""
-    return _texts(xr.load_dataset(path, group=group), "OT", str)
+def read(path: Path, group: str | None = None, *, unsealed: str | None = "") -> xr.Dataset:
+    """A cell, or a whole run, from its file. Raises FileFormatError.
+
+    `unsealed` is for files of before, which have no checksum at their end: the SHA-256 that they have; None: any.
+    """
+    content = _netcdf.read_bytes(path)
+    body, seal, digest = content.rpartition(_SEAL)
+    if not seal:
+        body = content
+    found = hashlib.sha256(body)
+    if found.digest() != digest if seal else unsealed not in (None, found.hexdigest()):
+        raise FileFormatError(f"{str(path)!r} is damaged: its checksum is not that of its contents.")
+    trusted = bool(seal) or unsealed is not None  # what has the right checksum is as dgkit wrote it
+    return _texts(_netcdf.parsed(body, path, group=group, trusted=trusted), "OT", str)
 
 
 def write(ds: xr.Dataset, path: Path, check: xr.Dataset | None = None) -> None:
-    """As compressed NetCDF-4, float32; an older file stays whole until the new one is complete."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    """As compressed NetCDF-4, float32; an older file stays whole until the new one is complete. Raises SaveError."""
+    import netCDF4
+
+    usable(path.parent)
     try:
-        parts: list[tuple[xr.Dataset | None, str | None, Any]] = [(ds, None, "w"), (check, "check", "a")]
-        for part, group, mode in parts:
-            if part is not None:
-                packed = {"zlib": True, "complevel": 9, "shuffle": True}
-                numbers: dict[str, Any] = {
-                    str(k): dict(packed) for k, v in part.data_vars.items() if v.dtype.kind in "fi"
-                }
-                for name in numbers:
-                    numbers[name]["dtype"] = "f4" if part[name].dtype.kind == "f" else "i4"
-                part.to_netcdf(beside, mode=mode, group=group, engine="netcdf4", encoding=numbers)
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
+        # a file, for one in memory forgets the order of its variables
+        with tempfile.TemporaryDirectory() as folder, NETCDF4_PYTHON_LOCK:
+            beside = Path(folder) / "cell.nc"
+            with netCDF4.Dataset(beside, "w") as file:
+                for part, where in ((ds, file), (check, None if check is None else file.createGroup("check"))):
+                    if part is not None:
+                        part = part.compute()
+                        packed = {k: _packed(v.variable) for k, v in part.data_vars.items() if v.dtype.kind in "fi"}
+                        part.dump_to_store(NetCDF4DataStore(where, lock=False), encoding=packed)
+            content = beside.read_bytes()
+    except Exception as error:  # a full disk, or what NetCDF does not know
+        raise SaveError(f"{str(path)!r} cannot be written, or {tempfile.gettempdir()!r}: {error}.") from error
+    _atomic.replace(path, [content, _SEAL, hashlib.sha256(content).digest()])
+
+
+def _packed(variable: xr.Variable) -> dict[str, Any]:
+    """How numbers are stored: in 32 bits, where they fit."""
+    values = variable.values
+    with np.errstate(over="ignore"):
+        short = values.astype(f"{variable.dtype.kind}4")
+    if variable.dtype.kind == "f":  # neither too large nor too small
+        fits = (np.isfinite(short) == np.isfinite(values)) & ((short == 0) == (values == 0))
+    else:
+        fits = short == values
+    dtype = f"{variable.dtype.kind}{4 if fits.all() else 8}"
+    return {"zlib": True, "complevel": 9, "shuffle": True, "dtype": dtype}
 
 
 # --- one Dataset of all -----------------------------------------------------------------------------------------------

@@ -4,17 +4,11 @@ The header's metadata are `kind`, the JSON `plain`, and `sha256`, that of the wh
 of before have no `sha256`, and are read all the same.
 """
 
-import contextlib
 import hashlib
 import json
 import os
-import platform
-import re
-import secrets
 import stat
-import time
-from collections.abc import Iterable, Mapping
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
 import safetensors
@@ -22,16 +16,14 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
+from dgkit._atomic import replace
 from dgkit.errors import FileFormatError, SaveError
 
 AnyPath = str | os.PathLike[str]
 LARGEST, LONGEST = 2**32, 2**23  # bytes of a file, and of its header, which becomes up to 20 times as much in memory
-OLD = 3600  # seconds after which a temporary file is a killed run's, whoever wrote it
 NOT_NEGATIVE = ("running_var", "num_batches_tracked", "exp_avg_sq")
 DAMAGES = (KeyError, TypeError, ValueError, AttributeError, RuntimeError, OverflowError, RecursionError)
 _SUM, _ZEROS = b'"sha256":"%s"', b"0" * 64  # a quote within `plain` is escaped: this stands in a header once
-_HERE = hashlib.sha256(platform.node().encode()).hexdigest()[:8]  # process numbers are this machine's
-_BESIDE = re.compile(r"\.dgkit-([0-9a-f]{8})-(\d+)-[0-9a-f]{8}\.tmp")
 
 
 def write(path: AnyPath, kind: str, tensors: Mapping[str, Tensor], plain: Any) -> None:
@@ -52,74 +44,6 @@ def write(path: AnyPath, kind: str, tensors: Mapping[str, Tensor], plain: Any) -
         )
     header = content[:size].replace(_SUM % _ZEROS, _SUM % hashlib.sha256(content).hexdigest().encode(), 1)
     replace(path, [header, memoryview(content)[size:]])
-
-
-def replace(path: AnyPath, parts: Iterable[bytes | memoryview]) -> None:
-    """Make a file of these bytes, or put it in the place of the one there: whole at any moment, on the disk at the end.
-
-    A link is followed, the mode of a file that is there is kept, and temporary files of killed runs beside it are
-    removed. Raises SaveError.
-    """
-    beside = None
-    try:
-        target = Path(os.path.realpath(os.fsdecode(path)))
-        beside = target.parent / f".dgkit-{_HERE}-{os.getpid()}-{secrets.token_hex(4)}.tmp"
-        mode = _mode(target)
-        _tidy(target.parent)
-        with open(
-            beside, "xb", opener=lambda name, flags: os.open(name, flags, 0o666 if mode is None else mode)
-        ) as file:
-            if mode is not None:
-                os.chmod(beside, mode)  # what the umask took away
-            for part in parts:
-                file.write(part)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(beside, target)
-    except (OSError, ValueError) as error:
-        why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        raise SaveError(
-            f"{shown(path)} cannot be written: {why}. Check that its folder is there, may be written to and has room."
-        ) from error
-    finally:
-        with contextlib.suppress(OSError):
-            if beside is not None:
-                beside.unlink(missing_ok=True)
-
-
-def _mode(path: Path) -> int | None:
-    """Of the file there; None where there is none."""
-    try:
-        found = path.stat().st_mode
-    except FileNotFoundError:
-        return None
-    if not stat.S_ISREG(found):
-        raise ValueError("there is a folder of this name" if stat.S_ISDIR(found) else "it is no ordinary file")
-    return stat.S_IMODE(found)
-
-
-def _tidy(folder: Path) -> None:
-    """Remove what killed runs left: temporary files that are old, or whose process is gone."""
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            found = _BESIDE.fullmatch(entry.name)
-            with contextlib.suppress(OSError):  # another process may be tidying too
-                if found and (
-                    time.time() - entry.stat().st_mtime > OLD or (found[1] == _HERE and _gone(int(found[2])))
-                ):
-                    os.unlink(entry.path)
-
-
-def _gone(process: int) -> bool:
-    if os.name != "posix":  # on Windows this call would end the process
-        return False
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return True
-    except (OSError, OverflowError):  # another user's
-        return False
-    return False
 
 
 def read(path: AnyPath, kind: str) -> tuple[dict[str, Tensor], Any]:

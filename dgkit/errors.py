@@ -101,3 +101,13 @@ class SaveError(DgkitError, OSError):
     ...     print("not saved")
     not saved
     """
+
+
+class MissingExtraError(DgkitError, ImportError):
+    """A package that dgkit needs for this alone is not installed; the message has the command that installs it.
+
+    Examples
+    --------
+    >>> print(MissingExtraError("the widgets need anywidget. Install it: pip install dgkit[lab]"))
+    the widgets need anywidget. Install it: pip install dgkit[lab]
+    """

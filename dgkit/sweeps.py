@@ -1,8 +1,11 @@
 """A grid of settings of your own: a model trained at every point, and what is measured of it as one Dataset."""
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import closing, suppress
 from dataclasses import fields, replace
+from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +13,11 @@ import xarray as xr
 from tqdm.auto import tqdm
 
 from dgkit import metrics
-from dgkit._cells import assemble, file_name, name_of, points_of, read, stored, timed
+from dgkit._cells import assemble, file_name, kept, name_of, points_of, stored, timed, usable
 from dgkit.core.config import Config, given
 from dgkit.core.model import DoppelGANger
 from dgkit.core.trainer import Trainer
-from dgkit.datasets import data_hash
-from dgkit.errors import ConfigError
+from dgkit.errors import ConfigError, DgkitError, MissingExtraError
 
 
 def sweep(
@@ -41,12 +43,15 @@ def sweep(
     measure : callable, optional
         What to keep of a model, as a Dataset. Default: `metrics.evaluate(train, model.sample(1000, seed=1))`.
     folder : path, optional
-        Keep every finished cell here; a second call with the same data and settings computes only what is missing.
-        Use one folder for one `measure`.
+        Keep every finished cell here; a second call computes only what is missing, or damaged. A cell is taken for the
+        same data, with the attrs of their variables, settings, version of dgkit, and `measure`: its name, its code, and
+        the numbers, texts, arrays, datasets and functions of its module that it uses. What else it uses is not looked
+        at: give another folder where that changes, e.g. a file, a list, or what an object given as `measure` holds.
     client : distributed.Client, optional
         Compute the cells on the workers of this Dask client (processes, of one thread each); default: here, one after
         another. What a worker finishes is written here at once, so the workers need not see `folder`; a worker that
-        dies costs the cell it was at, which another one computes. Interrupted, it cancels what is left.
+        dies costs the cell it was at, which another one computes. Interrupted, it cancels what is left. Where the
+        cluster itself goes away, call again with a new client and the same `folder`.
     progress : bool
         Show a bar.
 
@@ -58,8 +63,14 @@ def sweep(
     Raises
     ------
     ConfigError
-        A name that is no field of `Config`, an empty list, or a value it refuses.
+        A name that is no field of `Config`, an empty list, or a value it refuses; `measure` gives no Dataset.
     SchemaError, DivergenceError
+    SaveError
+        A cell cannot be written to `folder`.
+    MissingExtraError
+        `client` is given, and Dask is not installed.
+    DgkitError
+        The cluster is gone, or a cell ends every worker that computes it.
 
     Examples
     --------
@@ -78,44 +89,95 @@ def sweep(
     configs = [replace(base, **point) for point in points]  # all are checked before the first is trained
     paths: list[Path | None] = [None] * len(points)
     if folder is not None:
-        data = data_hash(train)
-        paths = [Path(folder) / file_name(*pair, data) for pair in zip(configs, points, strict=True)]
-    found = {k: read(path) for k, path in enumerate(paths) if path is not None and path.exists()}
+        folder = usable(folder)
+        paths = [folder / file_name(*pair, train, measure) for pair in zip(configs, points, strict=True)]
+    found = {k: cell for k, path in enumerate(paths) if (cell := kept(path)) is not None}
     missing = {k: config for k, config in enumerate(configs) if k not in found}
-    with tqdm(total=len(points), initial=len(found), unit="model", disable=not progress) as bar:
-        for k, cell in _computed(train, missing, measure, client):
-            found[k] = stored(cell, paths[k])
-            bar.update()
+    computed = _here(train, missing, measure) if client is None else _on(client, train, missing, points, measure)
+    with tqdm(total=len(points), initial=len(found), unit="model", disable=not progress) as bar, closing(computed):
+        try:
+            for k, cell in computed:
+                found[k] = stored(cell, paths[k])
+                bar.update()
+        except BaseException as error:
+            done = f"{len(found)} of {len(points)} cells are finished"
+            kept_in = (
+                f"kept in {str(folder)!r}: call again for the rest" if folder else "lost: give folder= to keep them"
+            )
+            if isinstance(error, DgkitError):
+                error.args = (f"{error} {done}, and {kept_in}.", *error.args[1:])
+            else:
+                error.add_note(f"{done}, and {kept_in}.")
+            raise
     return assemble({name_of(point): found[k] for k, point in enumerate(points)}, grid)
 
 
 def _sweep_cell(train: xr.Dataset, config: Config, measure: Callable[[DoppelGANger], xr.Dataset] | None) -> xr.Dataset:
     model = train_model(train, config)
-    if measure is not None:
-        return measure(model)
-    return xr.Dataset(metrics.evaluate(train, model.sample(1000, seed=1)).data_vars)
+    if measure is None:
+        return xr.Dataset(metrics.evaluate(train, model.sample(1000, seed=1)).data_vars)
+    cell = measure(model)
+    if not isinstance(cell, xr.Dataset):
+        raise ConfigError(f"`measure` gave a {type(cell).__name__}. Give a Dataset, e.g. xr.Dataset({{'size': 3.0}}).")
+    return cell
 
 
-def _computed(
-    train: xr.Dataset, configs: Mapping[int, Config], measure: Any, client: Any
-) -> Iterator[tuple[int, xr.Dataset]]:
-    """Number and Dataset of each cell as it is finished: here, or on the client's workers."""
-    if client is None:
-        for k, config in configs.items():
-            yield k, timed(_sweep_cell, train, config, measure)
-        return
-    from distributed import as_completed as finished  # an extra
+Cells = Generator[tuple[int, xr.Dataset], None, None]  # number and Dataset of each, as it is finished
 
-    # every worker has it, so that none is needed for another's cell; under a name of its own, for a sweep of the same
-    # data that was stopped just before would take it away
-    data = client.scatter(train, broadcast=True, hash=False)
-    futures = {client.submit(timed, _sweep_cell, data, config, measure, pure=False): k for k, config in configs.items()}
+
+def _here(train: xr.Dataset, configs: Mapping[int, Config], measure: Any) -> Cells:
+    for k, config in configs.items():
+        yield k, timed(_sweep_cell, train, config, measure)
+
+
+def _on(client: Any, train: xr.Dataset, configs: Mapping[int, Config], points: Sequence[Any], measure: Any) -> Cells:
+    """On the client's workers."""
     try:
-        for future, cell in finished(list(futures), with_results=True):
-            yield futures.pop(future), cell
-            future.release()
+        from distributed import Client, as_completed
+        from distributed.scheduler import KilledWorker
+    except ImportError as error:
+        raise MissingExtraError("sweep(client=...) needs Dask. Install it: pip install dgkit[lab]") from error
+    if not isinstance(client, Client) or client.asynchronous:
+        raise ConfigError(f"client={client!r} is no distributed.Client, or an asynchronous one. Give e.g. Client().")
+
+    def sent(*task: Any) -> Any:
+        try:
+            return client.submit(*task, pure=False)
+        except Exception as error:  # of Dask, or of pickling
+            raise DgkitError(
+                f"a cell cannot be sent to the cluster: {error} Give an open client, and a `measure` that pickles."
+            ) from error
+
+    # the data as what a task makes, not scattered: the scheduler has it made again where all who had it have died
+    data, cells, suspects = sent(partial(_same, train)), {}, list[int]()
+    try:
+        # all together; then, one after another, those that were on workers that died: it may not have been theirs to do
+        for batch in chain([list(configs)], ([k] for k in suspects)):
+            if data.status == "error":  # they died at the data
+                data = sent(partial(_same, train))
+            cells = {sent(timed, _sweep_cell, data, configs[k], measure): k for k in batch}
+            for future, cell in as_completed(list(cells), with_results=True, raise_errors=False):
+                k = cells.pop(future)
+                if isinstance(cell, xr.Dataset):
+                    yield k, cell
+                    future.release()
+                elif not isinstance(cell, tuple):
+                    raise DgkitError(f"the cluster is gone, or the client was closed: {' '.join(str(cell).split())}")
+                elif not isinstance(cell[1], KilledWorker):
+                    raise cell[1].with_traceback(cell[2])
+                elif k not in suspects:
+                    suspects.append(k)
+                else:
+                    raise DgkitError(
+                        f"every worker that computed the cell {points[k]} died, with no other on it. {cell[1]}"
+                    )
     finally:
-        client.cancel(list(futures))
+        with suppress(Exception):  # they may be gone
+            client.cancel([data, *cells])
+
+
+def _same(train: xr.Dataset) -> xr.Dataset:
+    return train
 
 
 def train_model(train: xr.Dataset, config: Config) -> DoppelGANger:

@@ -5,20 +5,29 @@ are in chapter_NN.py. The truth is computed from the data, not typed in. What wa
 `dgkit-progress.json` of the current folder. Left out: grading; anyone can read the solutions here.
 """
 
-import contextlib
 import html
 import json
-import os
 import warnings
+from collections.abc import Sized
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock
+
+from dgkit import _atomic
 from dgkit.course.chapters import check_of, exercises
-from dgkit.course.exercise import Wrong
+from dgkit.course.exercise import Check, Wrong
 from dgkit.errors import ConfigError
 
 PROGRESS = Path("dgkit-progress.json")  # not hidden: Jupyter serves no hidden files, and the course panel reads it
+_LOCK = Path(".dgkit-progress.lock")  # stays there, empty
+PATIENCE = 10  # seconds to wait for another notebook that notes something
+_DAMAGED = "is damaged"
+_LARGEST = (
+    5 * 10**7
+)  # bytes of an array or a Dataset, or a hundred times the entries of a list: no exercise asks for more
 
 
 @dataclass(frozen=True)
@@ -84,16 +93,33 @@ def answer(exercise: str, value: Any) -> Result:
         raise ConfigError(f"no exercise {exercise!r}; there are {', '.join(exercises())}.")
     if value is None:
         return Result(exercise, False, "Put your answer in the place of None and run the cell again.")
+    passed, message = _looked_at(check, value)
+    if passed:
+        _remember(exercise)
+    return Result(exercise, passed, message)
+
+
+def _looked_at(check: Check, value: Any) -> tuple[bool, str]:
+    """Whether an answer passes, and what to say. It may be anything, with any behaviour."""
     try:
-        result = Result(exercise, True, check(value))
-    except Wrong as hint:
-        return Result(exercise, False, str(hint))
-    except Exception as error:  # an answer may be anything, with any behaviour
-        return Result(
-            exercise, False, f"This answer could not be looked at ({type(error).__name__}); is it what was asked for?"
-        )
-    _remember(exercise)
-    return result
+        if _size(value) > _LARGEST:
+            return False, f"This answer ({type(value).__name__}) is larger than any that is asked for."
+        try:
+            return True, check(value)
+        except Wrong as hint:
+            return False, str(hint)
+    except KeyboardInterrupt:  # the learner's
+        raise
+    except BaseException as error:  # SystemExit too, which would end the kernel
+        name = type(error).__name__
+        return False, f"This answer could not be looked at ({name}); is it what was asked for?"
+
+
+def _size(value: Any) -> int:
+    """About how many bytes it takes to look at an answer, told without looking at what is in it."""
+    if isinstance(value, int):
+        return value.bit_length()
+    return getattr(value, "nbytes", 0) or (100 * len(value) if isinstance(value, Sized) else 0)
 
 
 class Progress(dict[str, bool]):
@@ -133,31 +159,40 @@ def progress() -> Progress:
     >>> "01.1" in progress()
     True
     """
-    passed = _read()
+    passed, problem = _read()
+    if problem:
+        warnings.warn(f"{PROGRESS} {problem}, so that it is not known what was passed.", stacklevel=2)
     return Progress({number: number in passed for number in exercises()})
 
 
-def _read() -> list[str]:
+def _read() -> tuple[list[str], str]:
+    """What was passed, and what is wrong with the file: it "is damaged" only where it was read, and is no such JSON."""
     try:
-        passed: list[str] = json.loads(PROGRESS.read_text())["passed"]
-        if not all(isinstance(item, str) for item in passed):
+        if PROGRESS.exists() and not PROGRESS.is_file():  # a folder, or a pipe, which would be waited for
+            return [], "is no file"
+        with open(PROGRESS, "rb") as file:
+            passed: list[str] = json.loads(file.read(10**6))["passed"]
+        if not isinstance(passed, list) or not all(isinstance(item, str) for item in passed):
             raise ValueError("not a list of exercises")
-        return passed
+        return passed, ""
     except FileNotFoundError:
-        return []
-    except (OSError, ValueError, TypeError, KeyError, RecursionError):  # damaged: keep it for a human, begin a new one
-        with contextlib.suppress(OSError):
-            PROGRESS.replace(PROGRESS.with_suffix(".json.bak"))
-        return []
+        return [], ""
+    except OSError as error:  # for a moment, maybe
+        return [], f"cannot be opened ({error.strerror})"
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return [], _DAMAGED
 
 
 def _remember(exercise: str) -> None:
-    passed = sorted({*_read(), exercise})
-    beside = PROGRESS.with_suffix(f".{os.getpid()}")
+    """Note what was passed, with other notebooks beside this one."""
     try:
-        beside.write_text(json.dumps({"passed": passed}, indent=1))
-        beside.replace(PROGRESS)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            beside.unlink()
+        with FileLock(_LOCK, timeout=PATIENCE, mode=0o666):
+            passed, problem = _read()
+            if problem == _DAMAGED:  # keep it for a human, begin a new one
+                names = (PROGRESS.with_suffix(f".json.bak{n or ''}") for n in count())
+                PROGRESS.rename(next(name for name in names if not name.exists()))
+            elif problem:
+                raise OSError(f"it {problem}")
+            _atomic.replace(PROGRESS, [json.dumps({"passed": sorted({*passed, exercise})}, indent=1).encode()])
+    except (OSError, NotImplementedError) as error:  # the second: a system without locks
         warnings.warn(f"passed, but it could not be noted in {PROGRESS}: {error}", stacklevel=3)

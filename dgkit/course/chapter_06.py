@@ -1,6 +1,6 @@
 """The exercises of chapter 06."""
 
-from itertools import permutations
+from itertools import islice, permutations
 from typing import Any
 
 import numpy as np
@@ -25,7 +25,7 @@ def _values(value: Any) -> str:
     places = np.arange(3)
     truth = sorted({round(float(np.corrcoef(places, order)[0, 1]), 6) for order in permutations(places)})
     try:
-        given = sorted({round(float(one), 2) for one in value})
+        given = sorted({round(float(one), 2) for one in islice(value, 1000)})
     except (TypeError, ValueError) as error:
         raise Wrong("Give the numbers as a list or a set.") from error
     if given != [round(one, 2) for one in truth]:

@@ -15,7 +15,20 @@ import xarray as xr
 from tqdm.auto import tqdm
 
 from dgkit import datasets
-from dgkit._cells import Point, assemble, file_name, name_of, one_thread, points_of, read, stored, timed, write
+from dgkit._cells import (
+    Point,
+    assemble,
+    file_name,
+    kept,
+    name_of,
+    one_thread,
+    points_of,
+    read,
+    stored,
+    timed,
+    usable,
+    write,
+)
 from dgkit.core.config import Config
 from dgkit.core.trainer import Trainer
 from dgkit.course import store
@@ -43,8 +56,8 @@ def record(
     out : path, optional
         Folder of the file; default the course's own.
     cells : path
-        Folder of finished cells. A cell is computed again where its settings changed; remove its file where what is
-        measured did.
+        Folder of finished cells. A cell is computed again where its settings, its data or the code of its module's
+        functions that measure it changed, or where its file is damaged; remove the file where something else did.
     jobs : int
         Processes, one thread each.
     progress : bool
@@ -60,6 +73,8 @@ def record(
     ------
     ConfigError
         No such experiment.
+    SaveError
+        A file cannot be written; the finished cells are kept.
 
     Examples
     --------
@@ -70,22 +85,22 @@ def record(
     no experiment 'everything';
     """
     experiment = _experiment(name)
-    folder = Path(cells) / name
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = usable(Path(cells) / name)
     points = points_of(experiment.grid)
-    missing = [k for k in range(-1, len(points)) if not _path(experiment, folder, k).exists()]  # -1: the check
+    paths = {k: _path(experiment, folder, k) for k in range(-1, len(points))}  # -1: the check
+    missing = [k for k, path in paths.items() if kept(path) is None]
     with tqdm(total=len(missing), desc=name, unit="cell", disable=not progress) as bar:
         if jobs > 1 and len(missing) > 1:
             context = multiprocessing.get_context("spawn")
             with ProcessPoolExecutor(jobs, mp_context=context) as pool:
-                for done in as_completed([pool.submit(_compute, name, folder, k) for k in missing]):
+                for done in as_completed([pool.submit(_compute, name, paths[k], k) for k in missing]):
                     done.result()
                     bar.update()
         else:
             for k in missing:
-                _compute(name, folder, k)
+                _compute(name, paths[k], k)
                 bar.update()
-    files = [read(_path(experiment, folder, k)) for k in range(-1, len(points))]
+    files = [read(path) for path in paths.values()]
     ds = assemble({name_of(point): cell for point, cell in zip(points, files[1:], strict=True)}, experiment.grid)
     hashes = {cell.attrs["data"]: cell.attrs["data_history"] for cell in files}
     ds.attrs = {
@@ -163,15 +178,12 @@ def _task(experiment: Experiment, k: int) -> tuple[Point, Config]:
 
 def _path(experiment: Experiment, folder: Path, k: int) -> Path:
     point, config = _task(experiment, k)
-    return folder / file_name(config, point, "")
+    return folder / file_name(config, point, experiment.data(point), experiment.cell)
 
 
-def _compute(name: str, folder: Path, k: int) -> None:
-    """The cell's file, unless it is there."""
-    experiment = _experiment(name)
-    path = _path(experiment, folder, k)
-    if not path.exists():
-        stored(_cell(experiment, k), path)
+def _compute(name: str, path: Path, k: int) -> None:
+    """The cell's file."""
+    stored(_cell(_experiment(name), k), path)
 
 
 def _cell(experiment: Experiment, k: int) -> xr.Dataset:

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
+import dask
 import numpy as np
 import psutil
 import pytest
@@ -14,6 +15,7 @@ import xarray as xr
 from distributed import Client, LocalCluster
 
 from dgkit import Config, simulate, sweeps
+from dgkit.errors import DgkitError
 from dgkit.sweeps import sweep
 
 TINY = Config(steps=2, batch_size=10, sample_len=28, lstm_units=6, attribute_units=8, discriminator_units=10)
@@ -106,3 +108,68 @@ def test_an_interrupted_sweep_goes_on_with_what_is_missing(client, web, tmp_path
     assert {path: path.stat().st_mtime_ns for path in first} == first
     again = sweep(web, grid, base=TINY, measure=measure, progress=False)
     np.testing.assert_array_equal(whole.views, again.views.astype("f4"))
+
+
+def test_workers_killed_one_after_another_cost_their_cells_alone(client, web, tmp_path):
+    """Also once all who were there at the start, and had the data, are dead."""
+    (tmp_path / "notes").mkdir()
+    measure = Noted(tmp_path / "notes", seconds=0.5)
+    grid = {"seed": list(range(12))}
+
+    with ThreadPoolExecutor(1) as other:
+        killed = other.submit(lambda: [kill_one(measure, at).worker for at in (2, 5, 8, 11)])
+        there = sweep(web, grid, base=TINY, measure=measure, client=client, folder=tmp_path / "cells", progress=False)
+
+    assert len(set(killed.result())) == 4
+    here = sweep(web, grid, base=TINY, measure=measure, progress=False)
+    np.testing.assert_array_equal(there.views, here.views.astype("f4"))
+
+
+def ends_its_worker(model):
+    if model.config.seed == 2:
+        os.kill(os.getpid(), 9)
+    return xr.Dataset({"views": model.sample(3, seed=1).views.mean()})
+
+
+def test_a_cell_that_ends_every_worker_is_named_and_the_others_are_kept(web, tmp_path):
+    options = {"n_workers": 1, "threads_per_worker": 1, "dashboard_address": None, "host": "127.0.0.1"}
+    with (
+        dask.config.set({"distributed.scheduler.allowed-failures": 0}),
+        LocalCluster(**options) as cluster,
+        Client(cluster) as client,
+        pytest.raises(DgkitError, match=r"cell \{'seed': 2\} died.*kept in"),
+    ):
+        sweep(
+            web,
+            {"seed": [0, 1, 2, 3, 4, 5]},
+            base=TINY,
+            measure=ends_its_worker,
+            client=client,
+            folder=tmp_path,
+            progress=False,
+        )
+
+    assert len(list(tmp_path.iterdir())) >= 1
+
+
+def test_a_scheduler_that_goes_away_is_named_and_finished_cells_are_kept(web, tmp_path):
+    (tmp_path / "notes").mkdir()
+    measure = Noted(tmp_path / "notes", seconds=0.5)
+    options = {"n_workers": 1, "threads_per_worker": 1, "dashboard_address": None, "host": "127.0.0.1"}
+    with (
+        dask.config.set({"distributed.comm.timeouts.connect": "3s"}),
+        LocalCluster(**options) as cluster,
+        Client(cluster) as client,
+        ThreadPoolExecutor(1) as other,
+    ):
+
+        def end():
+            while len(measure.notes()) < 3:
+                time.sleep(0.02)
+            cluster.sync(cluster.scheduler.close)
+
+        other.submit(end)
+        with pytest.raises(DgkitError, match=r"the cluster is gone.*kept in .*call again"):
+            sweep(web, {"seed": list(range(9))}, base=TINY, measure=measure, client=client, folder=tmp_path / "cells")
+
+    assert 1 <= len(list((tmp_path / "cells").iterdir())) < 9

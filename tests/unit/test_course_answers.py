@@ -1,18 +1,28 @@
 """Exercises: wrong and absurd answers get a hint, and what was passed is kept; right ones are in `test_solutions`."""
 
+import itertools
 import math
 import os
+import subprocess
+import sys
+import warnings
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
+import xarray as xr
 
 import dgkit as dg
-from dgkit import course
+from dgkit import _atomic, course
+from dgkit.course import answers
 from dgkit.errors import ConfigError
 from dgkit.privacy import DP, epsilon, noise_for
 
 WWT = {"sample_rate": 0.002, "delta": 1e-5}  # 50,000 samples in batches of 100
+
+
+NO_PIPES = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes")
 
 
 @pytest.fixture(autouse=True)
@@ -242,29 +252,113 @@ def test_progress_is_written_beside_and_renamed(monkeypatch):
     course.answer("00.2", "domain")
     before = Path("dgkit-progress.json").read_text()
 
-    def full(self, *_):
-        raise OSError("no space left")
+    def full(*_):
+        raise OSError(28, "no space left")
 
-    monkeypatch.setattr(Path, "replace", full)
+    monkeypatch.setattr(_atomic.os, "replace", full)
     with pytest.warns(UserWarning, match="no space left"):
         assert course.answer("01.1", 24).passed
 
     assert Path("dgkit-progress.json").read_text() == before
-    assert os.listdir() == ["dgkit-progress.json"]
+    assert sorted(os.listdir()) == [".dgkit-progress.lock", "dgkit-progress.json"]
 
 
-@pytest.mark.parametrize("damaged", ["{", "[]", '{"passed": 3}', '{"passed": [1]}', "\x00", "[" * 200_000])
+@pytest.mark.parametrize("damaged", [b"{", b"[]", b'{"passed": 3}', b'{"passed": [1]}', b"\0", b"[" * 200_000, b"\xff"])
 def test_a_damaged_progress_file_is_kept_aside(damaged):
-    Path("dgkit-progress.json").write_text(damaged)
+    Path("dgkit-progress.json.bak").write_text("of before")
+    Path("dgkit-progress.json").write_bytes(damaged)
 
+    with pytest.warns(UserWarning, match="is damaged"):
+        assert not any(course.progress().values())
+    assert Path("dgkit-progress.json").read_bytes() == damaged  # who only looks changes nothing
     assert course.answer("00.2", "domain").passed
 
-    assert Path("dgkit-progress.json.bak").read_text() == damaged
+    assert Path("dgkit-progress.json.bak").read_text() == "of before"
+    assert Path("dgkit-progress.json.bak1").read_bytes() == damaged
     assert course.progress() == {number: number == "00.2" for number in course.exercises()}
 
 
-def test_progress_that_cannot_be_noted_is_a_warning():
-    Path(f"dgkit-progress.{os.getpid()}").mkdir()  # in the way of the file that is written beside
+def test_two_notebooks_at_once_lose_no_note():
+    names = list(course.exercises())
+    code = "import sys; from dgkit.course import answers\nfor name in sys.argv[1:]: answers._remember(name)"
 
-    with pytest.warns(UserWarning, match="could not be noted"):
+    both = [subprocess.Popen([sys.executable, "-c", code, *names[k::2]]) for k in range(2)]
+    with ThreadPoolExecutor(4) as pool:  # and threads of this one
+        list(pool.map(answers._remember, names[:8]))
+
+    assert [one.wait() for one in both] == [0, 0]
+    assert all(course.progress().values())
+
+
+def test_a_file_that_cannot_be_opened_for_a_moment_loses_no_note(monkeypatch):
+    course.answer("01.1", 24)
+
+    def busy(path, *rest, **options):
+        raise OSError(24, "Too many open files")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(answers, "open", busy, raising=False)
+        with pytest.warns(UserWarning, match="Too many open files"):
+            course.progress()
+        with pytest.warns(UserWarning, match="could not be noted"):
+            assert course.answer("00.2", "domain").passed
+
+    assert course.progress()["01.1"]
+    assert sorted(os.listdir()) == [".dgkit-progress.lock", "dgkit-progress.json"]
+
+
+@pytest.mark.parametrize("make", [Path.mkdir, pytest.param(getattr(os, "mkfifo", None), marks=NO_PIPES)])
+@pytest.mark.parametrize("name", ["dgkit-progress.json", ".dgkit-progress.lock"])
+def test_what_is_in_the_place_of_a_file_of_ours_stays_and_is_named(make, name, monkeypatch):
+    monkeypatch.setattr(answers, "PATIENCE", 0.1)
+    make(Path(name))
+
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
         assert course.answer("00.2", "domain").passed
+        passed = course.progress()["00.2"]
+
+    assert passed or any(name.lstrip(".")[:14] in str(one.message) for one in said)
+    assert Path(name).is_dir() == (make is Path.mkdir)
+
+
+class Ends:
+    """Ends the process, whatever is asked of it."""
+
+    def _end(self, *_):
+        raise SystemExit("good bye")
+
+    __eq__ = __len__ = __iter__ = __float__ = __array__ = __bool__ = __repr__ = __contains__ = __getitem__ = _end
+    __hash__ = None
+
+    @property
+    def __class__(self):
+        raise SystemExit
+
+
+@pytest.mark.parametrize("number", [LONG, *(number for number in WRONG if number != "06.1")])
+def test_answers_that_end_the_process_or_never_end_get_a_hint(number):
+    many = np.broadcast_to(np.float32(1), (10**6, 10**6))
+    endless = xr.Dataset({"views": (("sample", "time"), many)})
+    for value in (
+        Ends(),
+        range(10**9),
+        range(10**30),
+        itertools.count(),
+        "x" * 10**7,
+        many,
+        endless,
+        10**400,
+        [0] * 10**6,
+    ):
+        result = course.answer(number, value)
+        assert not result.passed and result.message
+
+
+def test_a_learner_may_interrupt_a_check(monkeypatch):
+    def interrupted(value):
+        raise KeyboardInterrupt
+
+    monkeypatch.setitem(course.exercises.__globals__["EXERCISES"], "00.1", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        course.answer("00.1", 3)

@@ -1,6 +1,8 @@
 """Recordings: files say how they were made, a stopped one goes on, and training is looked at without changing it."""
 
 import json
+import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,12 +10,12 @@ import pytest
 import xarray as xr
 
 import dgkit as dg
-from dgkit import _cells, course
+from dgkit import _atomic, course
 from dgkit.course import runs, store
 from dgkit.course.__main__ import main
 from dgkit.course.measures import train_and_look
 from dgkit.datasets import data_hash
-from dgkit.errors import ConfigError, FileFormatError
+from dgkit.errors import ConfigError, FileFormatError, SaveError
 from dgkit.sweeps import train_model
 
 TINY = dg.Config(steps=2, batch_size=8, sample_len=7, lstm_units=6, attribute_units=8, discriminator_units=10)
@@ -111,14 +113,85 @@ def test_an_old_file_stays_whole_where_writing_fails(toy, tmp_path, monkeypatch)
     before = path.read_bytes()
 
     def full(*_):
-        raise OSError("no space left")
+        raise OSError(28, "no space left")
 
-    monkeypatch.setattr(_cells.os, "replace", full)
-    with pytest.raises(OSError, match="no space"):
+    monkeypatch.setattr(_atomic.os, "replace", full)
+    with pytest.raises(SaveError, match="no space"):
         course.record("toy", out=tmp_path, cells=tmp_path / "cells", progress=False)
 
     assert path.read_bytes() == before
     assert {p.name for p in tmp_path.iterdir()} == {"toy.nc", "cells"}
+
+
+def test_a_damaged_cell_of_a_recording_is_computed_again(toy, tmp_path):
+    def record():
+        return course.record("toy", out=tmp_path, cells=tmp_path / "cells", progress=False)
+
+    before = xr.load_dataset(record()).drop_vars("seconds").drop_attrs(deep=False)
+    cells = sorted((tmp_path / "cells" / "toy").iterdir())
+    cells[0].write_bytes(cells[0].read_bytes()[:1000])
+
+    with pytest.warns(UserWarning, match=r"is damaged.*computed again"):
+        again = xr.load_dataset(record()).drop_vars("seconds").drop_attrs(deep=False)
+    xr.testing.assert_identical(again, before)
+    assert sorted((tmp_path / "cells" / "toy").iterdir()) == cells
+
+
+def test_a_cell_of_other_data_or_another_measure_is_not_taken_for_a_recording(toy, tmp_path, monkeypatch):
+    def other(train, config, point):
+        return _cell(train, config, point).assign(more=1.0)
+
+    for changes in ({}, {"cell": other}, {"data": lambda point: dg.simulate.web(31, time=28)}):
+        monkeypatch.setitem(course.experiments(), "toy", replace(toy, **changes))
+        course.record("toy", out=tmp_path, cells=tmp_path / "cells", progress=False)
+
+    assert len(list((tmp_path / "cells" / "toy").iterdir())) == 3 * 9
+
+
+def damages(whole, n, rng):
+    for _ in range(n):
+        at, bit = int(rng.integers(len(whole))), 1 << int(rng.integers(8))
+        yield whole[:at] if rng.random() < 0.3 else whole[:at] + bytes([whole[at] ^ bit]) + whole[at + 1 :]
+
+
+@pytest.mark.parametrize("own", [False, True], ids=["shipped", "recorded now"])
+def test_a_damaged_run_is_refused_or_what_it_was(own, toy, tmp_path, monkeypatch):
+    name = "toy" if own else "whatif"
+    if own:
+        course.record("toy", out=tmp_path, cells=tmp_path / "cells", progress=False)
+        monkeypatch.setattr(store, "folder", lambda: tmp_path)
+    whole, right = (store.folder() / f"{name}.nc").read_bytes(), course.open_run(name)
+    monkeypatch.setattr(store, "folder", lambda: tmp_path)
+
+    refused = 0
+    for content in damages(whole, 60, np.random.default_rng(0)):
+        (tmp_path / f"{name}.nc").write_bytes(content)
+        try:
+            xr.testing.assert_identical(course.open_run(name), right)
+        except FileFormatError as error:
+            refused += f"python -m dgkit.course record {name}" in str(error)
+
+    assert refused > 55
+
+
+@pytest.mark.parametrize("make", [Path.mkdir, getattr(os, "mkfifo", Path.mkdir)])
+def test_what_is_no_file_is_refused_without_waiting(make, toy, tmp_path, monkeypatch):
+    monkeypatch.setattr(store, "folder", lambda: tmp_path)
+    make(tmp_path / "toy.nc")
+
+    with pytest.raises(FileFormatError, match="regular file"):
+        course.open_run("toy")
+
+
+@pytest.mark.parametrize("name", ["../web", "a\0b", "", ".", 3, None, ["toy"]])
+def test_a_name_leads_to_no_file_elsewhere(name):
+    with pytest.raises(ConfigError, match="no experiment"):
+        course.open_run(name)
+
+
+def test_a_run_has_no_other_group():
+    with pytest.raises(ConfigError, match="'check' alone"):
+        course.open_run("whatif", group="checks")
 
 
 def test_what_is_not_there_is_named(toy, tmp_path, monkeypatch):
@@ -129,7 +202,7 @@ def test_what_is_not_there_is_named(toy, tmp_path, monkeypatch):
     with pytest.raises(FileFormatError, match=r"python -m dgkit.course record toy"):
         course.open_run("toy")
     (tmp_path / "toy.nc").write_bytes(b"no file of ours")
-    with pytest.raises(FileFormatError, match="cannot be read"):
+    with pytest.raises(FileFormatError, match="cannot be read from it"):
         course.open_run("toy")
 
 

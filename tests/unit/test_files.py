@@ -17,7 +17,7 @@ import safetensors.torch
 import torch
 
 import dgkit as dg
-from dgkit import _files, baselines
+from dgkit import _atomic, _files, baselines
 from dgkit.core.encode import Encoder
 from tests.conftest import small_dataset
 
@@ -428,7 +428,7 @@ def test_a_model_of_nan_is_not_saved_over_a_good_one(model, tmp_path):
 def test_temporary_files_of_killed_runs_are_removed_by_the_next_save(model, tmp_path):
     gone = subprocess.Popen([sys.executable, "-c", ""])
     gone.wait()
-    ours = f".dgkit-{_files._HERE}"
+    ours = f".dgkit-{_atomic._HERE}"
     left = [f"{ours}-{gone.pid}-0123abcd.tmp", f".dgkit-{'0' * 8}-{os.getpid()}-0123abcd.tmp"]  # ended; old
     kept = [
         f"{ours}-{os.getpid()}-0123abcd.tmp",  # another thread's

@@ -13,16 +13,17 @@ ROOT = Path(__file__).parents[2]
 HOUSE = House(ROOT)
 FLOORS = [  # from the ground up: what stands on a floor knows those below, and of its own only in one direction
     {"errors", "_threads", "_moved", "_netcdf_child"},
-    {"_files", "_plain", "_seeding", "_checks", "_interrupts", "_netcdf"},
+    {"_atomic", "_plain", "_seeding", "_checks", "_interrupts", "_netcdf"},
+    {"_files"},
     {"schema"},
     {"readers", "simulate", "metrics", "core", "datasets", "plot", "downstream"},
-    {"baselines", "whatif", "_cells"},
+    {"baselines", "whatif", "_keys", "_cells"},
     {"privacy", "sweeps"},
     {"course"},
     {"dgkit_widgets"},
 ]
 BELOW = {  # on the same floor, what may know what
-    ("datasets", "readers"), ("plot", "metrics"), ("core", "metrics"), ("metrics", "readers"),
+    ("datasets", "readers"), ("_cells", "_keys"), ("plot", "metrics"), ("core", "metrics"), ("metrics", "readers"),
 }  # fmt: skip
 
 
@@ -88,6 +89,24 @@ def test_an_import_loads_no_more_than_it_needs(code, allowed):
     said = subprocess.run([sys.executable, "-c", asks], cwd=ROOT, capture_output=True, text=True, check=True)
 
     assert set(said.stdout.split()) <= set(allowed.split())
+
+
+def test_widgets_without_their_extra_say_what_to_install():
+    code = """
+import sys
+sys.modules["anywidget"] = None
+try:
+    import dgkit_widgets
+except ImportError as error:
+    print(type(error).__name__, error)
+"""
+
+    done = subprocess.run(
+        [sys.executable, "-c", f"import sys; sys.path.insert(0, 'widgets'){code}"],
+        cwd=ROOT, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+
+    assert done.stdout.startswith("MissingExtraError") and "pip install dgkit[lab]" in done.stdout
 
 
 def test_every_name_of_the_stub_is_there():

@@ -7,7 +7,8 @@ import pytest
 import xarray as xr
 from distributed import Client
 
-from dgkit import Config, simulate
+from dgkit import Config, simulate, sweeps
+from dgkit.errors import ConfigError, DgkitError
 from dgkit.sweeps import sweep
 
 TINY = Config(steps=2, batch_size=10, sample_len=28, lstm_units=6, attribute_units=8, discriminator_units=10)
@@ -44,3 +45,29 @@ def test_workers_make_the_cells_that_are_made_here(client, web):
 def test_what_a_cell_raises_is_raised_here(client, web):
     with pytest.raises(ZeroDivisionError):
         sweep(web, {"seed": [0, 1]}, base=TINY, measure=failing, client=client, progress=False)
+
+
+@pytest.mark.parametrize("way", ["before", "on its way"])
+def test_a_closed_client_is_named_and_finished_cells_are_kept(way, web, tmp_path):
+    options = {"base": TINY, "measure": mean, "folder": tmp_path, "progress": False}
+    with Client(processes=False, n_workers=1, threads_per_worker=1, dashboard_address=None) as client:
+        if way == "before":
+            client.close()
+
+        def closing(cell, path, stored=sweeps.stored):
+            client.close()
+            return stored(cell, path)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(sweeps, "stored", closing)
+            with pytest.raises(DgkitError, match=r"of 4 cells are finished, and kept in .*call again") as caught:
+                sweep(web, {"seed": [0, 1, 2, 3]}, client=client, **options)
+
+    kept = len(list(tmp_path.iterdir()))
+    assert f" {kept} of 4 cells" in str(caught.value) and kept == (way != "before")
+
+
+@pytest.mark.parametrize("client", ["a cluster", 3])
+def test_what_is_no_client_is_refused(client, web):
+    with pytest.raises(ConfigError, match=r"distributed\.Client"):
+        sweep(web, {"seed": [0]}, base=TINY, client=client, progress=False)
