@@ -23,6 +23,8 @@ from dgkit_widgets._widget import Widget, static
 
 POINTS = 60  # of a curve
 PRV_UP_TO = 20  # epsilon by RDP, above which the PRV accountant takes seconds and hundreds of megabytes
+MOST = 10**9  # samples, steps
+NOISE = (1e-6, 1e4)  # above 0: for less, and for more, the accountant takes long or gives up
 KNOWN = (1.0, 10.0)  # epsilons drawn for comparison: the ends of the tiers
 _NOISE = [0.0, *(float(f"{x:.2g}") for x in np.geomspace(0.01, 30, 70))]
 _NORMS = [float(f"{x:.2g}") for x in np.geomspace(0.001, 1000, 61)]
@@ -117,7 +119,7 @@ class PrivacyDial(Widget):
 
     controls: Any = traitlets.List().tag(sync=True)
     guarantee: Any = traitlets.List().tag(sync=True)
-    settings = traitlets.Dict().tag(sync=True)
+    settings = traitlets.Dict().tag(sync=True, settable=True)
     grids = traitlets.Dict().tag(sync=True)
     frame = traitlets.Dict().tag(sync=True)
     record = traitlets.Dict().tag(sync=True)
@@ -322,23 +324,30 @@ class PrivacyDial(Widget):
             raise ConfigError(f"there is no setting {unknown[0]!r}; there are {', '.join(names)}.")
         result = {**old, **new}
         for name, least in (("samples", 2), ("batch_size", 2), ("releases", 1), ("steps", 1)):
-            result[name] = whole(name, result.get(name, 1 + least), least)
+            result[name] = whole(name, result.get(name, 1 + least), least, MOST + 1)
         for name in ("epochs", "target"):
             value = result[name]
             if value is not None and (
-                isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf
+                isinstance(value, bool) or not isinstance(value, int | float) or not 1e-9 <= value <= 1e20
             ):
-                raise ConfigError(f"{name}={value!r} must be a number above 0.")
+                raise ConfigError(f"{name}={value!r} must be a number above 0 (1e-9 to 1e20).")
         if result["max_grad_norm"] == math.inf:
             raise ConfigError("max_grad_norm=inf: a finite one is what makes the noise protect.")
         if result["accountant"] not in ("rdp", "prv"):
             raise ConfigError(f"accountant={result['accountant']!r} is none of 'rdp', 'prv'.")
-        _dp(result)
+        noise = _dp(result).noise_multiplier
+        if noise and not NOISE[0] <= noise <= NOISE[1]:
+            raise ConfigError(f"noise_multiplier={noise:g} must be 0, or from {NOISE[0]:g} to {NOISE[1]:g}.")
         per_epoch = result["samples"] / result["batch_size"]
         if "steps" in new and new["steps"] != old.get("steps"):
             result["epochs"] = result["steps"] / per_epoch
         else:
-            result["steps"] = max(1, round(result["epochs"] * per_epoch))
+            if result["epochs"] is None:
+                raise ConfigError("epochs=None without steps: give one of them.")
+            steps = result["epochs"] * per_epoch
+            if not steps <= MOST:
+                raise ConfigError(f"epochs={result['epochs']:g} are {steps:g} steps; the dial goes up to {MOST:g}.")
+            result["steps"] = max(1, round(steps))
         return {name: result[name] for name in names}
 
     @staticmethod
