@@ -372,7 +372,7 @@ def against(
     Examples
     --------
     >>> import dgkit as dg
-    >>> run = course.open_run("sample_len").isel(step=-1)
+    >>> run = dg.course.open_run("sample_len").isel(step=-1)
     >>> figure = against(run.autocorrelation_mse, "sample_len", log="xy")
     >>> figure.axes[0].get_xlabel().startswith("sample_len")
     True

@@ -4,6 +4,7 @@ Every epsilon is `dgkit.privacy.epsilon`'s; what it means is in `_guarantee`, th
 Left out: other mechanisms than the trainer's, and amplification beyond a random batch's.
 """
 
+import contextlib
 import math
 import threading
 from functools import lru_cache
@@ -23,8 +24,9 @@ from dgkit_widgets._widget import Widget, static
 
 POINTS = 60  # of a curve
 PRV_UP_TO = 20  # epsilon by RDP, above which the PRV accountant takes seconds and hundreds of megabytes
+PRV_STEPS = 100_000  # likewise
 MOST = 10**9  # samples, steps
-NOISE = (1e-6, 1e4)  # above 0: for less, and for more, the accountant takes long or gives up
+NOISE = (1e-6, 1e3)  # above 0: for less, and for more, the accountant takes long or gives up
 KNOWN = (1.0, 10.0)  # epsilons drawn for comparison: the ends of the tiers
 _NOISE = [0.0, *(float(f"{x:.2g}") for x in np.geomspace(0.01, 30, 70))]
 _NORMS = [float(f"{x:.2g}") for x in np.geomspace(0.001, 1000, 61)]
@@ -53,7 +55,8 @@ class PrivacyDial(Widget):
     releases : int
         Noisy gradients of each batch: discriminators times their rounds.
     accountant : {"rdp", "prv"}
-        As in `dgkit.privacy.epsilon`. The curve is always RDP's, and PRV is asked up to an epsilon of 20.
+        As in `dgkit.privacy.epsilon`. The curve is always RDP's, and PRV is asked up to an epsilon of 20 and
+        100,000 steps.
     target : float, optional
         An epsilon to draw a line at, and to find the noise for.
     recorded : Dataset, optional
@@ -197,7 +200,7 @@ class PrivacyDial(Widget):
                 wanted = self._merged(self.settings, {"target": target})
                 self._check(wanted)
                 noise = _up(_noise_for(target, *self._rate(wanted), wanted["delta"], wanted["releases"]))
-                self._put({**wanted, "noise_multiplier": noise})
+                self._put(self._merged(wanted, {"noise_multiplier": noise}))
             finally:
                 self.answered = token
 
@@ -376,8 +379,9 @@ class PrivacyDial(Widget):
         rate, steps = self._rate(settings)
         given = settings["noise_multiplier"], rate, steps, settings["delta"], settings["releases"]
         value = _spent(*given, "rdp")
-        if settings["accountant"] == "prv" and value <= PRV_UP_TO:
-            return _spent(*given, "prv"), "PRV"
+        if settings["accountant"] == "prv" and value <= PRV_UP_TO and steps <= PRV_STEPS:
+            with contextlib.suppress(ValueError):  # for a delta so small that rounding errors are larger
+                return _spent(*given, "prv"), "PRV"
         return value, "RDP"
 
     @staticmethod
@@ -427,7 +431,10 @@ class PrivacyDial(Widget):
         )
         note = ""
         if now["accountant"] == "prv" and accountant == "RDP" and math.isfinite(value):
-            note = f"PRV is asked up to an epsilon of {PRV_UP_TO}: above, it takes too long."
+            note = (
+                f"PRV is asked up to an epsilon of {PRV_UP_TO} and {PRV_STEPS:,} steps: above, it takes too long. For "
+                "a very small delta it has no answer."
+            )
         return common | {
             "big": _guarantee.number(value),
             "tier": _guarantee.tier(value),
