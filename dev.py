@@ -148,7 +148,9 @@ def set_up(extras: str) -> str:
         if run([sys.executable, "-m", "venv", "--clear", str(VENV)]):
             sys.exit("That failed. On Debian and Ubuntu: sudo apt install python3-venv")
     stamp = VENV / f"dgkit-{extras.replace(',', '-')}.done"
-    installed = [ROOT / "pyproject.toml", ROOT / "widgets/labextension/course.json"]  # what an installation copies
+    # what an installation copies, its version with it
+    installed = [ROOT / "pyproject.toml", ROOT / "dgkit/__init__.py"]
+    installed.append(ROOT / "widgets/labextension/course.json")
     installed.append(ROOT / "widgets/dgkit_widgets/labextension/sources.sha256")
     state = hashlib.sha256(b"".join(path.read_bytes() for path in installed)).hexdigest()
     if stamp.exists() and stamp.read_text() == state:

@@ -12,8 +12,8 @@ from . import whatif as whatif
 from .core.config import Config as Config
 from .core.fit import fit as fit
 from .core.history import StepRecord as StepRecord
+from .core.loading import load as load
 from .core.model import DoppelGANger as DoppelGANger
-from .core.model import load as load
 from .core.trainer import Trainer as Trainer
 from .datasets import from_csv as from_csv
 from .datasets import from_npz as from_npz
@@ -25,6 +25,7 @@ from .errors import ConfigError as ConfigError
 from .errors import DgkitError as DgkitError
 from .errors import DivergenceError as DivergenceError
 from .errors import FileFormatError as FileFormatError
+from .errors import SaveError as SaveError
 from .errors import SchemaError as SchemaError
 from .sweeps import sweep as sweep
 

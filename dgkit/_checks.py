@@ -7,6 +7,24 @@ import numpy as np
 
 from dgkit.errors import ConfigError
 
+LARGEST_SEED = 2**64 - 1  # that torch takes
+
+
+def shown(value: Any) -> str:
+    """The value as an error shows it, on one line of bounded length.
+
+    Examples
+    --------
+    >>> shown("web"), shown("a" * 100)[70:], shown(10**9000)
+    ("'web'", 'aaaaaa ...', 'an int')
+    """
+    try:
+        text = " ".join(repr(value).split())
+    except Exception:  # a number of more digits than Python writes, or an object that cannot say what it is
+        name = type(value).__name__
+        return f"{'an' if name[0] in 'aeiou' else 'a'} {name}"
+    return text if len(text) <= 80 else f"{text[:76]} ..."
+
 
 def whole(name: str, value: Any, least: int = 1, below: float = math.inf) -> int:
     """The value as an int; ConfigError, with the argument's name, for what is no whole number in these bounds.
@@ -18,5 +36,30 @@ def whole(name: str, value: Any, least: int = 1, below: float = math.inf) -> int
     """
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or not least <= value < below:
         limit = "" if below == math.inf else f" and less than {below}"
-        raise ConfigError(f"{name}={value!r} must be a whole number of at least {least}{limit}.")
+        raise ConfigError(f"{name}={shown(value)} must be a whole number of at least {least}{limit}.")
     return int(value)
+
+
+def seed(value: Any) -> int:
+    """A seed as an int, of those that torch and NumPy both take; ConfigError for any other.
+
+    Examples
+    --------
+    >>> seed(np.uint8(3)), seed(2**64 - 1)
+    (3, 18446744073709551615)
+    """
+    return whole("seed", value, 0, LARGEST_SEED + 1)
+
+
+def number(name: str, value: Any, least: float = 0.0) -> float:
+    """The value as a float; ConfigError for what is no number of at least this (infinity is one).
+
+    Examples
+    --------
+    >>> number("seconds", 5)
+    5.0
+    """
+    real = isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
+    if not real or not value >= least or (isinstance(value, int) and value > 1e300):
+        raise ConfigError(f"{name}={shown(value)} must be a number of at least {least:g}.")
+    return float(value)

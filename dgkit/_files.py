@@ -1,54 +1,229 @@
-"""Tensors and JSON in one file that is safe to open (safetensors), written beside and renamed."""
+"""Tensors and JSON in one file that is safe to open (safetensors): read once, written beside and renamed.
 
+The header's metadata are `kind`, the JSON `plain`, and `sha256`, that of the whole file with zeros in its place. Files
+of before have no `sha256`, and are read all the same.
+"""
+
+import contextlib
+import hashlib
 import json
 import os
-import tempfile
-from collections.abc import Mapping
+import platform
+import re
+import secrets
+import stat
+import time
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import safetensors
 import safetensors.torch
 import torch
+from torch import Tensor
 
-from dgkit.errors import FileFormatError
+from dgkit.errors import FileFormatError, SaveError
+
+AnyPath = str | os.PathLike[str]
+LARGEST, LONGEST = 2**32, 2**23  # bytes of a file, and of its header, which becomes up to 20 times as much in memory
+OLD = 3600  # seconds after which a temporary file is a killed run's, whoever wrote it
+NOT_NEGATIVE = ("running_var", "num_batches_tracked", "exp_avg_sq")
+DAMAGES = (KeyError, TypeError, ValueError, AttributeError, RuntimeError, OverflowError, RecursionError)
+_SUM, _ZEROS = b'"sha256":"%s"', b"0" * 64  # a quote within `plain` is escaped: this stands in a header once
+_HERE = hashlib.sha256(platform.node().encode()).hexdigest()[:8]  # process numbers are this machine's
+_BESIDE = re.compile(r"\.dgkit-([0-9a-f]{8})-(\d+)-[0-9a-f]{8}\.tmp")
 
 
-def write(path: str | os.PathLike[str], kind: str, tensors: Mapping[str, torch.Tensor], plain: Any) -> None:
-    """Write `tensors` and the JSON-able `plain`; the old file stays whole until the new one is complete."""
+def write(path: AnyPath, kind: str, tensors: Mapping[str, Tensor], plain: Any) -> None:
+    """Write `tensors` and the JSON-able `plain`; the old file stays whole until the new one is complete.
+
+    Raises SaveError where that cannot be, or where weights are NaN or infinite.
+    """
     data = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    content = safetensors.torch.save(data, {"kind": kind, "plain": json.dumps(plain)})
-    path = Path(path)
-    handle, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    for name, tensor in data.items():
+        if not name.startswith("history.") and (wrong := _unsound(name, tensor)):
+            raise SaveError(f"{shown(path)} is not written: {wrong}. Training diverged; save a model of before.")
+    content = safetensors.torch.save(data, {"kind": kind, "plain": json.dumps(plain), "sha256": _ZEROS.decode()})
+    size = 8 + int.from_bytes(content[:8], "little")
+    if size > LONGEST or len(content) > LARGEST:
+        raise SaveError(
+            f"{shown(path)} is not written: it would have {len(content):,} bytes, {size:,} of them names and "
+            f"settings; dgkit reads up to {LARGEST:,} and {LONGEST:,}. Use smaller networks, or fewer categories."
+        )
+    header = content[:size].replace(_SUM % _ZEROS, _SUM % hashlib.sha256(content).hexdigest().encode(), 1)
+    replace(path, [header, memoryview(content)[size:]])
+
+
+def replace(path: AnyPath, parts: Iterable[bytes | memoryview]) -> None:
+    """Make a file of these bytes, or put it in the place of the one there: whole at any moment, on the disk at the end.
+
+    A link is followed, the mode of a file that is there is kept, and temporary files of killed runs beside it are
+    removed. Raises SaveError.
+    """
+    beside = None
     try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
+        target = Path(os.path.realpath(os.fsdecode(path)))
+        beside = target.parent / f".dgkit-{_HERE}-{os.getpid()}-{secrets.token_hex(4)}.tmp"
+        mode = _mode(target)
+        _tidy(target.parent)
+        with open(
+            beside, "xb", opener=lambda name, flags: os.open(name, flags, 0o666 if mode is None else mode)
+        ) as file:
+            if mode is not None:
+                os.chmod(beside, mode)  # what the umask took away
+            for part in parts:
+                file.write(part)
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(beside, 0o666 & ~_umask())  # mkstemp's files are for the owner alone
-        os.replace(beside, path)
-    except BaseException:
-        Path(beside).unlink(missing_ok=True)
-        raise
+        os.replace(beside, target)
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise SaveError(
+            f"{shown(path)} cannot be written: {why}. Check that its folder is there, may be written to and has room."
+        ) from error
+    finally:
+        with contextlib.suppress(OSError):
+            if beside is not None:
+                beside.unlink(missing_ok=True)
 
 
-def read(path: str | os.PathLike[str], kind: str) -> tuple[dict[str, torch.Tensor], Any]:
-    """What `write` wrote. Raises FileFormatError for anything else; nothing in the file is executed."""
-    if not Path(path).is_file():
-        raise FileFormatError(f"no file at {str(path)!r}. Check the path; `save` writes one.")
+def _mode(path: Path) -> int | None:
+    """Of the file there; None where there is none."""
     try:
-        with safetensors.safe_open(path, "pt") as file:
-            meta = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
-        found, plain = meta.get("kind"), json.loads(meta.get("plain", "null"))
-    except (safetensors.SafetensorError, ValueError, OSError) as error:
-        raise FileFormatError(f"{str(path)!r} is not a {kind} file of dgkit, or is damaged: {error}") from error
-    if found != kind:
-        raise FileFormatError(f"{str(path)!r} is a {found or 'safetensors'} file; expected a {kind} file of dgkit.")
-    return tensors, plain
+        found = path.stat().st_mode
+    except FileNotFoundError:
+        return None
+    if not stat.S_ISREG(found):
+        raise ValueError("there is a folder of this name" if stat.S_ISDIR(found) else "it is no ordinary file")
+    return stat.S_IMODE(found)
 
 
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+def _tidy(folder: Path) -> None:
+    """Remove what killed runs left: temporary files that are old, or whose process is gone."""
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            found = _BESIDE.fullmatch(entry.name)
+            with contextlib.suppress(OSError):  # another process may be tidying too
+                if found and (
+                    time.time() - entry.stat().st_mtime > OLD or (found[1] == _HERE and _gone(int(found[2])))
+                ):
+                    os.unlink(entry.path)
+
+
+def _gone(process: int) -> bool:
+    if os.name != "posix":  # on Windows this call would end the process
+        return False
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return True
+    except (OSError, OverflowError):  # another user's
+        return False
+    return False
+
+
+def read(path: AnyPath, kind: str) -> tuple[dict[str, Tensor], Any]:
+    """What `write` wrote. Raises FileFormatError for anything else; nothing in the file is executed."""
+    content = contents(path)
+    try:
+        size = int.from_bytes(content[:8], "little")
+        if size > min(LONGEST, len(content) - 8):
+            raise ValueError(f"its header should have {size:,} bytes, of {len(content):,} in all")
+        meta = json.loads(content[8 : 8 + size]).get("__metadata__", {})
+        if (found := meta.get("kind")) == kind:
+            if set(meta) - {"sha256"} != {"kind", "plain"}:
+                raise ValueError(f"its header has the entries {', '.join(map(repr, sorted(meta)))}")
+            if "sha256" in meta:
+                _check_sum(content, size + 8, meta["sha256"])
+            # copies, where torch would put them: a product may depend on how its numbers lie in memory
+            tensors = {name: tensor.clone() for name, tensor in safetensors.torch.load(content).items()}
+            return tensors, json.loads(meta["plain"])
+    except (safetensors.SafetensorError, *DAMAGES) as error:
+        raise FileFormatError(f"{shown(path)} is not a {kind} file of dgkit, or is damaged: {said(error)}") from error
+    named = found if isinstance(found, str) and len(found) < 40 else "safetensors"
+    raise FileFormatError(f"{shown(path)} is a {named} file; expected a {kind} file of dgkit.")
+
+
+def contents(path: AnyPath, largest: int = LARGEST) -> bytes:
+    """The bytes of a file, read once. Raises FileFormatError: no file, no ordinary one, not to be read, too large."""
+    try:
+        with open(os.fsdecode(path), "rb", opener=_at_once) as file:
+            about = os.fstat(file.fileno())
+            if not stat.S_ISREG(about.st_mode):
+                raise FileFormatError(f"{shown(path)} is no file but a pipe or a device. Give the path of a file.")
+            if about.st_size > largest:
+                raise FileFormatError(f"{shown(path)} has {about.st_size:,} bytes; dgkit reads up to {largest:,}.")
+            return file.read(about.st_size)
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise FileFormatError(f"no file at {shown(path)}. Check the path; `save` writes one.") from error
+    except OSError as error:
+        if os.path.isdir(path):
+            raise FileFormatError(f"{shown(path)} is a folder. Give the path of a file in it.") from error
+        raise FileFormatError(f"{shown(path)} cannot be read: {error.strerror}. Check who may read it.") from error
+    except ValueError as error:
+        if isinstance(error, FileFormatError):
+            raise
+        raise FileFormatError(f"{shown(path)} cannot be the path of a file: {error}.") from error
+
+
+def _at_once(name: str, flags: int) -> int:
+    """Opens without waiting, as a pipe would for someone to write to it."""
+    return os.open(name, flags | getattr(os, "O_NONBLOCK", 0))
+
+
+def _check_sum(content: bytes, size: int, told: Any) -> None:
+    """ValueError unless the file, `size` bytes of which come before the tensors, is as it was written."""
+    entry = _SUM % str(told).encode()
+    digest = hashlib.sha256(content[:size].replace(entry, _SUM % _ZEROS, 1))
+    digest.update(memoryview(content)[size:])
+    if entry not in content[:size] or digest.hexdigest() != told:
+        raise ValueError("its checksum is not that of its contents, so they have changed since it was saved")
+
+
+def check_tensors(tensors: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> None:
+    """FileFormatError unless there are tensors of these names, shapes and dtypes and no others, all of them finite.
+
+    `wanted` is compared only, and may be on torch's "meta" device, where a tensor takes no memory.
+    """
+    for name in sorted(set(tensors) ^ set(wanted)):
+        raise FileFormatError(f"it lacks the tensor {name!r}" if name in wanted else f"no such tensor is {name!r:.80}")
+    for name, like in wanted.items():
+        tensor = tensors[name]
+        if (tensor.shape, tensor.dtype) != (like.shape, like.dtype):
+            found, told = (f"{tuple(one.shape)} of {one.dtype}" for one in (tensor, like))
+            raise FileFormatError(f"tensor {name!r} is {found}; by the settings in the file it is {told}")
+        if wrong := _unsound(name, tensor):
+            raise FileFormatError(wrong)
+
+
+def widest(tensors: Mapping[str, Tensor]) -> int:
+    """The largest size of any tensor that holds something: no layer of the file's networks is wider."""
+    return max((size for tensor in tensors.values() if tensor.numel() for size in tensor.shape), default=0)
+
+
+def check_history(columns: Mapping[str, Tensor]) -> int:
+    """The number of steps. FileFormatError unless all columns are of numbers, one a step."""
+    for name, column in columns.items():
+        first = next(iter(columns.values()))
+        if column.ndim != 1 or column.shape != first.shape or column.dtype not in (torch.float64, torch.int64):
+            raise FileFormatError(f"history {name!r} is {tuple(column.shape)} of {column.dtype}, not one number a step")
+    return len(next(iter(columns.values()))) if columns else 0
+
+
+def _unsound(name: str, tensor: Tensor) -> str:
+    """What is wrong with the values of a tensor; "" where nothing is."""
+    if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
+        return f"tensor {name!r} holds NaN or infinity"
+    if name.endswith(NOT_NEGATIVE) and bool((tensor < 0).any()):
+        return f"tensor {name!r} holds negative numbers"
+    return ""
+
+
+def said(error: Exception) -> str:
+    """What an error says, in one line of bounded length: torch adds where it was in C++."""
+    return "it is nested too deep" if isinstance(error, RecursionError) else f"{str(error).partition(chr(10))[0]:.300}"
+
+
+def shown(path: AnyPath) -> str:
+    """A path in a message."""
+    return repr(os.fsdecode(path))

@@ -159,6 +159,7 @@ def predict_events(
     >>> bool((scores.accuracy.sel(classifier="MLP") > scores.majority_accuracy).item())
     True
     """
+    seed = _checks.seed(seed)
     classes = np.unique(_target(train, target)[_long_enough(train, observed)])
     if len(classes) == 1:
         raise SchemaError(
@@ -297,11 +298,11 @@ def _classifiers(n: int, seed: int) -> dict[str, Any]:
     from sklearn.tree import DecisionTreeClassifier
 
     algorithms = {
-        "MLP": MLPClassifier((LAYER,), max_iter=EPOCHS, random_state=seed),
+        "MLP": MLPClassifier((LAYER,), max_iter=EPOCHS, random_state=seed % 2**32),
         "naive Bayes": GaussianNB(),
         "logistic regression": LogisticRegression(max_iter=EPOCHS),
-        "decision tree": DecisionTreeClassifier(min_samples_leaf=5, random_state=seed),
-        "linear SVM": LinearSVC(dual=False, random_state=seed),
+        "decision tree": DecisionTreeClassifier(min_samples_leaf=5, random_state=seed % 2**32),
+        "linear SVM": LinearSVC(dual=False, random_state=seed % 2**32),
     }
     scale = {"n_quantiles": min(100, n), "output_distribution": "normal"}
     return {name: make_pipeline(QuantileTransformer(**scale), one) for name, one in algorithms.items()}
@@ -386,6 +387,7 @@ def forecast(
     >>> forecast(*dg.split(dg.simulate.web(400))).r2.sel(regressor="linear regression").item() > 0.5
     True
     """
+    seed = _checks.seed(seed)
     return _forecast(train, test, feature, steps=steps, horizon=horizon, relative=relative, seed=seed, draws=draws)
 
 
@@ -451,7 +453,7 @@ def _regressors(seed: int) -> dict[str, tuple[Any, int | None]]:
     from sklearn.linear_model import Ridge
     from sklearn.neural_network import MLPRegressor
 
-    mlp = {"max_iter": EPOCHS, "early_stopping": True, "random_state": seed}
+    mlp = {"max_iter": EPOCHS, "early_stopping": True, "random_state": seed % 2**32}
     return {
         "MLP": (MLPRegressor(hidden_layer_sizes=(LAYER,), **mlp), None),
         "deep MLP": (MLPRegressor(hidden_layer_sizes=(LAYER,) * 5, **mlp), None),

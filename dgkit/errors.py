@@ -86,3 +86,18 @@ class FileFormatError(DgkitError, ValueError):
     ...     print("no such model")
     no such model
     """
+
+
+class SaveError(DgkitError, OSError):
+    """A file cannot be written; the one that was there, if any, is as it was.
+
+    Examples
+    --------
+    >>> import dgkit as dg
+    >>> model = dg.fit(dg.simulate.web(30), dg.Config(steps=2, sample_len=84, batch_size=10), progress=False)
+    >>> try:
+    ...     model.save("no such folder/web.dgkit")
+    ... except SaveError:
+    ...     print("not saved")
+    not saved
+    """

@@ -22,7 +22,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import EngFormatter, FixedLocator, MaxNLocator, NullLocator
 
-from dgkit import metrics
+from dgkit import _checks, metrics
 from dgkit.errors import ConfigError, SchemaError
 from dgkit.metrics.autocorrelation import FEW_PAIRS
 from dgkit.metrics.distributions import valid_feature
@@ -68,6 +68,7 @@ def series(sets: Sets, feature: str | None = None, *, n: int = 6, seed: int = 0,
     """
     if n < 1:
         raise ConfigError(f"n={n}: a gallery shows at least 1 series.")
+    seed = _checks.seed(seed)
     sets, schema = _named(sets)
     feature = _feature(sets, schema, feature)
     columns = min(n, 3 if n % 3 == 0 else 4)

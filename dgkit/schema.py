@@ -13,6 +13,7 @@ is scaled to, in place of `Config.normalise`). Left out: how the values become t
 
 import html
 import json
+import re
 from collections.abc import Hashable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from itertools import pairwise
@@ -23,11 +24,15 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from dgkit.errors import SchemaError
+from dgkit._checks import shown
+from dgkit._plain import made
+from dgkit.errors import FileFormatError, SchemaError
 
 __all__ = ["Description", "Schema", "Variable", "describe", "lengths", "validate"]
 _BLOCK, _CHUNK = 2**26, 2**28  # bytes read together at most: of what is in memory or in a file, and of dask's chunks
 TimeCoordinate = tuple[str, tuple[Any, ...], dict[str, Any]]  # dtype, values and attrs
+_BOUNDS = {"valid_min", "valid_max"}
+_LARGEST, _SMALLEST = 1e150, 1e-150  # a value and a range, other than 0, of which squares are numbers too
 _NOT_CATEGORIES = 20  # from this many samples on, one category a sample is an identifier
 
 
@@ -97,14 +102,13 @@ class Schema:
 
     @classmethod
     def from_json(cls, text: str) -> "Schema":
-        """The schema that `to_json` made the text of."""
-        plain = json.loads(text)
-        for role in ("features", "attributes"):
-            plain[role] = tuple(Variable(**{**v, "categories": tuple(v["categories"])}) for v in plain[role])
-        if plain["time_coordinate"] is not None:
-            dtype, values, attrs = plain["time_coordinate"]
-            plain["time_coordinate"] = (dtype, tuple(values), attrs)
-        return cls(**plain)
+        """The schema that `to_json` made the text of. Raises FileFormatError for any other text."""
+        try:
+            schema = made(cls, json.loads(text), "the schema")
+        except (TypeError, RecursionError, json.JSONDecodeError) as error:
+            raise FileFormatError(f"the schema is no text of JSON: {error}") from error
+        _check_read(schema)
+        return schema
 
     def lasting(self, steps: int) -> "Schema":
         """The same schema for another number of steps.
@@ -228,7 +232,17 @@ def validate(ds: xr.Dataset, *, training: bool = True) -> Schema:
     if not isinstance(ds, xr.Dataset):
         raise SchemaError(f"a dataset must be an xarray.Dataset, not {type(ds).__name__}; see dgkit.from_table.")
     sizes = {str(dim): int(ds.sizes.get(dim, 0)) for dim in ("sample", "time")}
+    for dim in sizes:
+        if dim in ds.variables and ds[dim].dims != (dim,):
+            raise SchemaError(
+                f"{dim!r} has dims {ds[dim].dims}, but is the name of another dim. "
+                f"Mend: ds = ds.rename_vars({{{dim!r}: '{dim}_'}})"
+            )
     for name, da in ds.data_vars.items():
+        if not isinstance(name, str):
+            raise SchemaError(
+                f"a variable's name is {name!r}; names are text. Mend: ds = ds.rename_vars({{{name!r}: {str(name)!r}}})"
+            )
         _check_dims(name, da)
     if "sample" not in ds.dims or "time" not in ds.dims or not any(da.ndim == 2 for da in ds.data_vars.values()):
         raise SchemaError(f"no feature: no variable has dims (sample, time); found {dict(ds.sizes)}. See from_table.")
@@ -244,10 +258,13 @@ def validate(ds: xr.Dataset, *, training: bool = True) -> Schema:
             continue
         role = "feature" if da.ndim == 2 else "attribute"
         check_dtype(name, role, da)
+        _check_attrs(name, role, da)
         (_check_feature(name, da, length) if role == "feature" else _check_attribute(name, da))
         categories = _categories(name, role, da, length)
         if training and role == "attribute" and sizes["sample"] > 1:
             _check_learnable(name, da, categories)
+        if training and not categories and not _BOUNDS.isdisjoint(da.attrs):
+            bounds(da, length)
         attrs = {str(key): _plain(value) for key, value in da.attrs.items() if key != "categories"}
         kind = "categorical" if categories else "continuous"
         variable = Variable(str(name), role, kind, da.dtype.newbyteorder("=").str, categories, attrs)
@@ -369,7 +386,7 @@ def known_dtype(dtype: np.dtype, role: str) -> bool:
     >>> known_dtype(np.dtype(bool), "attribute"), known_dtype(np.dtype(bool), "feature")
     (True, False)
     """
-    kind = dtype.kind
+    kind = dtype.kind if isinstance(dtype, np.dtype) else "O"  # those of pandas are only in memory, and no file's
     return kind in "iuU" or (kind == "f" and dtype.itemsize in (4, 8)) or (kind == "b" and role == "attribute")
 
 
@@ -378,6 +395,9 @@ def check_dtype(name: Hashable, role: str, da: xr.DataArray) -> None:
     kind, ds = da.dtype.kind, f"ds[{name!r}]"
     if known_dtype(da.dtype, role):
         return
+    held = da
+    if not isinstance(da.dtype, np.dtype):  # pandas' own
+        held, kind, ds = da.astype(object), "O", f"{ds}.astype(object)"
     if kind == "b":
         raise SchemaError(f"feature {name!r} is boolean. Mend: {ds} = {ds}.astype(float)")
     mends = {
@@ -389,8 +409,8 @@ def check_dtype(name: Hashable, role: str, da: xr.DataArray) -> None:
         "T": f"{ds}.astype(object).astype(str)",
     }
     if kind == "O":
-        mends["O"] = _of_objects(ds, da)
-    mend = f"{ds} = {mends[kind]}" if kind in mends else f"ds = ds.drop_vars({name!r})"
+        mends["O"] = _of_objects(ds, held)
+    mend = f"ds[{name!r}] = {mends[kind]}" if kind in mends else f"ds = ds.drop_vars({name!r})"
     raise SchemaError(
         f"{role} {name!r} has dtype {da.dtype}; float32, float64, integers or fixed-width strings are needed. "
         f"Mend: {mend}"
@@ -452,8 +472,8 @@ def _check_feature(name: Hashable, da: xr.DataArray, length: np.ndarray) -> None
         what = "empty strings" if da.dtype.kind == "U" else "NaN"
         if fault == 0:
             raise SchemaError(
-                f"feature {name!r} is infinite at sample {i}, step {step} ({count} such values). "
-                f"Mend: ds[{name!r}] = ds[{name!r}].where(np.isfinite(ds[{name!r}])), then fill or drop"
+                f"feature {name!r} is infinite at sample {i}, step {step} ({count} such values), or beyond "
+                f"{_LARGEST:g}. Mend: ds[{name!r}] = ds[{name!r}].where(abs(ds[{name!r}]) < {_LARGEST:g}), then fill"
             )
         if fault == 1 and found[i] == length[i]:
             raise SchemaError(
@@ -475,7 +495,7 @@ def _check_feature(name: Hashable, da: xr.DataArray, length: np.ndarray) -> None
 def _faults(rows: np.ndarray, length: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Which values, (..., T), are infinite, missing before the end, or not missing after it; `length` is (...,)."""
     missing = rows == "" if rows.dtype.kind == "U" else np.isnan(rows)
-    infinite = np.isinf(rows) if rows.dtype.kind == "f" else np.zeros(rows.shape, bool)
+    infinite = np.abs(rows) > _largest(rows.dtype) if rows.dtype.kind == "f" else np.zeros(rows.shape, bool)
     valid = np.arange(rows.shape[-1]) < np.asarray(length)[..., None]
     return infinite, missing & valid, ~missing & ~valid
 
@@ -487,11 +507,65 @@ def _count_faults(rows: np.ndarray, length: np.ndarray) -> np.ndarray:
 
 def _check_attribute(name: Hashable, da: xr.DataArray) -> None:
     if da.dtype.kind == "f":
-        mend = f"ds = ds.isel(sample=np.isfinite(ds[{name!r}]).values)"
-        _refuse(~(abs(da) < np.inf), f"attribute {name!r} is NaN or infinite", mend)
+        mend = f"ds = ds.isel(sample=(abs(ds[{name!r}]) < {_LARGEST:g}).values)"  # what is beyond counts as infinite
+        _refuse(~(abs(da) <= _largest(da.dtype)), f"attribute {name!r} is NaN or infinite", mend)
     if da.dtype.kind == "U":
         mend = f"ds[{name!r}] = ds[{name!r}].where(ds[{name!r}] != '', 'unknown')"
         _refuse(da == "", f"attribute {name!r} is an empty string", mend)
+
+
+def _largest(dtype: np.dtype) -> Any:
+    """The largest value that a dataset may have, in this dtype."""
+    return np.finfo(dtype).max if dtype.itemsize < 8 else dtype.type(_LARGEST)
+
+
+def _check_attrs(name: Hashable, role: str, da: xr.DataArray) -> None:
+    """SchemaError for attrs that are read and are not what they should be."""
+    for key in sorted(_BOUNDS & set(da.attrs)):
+        value = _plain(da.attrs[key])
+        if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= _LARGEST:
+            raise SchemaError(
+                f"{role} {name!r} has attrs[{key!r}] {shown(value)}; a number, at most {_LARGEST:g}, is needed. "
+                f"Mend: ds[{name!r}].attrs[{key!r}] = 0.0 (the bound), or del ds[{name!r}].attrs[{key!r}]"
+            )
+    if da.attrs.get("scale") is not None and not isinstance(da.attrs["scale"], str):
+        raise SchemaError(
+            f"{role} {name!r} has attrs['scale'] {shown(da.attrs['scale'])}; text is needed, such as 'log'. "
+            f"Mend: del ds[{name!r}].attrs['scale']"
+        )
+    own = da.attrs.get("normalise", "zero_one")
+    if not isinstance(own, str) or own not in ("minusone_one", "zero_one"):
+        raise SchemaError(
+            f"{role} {name!r} has attrs['normalise'] {shown(own)}. Choose 'minusone_one' or 'zero_one', "
+            f"or del ds[{name!r}].attrs['normalise'] for what Config says."
+        )
+
+
+def bounds(da: xr.DataArray, length: np.ndarray) -> tuple[float, float]:
+    """A variable's range: declared in attrs (valid_min, valid_max: public bounds), else that of the data.
+
+    Raises SchemaError where the data leave the declared one, or a range is too small for numbers.
+
+    Examples
+    --------
+    >>> load = xr.DataArray([[3.0, 4.0]], dims=("sample", "time"), attrs={"valid_min": 0})
+    >>> bounds(load, np.array([2]))
+    (0.0, 4.0)
+    """
+    ranges = [(block.min(), block.max()) for block in valid_values(da, length)]
+    low, high = float(min(low for low, _ in ranges)), float(max(high for _, high in ranges))
+    declared = float(da.attrs.get("valid_min", low)), float(da.attrs.get("valid_max", high))
+    if low < declared[0] or high > declared[1]:
+        raise SchemaError(
+            f"{da.name!r} holds values from {low:g} to {high:g}, outside its declared valid_min/valid_max "
+            f"{declared[0]:g} to {declared[1]:g}. Clip it, or widen the attrs."
+        )
+    if 0 < declared[1] - declared[0] < _SMALLEST:
+        raise SchemaError(
+            f"{da.name!r} has a range of {declared[1] - declared[0]:g}, less than {_SMALLEST:g}. Give it in a smaller "
+            f"unit: ds[{da.name!r}] = ds[{da.name!r}] * 1e100"
+        )
+    return declared
 
 
 def _refuse(mask: xr.DataArray, what: str, mend: str) -> None:
@@ -527,12 +601,26 @@ def _categories(name: Hashable, role: str, da: xr.DataArray, length: np.ndarray)
     found = [value for value in _unique(da, length).tolist() if value != ""]
     if listed is None:
         return tuple(found)
-    categories = tuple(_plain(value) for value in np.atleast_1d(np.asarray(listed)))
-    missing = [value for value in found if value not in categories]
-    if missing or len(set(categories)) != len(categories):
+    listed = listed.tolist() if isinstance(listed, np.ndarray) else listed
+    categories = tuple(_plain(value) for value in (listed if isinstance(listed, list | tuple) else [listed]))
+    if wrong := [value for value in categories if not _is_category(value, da.dtype)]:
+        raise SchemaError(
+            f"{role} {name!r}: attrs['categories'] holds {shown(wrong[0])}, which is no value of dtype {da.dtype}. "
+            f"Mend: del ds[{name!r}].attrs['categories']"
+        )
+    distinct = set(categories)
+    missing = [value for value in found if value not in distinct]
+    if missing or len(distinct) != len(categories):
         problem = f"lacks the value {missing[0]!r}" if missing else "names one twice"
         raise SchemaError(f"{role} {name!r}: attrs['categories'] {problem}. Mend: del ds[{name!r}].attrs['categories']")
     return categories
+
+
+def _is_category(value: Any, dtype: np.dtype) -> bool:
+    if dtype.kind == "U":
+        return isinstance(value, str) and value != ""
+    held = np.iinfo(dtype)
+    return isinstance(value, int | float) and held.min <= value <= held.max and value % 1 == 0
 
 
 def _unique(da: xr.DataArray, length: np.ndarray) -> np.ndarray:
@@ -547,7 +635,7 @@ def _time_coordinate(ds: xr.Dataset) -> TimeCoordinate | None:
     values = time.values
     if time.dtype.kind in "OT" and all(isinstance(value, str) for value in values):
         values = np.array(values.tolist())
-    elif not (time.dtype.kind in "iubUmM" or (time.dtype.kind == "f" and time.dtype.itemsize <= 8)):
+    elif not _known_time(time.dtype):
         raise SchemaError(
             f"the coordinate 'time' has dtype {time.dtype}, of {type(values[0]).__name__}; numbers, dates or text are "
             "needed. Mend: ds = ds.assign_coords(time=np.arange(ds.sizes['time']))"
@@ -561,6 +649,12 @@ def _time_coordinate(ds: xr.Dataset) -> TimeCoordinate | None:
     return (dtype, tuple(values.tolist()), {str(key): _plain(value) for key, value in time.attrs.items()})
 
 
+def _known_time(dtype: Any) -> bool:
+    if not isinstance(dtype, np.dtype):  # pandas' own, such as dates with a time zone
+        return False
+    return dtype.kind in "iubUmM" or (dtype.kind == "f" and dtype.itemsize <= 8)
+
+
 def _going_on(dtype: np.dtype, values: tuple[Any, ...], steps: int) -> tuple[Any, ...] | None:
     """A coordinate's values and as many more as make `steps`; None where they have no regular step or no room."""
     if dtype.kind not in "iufmM" or len(values) < 2:
@@ -572,6 +666,69 @@ def _going_on(dtype: np.dtype, values: tuple[Any, ...], steps: int) -> tuple[Any
     more = tuple(values[-1] + step * k for k in range(1, steps - len(values) + 1))
     held = np.iinfo(np.int64 if dtype.kind in "mM" else dtype) if dtype.kind != "f" else np.finfo(dtype)
     return (*values, *more) if held.min <= more[-1] <= held.max else None
+
+
+_DTYPE, _TIMES = re.compile(r"[<>|=]?([iubf]\d{1,2}|U\d{1,6})"), re.compile(r"[<>=]?[mM]8\[\w{1,4}\]")
+_LONGEST = 10**7  # steps; no discriminator that fits a file reads more
+
+
+def _check_read(schema: Schema) -> None:
+    """FileFormatError unless a dataset can have this schema, which a file says."""
+    if not 1 <= schema.time <= _LONGEST:
+        raise FileFormatError(f"the schema has {schema.time} steps, not 1 to {_LONGEST:,}")
+    if schema.time_coordinate is not None:
+        _check_read_time(*schema.time_coordinate[:2], schema.time)
+    variables = (*schema.features, *schema.attributes)
+    for variable in variables:
+        known = all(isinstance(value, str | int) for value in variable.categories)
+        if not known or not _DTYPE.fullmatch(variable.dtype):
+            raise FileFormatError(f"{variable.name!r} cannot be of dtype {variable.dtype!r:.40} with these categories")
+
+    if not schema.features or len({variable.name for variable in variables}) != len(variables):
+        raise FileFormatError("the schema has no feature, or a name twice")
+    for first in range(0, max(len(schema.features), len(schema.attributes)), 100):  # xarray is slow with thousands
+        features, attributes = schema.features[first : first + 100], schema.attributes[first : first + 100]
+        _check_read_part(replace(schema, features=features or schema.features[:1], attributes=attributes))
+
+
+def _check_read_part(schema: Schema) -> None:
+    """What `validate` knows: the smallest dataset that holds every category has this schema."""
+    variables = (*schema.features, *schema.attributes)
+    n = max(len(variable.categories) for variable in variables) or 1
+    try:
+        values = {v.name: np.resize(np.array([c for c in v.categories if c != ""] or [0]), n) for v in variables}
+        values |= {v.name: values[v.name][:, None] for v in schema.features}
+        ds = schema.lasting(1).dataset(values, np.ones(n, int) if schema.variable_length else None)
+        found = validate(ds, training=False)
+    except (TypeError, ValueError, OverflowError, KeyError) as error:  # SchemaError and what xarray raises among them
+        raise FileFormatError(f"no dataset has such a schema: {error}") from error
+    for told, own in ((schema.features, found.features), (schema.attributes, found.attributes)):
+        if [_form(variable) for variable in told] != [_form(variable) for variable in own]:
+            names = ", ".join(repr(variable.name) for variable in told) or "none"
+            raise FileFormatError(f"roles, kinds, dtypes and categories do not go together: {names:.200}")
+
+
+def _check_read_time(text: str, values: tuple[Any, ...], steps: int) -> None:
+    """FileFormatError unless these can be the values of a time coordinate."""
+    try:
+        dtype = np.dtype(text) if _DTYPE.fullmatch(text) or _TIMES.fullmatch(text) else None
+    except TypeError:
+        dtype = None
+    kinds = {"U": (str,), "b": (bool,), "f": (int, float)}.get(dtype.kind if dtype else "", (int,))
+    whole = dtype is not None and len(values) == steps and dtype.itemsize * steps <= _CHUNK
+    if not whole or not all(isinstance(v, kinds) and isinstance(v, bool) == (bool in kinds) for v in values):
+        raise FileFormatError(f"the time coordinate is not {steps} values of dtype {text!r:.40}")
+    try:
+        np.array(values).astype(dtype)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise FileFormatError(f"the time coordinate is not of dtype {text!r:.40}: {error}") from error
+
+
+def _form(variable: Variable) -> tuple[Any, ...]:
+    """All of a variable but its attrs; text of any width is of one dtype."""
+    dtype = "U" if variable.dtype.strip("<>=|")[0] == "U" else np.dtype(variable.dtype).newbyteorder("=").str
+    categories = tuple((type(value), value) for value in variable.categories)
+    return variable.name, variable.role, variable.kind, dtype, categories
 
 
 def _lists_categories(variable: Variable) -> bool:

@@ -11,7 +11,7 @@ from tqdm.auto import tqdm
 
 from dgkit import metrics
 from dgkit._cells import assemble, file_name, name_of, points_of, read, stored, timed
-from dgkit.core.config import Config
+from dgkit.core.config import Config, given
 from dgkit.core.model import DoppelGANger
 from dgkit.core.trainer import Trainer
 from dgkit.datasets import data_hash
@@ -68,7 +68,7 @@ def sweep(
     >>> sweep(web(50), {"sample_len": [7, 14]}, base=tiny, progress=False).autocorrelation_mse.sizes["sample_len"]
     2
     """
-    base = base or Config()
+    base = given(base, "base")
     wrong = sorted(set(grid) - {item.name for item in fields(Config)})
     if wrong or not grid or not all(len(values) for values in grid.values()):
         what = f"{wrong[0]!r} is no field of Config" if wrong else "the grid is empty, or one of its lists is"

@@ -29,6 +29,7 @@ import torch
 import xarray as xr
 from tqdm.auto import trange
 
+from dgkit import _checks
 from dgkit._checks import whole
 from dgkit._seeding import seeded
 from dgkit.core.history import dataset_of
@@ -115,6 +116,7 @@ def retrain_attributes(
     True
     """
     whole("steps", steps)
+    seed = _checks.seed(seed)
     rows, weights = _rows_of(model, target)
     config, real_rows = model.config, torch.from_numpy(rows)
     rng = torch.Generator().manual_seed(seed)
@@ -211,6 +213,7 @@ def rejection_sample(
     True
     """
     whole("n", n)
+    seed = _checks.seed(seed)
     rows, weights = _rows_of(model, target)
     continuous = [variable.name for variable in model.encoder.schema.attributes if variable.kind == "continuous"]
     if continuous and isinstance(_unwrapped(target), xr.Dataset):
@@ -279,6 +282,7 @@ def sample_target(model: DoppelGANger, target: Any, n: int, *, seed: int = 0) ->
     True
     """
     whole("n", n)
+    seed = _checks.seed(seed)
     rows, weights = _rows_of(model, target)
     chosen, target = np.random.default_rng(seed).choice(len(rows), n, p=weights), _unwrapped(target)
     if isinstance(target, xr.Dataset):  # its values as they are, not as float32 has them

@@ -10,13 +10,16 @@ from os import PathLike
 from types import ModuleType
 from typing import Any
 
+import torch
 import xarray as xr
+from torch import Tensor
 from tqdm.auto import tqdm
 
 from dgkit import _files
+from dgkit._plain import check_names
 from dgkit.baselines.protocol import Baseline, Training
 from dgkit.core.encode import Encoder
-from dgkit.errors import ConfigError, DgkitError, FileFormatError
+from dgkit.errors import ConfigError, FileFormatError
 
 __all__ = ["BUDGETS", "Baseline", "Training", "fit", "load", "names", "training"]
 
@@ -180,18 +183,57 @@ def load(path: str | PathLike[str]) -> Baseline:
     """
     tensors, plain = _files.read(path, "baseline")
     try:
-        encoder = Encoder.from_json(plain["encoder"])
-        if plain["name"] not in _NAMES:
-            raise ValueError(f"no baseline {plain['name']!r}")
-        network = _module(plain["name"]).Network(encoder, **plain["options"])
-        parts: dict[str, dict[str, Any]] = {"network": {}, "history": {}}
+        check_names(plain, ["name", "encoder", "options"], "its JSON")
+        name, options = plain["name"], plain["options"]
+        if name not in _NAMES:
+            raise FileFormatError(f"no baseline has the name {name!r:.40}")
+        encoder, module = Encoder.from_json(plain["encoder"]), _module(name)
+        parts: dict[str, dict[str, Tensor]] = {"network": {}, "history": {}}
         for key, tensor in tensors.items():
             part, _, rest = key.partition(".")
+            if part not in parts:
+                raise FileFormatError(f"no such tensor is {key!r:.80}")
             parts[part][rest] = tensor
-        network.load_state_dict(parts["network"])
+        steps = _files.check_history(parts["history"])
+
+        # the network without its numbers ("meta": it takes no memory) says which tensors there are
+        _check_options(module, options)
+        if encoder.sample_len != 1:
+            raise FileFormatError(f"its encoder has sample_len {encoder.sample_len}; a baseline's is 1")
+        widest = _files.widest(parts["network"])
+        if max(head.width for head in encoder.feature_heads) > widest or len(encoder.feature_heads) > widest:
+            raise FileFormatError("its schema has more features and categories than its tensors have numbers")
+        with torch.device("meta"):
+            network = module.Network(encoder, **options).eval().requires_grad_(False)
+        _files.check_tensors(parts["network"], network.state_dict())
+        network.load_state_dict(parts["network"], assign=True)
+
         history = xr.Dataset({key: ("step", tensor.numpy()) for key, tensor in parts["history"].items()})
         if parts["history"]:
-            history = history.assign_coords(step=range(1, history.sizes["step"] + 1))
-    except (KeyError, TypeError, ValueError, AttributeError, RuntimeError, DgkitError) as error:
-        raise FileFormatError(f"{str(path)!r} is not a whole file of a baseline: {error}") from error
-    return Baseline(plain["name"], encoder, network.eval().requires_grad_(False), plain["options"], history)
+            history = history.assign_coords(step=range(1, steps + 1))
+        model = Baseline(name, encoder, network, options, history)
+        _try_out(model)
+    except _files.DAMAGES as error:
+        raise FileFormatError(
+            f"{_files.shown(path)} is not a whole file of a baseline: {_files.said(error)}"
+        ) from error
+    return model
+
+
+def _check_options(module: ModuleType, options: Any) -> None:
+    """FileFormatError unless these are options of the module's network."""
+    known = dict(list(inspect.signature(module.Network).parameters.items())[1:])  # after the encoder
+    check_names(options, ["samples"], "options", known)
+    for name, value in options.items():
+        if type(value) is not known[name].annotation or (type(value) is int and not 1 <= value < 2**31):
+            raise FileFormatError(f"options, {name} is {value!r:.40}, not of type {known[name].annotation.__name__}")
+
+
+def _try_out(model: Baseline) -> None:
+    """FileFormatError where the numbers of a network of the right form make no series: chances below 0, say."""
+    if model.encoder.schema.time > 10_000:  # most make a step at a time: this would take longer than to read the file
+        return
+    made = model.network.generate(50, torch.Generator())  # type: ignore[operator]
+    if not all(bool(torch.isfinite(part).all()) for part in made):
+        raise FileFormatError("its numbers make NaN")
+    model.sample(2)

@@ -32,9 +32,9 @@ import torch
 from torch import Tensor, nn
 
 from dgkit._checks import whole
-from dgkit.baselines.protocol import Data, Empirical, Made, descend, drawn, ends, heads, mlp, widths
+from dgkit.baselines.protocol import Data, Empirical, Made, descend, drawn, ends, heads, mlp
 from dgkit.core.encode import Encoder
-from dgkit.core.networks import activate
+from dgkit.core.networks import activate, widths
 from dgkit.core.optimise import adam, average_into, average_share
 
 STEPS = {"smoke": 50, "live": 5000, "full": 20_000}
@@ -104,7 +104,8 @@ class Records(nn.Module):
         super().__init__()
         self.heads, self.noise = encoder.feature_heads, noise
         self.time, self.variable = encoder.passes, encoder.schema.variable_length
-        kinds = torch.tensor([head.activation != "softmax" for head in self.heads for _ in range(head.width)])
+        numbers = [head.activation != "softmax" for head in self.heads for _ in range(head.width)]
+        kinds = torch.tensor(numbers, device="cpu")  # in a model without numbers ("meta", as `load` makes it) too
         self.register_buffer("continuous", kinds.nonzero()[:, 0], persistent=False)
         self.register_buffer("mean", torch.zeros(len(self.continuous)))
         self.register_buffer("root", torch.zeros(len(self.continuous), len(self.continuous)))

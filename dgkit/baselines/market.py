@@ -39,8 +39,9 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, one_hot
 
 from dgkit._checks import whole
-from dgkit.baselines.protocol import Data, Empirical, Made, by_blocks, descend, heads, widths
+from dgkit.baselines.protocol import Data, Empirical, Made, by_blocks, descend, heads
 from dgkit.core.encode import Encoder
+from dgkit.core.networks import widths
 from dgkit.core.optimise import adam, glorot
 
 STEPS = {"smoke": 20, "live": 1000, "full": 5000}
@@ -73,7 +74,10 @@ class Network(nn.Module):
         self.variable, self.time = encoder.schema.variable_length, encoder.passes
         self.width, self.narrow = widths(encoder.feature_heads[:-1]), widths(heads(encoder)[0])
         self.window = max(1, min(window, self.time - 1))  # a series of one step has no increments
-        self.depth = max(d for d in range(1, DEPTH + 1) if d == 1 or len(lyndon(2 * self.width, d)) <= WIDTH)
+        self.depth, channels = 1, 2 * self.width
+        # step by step: the words of a depth that is too large may be billions
+        while self.depth < DEPTH and channels <= WIDTH and len(lyndon(channels, self.depth + 1)) <= WIDTH:
+            self.depth += 1
         size, ends = len(lyndon(2 * self.width, self.depth)), self.window + 2
         condition = self.narrow + size + self.width + 1
         self.ending = glorot(_mlp(condition, ends))

@@ -16,10 +16,10 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from dgkit.baselines.protocol import Data, Made, batches, by_blocks, descend, ends, heads, valid, widths
+from dgkit.baselines.protocol import Data, Made, batches, by_blocks, descend, ends, heads, valid
 from dgkit.core.encode import Encoder
 from dgkit.core.losses import critic_loss, generator_loss
-from dgkit.core.networks import Discriminator, activate
+from dgkit.core.networks import Discriminator, activate, widths
 from dgkit.core.optimise import adam, glorot
 
 STEPS = {"smoke": 20, "live": 1000, "full": 5000}

@@ -25,13 +25,13 @@ import torch
 import xarray as xr
 from torch import Tensor, nn
 
-from dgkit import _files
+from dgkit import _checks, _files
 from dgkit._checks import whole
 from dgkit._seeding import seeded
 from dgkit.core import optimise
 from dgkit.core.encode import Encoder
 from dgkit.core.history import dataset_of
-from dgkit.core.networks import Head, until_end
+from dgkit.core.networks import Head, until_end, widths
 from dgkit.core.optimise import glorot
 from dgkit.errors import DivergenceError
 
@@ -99,7 +99,7 @@ class Baseline:
         Raises ConfigError for n below 1.
         """
         whole("n", n)
-        made = self.network.generate(int(n), torch.Generator().manual_seed(seed))  # type: ignore[operator]
+        made = self.network.generate(int(n), torch.Generator().manual_seed(_checks.seed(seed)))  # type: ignore[operator]
         width = widths(self.encoder.attribute_heads)
         variable = self.encoder.schema.variable_length
         length = made.lengths.numpy().astype(np.int64) if variable else None
@@ -109,7 +109,8 @@ class Baseline:
         """Write the model to one file (safetensors), which `dgkit.baselines.load` reads."""
         tensors = {f"network.{name}": value for name, value in self.network.state_dict().items()}
         tensors |= {f"history.{name}": torch.tensor(values.values) for name, values in self.history.items()}
-        plain = {"name": self.name, "encoder": self.encoder.to_json(), "options": self.options}
+        options = {k: v.item() if isinstance(v, np.generic) else v for k, v in self.options.items()}
+        plain = {"name": self.name, "encoder": self.encoder.to_json(), "options": options}
         _files.write(path, "baseline", tensors, plain)
 
 
@@ -157,15 +158,15 @@ class Training:
         options: dict[str, Any],
     ):
         whole("steps", steps)
-        whole("seed", seed, least=0)
+        seed = _checks.seed(seed)
         self.name, self.steps, self.step = name, int(steps), 0
         self.encoder = Encoder.fit(ds, sample_len=1, auto_normalise=auto_normalise)
         encoded = self.encoder.encode(ds)
         attributes = torch.cat([encoded.attributes, encoded.minmax], 1)
         self.data = Data(attributes, encoded.features, ends(encoded.features))
         self.options = {"samples": len(attributes), **options}
-        rng = torch.Generator().manual_seed(int(seed))
-        with seeded(int(seed)):
+        rng = torch.Generator().manual_seed(seed)
+        with seeded(seed):
             self.network = module.Network(self.encoder, **self.options)
         self._losses: list[dict[str, float]] = []
         self._run = module.train(self.network, self.data, self.steps, rng)
@@ -201,10 +202,6 @@ class Training:
 def heads(encoder: Encoder) -> tuple[list[Head], list[Head]]:
     """Of the attributes (min/max included), and of a step's features (flags included)."""
     return encoder.attribute_heads + encoder.minmax_heads, encoder.feature_heads
-
-
-def widths(some: list[Head]) -> int:
-    return sum(head.width for head in some)
 
 
 def ends(features: Tensor) -> Tensor:

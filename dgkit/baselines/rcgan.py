@@ -28,9 +28,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from dgkit.baselines.protocol import Data, Empirical, Made, batches, by_blocks, descend, ends, heads, valid, widths
+from dgkit.baselines.protocol import Data, Empirical, Made, batches, by_blocks, descend, ends, heads, valid
 from dgkit.core.encode import Encoder
-from dgkit.core.networks import FeatureGenerator
+from dgkit.core.networks import FeatureGenerator, widths
 from dgkit.core.optimise import adam, glorot
 
 STEPS = {"smoke": 20, "live": 400, "full": 5000}

@@ -19,9 +19,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from dgkit.baselines.ar import Records, follow
-from dgkit.baselines.protocol import Data, Empirical, Made, batches, descend, heads, valid, widths
+from dgkit.baselines.protocol import Data, Empirical, Made, batches, descend, heads, valid
 from dgkit.core.encode import Encoder
-from dgkit.core.networks import FeatureGenerator, activate
+from dgkit.core.networks import FeatureGenerator, activate, widths
 from dgkit.core.optimise import adam
 
 STEPS = {"smoke": 5, "live": 300, "full": 5000}

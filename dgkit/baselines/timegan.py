@@ -26,9 +26,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from dgkit.baselines.protocol import Data, Empirical, Made, batches, by_blocks, descend, ends, heads, valid, widths
+from dgkit.baselines.protocol import Data, Empirical, Made, batches, by_blocks, descend, ends, heads, valid
 from dgkit.core.encode import Encoder
-from dgkit.core.networks import activate
+from dgkit.core.networks import activate, widths
 from dgkit.core.optimise import adam, glorot
 
 STEPS = {"smoke": 9, "live": 180, "full": 3000}

@@ -1,4 +1,4 @@
-"""What a private training spends: epsilon, from opacus' accountants.
+"""What a private training spends: epsilon, from opacus' accountants; and what of it may be given away.
 
 The mechanism is the Gaussian one on a random batch. Where a batch is used for several noisy releases (two
 discriminators, several rounds), they count as one release: their gradients, each clipped to a norm of C and with noise
@@ -15,14 +15,17 @@ in a test). A trainer with `DP(sampling="replacement")` therefore states no epsi
 
 import math
 import warnings
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
+import xarray as xr
 
 from dgkit._checks import whole
 from dgkit.core.config import Config
 from dgkit.errors import ConfigError
+from dgkit.schema import Schema, bare
 
 ORDERS = (
     [1 + x / 10 for x in range(1, 100)] + list(range(12, 64)) + [80, 128, 256, 512, 1024]
@@ -116,11 +119,15 @@ def noise_for(
     if not (isinstance(epsilon, int | float) and 0 < epsilon < math.inf):
         raise ConfigError(f"epsilon={epsilon!r} must be above 0 and finite.")
     settings: dict[str, Any] = {"sample_rate": sample_rate, "steps": steps, "delta": delta, "releases": releases}
+
+    # from above: the first doubling of the noise that suffices
     low, high = 0.0, 1.0
     while _spent(noise_multiplier=high, accountant=accountant, **settings) > epsilon:
         low, high = high, 2 * high
         if high > 10_000:
             raise ConfigError(f"epsilon={epsilon:g} cannot be kept in {steps} steps. Raise it, or take fewer steps.")
+
+    # between: halve what is left
     while high - low > 1e-3 * high:
         middle = (low + high) / 2
         if _spent(noise_multiplier=middle, accountant=accountant, **settings) > epsilon:
@@ -164,21 +171,52 @@ def _check(noise_multiplier: Any, sample_rate: Any, steps: Any, delta: Any, rele
     whole("releases", releases)
 
 
-def check_training(config: Config, n: int, ranged: list[str]) -> None:
-    """ConfigError where a training with `config.dp` on n samples promises nothing; a warning of what it leaves out.
-
-    Parameters
-    ----------
-    config : Config
-    n : int
-    ranged : list of str
-        Variables whose smallest and largest values are taken from the data.
+def spent(config: Config, n: int, batches: int, releases: int) -> float:
+    """The epsilon of a training with these settings after so many batches of n samples; infinite: nothing is promised.
 
     Examples
     --------
     >>> from dgkit.core.config import DP
+    >>> spent(Config(), 100, 1, 2), round(spent(Config(batch_size=10, dp=DP(1.0, delta=1e-3)), 100, 1, 2), 2)
+    (inf, 2.42)
+    """
+    dp = config.dp
+    if dp is None or (dp.sampling != "poisson" and batches):
+        return math.inf
+    return epsilon(
+        noise_multiplier=dp.noise_multiplier,
+        sample_rate=config.batch_size / n,
+        steps=batches,
+        delta=dp.delta,
+        releases=releases,
+    )
+
+
+def public(config: Config, schema: Schema, history: xr.Dataset) -> tuple[Config, Schema, xr.Dataset]:
+    """What may be given away of a private run: no seed, none of the data's notes, nothing that saw data without noise.
+
+    Examples
+    --------
+    >>> from dgkit.schema import validate
+    >>> from dgkit.simulate import web
+    >>> config, schema, _ = public(Config(seed=4711), validate(web(30)), xr.Dataset())
+    >>> config.seed, schema.attrs
+    (None, {})
+    """
+    kept = {"generator_loss", "generator_gradient", "discriminator_gradient", "epsilon"}
+    return replace(config, seed=None), bare(schema), history.drop_vars(set(history) - kept)
+
+
+def check_training(config: Config, n: int, schema: Schema) -> None:
+    """ConfigError where a training with `config.dp` on n samples promises nothing; a warning of what it leaves out.
+
+    Examples
+    --------
+    >>> from dgkit.core.config import DP
+    >>> from dgkit.schema import validate
+    >>> from dgkit.simulate import web
     >>> try:
-    ...     check_training(Config(dp=DP(1.0, delta=0.1)), 100, [])
+    ...     check_training(Config(dp=DP(1.0, delta=0.1)), 100, validate(web(30)))
     ... except ConfigError as error:
     ...     print(str(error)[:34])
     dp: delta=0.1 is not below 1 / 100
@@ -192,6 +230,13 @@ def check_training(config: Config, n: int, ranged: list[str]) -> None:
             f"dp: delta={config.dp.delta:g} is not below 1 / {n}, one over the number of samples: a mechanism that "
             f"publishes a random sample would pass. Set delta={0.1 / n:.1g} or less."
         )
+
+    # variables whose smallest and largest values are taken from the data
+    ranged = [
+        variable.name
+        for variable in (*schema.features, *schema.attributes)
+        if variable.kind == "continuous" and not {"valid_min", "valid_max"} <= set(variable.attrs)
+    ]
     if ranged and config.private:
         warnings.warn(
             f"epsilon does not cover the smallest and the largest value of {', '.join(map(repr, ranged))}, which are "

@@ -87,27 +87,36 @@ def clipped_gradients(
     layers = cast(list[nn.Linear], list(critic.layers))
     weights = [layer.weight for layer in layers]
     n = len(real)
-    below, slopes = [torch.cat([real, fake])], []  # what comes in, (2N, I); masks between layers, (N, O)
+
+    # forward: real and fake together, the interpolate beside them
+    below, masks = [torch.cat([real, fake])], []  # what comes in, (2N, I); masks between layers, (N, O)
     between = torch.lerp(real, fake, alpha)
     for k, layer in enumerate(layers):
         outputs = layer(below[-1])
         between = layer(torch.relu(between) if k else between)
         if k < len(weights) - 1:
             below.append(torch.relu(outputs))
-            slopes.append((between > 0).to(between.dtype))
+            masks.append((between > 0).to(between.dtype))
     scores = outputs.squeeze(1)
+
+    # backward: d loss / d output of each layer, (2N, O); and dD / d output at the interpolate, (N, O)
     sign = torch.ones_like(scores).unsqueeze(1)
-    sign[:n] = -1
-    arrives, chain = sign, torch.ones_like(sign[:n])  # d loss / d output, (2N, O); d D / d output, (N, O)
+    sign[:n] = -1  # loss = D(fake) - D(real) + weight * penalty
+    arrives, chain = sign, torch.ones_like(sign[:n])
     above, chains = [arrives], [chain]
     for k in range(len(weights) - 1, 0, -1):
         arrives = (arrives @ weights[k]) * (below[k] > 0)
-        chain = (chain @ weights[k]) * slopes[k - 1]
+        chain = (chain @ weights[k]) * masks[k - 1]
         above.insert(0, arrives)
         chains.insert(0, chain)
-    gradient = chains[0] @ weights[0]  # (N, inputs), d D / d interpolate
+
+    # penalty = (|g| - 1)^2 with g = dD / d interpolate; it sends back weight * 2 (|g| - 1) / |g| g
+    gradient = chains[0] @ weights[0]  # (N, inputs)
     slope = (gradient.square().sum(1, keepdim=True) + 1e-8).sqrt()  # (N, 1)
-    inflow = weight * 2 * (slope - 1) / slope * gradient  # d penalty / d gradient
+    inflow = weight * 2 * (slope - 1) / slope * gradient
+
+    # of each layer three outer products left_k right_k^T a sample, and their share of its gradient's squared norm:
+    # |sum_k left_k right_k^T|^2 = sum_jk (left_j . left_k) (right_j . right_k)
     squared, outer = torch.zeros(n, dtype=torch.float64, device=slope.device), []
     for k, layer in enumerate(layers):
         (up_real, up_fake), (in_real, in_fake) = ((both[:n], both[n:]) for both in (above[k], below[k]))
@@ -117,15 +126,19 @@ def clipped_gradients(
         squared += (grams[0] * grams[1]).sum((1, 2)) + left[0].double().square().sum(1)  # weight and bias
         outer.append((left, right))
         if k < len(weights) - 1:
-            inflow = (inflow @ layer.weight.T) * slopes[k]
+            inflow = (inflow @ layer.weight.T) * masks[k]
+
+    # each sample scaled down to the bound, and all summed
     norms = squared.clamp(min=0).sqrt().to(slope.dtype)  # three parts that cancel may leave a rounding below zero
     shares = (bound / norms.clamp(min=1e-30)).clamp(max=1.0)[:, None]  # (N, 1)
     total = []
     for left, right in outer:
         scaled = left * shares
         total += [scaled.flatten(0, 1).T @ right.flatten(0, 1), scaled[0].sum(0)]
-    most = max(n, 1)  # a Poisson batch may be empty
-    wasserstein, penalty = (scores[:n] - scores[n:]).sum() / most, (slope - 1).square().sum() / most
+
+    # the loss, for the record
+    size = max(n, 1)  # a Poisson batch may be empty
+    wasserstein, penalty = (scores[:n] - scores[n:]).sum() / size, (slope - 1).square().sum() / size
     return ClippedGradients(total, norms, CriticLoss(weight * penalty - wasserstein, wasserstein, penalty))
 
 

@@ -1,29 +1,59 @@
-"""The settings of a DoppelGANger: one frozen dataclass, checked at construction."""
+"""The settings of a DoppelGANger: one frozen dataclass, checked at construction.
 
+Beside each field stands what it means; the docstrings' Parameters, and so `help` and the tooltips of editors, are made
+from that.
+"""
+
+import inspect
 import math
-from dataclasses import Field, dataclass, field, fields
+import textwrap
+from dataclasses import MISSING, Field, dataclass, field, fields
 from types import NoneType
-from typing import Any, get_args
+from typing import Any, TypeVar, get_args
 
+import numpy as np
+
+from dgkit._checks import LARGEST_SEED, shown
 from dgkit.errors import ConfigError
 
+T = TypeVar("T", bound=type)
 
+
+def _setting(default: Any, means: str, **limits: Any) -> Any:
+    """A field: what it means, and what it may be besides its type.
+
+    `least` (else 1, and 0 for a float) and `most`, `below`, `choices`; where it is None it is what it `follows`.
+    """
+    return field(default=default, metadata={"means": means, **limits})
+
+
+def _documented(cls: T) -> T:
+    """A settings class with a Parameters section, made from its fields, before the first section of its docstring."""
+    lines = ["Parameters", "----------"]
+    for item in fields(cls):
+        names = [kind.__name__ for kind in _kinds(item) if kind is not NoneType]
+        kind = f"{{{', '.join(map(repr, item.metadata['choices']))}}}" if "choices" in item.metadata else names[0]
+        if NoneType in _kinds(item):
+            kind += ", optional" if item.default is None else " or None"
+        if item.default is not None and item.default is not MISSING:
+            kind += f", default {item.default!r}"
+        lines.append(f"{item.name} : {kind}")
+        lines.append(textwrap.fill(item.metadata["means"], 116, initial_indent=" " * 4, subsequent_indent=" " * 4))
+    summary, rest = inspect.cleandoc(cls.__doc__ or "").split("\n\n", 1)
+    cls.__doc__ = "\n\n".join([summary, "\n".join(lines), rest])
+    return cls
+
+
+def _kinds(item: Field[Any]) -> tuple[type, ...]:
+    """Of `int | None`: int and None."""
+    kinds: tuple[type, ...] = get_args(item.type) or (item.type,)
+    return kinds
+
+
+@_documented
 @dataclass(frozen=True)
 class DP:
     """Differential privacy for the discriminators, the only networks that see data (`Config(dp=DP(...))`).
-
-    Parameters
-    ----------
-    noise_multiplier : float
-        Standard deviation of the noise, in units of `max_grad_norm`; 0: clipping alone, no privacy.
-    max_grad_norm : float
-        Clipping norm C of each sample's gradient, for each discriminator.
-    delta : float
-        Of (epsilon, delta); must be below 1 / (training samples).
-    sampling : {"poisson", "replacement"}
-        "poisson": each sample is in a batch with probability batch_size / N, what the accounting assumes.
-        "replacement": batches as the original draws them. No epsilon is stated for them (it is infinite), because what
-        the original states is up to twelve times too small: see `dgkit.core.accounting`.
 
     Notes
     -----
@@ -71,24 +101,32 @@ class DP:
     1.0
     """
 
-    noise_multiplier: float
-    max_grad_norm: float = 1.0
-    delta: float = 1e-5
-    sampling: str = "poisson"
+    noise_multiplier: float = _setting(
+        MISSING,
+        "Standard deviation of the noise, in units of `max_grad_norm`, from 0.001 on; 0: clipping alone, no privacy.",
+        most=1e6,
+    )
+    max_grad_norm: float = _setting(
+        1.0, "Clipping norm C of each sample's gradient, for each discriminator.", most=math.inf
+    )
+    delta: float = _setting(1e-5, "Of (epsilon, delta); must be below 1 / (training samples).", below=1)
+    sampling: str = _setting(
+        "poisson",
+        '"poisson": each sample is in a batch with probability batch_size / N, what the accounting assumes. '
+        '"replacement": batches as the original draws them. No epsilon is stated for them (it is infinite), because '
+        "what the original states is up to twelve times too small: see `dgkit.core.accounting`.",
+        choices=("poisson", "replacement"),
+    )
 
     def __post_init__(self) -> None:
-        for name in ("noise_multiplier", "max_grad_norm", "delta"):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int | float) or math.isnan(value):
-                raise ConfigError(f"dp: {name}={value!r} must be a number.")
-        if not 0 <= self.noise_multiplier < math.inf:
-            raise ConfigError(f"dp: noise_multiplier={self.noise_multiplier!r} must be finite and at least 0.")
-        if not self.max_grad_norm > 0 or (self.max_grad_norm == math.inf and self.noise_multiplier > 0):
+        for item in fields(self):
+            object.__setattr__(self, item.name, _checked(item, getattr(self, item.name), "dp: "))
+        if 0 < self.noise_multiplier < 1e-3:  # below, epsilon is beyond 10^9, and not to be computed
+            raise ConfigError(f"dp: noise_multiplier={self.noise_multiplier!r} must be 0, or 0.001 and more.")
+        if self.max_grad_norm < 1e-30 or (self.max_grad_norm > 1e30 and self.noise_multiplier > 0):
             raise ConfigError(f"dp: max_grad_norm={self.max_grad_norm!r} must be above 0, and finite with noise.")
-        if not 0 < self.delta < 1:
-            raise ConfigError(f"dp: delta={self.delta!r} must be between 0 and 1, below 1 / (training samples).")
-        if self.sampling not in ("poisson", "replacement"):
-            raise ConfigError(f"dp: sampling={self.sampling!r} is none of 'poisson', 'replacement'.")
+        if self.delta == 0:
+            raise ConfigError("dp: delta=0 must be between 0 and 1, below 1 / (training samples).")
 
 
 PUBLISHED: dict[str, dict[str, Any]] = {  # what differs from the defaults
@@ -102,70 +140,14 @@ PUBLISHED: dict[str, dict[str, Any]] = {  # what differs from the defaults
 }  # fmt: skip
 
 
+MOST_WEIGHTS = 10**8  # of one network between its layers: 1.6 GB in training
+MOST_OUTPUTS = 10**8  # of all layers, for one batch in one LSTM pass
+
+
+@_documented
 @dataclass(frozen=True)
 class Config:
     """How a DoppelGANger is built and trained; defaults are the original code's unless said.
-
-    Parameters
-    ----------
-    steps : int
-        Training steps (batches). Default 3000, a teaching size; the original took 200,000 on its web data.
-    sample_len : int
-        The paper's S: time steps made by one LSTM pass.
-    auto_normalise : bool
-        Scale each series to its own range and generate that range as two more attributes (`self_norm` there).
-    auxiliary : bool
-        A second discriminator on attributes and min/max alone.
-    seed : int or None
-        Of initial weights, batches and noise. Same seed, data, processor and thread count: same model. None: drawn from
-        the operating system's entropy, and not kept. With noise for privacy it fixes what is public alone, the initial
-        weights and the generator's noise; a private model holds None.
-    batch_size : int
-        Samples a step, drawn with replacement.
-    generator_lr, discriminator_lr, auxiliary_lr : float
-        Adam's learning rates.
-    beta1 : float
-        Adam's first momentum; the second is 0.999.
-    generator_beta1, discriminator_beta1, auxiliary_beta1 : float, optional
-        The same for one network alone; None: `beta1`.
-    penalty, auxiliary_penalty : float
-        Weights of the gradient penalties.
-    auxiliary_weight : float
-        Of the auxiliary discriminator in the generator's loss (`g_attr_d_coe`).
-    discriminator_rounds, generator_rounds : int
-        Updates on each batch.
-    noise : int
-        Width of each noise vector: attributes, min/max, and each LSTM pass.
-    attribute_noise, minmax_noise, feature_noise : int, optional
-        The same for one of them; None: `noise`. `feature_noise=0`: no noise at each pass (`noise=False` there), so that
-        series of the same attributes differ by the LSTM's first state alone, which then must be "random" (the original
-        asks for `feed_back` instead, which is left out here).
-    attribute_units, attribute_layers : int
-        Of the attribute and the min/max generator; layers count the output layer.
-    lstm_units, lstm_layers : int
-        Of the feature generator.
-    initial_state : {"random", "zero", "variable"}
-        Of the LSTM: drawn anew for each series, zero, or learned.
-    forget_bias : float
-        Added to the LSTM's forget gate at the start (TensorFlow's default).
-    discriminator_units, discriminator_layers : int
-        Of both discriminators; layers count the output layer.
-    auxiliary_units, auxiliary_layers : int, optional
-        Of the auxiliary discriminator alone; None: as the other.
-    normalise : {"minusone_one", "zero_one"}
-        Range of continuous values inside the network (tanh or sigmoid), of all of them; the original sets it for each
-        variable (`normalization` of its Output).
-    minmax_scale : {"auto", "linear", "log"}
-        Scale of the two min/max attributes. The original's is "linear". "log": the logarithm of the mid-range, and the
-        half-range as a share of it, so that levels far below the largest are not lost and no series reaches below the
-        data's smallest value (CHANGELOG has numbers). "auto": "log" for features with `attrs["scale"] = "log"`.
-    ema : float
-        Decay of a moving average of the generator's weights, used for sampling; 0: off, as in the original. The
-        first 1 / (1 - ema) updates are averaged plainly, so that nothing is left of the start.
-    dp : DP, optional
-        Train the discriminators with differential privacy.
-    device : str
-        "auto" (CUDA where there is one, else CPU) or a torch device.
 
     Raises
     ------
@@ -182,53 +164,109 @@ class Config:
     7
     """
 
-    # what a value may be: its type, `least` (else 1, and 0 for a float), `below`, `choices`; None stands for `follows`
-    steps: int = 3000
-    sample_len: int = 10
-    auto_normalise: bool = True
-    auxiliary: bool = True
-    seed: int | None = field(default=0, metadata={"least": 0})
-    batch_size: int = field(default=100, metadata={"least": 2})
-    generator_lr: float = 1e-3
-    discriminator_lr: float = 1e-3
-    auxiliary_lr: float = 1e-3
-    beta1: float = field(default=0.5, metadata={"below": 1})
-    generator_beta1: float | None = field(default=None, metadata={"below": 1, "follows": "beta1"})
-    discriminator_beta1: float | None = field(default=None, metadata={"below": 1, "follows": "beta1"})
-    auxiliary_beta1: float | None = field(default=None, metadata={"below": 1, "follows": "beta1"})
-    penalty: float = 10.0
-    auxiliary_penalty: float = 10.0
-    auxiliary_weight: float = 1.0
-    discriminator_rounds: int = 1
-    generator_rounds: int = 1
-    noise: int = 5
-    attribute_noise: int | None = field(default=None, metadata={"follows": "noise"})
-    minmax_noise: int | None = field(default=None, metadata={"follows": "noise"})
-    feature_noise: int | None = field(default=None, metadata={"least": 0, "follows": "noise"})
-    attribute_units: int = 100
-    attribute_layers: int = field(default=3, metadata={"least": 2})
-    lstm_units: int = 100
-    lstm_layers: int = 1
-    initial_state: str = field(default="random", metadata={"choices": ("random", "zero", "variable")})
-    forget_bias: float = 1.0
-    discriminator_units: int = 200
-    discriminator_layers: int = field(default=5, metadata={"least": 2})
-    auxiliary_units: int | None = field(default=None, metadata={"follows": "discriminator_units"})
-    auxiliary_layers: int | None = field(default=None, metadata={"least": 2, "follows": "discriminator_layers"})
-    normalise: str = field(default="minusone_one", metadata={"choices": ("minusone_one", "zero_one")})
-    minmax_scale: str = field(default="auto", metadata={"choices": ("auto", "linear", "log")})
-    ema: float = field(default=0.0, metadata={"below": 1})
-    dp: DP | None = None
-    device: str = "auto"
+    steps: int = _setting(
+        3000, "Training steps (batches): a teaching size; the original took 200,000 on its web data.", most=10**12
+    )
+    sample_len: int = _setting(10, "The paper's S: time steps made by one LSTM pass.")
+    auto_normalise: bool = _setting(
+        True, "Scale each series to its own range and generate that range as two more attributes (`self_norm` there)."
+    )
+    auxiliary: bool = _setting(True, "A second discriminator on attributes and min/max alone.")
+    seed: int | None = _setting(
+        0,
+        "Of initial weights, batches and noise. Same seed, data, processor and thread count: same model. None: drawn "
+        "from the operating system's entropy, and not kept. With noise for privacy it fixes what is public alone, the "
+        "initial weights and the generator's noise; a private model holds None.",
+        least=0,
+        most=LARGEST_SEED,
+    )
+    batch_size: int = _setting(100, "Samples a step, drawn with replacement.", least=2, most=10**6)
+    generator_lr: float = _setting(1e-3, "Adam's learning rate for the generator.")
+    discriminator_lr: float = _setting(1e-3, "Adam's learning rate for the discriminator.")
+    auxiliary_lr: float = _setting(1e-3, "Adam's learning rate for the auxiliary discriminator.")
+    beta1: float = _setting(0.5, "Adam's first momentum; the second is 0.999.", below=1)
+    generator_beta1: float | None = _setting(None, "The generator's own; None: `beta1`.", below=1, follows="beta1")
+    discriminator_beta1: float | None = _setting(
+        None, "The discriminator's own; None: `beta1`.", below=1, follows="beta1"
+    )
+    auxiliary_beta1: float | None = _setting(
+        None, "The auxiliary discriminator's own; None: `beta1`.", below=1, follows="beta1"
+    )
+    penalty: float = _setting(10.0, "Weight of the discriminator's gradient penalty.")
+    auxiliary_penalty: float = _setting(10.0, "Weight of the auxiliary discriminator's gradient penalty.")
+    auxiliary_weight: float = _setting(
+        1.0, "Weight of the auxiliary discriminator in the generator's loss (`g_attr_d_coe`)."
+    )
+    discriminator_rounds: int = _setting(1, "Updates of the discriminators on each batch.", most=1000)
+    generator_rounds: int = _setting(1, "Updates of the generator on each batch.", most=1000)
+    noise: int = _setting(5, "Width of each noise vector: attributes, min/max, and each LSTM pass.", most=10**4)
+    attribute_noise: int | None = _setting(
+        None, "Width of the attributes' noise; None: `noise`.", most=10**4, follows="noise"
+    )
+    minmax_noise: int | None = _setting(None, "Width of min/max's noise; None: `noise`.", most=10**4, follows="noise")
+    feature_noise: int | None = _setting(
+        None,
+        "Width of the noise at each LSTM pass; None: `noise`. 0: none (`noise=False` there), so that series of the "
+        'same attributes differ by the LSTM\'s first state alone, which then must be "random" (the original asks for '
+        "`feed_back` instead, which is left out here).",
+        least=0,
+        most=10**4,
+        follows="noise",
+    )
+    attribute_units: int = _setting(100, "Of each hidden layer of the attribute and the min/max generator.")
+    attribute_layers: int = _setting(3, "Of the same two; the output layer counts.", least=2, most=100)
+    lstm_units: int = _setting(100, "Of each LSTM layer of the feature generator.")
+    lstm_layers: int = _setting(1, "LSTM layers of the feature generator.", most=100)
+    initial_state: str = _setting(
+        "random",
+        "Of the LSTM: drawn anew for each series, zero, or learned.",
+        choices=("random", "zero", "variable"),
+    )
+    forget_bias: float = _setting(1.0, "Added to the LSTM's forget gate at the start (TensorFlow's default).")
+    discriminator_units: int = _setting(200, "Of each hidden layer of both discriminators.")
+    discriminator_layers: int = _setting(5, "Of both discriminators; the output layer counts.", least=2, most=100)
+    auxiliary_units: int | None = _setting(
+        None, "The auxiliary discriminator's own; None: as the other.", follows="discriminator_units"
+    )
+    auxiliary_layers: int | None = _setting(
+        None,
+        "The auxiliary discriminator's own; None: as the other.",
+        least=2,
+        most=100,
+        follows="discriminator_layers",
+    )
+    normalise: str = _setting(
+        "minusone_one",
+        "Range of continuous values inside the network (tanh or sigmoid), of all of them; the original sets it for "
+        "each variable (`normalization` of its Output).",
+        choices=("minusone_one", "zero_one"),
+    )
+    minmax_scale: str = _setting(
+        "auto",
+        'Scale of the two min/max attributes. The original\'s is "linear". "log": the logarithm of the mid-range, and '
+        "the half-range as a share of it, so that levels far below the largest are not lost and no series reaches "
+        'below the data\'s smallest value (CHANGELOG has numbers). "auto": "log" for features with '
+        '`attrs["scale"] = "log"`.',
+        choices=("auto", "linear", "log"),
+    )
+    ema: float = _setting(
+        0.0,
+        "Decay of a moving average of the generator's weights, used for sampling; 0: off, as in the original. The "
+        "first 1 / (1 - ema) updates are averaged plainly, so that nothing is left of the start.",
+        below=1,
+    )
+    dp: DP | None = _setting(None, "Train the discriminators with differential privacy.")  # noqa: RUF009 (a field)
+    device: str = _setting("auto", '"auto" (CUDA where there is one, else CPU) or a torch device.')
 
     def __post_init__(self) -> None:
         if isinstance(self.dp, dict):  # from a file
-            object.__setattr__(self, "dp", DP(**self.dp))
-        if not isinstance(self.dp, DP | None):
-            raise ConfigError(f"dp={self.dp!r} must be a dgkit.privacy.DP or None.")
+            try:
+                object.__setattr__(self, "dp", DP(**self.dp))
+            except TypeError as error:  # a name that is missing, or none
+                raise ConfigError(f"dp={shown(self.dp)} is no dgkit.privacy.DP: {error}.") from error
         for item in fields(self):
-            if item.name != "dp":
-                _check(item, getattr(self, item.name))
+            object.__setattr__(self, item.name, _checked(item, getattr(self, item.name)))
+        self._check_sizes()
         if self.feature_noise == 0 and self.initial_state != "random":
             raise ConfigError(
                 f"feature_noise=0 with initial_state={self.initial_state!r} leaves nothing random in a series but its "
@@ -238,9 +276,27 @@ class Config:
             import torch  # here: settings are light until they are to be used on a device
 
             try:
-                torch.empty(0, device=self.device)
-            except (RuntimeError, AssertionError) as error:
-                raise ConfigError(f"device={self.device!r} cannot be used here: {error}. Use 'auto'.") from error
+                torch.zeros(1, device=self.device).add(1).item()  # "meta" computes nothing
+            except Exception as error:  # each kind of device has its own
+                why = str(error).split("\n")[0][:200]
+                raise ConfigError(f"device={self.device!r} cannot be used here: {why}. Use 'auto'.") from error
+
+    def _check_sizes(self) -> None:
+        """ConfigError for networks that no memory holds, whatever the data are."""
+        widths = [self.of(f"{part}_noise") for part in ("attribute", "minmax", "feature")]
+        for name in ("attribute", "lstm", "discriminator", "auxiliary"):
+            units, layers = self.of(f"{name}_units"), self.of(f"{name}_layers")
+            widths.append(units * layers)
+            if (weights := (8 if name == "lstm" else 1) * layers * units**2) > MOST_WEIGHTS:
+                raise ConfigError(
+                    f"{name}_units={units} with {name}_layers={layers} makes about {float(weights):.3g} "
+                    f"weights, more than {MOST_WEIGHTS:,}. Lower {name}_units or {name}_layers."
+                )
+        if (outputs := self.batch_size * sum(widths)) > MOST_OUTPUTS:
+            raise ConfigError(
+                f"batch_size={self.batch_size} with these units, layers and noise makes {outputs:,} numbers a pass, "
+                f"more than {MOST_OUTPUTS:,}. Lower batch_size, or the sizes of the networks."
+            )
 
     @classmethod
     def published(cls, name: str, **changes: Any) -> "Config":
@@ -270,8 +326,8 @@ class Config:
         >>> Config.published("MBA", steps=1000).sample_len
         4
         """
-        if name not in PUBLISHED:
-            raise ConfigError(f"no published settings for {name!r}; there are {', '.join(map(repr, PUBLISHED))}.")
+        if not isinstance(name, str) or name not in PUBLISHED:
+            raise ConfigError(f"no published settings for {shown(name)}; there are {', '.join(map(repr, PUBLISHED))}.")
         return cls(**{**PUBLISHED[name], "minmax_scale": "linear", **changes})
 
     def of(self, name: str) -> Any:
@@ -300,19 +356,44 @@ class Config:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
-def _check(item: Field[Any], value: Any) -> None:
-    """ConfigError unless the value is of the field's type and within what its metadata say."""
-    kinds = get_args(item.type) or (item.type,)  # of `int | None`: int and None
-    right = isinstance(value, kinds) or (type(value) is int and float in kinds)
-    if not right or (type(value) is bool and bool not in kinds):
+def given(config: Config | None, name: str = "config") -> Config:
+    """The settings that were asked for, the default ones for None; ConfigError for what are none.
+
+    Examples
+    --------
+    >>> given(None).steps
+    3000
+    """
+    if not isinstance(config, Config | None):
+        raise ConfigError(f"{name}={shown(config)} must be a dgkit.Config, such as dgkit.Config(steps=3000), or None.")
+    return Config() if config is None else config
+
+
+def _checked(item: Field[Any], value: Any, where: str = "") -> Any:
+    """The value in the field's type; ConfigError unless it is of that type and within what the metadata say."""
+
+    def wrong(what: str) -> ConfigError:
+        meaning = item.metadata["means"].split(". ")[0].removesuffix(".")
+        return ConfigError(f"{where}{item.name}={shown(value)} {what}. Meaning: {meaning}.")
+
+    # the type; a whole number will do for a float, but True and False are no numbers
+    kinds, limits = _kinds(item), item.metadata
+    value = value.item() if isinstance(value, np.generic) else value
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    if not (isinstance(value, kinds) or (whole and float in kinds)) or (isinstance(value, bool) and bool not in kinds):
         names = " or ".join("None" if kind is NoneType else kind.__name__ for kind in kinds)
-        raise ConfigError(f"{item.name}={value!r} must be of type {names}.")
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        least, below = item.metadata.get("least", 0 if float in kinds else 1), item.metadata.get("below", math.inf)
-        if not (math.isfinite(value) and value >= least):
-            raise ConfigError(f"{item.name}={value!r} must be finite and at least {least}.")
-        if value >= below:
-            raise ConfigError(f"{item.name}={value!r} must be below {below}.")
-    known = item.metadata.get("choices", (value,))
+        raise wrong(f"must be of type {names}")
+
+    if whole or isinstance(value, float):
+        least, most = limits.get("least", 0 if float in kinds else 1), limits.get("most", 1e30)
+        if not least <= value or (value == math.inf and most < math.inf):  # NaN neither
+            raise wrong(f"must be finite and at least {least}")
+        if value > most:
+            raise wrong(f"must be at most {most:g}")
+        if value >= limits.get("below", math.inf) and "below" in limits:
+            raise wrong(f"must be below {limits['below']}")
+        return float(value) if float in kinds else int(value)
+    known = limits.get("choices", (value,))
     if value not in known:
-        raise ConfigError(f"{item.name}={value!r} is none of {', '.join(map(repr, known))}.")
+        raise wrong(f"is none of {', '.join(map(repr, known))}")
+    return str(value) if isinstance(value, str) else value

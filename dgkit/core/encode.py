@@ -11,17 +11,19 @@ M min/max width (two for each continuous feature), F feature width (one-hot widt
 """
 
 import json
+import math
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 import xarray as xr
 
+from dgkit._plain import check_names, made
 from dgkit.core.networks import FLAG, Head
-from dgkit.errors import ConfigError, SchemaError
-from dgkit.schema import Schema, Variable, blocks, cast, joined, lengths, valid_values, validate
+from dgkit.errors import ConfigError, FileFormatError, SchemaError
+from dgkit.schema import Schema, Variable, blocks, bounds, cast, joined, lengths, validate
 
 EPS = 1e-4  # widens a series' range so that a constant series does not divide by zero (original: gan/util.py)
 BLOCK = 2**22  # numbers encoded or decoded together, at most: 16 MB of float32
@@ -84,8 +86,8 @@ class Encoder:
         scales, minmax_scales = {}, {}
         for variable in (*schema.features, *schema.attributes):
             if variable.kind == "continuous":
-                bounds = _bounds(ds[variable.name], length)
-                scales[variable.name] = Scale(*bounds, _activation(variable, normalise))
+                activation = ACTIVATIONS[variable.attrs.get("normalise", normalise)]  # its own, or the setting's
+                scales[variable.name] = Scale(*bounds(ds[variable.name], length), activation)
         for variable in schema.features if auto_normalise else ():
             if variable.kind == "continuous":
                 log = minmax_scale == "log" or (minmax_scale == "auto" and variable.attrs.get("scale") == "log")
@@ -281,9 +283,34 @@ class Encoder:
 
     @classmethod
     def from_json(cls, plain: dict[str, Any]) -> "Encoder":
-        schema, scales = Schema.from_json(plain["schema"]), {k: Scale(**scale) for k, scale in plain["scales"].items()}
-        pairs = {k: (Scale(**mid), Scale(**half)) for k, (mid, half) in plain["minmax_scales"].items()}
-        return cls(schema, plain["sample_len"], plain["auto_normalise"], plain["activation"], scales, pairs)
+        """The encoder that `to_json` made this of. Raises FileFormatError for anything else."""
+        check_names(plain, [item.name for item in fields(cls)], "the encoder")
+        encoder = made(cls, {**plain, "schema": Schema.from_json(plain["schema"])}, "the encoder")
+        encoder._check_read()
+        return encoder
+
+    def _check_read(self) -> None:
+        """FileFormatError unless all parts, which a file says, go with each other."""
+        if not 1 <= self.sample_len <= self.schema.time:
+            raise FileFormatError(f"the encoder has sample_len {self.sample_len}, for {self.schema.time} steps")
+        if self.activation not in ACTIVATIONS.values():
+            raise FileFormatError(f"the encoder has activation {self.activation!r:.40}, not 'tanh' or 'sigmoid'")
+
+        # a scale for each number, two more for each series that is normalised by itself
+        features, attributes = (
+            [variable.name for variable in variables if variable.kind == "continuous"]
+            for variables in (self.schema.features, self.schema.attributes)
+        )
+        wanted = set(features) | set(attributes), features if self.auto_normalise else []
+        if (set(self.scales), list(self.minmax_scales)) != wanted:
+            raise FileFormatError("the encoder's scales are not those of the schema's numbers")
+        for name, scale in [*self.scales.items(), *((k, s) for k, pair in self.minmax_scales.items() for s in pair)]:
+            floor = 1.0 if scale.floor is None else scale.floor
+            top = 1e308 if scale.floor is None else math.log(1e308)  # a level on a log scale: nearly all of float64
+            if not (
+                scale.activation in ACTIVATIONS.values() and -1e308 <= scale.low <= scale.high <= top and floor > 0
+            ):
+                raise FileFormatError(f"the encoder's scale of {name!r} is no range of numbers: {scale!r:.150}")
 
 
 def generation_flags(valid: np.ndarray, sample_len: int) -> np.ndarray:
@@ -347,30 +374,6 @@ def _series(da: xr.DataArray, length: np.ndarray) -> Iterator[np.ndarray]:
     for some in blocks(da):
         values = np.asarray(da.isel(sample=some).transpose("sample", "time").values, np.float64)
         yield np.where(np.arange(values.shape[1]) < length[some, None], values, np.nan)
-
-
-def _activation(variable: Variable, normalise: str) -> str:
-    """By the variable's attrs, else by the setting."""
-    own = variable.attrs.get("normalise", normalise)
-    if str(own) not in ACTIVATIONS:
-        raise SchemaError(
-            f"{variable.role} {variable.name!r} has attrs['normalise'] {own!r}. Choose 'minusone_one' or 'zero_one', "
-            f"or del ds[{variable.name!r}].attrs['normalise'] for what Config says."
-        )
-    return ACTIVATIONS[str(own)]
-
-
-def _bounds(da: xr.DataArray, length: np.ndarray) -> tuple[float, float]:
-    """The variable's range: declared in attrs (valid_min, valid_max: public bounds), else that of the data."""
-    ranges = [(block.min(), block.max()) for block in valid_values(da, length)]
-    low, high = float(min(low for low, _ in ranges)), float(max(high for _, high in ranges))
-    bounds = float(da.attrs.get("valid_min", low)), float(da.attrs.get("valid_max", high))
-    if low < bounds[0] or high > bounds[1]:
-        raise SchemaError(
-            f"{da.name!r} holds values from {low:g} to {high:g}, outside its declared valid_min/valid_max "
-            f"{bounds[0]:g} to {bounds[1]:g}. Clip it, or widen the attrs."
-        )
-    return bounds
 
 
 def _numbers(raw: np.ndarray, variable: Variable) -> np.ndarray:

@@ -9,10 +9,11 @@ from pathlib import Path
 import xarray as xr
 from tqdm.auto import tqdm
 
-from dgkit._checks import whole
+from dgkit._checks import number, whole
 from dgkit.core import checkpoint, keep
-from dgkit.core.config import Config
-from dgkit.core.model import DoppelGANger, load
+from dgkit.core.config import Config, given
+from dgkit.core.loading import load
+from dgkit.core.model import DoppelGANger
 from dgkit.core.trainer import Trainer
 from dgkit.errors import ConfigError
 
@@ -81,21 +82,24 @@ def fit(
     whole("every", every)
     if measure is not None and held_out is None:
         raise ConfigError("measure= chooses among models by data held out: give held_out=, or leave measure out.")
-    end = math.inf if seconds is None else time.perf_counter() + seconds
-    trainer = _begun(train, config or Config(), checkpoints, store)
+    end = math.inf if seconds is None else time.perf_counter() + number("seconds", seconds)
+
+    # a training from its start, or from where the checkpoints end
+    trainer = _begun(train, given(config), checkpoints, store)
     choice = None
     if held_out is not None:
         choice = keep.Choice(trainer.encoder.schema, trainer.config, held_out, measure)
         for path in keep.checkpoints(checkpoints).values() if checkpoints is not None else ():
             choice.add(load(path))  # of the same training, before it was stopped
 
-    def look() -> None:
+    def keep_and_measure() -> None:
         if checkpoints is not None:
             trainer.save(Path(checkpoints) / keep.STATE)
             trainer.model.save(keep.path_at(checkpoints, trainer.step))
         if choice is not None:
             choice.add(trainer.model)
 
+    # the loop, until the last step, the time limit or an interrupt
     with tqdm(trainer, total=trainer.config.steps, initial=trainer.step, unit="step", disable=not progress) as bar:
         try:
             for record in bar:
@@ -104,7 +108,7 @@ def fit(
                     bar.set_postfix({shown: f"{getattr(record, shown):.2f}"}, refresh=False)
                 late = time.perf_counter() >= end
                 if record.step % every == 0 or record.step == trainer.config.steps or late:
-                    look()
+                    keep_and_measure()
                 if late:
                     break
         except KeyboardInterrupt:
@@ -121,6 +125,8 @@ def _begun(
         return Trainer(train, config, store=store)
     Path(folder).mkdir(parents=True, exist_ok=True)
     path = Path(folder) / keep.STATE
+
+    # none yet: a new training, unless the folder's models are of one that cannot go on
     if not path.exists():
         if found := keep.checkpoints(folder):
             raise ConfigError(
@@ -128,9 +134,11 @@ def _begun(
                 "empty folder."
             )
         return Trainer(train, config, store=store)
-    with checkpoint.opened(path) as state:
-        keep.check_same_training(folder, state, config)
-        trainer = Trainer.resume(state, train, store=store, steps=config.steps, device=config.device)
+
+    # the training that stopped here
+    state = checkpoint.load(path)
+    keep.check_same_training(folder, state, config)
+    trainer = Trainer.resume(state, train, store=store, steps=config.steps, device=config.device)
     if not (model := keep.path_at(folder, trainer.step)).exists():  # stopped between the two files
         trainer.model.save(model)
     return trainer

@@ -4,6 +4,7 @@ Follows no file of the original, which keeps its losses for TensorBoard alone.
 """
 
 import math
+from array import array
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import overload
@@ -70,7 +71,7 @@ class StepRecord:
 
 
 class History(Sequence[StepRecord]):
-    """A training's records, one a step: read like a list, kept as one array of numbers that grows.
+    """A training's records, one a step: read like a list, kept as one row of numbers that grows.
 
     A million objects would take minutes to become columns, and half a gigabyte.
 
@@ -85,18 +86,17 @@ class History(Sequence[StepRecord]):
     _NAMES = tuple(field.name for field in fields(StepRecord))
 
     def __init__(self) -> None:
-        self._rows, self._n = np.empty((1000, len(self._NAMES))), 0  # float64: exact for steps up to 2^53
+        self._numbers = array("d")  # record after record, float64: exact for steps up to 2^53
 
     def append(self, record: StepRecord) -> None:
         """Add the next step's record."""
-        if self._n == len(self._rows):
-            self._rows = np.concatenate([self._rows, np.empty_like(self._rows)])
-        self._rows[self._n] = [getattr(record, name) for name in self._NAMES]
-        self._n += 1
+        row = array("d", [getattr(record, name) for name in self._NAMES])
+        self._numbers.extend(row)  # at once: a thread that reads meanwhile sees whole records
 
     def columns(self, n: int | None = None) -> dict[str, np.ndarray]:
         """The first n records (default all) by field: `step` int64, the rest float64; copies."""
-        columns = dict(zip(self._NAMES, self._rows[: self._n][:n].T.copy(), strict=True))
+        rows = np.frombuffer(self._numbers[:]).reshape(-1, len(self._NAMES))[:n]
+        columns = dict(zip(self._NAMES, rows.T.copy(), strict=True))
         return columns | {"step": columns["step"].astype(np.int64)}
 
     @classmethod
@@ -104,11 +104,11 @@ class History(Sequence[StepRecord]):
         """The history that has these `columns()`."""
         history = cls()
         rows = np.column_stack([columns[name] for name in cls._NAMES])
-        history._rows, history._n = np.concatenate([rows, history._rows]), len(rows)
+        history._numbers.frombytes(rows.astype(float).tobytes())
         return history
 
     def __len__(self) -> int:
-        return self._n
+        return len(self._numbers) // len(self._NAMES)
 
     @overload
     def __getitem__(self, k: int) -> StepRecord: ...
@@ -116,17 +116,22 @@ class History(Sequence[StepRecord]):
     def __getitem__(self, k: slice) -> list[StepRecord]: ...
     def __getitem__(self, k: int | slice) -> StepRecord | list[StepRecord]:
         if isinstance(k, slice):
-            return [self[i] for i in range(*k.indices(self._n))]
-        step, *rest = self._rows[: self._n][k].tolist()
+            return [self[i] for i in range(*k.indices(len(self)))]
+        width, first = len(self._NAMES), range(len(self))[k]  # IndexError where there is none
+        step, *rest = self._numbers[first * width : (first + 1) * width]
         return StepRecord(int(step), *rest)
 
     def to_dataset(self) -> xr.Dataset:
         """The records as a Dataset, dims (step,)."""
         columns = self.columns()
-        step = ("step", columns.pop("step"), {"long_name": "training step"})
-        return xr.Dataset(
-            {name: ("step", column) for name, column in columns.items()} if len(self) else {}, {"step": step}
-        )
+        steps = columns.pop("step")
+        return dataset(columns if len(self) else {}, steps)
+
+
+def dataset(columns: Mapping[str, np.ndarray], steps: np.ndarray) -> xr.Dataset:
+    """What these steps measured, a column each, as a Dataset, dims (step,)."""
+    step = ("step", steps, {"long_name": "training step"})
+    return xr.Dataset({name: ("step", column) for name, column in columns.items()}, {"step": step})
 
 
 def dataset_of(rows: Sequence[Mapping[str, float]]) -> xr.Dataset:
@@ -138,5 +143,5 @@ def dataset_of(rows: Sequence[Mapping[str, float]]) -> xr.Dataset:
     array([nan, 0.5])
     """
     names = dict.fromkeys(name for row in rows for name in row)
-    columns = {name: ("step", np.array([row.get(name, math.nan) for row in rows])) for name in names}
-    return xr.Dataset(columns, {"step": np.arange(1, len(rows) + 1)} if names else {})
+    columns = {name: np.array([row.get(name, math.nan) for row in rows]) for name in names}
+    return dataset(columns, np.arange(1, len(rows) + 1)) if names else xr.Dataset()

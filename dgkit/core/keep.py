@@ -62,6 +62,7 @@ def check_same_training(folder: str | PathLike[str], state: State, config: Confi
             f"{str(folder)!r} holds the checkpoints of a training with another {', '.join(differ)}. Give that, to go "
             "on with it, or choose an empty folder."
         )
+
     if (done := len(state["tensors"]["history.step"])) > config.steps:
         raise ConfigError(
             f"steps={config.steps} is less than the {done} that the training in {str(folder)!r} has taken. Raise "
@@ -91,12 +92,14 @@ class Choice:
                 f"held_out has {', '.join(names[1])} over {found.time} steps, not the {', '.join(names[0])} over "
                 f"{wanted.time} of the training data. Split one dataset: dgkit.split."
             )
+
         if config.private:
             warnings.warn(
                 "epsilon does not cover held_out: which model is returned depends on these data, without noise. Use "
                 "data that are public, or none.",
                 stacklevel=3,
             )
+
         self.held_out, self.measure = held_out, measure or autocorrelation_error
         self.measured: dict[int, float] = {}
         self.model: DoppelGANger | None = None

@@ -32,25 +32,35 @@ def critic_loss(critic: Discriminator, real: Tensor, fake: Tensor, alpha: Tensor
         Of the penalty; 10 in the original.
     """
     first = critic.layers[0](torch.cat([real, fake]))  # (2N, units), before the ReLU
-    score_real, score_fake = critic.after_first(first).chunk(2)
-    with torch.no_grad():  # the first layer is linear: the interpolates' output is the interpolate of the outputs
+    score_real, score_fake = critic.after_first(first).chunk(2)  # (N,) each
+
+    # wasserstein = mean D(x) - mean D(x~), x real and x~ fake
+    wasserstein = score_real.mean() - score_fake.mean()
+
+    # x^ = x + alpha (x~ - x); the first layer is linear, so what it makes of x^ lies between its outputs
+    with torch.no_grad():
         first_real, first_fake = first.chunk(2)
-        between = first_real + alpha * (first_fake - first_real)
-    slopes = (input_gradient(critic, between).square().sum(1) + 1e-8).sqrt()  # (N,), one norm for each sample
-    wasserstein, penalty = score_real.mean() - score_fake.mean(), (slopes - 1).square().mean()
+        between = first_real + alpha * (first_fake - first_real)  # (N, units)
+
+    # penalty = mean (|dD/dx^| - 1)^2, with 1e-8 below the root so that it has a slope at 0
+    slopes = (input_gradient(critic, between).square().sum(1) + 1e-8).sqrt()  # (N,)
+    penalty = (slopes - 1).square().mean()
     return CriticLoss(weight * penalty - wasserstein, wasserstein, penalty)
 
 
 def input_gradient(critic: Discriminator, first: Tensor) -> Tensor:
-    """d D(x) / d x for each sample, (N, inputs), given the first layer's output before its ReLU, (N, units).
+    """dD/dx for each sample, (N, inputs), given the first layer's output before its ReLU, (N, units).
 
     The masks hold no gradient (a ReLU's slope is constant almost everywhere); the weights do.
     """
+    # masks: 1 where a unit is above zero
     masks = []
     with torch.no_grad():
         for layer in list(critic.layers)[1:]:
             masks.append((first > 0).to(first.dtype))
             first = layer(torch.relu(first))
+
+    # dD/dx = W_last diag(mask_last) ... W_2 diag(mask_1) W_1
     weights = [p for name, p in critic.named_parameters() if name.endswith("weight")]
     gradient = weights[-1].expand(len(first), -1)  # (N, units)
     for weight, mask in zip(reversed(weights[:-1]), reversed(masks), strict=True):

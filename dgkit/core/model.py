@@ -15,14 +15,14 @@ import torch
 import xarray as xr
 from torch import nn
 
-from dgkit import _files
+from dgkit import _checks, _files
 from dgkit._checks import whole
 from dgkit.core.config import Config
 from dgkit.core.encode import Encoder
 from dgkit.core.given import asked_of, filled
 from dgkit.core.history import CHOICE
-from dgkit.core.networks import Discriminator, Generator, Noise, critic_of
-from dgkit.errors import ConfigError, FileFormatError, SchemaError
+from dgkit.core.networks import Generator, Noise, critic_of
+from dgkit.errors import ConfigError, SchemaError
 from dgkit.schema import joined
 
 
@@ -65,23 +65,11 @@ class DoppelGANger:
         auxiliary = config.auxiliary and encoder.narrow
         self.auxiliary = critic_of(config, "auxiliary", encoder.narrow).eval() if auxiliary else None
 
-    @classmethod
-    def of(
-        cls,
-        encoder: Encoder,
-        config: Config,
-        history: xr.Dataset,
-        generator: Generator,
-        discriminator: Discriminator,
-        auxiliary: Discriminator | None,
-    ) -> "DoppelGANger":
-        """A model of copies of these networks, on the CPU."""
-        model = cls.__new__(cls)
-        model.encoder, model.config, model.history = encoder, config, history
-        model.generator, model.discriminator = copy.deepcopy(generator), copy.deepcopy(discriminator)
-        model.auxiliary = copy.deepcopy(auxiliary)
-        for network in model.networks().values():
-            network.cpu().eval().requires_grad_(False)
+    def copied(self) -> "DoppelGANger":
+        """The same with networks of its own, on the CPU, to sample from and not to be trained."""
+        model = copy.copy(self)
+        for name, network in self.networks().items():
+            setattr(model, name, copy.deepcopy(network).cpu().eval().requires_grad_(False))
         return model
 
     def networks(self) -> dict[str, nn.Module]:
@@ -158,6 +146,8 @@ class DoppelGANger:
         schema = self.encoder.schema
         asked = given = None
         if attributes is not None:
+            if not isinstance(attributes, xr.Dataset | Mapping):
+                raise SchemaError(f"attributes={_checks.shown(attributes)} is no Dataset and no mapping of names.")
             if not isinstance(attributes, xr.Dataset):
                 attributes = filled(schema, attributes, n)
             rows = attributes.sizes.get("sample", 0)
@@ -171,7 +161,7 @@ class DoppelGANger:
         if fixed_length is None:
             fixed_length = not schema.variable_length
         encoder = self.encoder if length is None else self._lasting(whole("length", length))
-        noise = self.generator.draw(n, torch.Generator().manual_seed(seed), encoder.passes)
+        noise = self.generator.draw(n, torch.Generator().manual_seed(_checks.seed(seed)), encoder.passes)
 
         def made() -> Iterator[xr.Dataset]:  # some series at a time, so that memory stays near the result's
             step = max(1, 1_000_000 // max(1000, encoder.passes))
@@ -228,51 +218,3 @@ class DoppelGANger:
         chosen = {name: self.history.attrs[name] for name in CHOICE if name in self.history.attrs}
         plain = {"config": asdict(self.config), "encoder": self.encoder.to_json(), "history": chosen}
         _files.write(path, "model", tensors, plain)
-
-
-def load(path: str | PathLike[str]) -> DoppelGANger:
-    """Read a model that `save` wrote.
-
-    Parameters
-    ----------
-    path : path
-        Of the file.
-
-    Returns
-    -------
-    DoppelGANger
-        On the CPU, with its history; for the same n and seed it samples what the saved one did.
-
-    Raises
-    ------
-    FileFormatError
-        No such file, or not a whole model file.
-
-    Examples
-    --------
-    >>> import dgkit as dg
-    >>> from tempfile import TemporaryDirectory
-    >>> model = dg.fit(dg.simulate.web(30), dg.Config(steps=2, sample_len=84, batch_size=10), progress=False)
-    >>> with TemporaryDirectory() as folder:
-    ...     model.save(f"{folder}/web.dgkit")
-    ...     again = load(f"{folder}/web.dgkit")
-    >>> again.sample(5, seed=1).identical(model.sample(5, seed=1))
-    True
-    """
-    tensors, plain = _files.read(path, "model")
-    try:
-        plain["config"]["device"] = "auto"  # it may have been trained on a device that is not here
-        columns = {k.removeprefix("history."): v for k, v in tensors.items() if k.startswith("history.")}
-        history = xr.Dataset({k: ("step", v.numpy()) for k, v in columns.items()})
-        if columns:
-            history = history.assign_coords(
-                step=("step", np.arange(1, history.sizes["step"] + 1), {"long_name": "training step"})
-            )
-        history = history.assign_attrs(plain.get("history", {}))
-        model = DoppelGANger(Encoder.from_json(plain["encoder"]), Config(**plain["config"]), history)
-        for name, network in model.networks().items():
-            own = {k.removeprefix(f"{name}."): v for k, v in tensors.items() if k.startswith(f"{name}.")}
-            network.requires_grad_(False).load_state_dict(own)
-    except (KeyError, TypeError, ValueError, AttributeError, RuntimeError, ConfigError, SchemaError) as error:
-        raise FileFormatError(f"{str(path)!r} is not a whole model file: {error}") from error
-    return model

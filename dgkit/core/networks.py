@@ -28,6 +28,11 @@ class Head(NamedTuple):
     activation: str  # "softmax", "sigmoid" (0 to 1) or "tanh" (-1 to 1)
 
 
+def widths(heads: list[Head]) -> int:
+    """The numbers that these heads make together."""
+    return sum(head.width for head in heads)
+
+
 FLAG = Head("generation flag", 2, "softmax")  # (1, 0): goes on after this step; (0, 1): ends here, or has ended
 
 
@@ -56,13 +61,17 @@ class AttributeGenerator(nn.Module):
     def __init__(self, inputs: int, heads: list[Head], units: int, layers: int):
         super().__init__()
         self.heads = heads
+
+        # hidden layers: linear, ReLU, batch norm, in the original's order
         hidden: list[nn.Module] = []
-        for _ in range(layers - 1):  # linear, ReLU, batch norm, in the original's order
+        for _ in range(layers - 1):
             # TensorFlow's decay 0.9 keeps 0.9 of the old statistics; torch's momentum is the share of the new: 0.1
             hidden += [nn.Linear(inputs, units), nn.ReLU(), nn.BatchNorm1d(units, eps=1e-5, momentum=0.1)]
             inputs = units
         self.hidden = nn.Sequential(*hidden)
-        self.head = nn.Linear(inputs, sum(head.width for head in heads))
+
+        # one matrix for all heads, which start as if each had its own
+        self.head = nn.Linear(inputs, widths(heads))
         glorot(self)
         _glorot_blocks(self.head, heads)
 
@@ -77,21 +86,23 @@ class FeatureGenerator(nn.Module):
         super().__init__()
         self.heads, self.sample_len = heads, sample_len
         self.lstm = nn.LSTM(inputs, units, layers)
-        self.head = nn.Linear(units, sample_len * sum(head.width for head in heads))
+        self.head = nn.Linear(units, sample_len * widths(heads))
         _glorot_blocks(self.head, heads * sample_len)
-        for layer in range(layers):  # one bias as in TensorFlow: the second stays zero
+
+        # the LSTM starts as TensorFlow's: one Glorot-uniform matrix for inputs and state, and one bias
+        for layer in range(layers):
             weights = [getattr(self.lstm, f"weight_{part}_l{layer}") for part in ("ih", "hh")]
             bound = (6 / (sum(w.shape[1] for w in weights) + 4 * units)) ** 0.5
             for weight in weights:
                 nn.init.uniform_(weight, -bound, bound)
-            first, second = (getattr(self.lstm, f"bias_{part}_l{layer}") for part in ("ih", "hh"))
-            nn.init.zeros_(first)
-            nn.init.constant_(first[units : 2 * units], forget_bias)  # torch's gate order: input, forget, cell, output
-            nn.init.zeros_(second).requires_grad_(False)
+            bias, unused = (getattr(self.lstm, f"bias_{part}_l{layer}") for part in ("ih", "hh"))
+            nn.init.zeros_(bias)
+            nn.init.constant_(bias[units : 2 * units], forget_bias)  # torch's gate order: input, forget, cell, output
+            nn.init.zeros_(unused).requires_grad_(False)
 
     def forward(self, attributes: Tensor, noise: Tensor, hidden: Tensor, cell: Tensor) -> Tensor:
-        passes = torch.cat([attributes.expand(len(noise), *attributes.shape), noise], 2)  # (R, N, A + M + z)
-        outputs, _ = self.lstm(passes, (hidden, cell))  # (R, N, units)
+        inputs = torch.cat([attributes.expand(len(noise), *attributes.shape), noise], 2)  # (R, N, A + M + z)
+        outputs, _ = self.lstm(inputs, (hidden, cell))  # (R, N, units)
         steps = self.head(outputs).transpose(0, 1)  # (N, R, S * F)
         steps = steps.reshape(steps.shape[0], -1, self.head.out_features // self.sample_len)  # (N, R * S, F)
         return activate(steps, self.heads)
@@ -102,21 +113,23 @@ class Generator(nn.Module):
 
     def __init__(self, encoder: Any, config: Config):  # an Encoder, which knows of networks what a head is
         super().__init__()
-        self.noise_widths = {part: config.of(f"{part}_noise") for part in ("attribute", "minmax", "feature")}
-        self.passes = encoder.passes
+        self.passes, self.sample_len = encoder.passes, config.sample_len
         self.attribute_heads, self.minmax_heads = encoder.attribute_heads, encoder.minmax_heads
-        self.sample_len, self.initial = config.sample_len, config.initial_state
-        a, m = (sum(head.width for head in heads) for heads in (self.attribute_heads, self.minmax_heads))
+        a, m = widths(self.attribute_heads), widths(self.minmax_heads)
+        z = self.noise_widths = {part: config.of(f"{part}_noise") for part in ("attribute", "minmax", "feature")}
+
+        # attributes from noise; min/max from noise and attributes
         sizes = config.attribute_units, config.attribute_layers
-        z = self.noise_widths
         self.attribute = AttributeGenerator(z["attribute"], self.attribute_heads, *sizes) if a else None
         self.minmax = AttributeGenerator(z["minmax"] + a, self.minmax_heads, *sizes) if m else None
+
+        # features from noise, attributes and min/max
         if not (inputs := a + m + z["feature"]):
             raise ConfigError("feature_noise=0 leaves the LSTM without an input: no attributes, no auto-normalisation.")
         self.feature = FeatureGenerator(
             inputs, encoder.feature_heads, config.sample_len, config.lstm_units, config.lstm_layers, config.forget_bias
         )
-        self.state_shape = config.lstm_layers, config.lstm_units
+        self.initial, self.state_shape = config.initial_state, (config.lstm_layers, config.lstm_units)
         if self.initial == "variable":
             self.learned_state = nn.Parameter(0.02 * torch.randn(2, config.lstm_layers, 1, config.lstm_units))
 
@@ -137,11 +150,15 @@ class Generator(nn.Module):
         """Generate a batch; `attributes` (N, A), hard, replaces the attribute generator."""
         n = noise.attribute.shape[0]
         none = noise.attribute.new_zeros(n, 0)
+
+        # attributes, and from these, hard and without gradient, each series' range
         if attributes is None:
             attributes = self.attribute(noise.attribute) if self.attribute else none
-        given = harden(attributes, self.attribute_heads)  # one-hot, gradient stopped
-        minmax = self.minmax(torch.cat([noise.minmax, given], 1)) if self.minmax else none
-        given = torch.cat([given, minmax.detach()], 1)
+        hard = harden(attributes, self.attribute_heads)  # (N, A)
+        minmax = self.minmax(torch.cat([noise.minmax, hard], 1)) if self.minmax else none  # (N, M)
+
+        # the series, from both
+        given = torch.cat([hard, minmax.detach()], 1)  # (N, A + M)
         hidden, cell = noise.hidden, noise.cell
         if self.initial == "zero":
             hidden, cell = torch.zeros_like(hidden), torch.zeros_like(cell)
@@ -163,18 +180,18 @@ class Discriminator(nn.Module):
 
     def __init__(self, inputs: int, units: int, layers: int):
         super().__init__()
-        widths = [inputs, *[units] * (layers - 1), 1]
-        self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(widths))
+        sizes = [inputs, *[units] * (layers - 1), 1]
+        self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(sizes))
         glorot(self)
 
-    def forward(self, flat: Tensor) -> Tensor:  # (N, inputs) -> (N,)
-        return self.after_first(self.layers[0](flat))
+    def forward(self, samples: Tensor) -> Tensor:  # (N, inputs), as `flat` makes them -> (N,)
+        return self.after_first(self.layers[0](samples))
 
-    def after_first(self, first: Tensor) -> Tensor:
+    def after_first(self, outputs: Tensor) -> Tensor:
         """The score from the first layer's output before its ReLU."""
         for layer in self.layers[1:]:
-            first = layer(torch.relu(first))
-        return first.squeeze(1)
+            outputs = layer(torch.relu(outputs))
+        return outputs.squeeze(1)
 
 
 def critic_of(config: Config, name: str, inputs: int) -> Discriminator:
@@ -230,7 +247,7 @@ def harden(values: Tensor, heads: list[Head]) -> Tensor:
 
 
 def _glorot_blocks(layer: nn.Linear, heads: list[Head]) -> None:
-    """The same for one matrix that stands for a linear layer per head: each block has its own fan-out."""
+    """`glorot` for one matrix that stands for a linear layer per head: each block has its own fan-out."""
     for block in layer.weight.data.split([head.width for head in heads]):
         nn.init.xavier_uniform_(block)
     nn.init.zeros_(layer.bias)

@@ -3,6 +3,7 @@
 The original holds all data in memory, and so does `Trainer` where they are in memory anyway.
 """
 
+import hashlib
 import mmap
 import shutil
 import tempfile
@@ -95,6 +96,14 @@ def rows_of(encoder: Encoder, train: xr.Dataset, store: str | PathLike[str] | No
     if store is None and not any(_elsewhere(da) for da in train.data_vars.values()):
         return encoder.rows(train)
     return Rows(encoder.blocks(train), (train.sizes["sample"], encoder.inputs), store)
+
+
+def hash_of(rows: Tensor | Rows) -> str:
+    """SHA-256 of the samples, read some at a time."""
+    digest = hashlib.sha256()
+    for start in range(0, len(rows), 1000):
+        digest.update(rows[start : start + 1000].cpu().numpy().data)
+    return digest.hexdigest()
 
 
 def _elsewhere(da: xr.DataArray) -> bool:

@@ -9,11 +9,10 @@ Letters for shapes: N samples in the batch, F features, A attributes, M min/max,
 """
 
 import copy
-import hashlib
 import math
 import time
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, replace
 from functools import cached_property
 from os import PathLike
 from typing import Any
@@ -27,7 +26,7 @@ from dgkit._seeding import chosen, seeded
 from dgkit.core import accounting, checkpoint, on_disk
 from dgkit.core.batches import Batch, Draws
 from dgkit.core.clipping import private_gradients
-from dgkit.core.config import Config
+from dgkit.core.config import Config, given
 from dgkit.core.encode import Encoder
 from dgkit.core.history import OF_DATA, History, StepRecord
 from dgkit.core.losses import CriticLoss, critic_loss, generator_loss
@@ -35,7 +34,6 @@ from dgkit.core.model import DoppelGANger
 from dgkit.core.networks import Generated, Noise, flat
 from dgkit.core.optimise import adam, apply, average_into, average_share, descend
 from dgkit.errors import DivergenceError
-from dgkit.schema import bare
 
 
 class Trainer:
@@ -84,7 +82,7 @@ class Trainer:
         start: DoppelGANger | None = None,
         store: str | PathLike[str] | None = None,
     ):
-        self.config = config = config or Config()
+        self.config = config = given(config)
         self.device = config.torch_device()
 
         # the data as the discriminators read them, all samples, in memory or in a file: (samples, inputs)
@@ -98,24 +96,28 @@ class Trainer:
         real = on_disk.rows_of(self.encoder, train, store)
         self.real = real if isinstance(real, on_disk.Rows) else real.to(self.device)
         self.narrow = self.encoder.narrow  # what the auxiliary discriminator reads
-        if config.dp is not None:
-            public = {name for name in self.encoder.scales if {"valid_min", "valid_max"} <= set(train[name].attrs)}
-            accounting.check_training(config, len(self.real), [n for n in self.encoder.scales if n not in public])
+        accounting.check_training(config, len(self.real), self.encoder.schema)
 
-        # the networks, each with an Adam of its own (one for all parts of the generator), and what is drawn at random
+        # the networks, each with an Adam of its own (one for all parts of the generator)
         seed = chosen(config.seed)
         with seeded(seed):
-            model = DoppelGANger(self.encoder, config)
+            self._model = DoppelGANger(self.encoder, config)  # in training; `model` is a copy
         if start is not None:
-            checkpoint.copy_weights(start, model)
-        networks = {name: net.train().to(self.device) for name, net in model.networks().items()}
-        self.generator, self.discriminator = model.generator, model.discriminator
-        self.auxiliary = model.auxiliary
+            checkpoint.copy_weights(start, self._model)
+        self.generator, self.discriminator = self._model.generator, self._model.discriminator
+        self.auxiliary = self._model.auxiliary
         self.optimisers = {
-            name: adam(network, rate=getattr(config, f"{name}_lr"), beta1=config.of(f"{name}_beta1"))
-            for name, network in networks.items()
+            name: adam(
+                network.train().to(self.device),
+                rate=getattr(config, f"{name}_lr"),
+                beta1=config.of(f"{name}_beta1"),
+            )
+            for name, network in self._model.networks().items()
         }
+
+        # what is drawn at random; of a private run `rng` gives what is public
         self.draws = Draws(config, self.device, seed)
+        self.rng = self.draws.rng
 
         # where training stands
         self.average: dict[str, Tensor] = {}
@@ -124,15 +126,8 @@ class Trainer:
             self.begin_average()
         self.history = History()
         self.batches = 0  # that the discriminators have seen: what epsilon counts
-        self.pending: tuple[Noise, Generated] | None = (
-            None  # of a discriminator half step, for the generator's after it
-        )
+        self.pending: tuple[Noise, Generated] | None = None  # of a discriminator half step, for the generator's
         self._good: tuple[int, dict[str, Any]] | None = None  # a step, and the state then but for the history
-
-    @property
-    def rng(self) -> torch.Generator:
-        """Where what is public of the random numbers comes from."""
-        return self.draws.rng
 
     @property
     def updates(self) -> int:
@@ -189,19 +184,19 @@ class Trainer:
         self.pending = batch.noise, batch.made
 
         # both discriminators, the auxiliary one on attributes and min/max alone
-        auxiliary: list[Tensor | float] = [math.nan] * 3
+        auxiliary_loss: Iterable[Tensor] = ()
         alphas = iter(batch.alphas)
         for _ in range(config.discriminator_rounds):
             loss, norm = self._train_critic("discriminator", batch.real, batch.fake, next(alphas), config.penalty)
             if self.auxiliary is not None:
-                narrow = batch.real[:, -self.narrow :], batch.fake[:, -self.narrow :], next(alphas)
-                auxiliary_loss, _ = self._train_critic("auxiliary", *narrow, config.auxiliary_penalty)
-                auxiliary = [part.detach() for part in auxiliary_loss]
+                real, fake = batch.real[:, -self.narrow :], batch.fake[:, -self.narrow :]
+                auxiliary_loss, _ = self._train_critic("auxiliary", real, fake, next(alphas), config.auxiliary_penalty)
 
-        # means over real samples: a private run keeps them to itself
-        values = [*(part.detach() for part in loss), *auxiliary]
-        measured = {name: math.nan if config.private else float(v) for name, v in zip(OF_DATA, values, strict=True)}
-        return measured | {"discriminator_gradient": float(norm)}
+        # what they measured are means over real samples: a private run keeps them to itself
+        measured = dict.fromkeys(OF_DATA, math.nan) | {"discriminator_gradient": float(norm)}
+        if not config.private:
+            measured |= zip(OF_DATA, (float(part.detach()) for part in (*loss, *auxiliary_loss)), strict=False)
+        return measured
 
     @after_the_step()
     @torch.enable_grad()
@@ -211,8 +206,8 @@ class Trainer:
         noise, made = self.pending or (self.draws.noise(self.generator), None)
         self.pending = None
         for _ in range(config.generator_rounds):
-            made = made or self.generator(noise)
-            fake, made = flat(*made[:3]), None
+            attributes, minmax, features, _ = made or self.generator(noise)
+            fake, made = flat(attributes, minmax, features), None  # made anew in the next round
 
             # loss = -mean D(fake) - auxiliary_weight * mean D_aux(fake)
             loss = generator_loss(self.discriminator, fake)
@@ -257,33 +252,30 @@ class Trainer:
 
     def epsilon(self) -> float:
         """Privacy spent so far, half steps taken by hand included; infinite where nothing is promised."""
-        config, dp = self.config, self.config.dp
-        if dp is None or (dp.sampling != "poisson" and self.batches):
-            return math.inf
-        return accounting.epsilon(
-            noise_multiplier=dp.noise_multiplier,
-            sample_rate=config.batch_size / len(self.real),
-            steps=self.batches,
-            delta=dp.delta,
-            releases=self.updates,
-        )
+        return accounting.spent(self.config, len(self.real), self.batches, self.updates)
 
     def _check(self, record: StepRecord) -> None:
         """DivergenceError where a loss, or what the step made of the weights, is no number or beyond all measure."""
-        names = ["discriminator_loss", "generator_loss", "wasserstein", "penalty"]  # a step or a time is no loss
-        names += ["discriminator_gradient", "generator_gradient"]
-        names += ["auxiliary_loss", "auxiliary_wasserstein", "auxiliary_penalty"] if self.auxiliary else []
-        values = {name: getattr(record, name) for name in names if not (self.config.private and name in OF_DATA)}
-        for name, optimiser in self.optimisers.items():
-            weights = [p.detach() for group in optimiser.param_groups for p in group["params"]]
+        # losses and gradients, but for those that are NaN because they are off or private
+        config, values = self.config, asdict(record)
+        for name in ("step", "seconds", "epsilon", *(OF_DATA if config.private else ())):
+            del values[name]
+        if self.auxiliary is None:
+            values = {name: value for name, value in values.items() if not name.startswith("auxiliary")}
+
+        # the weights: they can be gone while the losses of the step, taken before it, are not
+        for name, network in self._model.networks().items():
+            weights = [parameter.detach() for parameter in network.parameters()]
             values[f"the size of the {name}'s weights"] = float(torch.nn.utils.get_total_norm(weights))
-        wrong = [name for name, value in values.items() if not abs(value) < 1e6]
-        if wrong:
+
+        for name, value in values.items():
+            if abs(value) < 1e6:
+                continue
             good, state = self._good or (0, None)
             raise DivergenceError(
-                f"training diverged at step {record.step}: {wrong[0]} is {values[wrong[0]]:g}. Likely cause: learning "
-                f"rates too high ({self.config.discriminator_lr:g}, {self.config.generator_lr:g}) or a penalty too "
-                f"small ({self.config.penalty:g}). The last good state, of step {good}, is in this error's `state`: "
+                f"training diverged at step {record.step}: {name} is {value:g}. Likely cause: learning rates too high "
+                f"({config.discriminator_lr:g}, {config.generator_lr:g}) or a penalty too small ({config.penalty:g}). "
+                f"The last good state, of step {good}, is in this error's `state`: "
                 "Trainer.resume(error.state, train, discriminator_lr=..., generator_lr=...) goes on from there.",
                 record.step,
                 state and checkpoint.with_history(state, self.history, good),
@@ -298,12 +290,11 @@ class Trainer:
         Of a private run the model may be handed on: it holds no seed, none of the data's notes, and of the history only
         what saw no data without noise.
         """
-        config, encoder, history = self.config, self.encoder, self.history_dataset()
+        config, schema, history = self.config, self.encoder.schema, self.history_dataset()
         if config.private:
-            config, encoder = replace(config, seed=None), replace(encoder, schema=bare(encoder.schema))
-            kept = {"generator_loss", "generator_gradient", "discriminator_gradient", "epsilon"}
-            history = history.drop_vars(set(history) - kept)
-        model = DoppelGANger.of(encoder, config, history, self.generator, self.discriminator, self.auxiliary)
+            config, schema, history = accounting.public(config, schema, history)
+        model = self._model.copied()
+        model.config, model.encoder, model.history = config, replace(self.encoder, schema=schema), history
         if self.average:
             model.generator.load_state_dict(self.average)
         return model
@@ -314,16 +305,16 @@ class Trainer:
 
     def weights(self) -> dict[str, Tensor]:
         """All networks' parameters and buffers, by name."""
-        nets = {name: getattr(self, name).state_dict() for name in self.optimisers}
-        return {f"{name}.{key}": value for name, net in nets.items() for key, value in net.items()}
+        return {
+            f"{name}.{key}": value
+            for name, network in self._model.networks().items()
+            for key, value in network.state_dict().items()
+        }
 
     @cached_property
     def data_hash(self) -> str:
         """SHA-256 of the training data as the discriminators read them."""
-        digest = hashlib.sha256()
-        for start in range(0, len(self.real), 1000):
-            digest.update(self.real[start : start + 1000].cpu().numpy().data)
-        return digest.hexdigest()
+        return on_disk.hash_of(self.real)
 
     def state(self) -> dict[str, Any]:
         """Everything needed to go on bit for bit: {"tensors": {name: Tensor}, "plain": JSON-able values}.
@@ -369,5 +360,4 @@ class Trainer:
         cls, path: str | PathLike[str], train: xr.Dataset, *, store: str | PathLike[str] | None = None
     ) -> "Trainer":
         """Resume from a file. Raises FileFormatError, ConfigError."""
-        with checkpoint.opened(path) as state:
-            return cls.resume(state, train, store=store)
+        return cls.resume(checkpoint.load(path), train, store=store)

@@ -11,11 +11,12 @@ Left out: labels, units and checks of what a user passes in (see `inputs.py`), a
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from itertools import pairwise
 
 import numba
 import numpy as np
+
+from dgkit.metrics._compiled import compiled
 
 ROUNDING = 1e-9  # a correlation this little beyond 1 is rounding
 LANES = 16  # series whose products are summed side by side
@@ -25,8 +26,6 @@ SPECTRA = 2**16  # values whose spectra are held at once, so that they stay in t
 SPECTRA_FROM = 200  # products a step of a row from which the standard definition is quicker by spectra, about
 CANCELLATION = 1e-6  # a variance below this share of its sum of squares is not taken from running sums
 THREADS = min(8, numba.config.NUMBA_NUM_THREADS)  # type: ignore[attr-defined]
-# "numpy": a division by 0 gives inf or NaN; the test for it that numba makes otherwise keeps loops from vector code
-compiled: Callable = partial(numba.njit, cache=True, nogil=True, error_model="numpy")
 REASSOCIATE = {"reassoc", "contract", "nsz"}  # lets the compiler use vector sums; NaN and infinity keep their meaning
 
 

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import xarray as xr
 
+from dgkit import _checks
 from dgkit._checks import whole
 from dgkit.errors import ConfigError
 from dgkit.schema import validate
@@ -210,7 +211,7 @@ def membership_attack(
         raise ConfigError(f"kind={kind!r} is none of {', '.join(map(repr, KINDS))}.")
     if kind != "distance" and not hasattr(model, "discriminate"):
         raise ConfigError(f"a {type(model).__name__} has no discriminator to ask. Use kind='distance'.")
-    n = _check_candidates(members, non_members)
+    n, seed = _check_candidates(members, non_members), _checks.seed(seed)
     if kind == "distance":
         scores = _nearness(model, members, non_members, generated, seed)
     else:
@@ -257,12 +258,14 @@ def train_shadows(
     >>> [int(shadow.trained_on.sum()) for shadow in train_shadows(members, others, tiny, pairs=1)]
     [20, 20]
     """
+    from dgkit.core.config import given
     from dgkit.core.fit import fit
 
     whole("pairs", pairs)
+    config = given(config)
     n = _check_candidates(members, non_members)
     candidates = xr.concat([members, non_members], "sample", data_vars="minimal", coords="minimal", compat="override")
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(_checks.seed(seed))
     shadows = []
     for _ in range(pairs):
         half = rng.permutation(2 * n) < n
@@ -297,7 +300,7 @@ def estimates(
     (1.0, 1.0)
     """
     members, others = _counts(np.asarray(scores, np.float64), np.asarray(is_member, bool))
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(_checks.seed(seed))
     values = _measures(members[None], others[None])[:, 0]
     drawn, block = [], max(1, 2_000_000 // len(members))  # bounds memory
     for start in range(0, resamples, block):

@@ -11,6 +11,7 @@ import csv
 import io
 import os
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
@@ -21,6 +22,7 @@ import pandas as pd
 import xarray as xr
 
 from dgkit._checks import whole
+from dgkit._netcdf import read_bytes
 from dgkit.errors import ConfigError, FileFormatError, SchemaError
 from dgkit.readers.tables import LINE, feature_columns, from_table
 
@@ -58,6 +60,7 @@ def from_csv(
     attributes: Sequence[str] = (),
     units: Mapping[str, str] | None = None,
     fill: str | None = None,
+    max_bytes: int | None = None,
     text: Sequence[str] = (),
     **reading: Any,
 ) -> xr.Dataset:
@@ -67,7 +70,7 @@ def from_csv(
     ----------
     path : path
         Of the file.
-    features, sample, time, attributes, units, fill
+    features, sample, time, attributes, units, fill, max_bytes
         As `from_table` takes them. The column `sample` is taken as it is written, also where that is a number.
     text, **reading
         As `read_csv` takes them.
@@ -95,7 +98,16 @@ def from_csv(
     keys = [name for name in (sample, time) if name is not None]
     wanted = dict.fromkeys([*keys, *attributes, *(column for columns in steps.values() for column in columns)])
     table = _table(content, list(wanted), text=[*text, *([] if sample is None else [sample])], **reading)
-    return from_table(table, features=features, sample=sample, time=time, attributes=attributes, units=units, fill=fill)
+    return from_table(
+        table,
+        features=features,
+        sample=sample,
+        time=time,
+        attributes=attributes,
+        units=units,
+        fill=fill,
+        max_bytes=max_bytes,
+    )
 
 
 def read_csv(
@@ -214,7 +226,8 @@ class _Content:
                 raise FileFormatError(f"{self.path!r}: line {line} should hold the columns' names, but has none.")
         given = record if names is None else names
         self.header = [str(name).strip() or f"column_{k}" for k, name in enumerate(given, 1)]
-        twice = [name for name in self.header if self.header.count(name) > 1]
+        counts = Counter(self.header)
+        twice = [name for name in self.header if counts[name] > 1]
         if twice:
             raise FileFormatError(
                 f"{self.path!r}: {len(twice)} columns are named {twice[0]!r}. Rename them in line {line}."
@@ -222,7 +235,8 @@ class _Content:
 
     def columns(self, wanted: Sequence[str]) -> tuple[list[int], list[list[str]]]:
         """The line at which each row begins, and the fields of each wanted column."""
-        places = [self.header.index(name) for name in wanted]
+        place = {name: k for k, name in enumerate(self.header)}
+        places = [place[name] for name in wanted]
         lines: list[int] = []
         columns: list[list[str]] = [[] for _ in wanted]
         for line, record in islice(self._records(), int(self.named), None):
@@ -254,10 +268,7 @@ class _Content:
 
 
 def _decoded(path: Path, encoding: str | None) -> str:
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise FileFormatError(f"{str(path)!r} cannot be read: {error.strerror or error}.") from error
+    content = read_bytes(path)
     if content[:2] in (b"PK", b"\x1f\x8b"):
         raise FileFormatError(f"{str(path)!r} is a compressed or Excel file. Unpack it, or save it as CSV.")
     marked = next((name for mark, name in _MARKS if content.startswith(mark)), None)
@@ -332,18 +343,19 @@ def _table(
                 "'%d.%m.%y %H:%M'."
             )
     wanted = content.header if columns is None else list(columns)
+    known, as_text = set(content.header), set(text)
     for name in [*wanted, *text, *dates]:
-        if name not in content.header:
+        if name not in known:
             raise SchemaError(f"no column {name!r}; the file has {', '.join(map(repr, content.header[:20]))}.")
     lines, cells = content.columns(wanted)
     table: dict[str, pd.Series] = {}
     numbers: dict[str, dict[str, np.ndarray]] = {}  # of each column of numbers its values by decimal sign
-    described = []
+    described, absent = [], frozenset(missing)
     for name, fields in zip(wanted, cells, strict=True):
-        column = _Column(name, fields, lines, frozenset(missing))
+        column = _Column(name, fields, lines, absent)
         fields.clear()
         described.append(column)
-        if name in text:
+        if name in as_text:
             table[name] = column.rows(pd.Series(column.values, dtype=object))
         elif name in dates:
             table[name] = column.rows(_dates(column, dates[name]))

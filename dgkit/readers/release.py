@@ -1,84 +1,35 @@
 """The release format of the original code: arrays in an npz file, and two pickles that say what their columns are.
 
-Follows the README of the original repository. The pickles are read by an unpickler that knows descriptions of outputs
-and nothing else, so that nothing in a file can run.
+Follows the README of the original repository. The pickles are not unpickled: a reader of the few opcodes that
+descriptions of outputs are made of builds these and nothing else, so that nothing in a file can run, and a small file
+stays small. Of the npz the arrays named here are read, and no others, once their sizes have been compared.
 """
 
 import io
 import math
 import os
-import pickle
+import pickletools
 import zipfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
+from dgkit._checks import whole
+from dgkit._netcdf import limit, read_bytes
+from dgkit._netcdf_child import TooMuchError, too_much
 from dgkit.errors import FileFormatError
 from dgkit.schema import Schema, Variable, validate
 
 
-class _Stub:
-    """Stands for the original's `output` classes while a pickle is read: it keeps what it is given, and no more."""
-
-    def __new__(cls, *arguments: Any) -> "_Stub":
-        self = super().__new__(cls)
-        self.__dict__["arguments"] = arguments
-        return self
-
-    def __init__(self, *arguments: Any) -> None:
-        pass
-
-    def __setstate__(self, state: Any) -> None:
-        if isinstance(state, dict):
-            self.__dict__.update({str(key): value for key, value in state.items()})
-
-
-class _Output(_Stub):
-    pass
-
-
-class _OutputType(_Stub):
-    pass
-
-
-class _Normalization(_Stub):
-    pass
-
-
-def _reconstructor(kind: Any, base: Any, state: Any) -> _Stub:
-    """copy_reg's, for the stubs alone."""
-    if not (isinstance(kind, type) and issubclass(kind, _Stub)):
-        raise pickle.UnpicklingError("it rebuilds something that is no output description")
-    return kind.__new__(kind)
-
-
-class _Unpickler(pickle.Unpickler):
-    """Reads descriptions of outputs and refuses everything else, so that nothing in a file can run."""
-
-    _ALLOWED = {  # noqa: RUF012 (never changed)
-        ("output", "Output"): _Output,
-        ("output", "OutputType"): _OutputType,
-        ("output", "Normalization"): _Normalization,
-        ("copy_reg", "_reconstructor"): _reconstructor,
-        ("copyreg", "_reconstructor"): _reconstructor,
-        ("__builtin__", "object"): object,
-        ("builtins", "object"): object,
-    }
-
-    def find_class(self, module: str, name: str) -> Any:
-        if (module, name) not in self._ALLOWED:
-            raise pickle.UnpicklingError(f"it names {module}.{name}, which no output description needs")
-        return self._ALLOWED[module, name]
-
-    def persistent_load(self, pid: Any) -> Any:
-        raise pickle.UnpicklingError("it refers to something outside the file")
-
-
 def from_npz(
-    folder: str | os.PathLike[str], *, part: str = "train", names: Mapping[str, Sequence[Any]] | None = None
+    folder: str | os.PathLike[str],
+    *,
+    part: str = "train",
+    names: Mapping[str, Sequence[Any]] | None = None,
+    max_bytes: int | None = None,
 ) -> xr.Dataset:
     """A dataset in the release format of the original code: `data_train.npz` and two pickled descriptions.
 
@@ -91,6 +42,9 @@ def from_npz(
     names : mapping, optional
         {"features": [...], "attributes": [...]}, each a name or a pair (name, attrs), in the file's order. Default:
         feature_0, attribute_0, ...
+    max_bytes : int, optional
+        Most bytes of memory that the arrays may take. Default: 128 MB, or 32 times the npz file's size where that is
+        more. A small file may declare any size, so raise it only for files you trust.
 
     Returns
     -------
@@ -109,7 +63,10 @@ def from_npz(
     Raises
     ------
     FileFormatError
-        A file is missing, damaged, or holds what does not belong there; nothing in it is executed.
+        A file is missing, damaged, holds what does not belong there, or more than `max_bytes`; nothing in it is
+        executed.
+    ConfigError
+        `max_bytes` is no positive whole number.
 
     Source
     ------
@@ -124,10 +81,12 @@ def from_npz(
     ...     print(error)
     no file 'elsewhere/data_feature_output.pkl'; a folder of the original release holds it.
     """
+    if max_bytes is not None:
+        whole("max_bytes", max_bytes)
     folder = Path(folder)
     outputs = {role: _read_outputs(folder / f"data_{role}_output.pkl") for role in ("feature", "attribute")}
     path = folder / f"data_{part}.npz"
-    arrays = _read_arrays(path)
+    arrays = _read_arrays(path, max_bytes)
     feature, attribute, flag = (arrays[f"data_{key}"] for key in ("feature", "attribute", "gen_flag"))
     n, time = flag.shape
     expected = {
@@ -141,6 +100,7 @@ def from_npz(
     if not ((flag > 0.5) == (np.arange(time) < length[:, None])).all() or (length == 0).any():
         raise FileFormatError(f"{str(path)!r}: data_gen_flag must be ones up to a series' end and zeros after it.")
     full = bool((length == time).all())
+    scaled = 0  # continuous features so far
     variables: dict[str, list[Variable]] = {"feature": [], "attribute": []}
     values: dict[str, np.ndarray] = {}
     for role, array in (("feature", feature), ("attribute", attribute)):
@@ -159,8 +119,8 @@ def from_npz(
                 lowest = -1.0 if scale == "MINUSONE_ONE" else 0.0
                 raw, bounds = block[..., 0], (lowest, 1.0)
                 if role == "feature" and "data_feature_min" in arrays:
-                    k = len([v for v in variables["feature"] if v.kind == "continuous"])
-                    bounds = _range(arrays, k, path)
+                    bounds = _range(arrays, scaled, path)
+                    scaled += 1
                     unit = (raw.astype(np.float64) - lowest) / (1 - lowest)
                     raw = (unit * (bounds[1] - bounds[0]) + bounds[0]).astype(np.float32)
                 values[name] = raw
@@ -213,58 +173,214 @@ def _width(outputs: Sequence[tuple[str, str, int]]) -> int:
 
 def _read_outputs(path: Path) -> list[tuple[str, str, int]]:
     """(kind, normalisation, width) of each output a pickle describes."""
-    if not path.is_file():
-        raise FileFormatError(f"no file {str(path)!r}; a folder of the original release holds it.")
-    if path.stat().st_size > 10**6:
-        raise FileFormatError(f"{str(path)!r} is {path.stat().st_size} bytes long, too much for a list of outputs.")
+    content = _file(path)
+    if len(content) > 10**6:
+        raise FileFormatError(f"{str(path)!r} is {len(content)} bytes long, too much for a list of outputs.")
     try:
-        described = _Unpickler(io.BytesIO(path.read_bytes()), encoding="latin1").load()
-        return [_output(item) for item in described]
-    except FileFormatError:
-        raise
+        described = _unpickled(content)
+        if not isinstance(described, list) or len(described) > _MOST:
+            raise ValueError(f"it must be a list of at most {_MOST} Output")
+        outputs = [_output(item) for item in described]
     except Exception as error:  # a damaged pickle can raise anything
-        raise FileFormatError(f"{str(path)!r} is not a description of outputs: {error}") from error
+        raise FileFormatError(f"{str(path)!r} is not a description of outputs: {error!s:.200}") from error
+    columns = sum(1 if kind == "DISCRETE" else dim for kind, _, dim in outputs)
+    if columns > _MOST:
+        raise FileFormatError(f"{str(path)!r} describes {columns} variables; at most {_MOST} are read.")
+    return outputs
 
 
 def _output(item: Any) -> tuple[str, str, int]:
-    if not isinstance(item, _Output) or item.__dict__.get("is_gen_flag"):
+    if not isinstance(item, _Output) or item.state.get("is_gen_flag"):
         raise ValueError("it must be a list of Output, none of them a generation flag")
-    kind, scale, dim = (item.__dict__.get(key) for key in ("type_", "normalization", "dim"))
-    kind, scale = _member(kind), _member(scale)
+    kind, scale, dim = (item.state.get(key) for key in ("type_", "normalization", "dim"))
+    kind, scale = (value if isinstance(value, _Member) else "" for value in (kind, scale))
     known = kind == "DISCRETE" or (kind == "CONTINUOUS" and scale in ("ZERO_ONE", "MINUSONE_ONE"))
     if not known or type(dim) is not int or not 1 <= dim <= 10**5:
-        raise ValueError(f"an Output of type {kind!r}, normalisation {scale!r}, width {dim!r}")
-    return kind, scale, dim
+        width = dim if type(dim) is int and abs(dim) < 10**9 else f"no number in bounds ({type(dim).__name__})"
+        raise ValueError(f"an Output of type {str(kind)!r:.40}, normalisation {str(scale)!r:.40}, width {width}")
+    return str(kind), str(scale), dim
 
 
-def _member(value: Any) -> str:
-    """The value an enum member was pickled by; "" for anything else."""
-    arguments = value.__dict__.get("arguments") if isinstance(value, _Stub) else None
-    return arguments[0] if arguments and isinstance(arguments[0], str) else ""
+class _Global(str):
+    """A name in a pickle that stands for a class or function."""
 
 
-def _read_arrays(path: Path) -> dict[str, np.ndarray]:
-    """The arrays of an npz file, no pickles in it opened, none larger than its bytes allow."""
-    if not path.is_file():
+class _Output:
+    """What a pickle says of an instance of the original's `output.Output`: its attributes, as the very dict there."""
+
+    state: dict[str, Any] = {}  # noqa: RUF012 (never changed)
+
+
+class _Member(str):
+    """The value of a member of the original's enums, `output.OutputType` and `output.Normalization`."""
+
+
+_GLOBALS = {
+    ("output", "Output"): _Global("Output"),
+    ("output", "OutputType"): _Global("an enum"),
+    ("output", "Normalization"): _Global("an enum"),
+    ("copy_reg", "_reconstructor"): _Global("_reconstructor"),
+    ("copyreg", "_reconstructor"): _Global("_reconstructor"),
+    ("__builtin__", "object"): _Global("object"),
+    ("builtins", "object"): _Global("object"),
+}
+_KEYS = ("data_feature", "data_attribute", "data_gen_flag", "data_feature_min", "data_feature_max")
+_HEADER = 20_000  # bytes; NumPy takes headers of up to 10,000
+_MARK = object()
+_MOST = 2000  # variables; the original's data have up to ten
+_VALUES = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False}
+_EMPTY: dict[str, Callable[[], Any]] = {"EMPTY_LIST": list, "EMPTY_DICT": dict, "EMPTY_TUPLE": tuple}
+_TUPLES = {"TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
+_NUMBERS = ("INT", "BININT", "BININT1", "BININT2", "LONG", "LONG1")
+_TEXTS = ("STRING", "BINSTRING", "SHORT_BINSTRING", "UNICODE", "BINUNICODE", "SHORT_BINUNICODE")
+
+
+def _unpickled(content: bytes) -> Any:
+    """What a pickle of outputs describes, opcode by opcode; ValueError for any opcode that such a pickle has not.
+
+    Each opcode moves what is there or makes one thing more, never a copy: the result has no more parts than the file
+    has bytes. Keys are text, as the hash of nested tuples could take for ever.
+    """
+    stack: list[Any] = []
+    memo: dict[int, Any] = {}
+
+    def above_mark() -> list[Any]:
+        start = len(stack) - 1
+        while stack[start] is not _MARK:  # an IndexError below the last
+            start -= 1
+        items = stack[start + 1 :]
+        del stack[start:]
+        return items
+
+    argument: Any
+    for opcode, argument, _ in pickletools.genops(content):
+        name = opcode.name
+        if name in ("PROTO", "FRAME"):
+            pass
+        elif name in _NUMBERS + _TEXTS:
+            stack.append(argument)
+        elif name in _VALUES:
+            stack.append(_VALUES[name])
+        elif name == "MARK":
+            stack.append(_MARK)
+        elif name in _EMPTY:
+            stack.append(_EMPTY[name]())
+        elif name in ("GLOBAL", "STACK_GLOBAL"):
+            module, _, attribute = argument.partition(" ") if name == "GLOBAL" else (stack.pop(-2), "", stack.pop())
+            stack.append(_global(module, attribute))
+        elif name in ("PUT", "BINPUT", "LONG_BINPUT", "MEMOIZE"):
+            memo[len(memo) if argument is None else argument] = stack[-1]
+        elif name in ("GET", "BINGET", "LONG_BINGET"):
+            stack.append(memo[argument])
+        elif name in _TUPLES:
+            stack[-_TUPLES[name] :] = [tuple(stack[-_TUPLES[name] :])]
+        elif name in ("TUPLE", "LIST"):
+            stack.append(tuple(above_mark()) if name == "TUPLE" else above_mark())
+        elif name in ("APPEND", "APPENDS"):
+            items = above_mark() if name == "APPENDS" else [stack.pop()]
+            _typed(stack[-1], list).extend(items)
+        elif name in ("DICT", "SETITEM", "SETITEMS"):
+            items = [stack.pop(-2), stack.pop()] if name == "SETITEM" else above_mark()
+            if name == "DICT":
+                stack.append({})
+            keys = [_typed(key, str) for key in items[::2]]
+            _typed(stack[-1], dict).update(zip(keys, items[1::2], strict=True))
+        elif name in ("REDUCE", "NEWOBJ"):
+            arguments = _typed(stack.pop(), tuple)
+            stack.append(_called(stack.pop(), arguments))
+        elif name == "BUILD":
+            state = _typed(stack.pop(), dict)
+            _typed(stack[-1], _Output).state = state
+        elif name == "STOP":
+            return stack.pop()
+        else:
+            raise ValueError(f"it has the opcode {name}, which no output description needs")
+    raise ValueError("it ends early")
+
+
+def _typed(value: Any, kind: type) -> Any:
+    if type(value) is not kind:
+        raise ValueError(f"it has a {type(value).__name__} where a {kind.__name__} should be")
+    return value
+
+
+def _global(module: Any, name: Any) -> _Global:
+    if type(module) is not str or type(name) is not str or (module, name) not in _GLOBALS:
+        raise ValueError(f"it names {str(module)!r:.40} and {str(name)!r:.40}, which no output description needs")
+    return _GLOBALS[module, name]
+
+
+def _called(function: Any, arguments: tuple[Any, ...]) -> Any:
+    """What a call in a pickle stands for: an Output, or a member of an enum. Nothing is called."""
+    if type(function) is _Global:
+        if function == "Output" and not arguments:
+            return _Output()
+        if function == "an enum" and len(arguments) == 1 and type(arguments[0]) is str:
+            return _Member(arguments[0])
+        if function == "_reconstructor" and len(arguments) == 3:
+            return _reconstructor(*arguments)
+    raise ValueError("it calls something that makes no output description")
+
+
+def _reconstructor(kind: Any, base: Any, state: Any) -> _Output:
+    """copy_reg's, for the original's Output alone."""
+    if type(kind) is not _Global or kind != "Output":
+        raise ValueError("it rebuilds something that is no output description")
+    return _Output()
+
+
+def _file(path: Path) -> bytes:
+    if not path.exists():
         raise FileFormatError(f"no file {str(path)!r}; a folder of the original release holds it.")
+    return read_bytes(path)
+
+
+def _read_arrays(path: Path, max_bytes: int | None) -> dict[str, np.ndarray]:
+    """The arrays of an npz file that a release is made of, no pickles opened, within `max_bytes`."""
+    content = _file(path)
+    left = most = limit(len(content), max_bytes)
     arrays = {}
     try:
-        with zipfile.ZipFile(path) as archive:
-            for member in archive.infolist():
+        with zipfile.ZipFile(io.BytesIO(content)) as archive, np.errstate(over="ignore"):  # infinite: refused below
+            members = {item.filename: item for item in archive.infolist()}
+            end = content.rfind(b"PK\5\6")  # the record at the end, which tells how many there are
+            if int.from_bytes(content[end + 10 : end + 12], "little") not in (len(archive.infolist()), 0xFFFF):
+                raise ValueError("its list of members is damaged")
+            for key in _KEYS:
+                member = members.get(f"{key}.npy")
+                if member is None:
+                    continue
+                left -= _declared(archive, member)
+                if left < 0:
+                    raise too_much("declares", most - left, most)
                 with archive.open(member) as file:
-                    version = np.lib.format.read_magic(file)
-                    shape, _, dtype = getattr(np.lib.format, f"read_array_header_{version[0]}_0")(file)
-                if dtype.hasobject or dtype.kind not in "fiub":
-                    raise ValueError(f"{member.filename} holds {dtype}, not numbers")
-                if math.prod(shape) * dtype.itemsize > member.file_size or member.file_size > 2**34:
-                    raise ValueError(f"{member.filename} declares more than it holds, or more than 16 GB")
-        with np.load(path, allow_pickle=False) as file, np.errstate(over="ignore"):  # infinite then, and refused below
-            arrays = {key: np.asarray(file[key], np.float32 if file[key].ndim > 1 else None) for key in file.files}
+                    array = np.lib.format.read_array(file, allow_pickle=False)
+                arrays[key] = np.asarray(array, np.float32 if array.ndim > 1 else None)
+    except TooMuchError as error:
+        raise FileFormatError(f"{str(path)!r} {error}") from None
     except Exception as error:  # zip, header and number errors of many kinds
-        raise FileFormatError(f"{str(path)!r} is not an npz file of numbers: {error}") from error
+        raise FileFormatError(f"{str(path)!r} is not an npz file of numbers: {error!s:.200}") from error
+    if ("data_feature_min" in arrays) != ("data_feature_max" in arrays):
+        raise FileFormatError(f"{str(path)!r} has one of data_feature_min and data_feature_max; give both, or none.")
     for key, ndim in (("data_feature", 3), ("data_attribute", 2), ("data_gen_flag", 2)):
         if key not in arrays or arrays[key].ndim != ndim or arrays[key].size == 0:
             raise FileFormatError(f"{str(path)!r}: {key} with {ndim} dims is missing or empty.")
         if not np.isfinite(arrays[key]).all():
             raise FileFormatError(f"{str(path)!r}: {key} has NaN or infinite values.")
     return arrays
+
+
+def _declared(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> int:
+    """Bytes that a member takes once it is read, by what its header says, which must be what the archive says."""
+    if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise ValueError(f"{member.filename} is compressed in a way that NumPy does not write")
+    with archive.open(member) as file:
+        head = io.BytesIO(file.read(_HEADER))  # no more, whatever length the header says it has
+    version = np.lib.format.read_magic(head)
+    shape, _, dtype = getattr(np.lib.format, f"read_array_header_{version[0]}_0")(head)
+    if dtype.hasobject or dtype.kind not in "fiub":
+        raise ValueError(f"{member.filename} holds {dtype!s:.40}, not numbers")
+    size = math.prod(shape)
+    if size * dtype.itemsize + head.tell() != member.file_size:
+        raise ValueError(f"{member.filename} declares more than it holds, or less")
+    return size * max(dtype.itemsize, 8)

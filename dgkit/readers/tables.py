@@ -4,6 +4,7 @@ A row of a long table is a step: rows are put in the order of their time, and th
 nothing. Left out: resampling (do that in pandas or polars before), and time zones.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any
@@ -14,6 +15,7 @@ import pandas as pd
 import xarray as xr
 
 from dgkit._checks import whole
+from dgkit._netcdf import limit
 from dgkit.errors import ConfigError, SchemaError
 from dgkit.schema import lengths, validate
 
@@ -31,6 +33,7 @@ def from_table(
     attributes: Sequence[str] = (),
     units: Mapping[str, str] | None = None,
     fill: str | None = None,
+    max_bytes: int | None = None,
 ) -> xr.Dataset:
     """A dataset from a table, long or wide.
 
@@ -54,6 +57,9 @@ def from_table(
         What to do with a feature's missing values. None: refuse them. "linear": numbers on the line, over steps,
         between their neighbours, text as the value before. "previous": the value before. At a series' ends both take
         the nearest value.
+    max_bytes : int, optional
+        Most bytes of memory that a feature of a long table may take, as all its series get as many steps as the
+        longest. Default: 128 MB, or 32 times what its column takes where that is more.
 
     Returns
     -------
@@ -83,7 +89,9 @@ def from_table(
     [2, 1]
     """
     table = opened(df)
-    ds = dataset(table, features, sample=sample, time=time, attributes=attributes, units=units, fill=fill)
+    ds = dataset(
+        table, features, sample=sample, time=time, attributes=attributes, units=units, fill=fill, max_bytes=max_bytes
+    )
     validate(ds)
     return ds
 
@@ -107,10 +115,13 @@ def dataset(
     attributes: Sequence[str],
     units: Mapping[str, str] | None,
     fill: str | None,
+    max_bytes: int | None = None,
 ) -> xr.Dataset:
     """What `from_table` makes of a table, before `validate` has seen it."""
     if fill not in FILLS:
         raise ConfigError(f"fill is {fill!r}; choose one of {', '.join(map(repr, FILLS))}.")
+    if max_bytes is not None:
+        whole("max_bytes", max_bytes)
     wide, names = isinstance(features, Mapping), list(features)
     steps = feature_columns(table.columns, features)
     keys = [name for name in (sample, time) if name is not None]
@@ -155,7 +166,7 @@ def dataset(
                 "Drop that row."
             )
     else:
-        series, length = _long_features(table, columns, names, time, row_of, ids, coords)
+        series, length = _long_features(table, columns, names, time, row_of, ids, coords, max_bytes)
     for name, values in series.items():
         if fill:
             _fill(values, length, fill)
@@ -244,6 +255,7 @@ def _long_features(
     row_of: np.ndarray,
     ids: np.ndarray,
     coords: dict[str, Any],
+    max_bytes: int | None,
 ) -> tuple[dict[str, np.ndarray], np.ndarray]:
     """Series of a long table, sorted by time, blank after their end, (N, T); their lengths, (N,)."""
     when = columns[time] if time is not None else np.arange(len(row_of))
@@ -266,6 +278,14 @@ def _long_features(
     series = {}
     for name in names:
         values = columns[name].astype(str if columns[name].dtype.kind == "U" else np.float64)
+        longest = int(length.argmax())
+        needed = len(ids) * int(length[longest]) * values.itemsize
+        if needed > limit(values.nbytes, max_bytes):
+            raise SchemaError(
+                f"feature {name!r}: sample {str(ids[longest])!r} has {length[longest]} steps; with as many for each of "
+                f"{len(ids)} samples it takes {needed / 1e6:,.0f} MB. Drop the longest, cut all into `windows`, or "
+                f"give max_bytes={needed}."
+            )
         series[name] = np.full((len(ids), length.max()), "" if values.dtype.kind == "U" else np.nan, values.dtype)
         series[name][sorted_sample, step] = values[rows]
     if time is not None and (length == length[0]).all():
@@ -314,12 +334,13 @@ def _check_columns(
     wide: bool,
     time: str | None,
 ) -> None:
-    missing = [column for column in needed if column not in table.columns]
+    known = set(table.columns)
+    missing = [column for column in needed if column not in known]
     if missing:
         raise SchemaError(f"no column {missing[0]!r}; the table has {some_names(table.columns)}.")
     if not names:
         raise SchemaError("no feature: name at least one column (long) or one list of columns (wide) in `features`.")
-    twice = [name for name in {*names, *attributes} if [*names, *attributes].count(name) > 1 or name == "length"]
+    twice = [name for name, count in Counter([*names, *attributes]).items() if count > 1 or name == "length"]
     if twice:
         raise SchemaError(f"{twice[0]!r} is named twice, or is the reserved name 'length'. Rename the column.")
     if wide and time is not None:
@@ -368,6 +389,13 @@ def column_values(table: nw.DataFrame[Any], name: str, *, gaps: bool) -> np.ndar
         if odd:
             raise SchemaError(
                 f"column {name!r} holds {odd[0]!r} among text. Mend: df[{name!r}] = df[{name!r}].astype(str)"
+            )
+        widths = [len(item) for item in items]
+        widest = max(widths, default=0)
+        if 4 * widest * len(items) > limit(4 * sum(widths), None):
+            raise SchemaError(
+                f"column {name!r} has a text of {widest} characters in {_at(table, widths.index(widest))}, and all "
+                f"{len(items)} would take as much memory. Shorten it, or leave the column out."
             )
         values = np.array(items, dtype=str)
     else:

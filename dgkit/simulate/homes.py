@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from dgkit import _checks
 from dgkit._checks import whole
 from dgkit.simulate.draws import category, draw, known, provenance, rounded
 
@@ -140,7 +141,7 @@ def broadband(n: int = 1500, seed: int = 0, *, time: int = 56) -> xr.Dataset:
     True
     """
     whole("n", n)
-    whole("seed", seed, 0)
+    seed = _checks.seed(seed)
     whole("time", time, 8)
     for_attributes, for_homes, for_traffic, for_loss, for_sizes = np.random.default_rng(seed).spawn(5)
     u_isp, u_technology, u_state, u_loss = for_attributes.random((n, 4)).T

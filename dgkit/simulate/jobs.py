@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from dgkit import _checks
 from dgkit._checks import whole
 from dgkit.errors import ConfigError
 from dgkit.simulate.draws import category, check_range, draw, provenance, rounded
@@ -138,7 +139,7 @@ def cluster(
     True
     """
     whole("n", n)
-    whole("seed", seed, 0)
+    seed = _checks.seed(seed)
     whole("time", time, 20)
     check_range("capacity", capacity, 0.1, 1000)
     shares = _job_shares(mix)

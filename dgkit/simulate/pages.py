@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from dgkit import _checks
 from dgkit._checks import whole
 from dgkit.simulate.draws import (
     CENTRAL_99,
@@ -140,7 +141,7 @@ def web(n: int = 2000, seed: int = 0, *, time: int = 168, decades: float = 3.0, 
     ((100, 168), ['all-agents', 'spider'])
     """
     whole("n", n)
-    whole("seed", seed, 0)
+    seed = _checks.seed(seed)
     whole("time", time, 14)
     check_range("decades", decades, 0.1, 6)
     check_range("noise", noise, 0, 1)

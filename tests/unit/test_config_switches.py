@@ -5,6 +5,7 @@ from dataclasses import fields, replace
 import numpy as np
 import pytest
 import torch
+from numpydoc.docscrape import NumpyDocString
 
 import dgkit as dg
 from dgkit import _files, whatif
@@ -16,6 +17,19 @@ OWN = {
     "generator_beta1": 0.2, "discriminator_beta1": 0.6, "auxiliary_beta1": 0.0, "attribute_noise": 3, "minmax_noise": 2,
     "feature_noise": 7, "auxiliary_units": 9, "auxiliary_layers": 3,
 }  # fmt: skip
+
+
+@pytest.mark.parametrize(("settings", "values"), [(dg.Config, {}), (dg.privacy.DP, {"noise_multiplier": 1.0})])
+def test_what_a_field_means_stands_beside_it_and_from_there_in_the_docs_and_in_errors(settings, values):
+    described = {name: " ".join(text) for name, _, text in NumpyDocString(settings.__doc__)["Parameters"]}
+
+    assert described == {field.name: field.metadata["means"] for field in fields(settings)}
+    for field in fields(settings):
+        with pytest.raises(ConfigError) as caught:
+            settings(**{**values, field.name: ["no such value"]})
+        if field.name != "dp":  # which says what to give
+            assert f"{field.name}=['no such value'] must be of type" in str(caught.value)
+            assert f"Meaning: {field.metadata['means'].split('. ')[0].removesuffix('.')}." in str(caught.value)
 
 
 @pytest.fixture

@@ -12,8 +12,8 @@ from tests.house import House, room
 ROOT = Path(__file__).parents[2]
 HOUSE = House(ROOT)
 FLOORS = [  # from the ground up: what stands on a floor knows those below, and of its own only in one direction
-    {"errors", "_threads", "_moved"},
-    {"_files", "_seeding", "_checks", "_interrupts"},
+    {"errors", "_threads", "_moved", "_netcdf_child"},
+    {"_files", "_plain", "_seeding", "_checks", "_interrupts", "_netcdf"},
     {"schema"},
     {"readers", "simulate", "metrics", "core", "datasets", "plot", "downstream"},
     {"baselines", "whatif", "_cells"},

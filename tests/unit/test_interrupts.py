@@ -14,6 +14,14 @@ from dgkit.core import trainer as loop
 from dgkit.errors import DivergenceError
 
 
+@pytest.fixture(autouse=True)
+def _interrupts_reach_python():
+    """Also where the tests run in the background, where a shell has interrupts ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 def stopping(plain, at):
     """A function that is interrupted (Ctrl-C) before its call numbered `at`."""
     calls = []

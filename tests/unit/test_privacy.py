@@ -310,11 +310,12 @@ def test_training_that_began_without_privacy_cannot_become_private(small):
     ("wrong", "said"),
     [
         ({"noise_multiplier": -1.0}, "noise_multiplier"),
-        ({"noise_multiplier": math.nan}, "must be a number"),
-        ({"noise_multiplier": "1"}, "must be a number"),
+        ({"noise_multiplier": math.nan}, "must be finite"),
+        ({"noise_multiplier": "1"}, "must be of type float"),
         ({"max_grad_norm": 0.0}, "max_grad_norm"),
         ({"max_grad_norm": math.inf}, "finite with noise"),
-        ({"delta": 0.0}, "delta"),
+        ({"delta": 0.0}, "delta=0 must be between 0 and 1"),
+        ({"delta": 1.0}, "delta=1.0 must be below 1"),
         ({"sampling": "all"}, "sampling"),
     ],
 )

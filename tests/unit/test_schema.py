@@ -227,6 +227,10 @@ UNKNOWN_DTYPES = {
         ["2024-01-01", "2024-01-02"] * 2,
     ),
     "dates": (with_attribute(pd.date_range("2024-02-28", periods=3).values), "a", np.float64, [0, 1, 2]),
+    "pandas' whole numbers": (with_attribute(pd.array([1, 2, 1], "Int64")), "a", np.float64, [1, 2, 1]),
+    "pandas' whole numbers and NA": (with_attribute(pd.array([1, None, 2], "Int64")), "a", np.float64, [1, np.nan, 2]),
+    "pandas' truth values": (with_attribute(pd.array([True, False, True], "boolean")), "a", bool, [1, 0, 1]),
+    "pandas' categories": (with_attribute(pd.Categorical(["a", "bc", "a"])), "a", "<U2", ["a", "bc", "a"]),
     "durations": (with_attribute(pd.to_timedelta([1, 2, 60], unit="min").values), "a", np.float64, [60, 120, 3600]),
 }  # fmt: skip
 

@@ -92,6 +92,14 @@ def test_hiding_takes_away_names_groups_and_what_needs_a_hidden_switch():
     assert CONTROLS[0]["options"] == ["web", "cluster", "broadband"]  # one studio's own data are not every studio's
 
 
+def test_a_control_says_what_its_setting_means_in_the_words_of_the_settings_docstring():
+    hints = {control["name"]: control["hint"] for control in CONTROLS}
+
+    for name, hint in hints.items():
+        docs = " ".join((Config.__doc__ if name in Config.__dataclass_fields__ else DP.__doc__).split())
+        assert name == "dataset" or (hint and " ".join(hint.split()) in docs), name
+
+
 def test_what_is_dear_to_draw_is_drawn_less_often(monkeypatch):
     now = [100.0]
     monkeypatch.setattr(_screen.time, "perf_counter", lambda: now[0])

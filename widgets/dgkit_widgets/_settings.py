@@ -1,8 +1,8 @@
 """What a learner can set in the studio, and what was set: a dataset, a `Config`, the state and the code of it.
 
-`CONTROLS` is what the browser builds: name in `Config` or `DP`, label, kind, whether it acts at once. A control with
-"needs" is shown while the switch of that name is on. `Settings` are the values. Left out: settings that only code
-needs, such as `beta1` (give a Config), and the log of a run, which is `_session`'s.
+`CONTROLS` is what the browser builds: name in `Config` or `DP`, label, kind, what it means, whether it acts at once. A
+control with "needs" is shown while the switch of that name is on. `Settings` are the values. Left out: settings that
+only code needs, such as `beta1` (give a Config), and the log of a run, which is `_session`'s.
 """
 
 import json
@@ -19,11 +19,13 @@ from dgkit_widgets._widget import bounded
 DATASETS = ("web", "cluster", "broadband")
 SPLIT = 0.5, 0  # fraction and seed of dgkit.split: a shipped dataset's first part is trained on, the second held out
 PRIVACY = ("noise_multiplier", "max_grad_norm", "delta")  # fields of `Config.dp`
+_MEANS = {item.name: item.metadata["means"] for item in (*fields(Config), *fields(DP))}
 _RATES = [1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1]
 
 
 def _control(name: str, label: str, kind: str, group: str, **more: Any) -> dict[str, Any]:
-    return {"name": name, "label": label, "kind": kind, "group": group, "live": name in LIVE, **more}
+    hint = _MEANS.get(name, "")
+    return {"name": name, "label": label, "kind": kind, "group": group, "hint": hint, "live": name in LIVE, **more}
 
 
 CONTROLS = [

@@ -10,6 +10,7 @@ import { act, h, select, uid } from "../lib/dom.js";
  * @typedef {object} Control
  * @property {string} name of the setting
  * @property {string} label
+ * @property {string} hint what the setting means
  * @property {string} kind "check", "choice" or else a number
  * @property {string} [needs] the setting without which this one is hidden
  * @property {(Value | [string, string])[]} options of a choice: values, or pairs of key and text
@@ -77,7 +78,7 @@ export function settingsForm(model) {
  * @param {Control} control
  */
 function settingField(model, control) {
-  const { name, label, kind, needs } = control;
+  const { name, label, hint, kind, needs } = control;
   /** @type {Value} */
   let shown = null;
   // until Python has answered, or two seconds, older news does not undo a choice
@@ -91,7 +92,7 @@ function settingField(model, control) {
   const { element, fill } = make(control, described, change, () => fill(shown));
   const root = h(
     "div",
-    { class: "dgkit-field" },
+    { class: "dgkit-field", title: hint },
     h("label", { for: element.id }, label),
     element,
     note,
