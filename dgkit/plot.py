@@ -8,7 +8,7 @@ Left out: interactive pictures.
 
 import itertools
 import textwrap
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -20,7 +20,7 @@ from matplotlib.axes import Axes
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
-from matplotlib.ticker import EngFormatter, MaxNLocator, NullLocator
+from matplotlib.ticker import EngFormatter, FixedLocator, MaxNLocator, NullLocator
 
 from dgkit import _checks, metrics
 from dgkit.errors import ConfigError, SchemaError
@@ -373,7 +373,7 @@ def against(
     Examples
     --------
     >>> import dgkit as dg
-    >>> run = course.open_run("sample_len").isel(step=-1)
+    >>> run = dg.course.open_run("sample_len").isel(step=-1)
     >>> figure = against(run.autocorrelation_mse, "sample_len", log="xy")
     >>> figure.axes[0].get_xlabel().startswith("sample_len")
     True
@@ -389,10 +389,12 @@ def against(
     with _figure(height=3.2) as (figure, axes):
         axis = axes[0, 0]
         colours = sns.color_palette("colorblind", len(curves))
+        labels = list(map(str, reference or ()))
         for k, (name, one) in enumerate(curves.items()):
             colour, dash, marker = colours[k], _DASHES[k % len(_DASHES)], "os^Dv"[k % 5]
             seeds = one if "seed" in one.dims else one.expand_dims("seed")
             label = f"{hue} {name}" if hue and name.replace(".", "").isdigit() else name
+            labels.append(label)
             middle, low, high = seeds.median("seed"), seeds.min("seed"), seeds.max("seed")
             style: dict[str, Any] = {"color": colour, "label": label}
             if len(place) <= 20:
@@ -422,7 +424,7 @@ def against(
         if not numbers:
             axis.set_xlim(-0.5, len(place) - 0.5)
         if len(curves) > 1 or reference:
-            _legend(axis, dict.fromkeys([*curves, *(reference or {})]))
+            _legend(axis, labels)
     return figure
 
 
@@ -478,7 +480,7 @@ def histogram(numbers: Mapping[str, Any], *, bins: int = 30, log: bool = False) 
         label = _unit(first) if isinstance(first, xr.DataArray) else "value"
         alone = next(iter(notes.values())) if len(flat) == 1 else ""  # there is no legend
         axis.set(xlabel=label + alone, ylabel="share of samples (1)")
-        _legend(axis, {f"{name}{note}": None for name, note in notes.items()})
+        _legend(axis, [f"{name}{note}" for name, note in notes.items()])
     return figure
 
 
@@ -495,6 +497,7 @@ class _Picture(Figure):
 def _figure(rows: int = 1, columns: int = 1, *, height: float, **options: Any) -> Iterator[tuple[Figure, np.ndarray]]:
     """A figure of the notebook's width in the kit's style, and its axes, (rows, columns)."""
     style: Any = {"font.size": 9, "axes.titlesize": 9.5, "figure.dpi": 100, "legend.frameon": False}
+    style |= {"text.parse_math": False, "text.usetex": False}  # names as they are: a "$" begins no formula
     with sns.axes_style("whitegrid"), plt.rc_context(style):
         figure, axes = plt.subplots(
             rows,
@@ -506,6 +509,10 @@ def _figure(rows: int = 1, columns: int = 1, *, height: float, **options: Any) -
             **options,
         )
         yield figure, axes
+        for way in (way for axis in axes.ravel() for way in (axis.xaxis, axis.yaxis)):
+            if not isinstance(way.get_major_locator(), FixedLocator):  # not names: powers of ten are formulas
+                for text in (way.offsetText, *(tick.label1 for tick in (*way.majorTicks, *way.minorTicks))):
+                    text.set_parse_math(True)
 
 
 def _named(sets: Sets) -> tuple[Mapping[str, xr.Dataset], Schema]:
@@ -514,7 +521,7 @@ def _named(sets: Sets) -> tuple[Mapping[str, xr.Dataset], Schema]:
     if not isinstance(named, Mapping) or not named:
         raise SchemaError(f"give a Dataset or a mapping of names to Datasets, not {type(sets).__name__}.")
     schemas = [validate(ds, training=False) for ds in named.values()]
-    return dict(named), schemas[0]
+    return {str(name): ds for name, ds in named.items()}, schemas[0]
 
 
 def _feature(sets: Mapping[str, xr.Dataset], schema: Schema, feature: str | None) -> str:
@@ -538,13 +545,17 @@ def _same(name: str, ds: xr.Dataset, reference: xr.Dataset, variable: str) -> No
         raise SchemaError(f"{variable!r} is {ds[variable].dtype} in {name!r}; expected {reference[variable].dtype}.")
 
 
-def _legend(axis: Axes, sets: Mapping[str, Any]) -> None:
-    """Above the axes, where it hides no curve."""
-    if len(sets) > 1:
-        axis.legend(loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0.1, ncols=_columns(sets))
+def _legend(axis: Axes, labels: Iterable[str]) -> None:
+    """Above the axes, where it hides no curve; of all these labels, also those that matplotlib takes for hidden."""
+    wanted = list(labels)
+    if len(wanted) > 1:
+        artists: list[Any] = [*axis.lines, *axis.patches, *axis.containers]
+        drawn = [one for one in artists if one.get_label() in wanted]
+        names = [one.get_label() for one in drawn]
+        axis.legend(drawn, names, loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0.1, ncols=_columns(names))
 
 
-def _columns(sets: Mapping[str, Any]) -> int:
+def _columns(sets: Collection[str]) -> int:
     """Of a legend as wide as the figure."""
     return max(1, min(len(sets), 100 // (8 + max(len(str(name)) for name in sets))))
 

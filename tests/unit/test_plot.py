@@ -305,3 +305,72 @@ def test_a_histogram_of_nothing_is_refused():
         dg.plot.histogram({"real": [1.0], "fake": [0.0]}, log=True)
     with pytest.raises(ConfigError, match="at least one"):
         dg.plot.histogram({})
+
+
+HOSTILE = ["a$^$", "$5 to $10", "_real", r"$\frac{$", "__", r"\$x$", "<b>&amp;</b>", "%s {0}"]
+
+
+def texts(figure):
+    """What a picture shows, once it is drawn; a formula would be told by its own class."""
+    figure.canvas.draw()
+    return [text for text in figure.findobj(matplotlib.text.Text) if text.get_text()]
+
+
+def hostile_sets():
+    """Sets, features and categories of hostile names."""
+    ds = small_dataset(variable=False).rename(views=HOSTILE[0], domain=HOSTILE[2])
+    ds[HOSTILE[2]] = "sample", np.array(HOSTILE)[np.arange(40) % len(HOSTILE)]
+    ds[HOSTILE[0]].attrs |= {"units": "$", "long_name": "$a^$ and _b"}
+    return {"_real": ds, "$5 to $10": ds, "$\\frac{$": ds}
+
+
+@pytest.mark.parametrize(
+    "draw",
+    [
+        lambda sets: dg.plot.series(sets),
+        lambda sets: dg.plot.series(sets, shared=True),
+        lambda sets: dg.plot.autocorrelation(sets),
+        lambda sets: dg.plot.cdf(sets),
+        lambda sets: dg.plot.attributes(sets),
+        lambda sets: dg.plot.length_histogram(sets),
+        lambda sets: dg.plot.histogram({name: ds[HOSTILE[0]] for name, ds in sets.items()}, log=True),
+    ],
+)
+@pytest.mark.parametrize("usetex", [False, True])
+def test_names_are_shown_as_they_are(draw, usetex):
+    sets = hostile_sets()
+
+    with plt.rc_context({"text.usetex": usetex}):
+        figure = draw(sets)
+    shown = texts(figure)
+
+    formulas = [text.get_text() for text in shown if text._preprocess_math(text.get_text())[1] is not False]
+    assert all(formula.startswith(r"$\mathdefault{10^") for formula in formulas), formulas  # ticks of a log axis
+    whole = "\n".join(text.get_text() for text in shown)
+    assert all(name in whole for name in sets)
+    legends = [axis.get_legend() for axis in figure.axes if axis.get_legend()] + figure.legends
+    if legends:
+        assert [text.get_text() for text in legends[0].get_texts()] == [*sets]
+
+
+def test_categories_are_shown_as_they_are():
+    axis = dg.plot.attributes(hostile_sets(), HOSTILE[2]).axes[0]
+    axis.figure.canvas.draw()
+
+    assert sorted(label.get_text() for label in axis.get_yticklabels()) == sorted(HOSTILE)
+    assert not any(label.get_parse_math() for label in axis.get_yticklabels())
+
+
+@pytest.mark.parametrize("x", ["sample_len", "name"])
+def test_settings_and_references_are_shown_as_they_are(x):
+    values = xr.DataArray(
+        np.ones((2, 3, 2)), {x: ["$a^$", "_b"] if x == "name" else [1, 2], "_hue": HOSTILE[:3], "seed": [0, 1]},
+        name="$x",
+    )  # fmt: skip
+
+    figure = dg.plot.against(values, x, "_hue", reference={"_chance$^$": 0.5})
+    whole = [text.get_text() for text in texts(figure)]
+
+    legend = figure.axes[0].get_legend()
+    assert sorted(text.get_text() for text in legend.get_texts()) == sorted([*HOSTILE[:3], "_chance$^$"])
+    assert "$x (1)" in whole and (x == "sample_len" or {"$a^$", "_b"} <= {*whole})

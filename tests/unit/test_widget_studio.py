@@ -658,12 +658,67 @@ def test_a_state_is_pasted_into_a_running_studio_and_may_be_written_by_hand(stud
         ('{"dataset": null, "log": [["steps", -1]]}', "no entry"),
         ('{"dataset": null, "log": [["eval", "1"]]}', "no entry"),
         ('{"dataset": null, "log": 5}', "no entry"),
+        ('{"dataset": {"web": 1}}', "must be a name or null"),
+        ("[" * 100_000 + "]" * 100_000, "not the state"),
+        ('{"config": {"steps": ' + "[" * 500 + "]" * 500 + "}}", "nested"),
+        ('{"config": {"steps": ' + "9" * 400 + "}}", "whole number"),
+        ('{"dataset": null, "config": {"steps": 50}, "step": 51}', "the log takes 51 steps"),
+        ('{"dataset": null, "config": {"steps": 50}, "log": [["steps", 30], ["steps", 30]]}', "60 steps"),
+        ('{"dataset": null, "config": {"steps": 50}, "log": [["set", {"steps": 60}], ["steps", 61]]}', "at most 60"),
+        ('{"dataset": null, "log": [["set", {"steps": 0}]]}', "steps=0"),
+        ('{"dataset": null, "log": [["set", {"lstm_units": 7}]]}', "takes effect on reset"),
+        ('{"dataset": null, "log": [["generator", 1000000000]]}', "half steps"),
+        ('{"dataset": null, "log": [["load", "/etc/hostname"]]}', "no checkpoint '/etc/hostname'"),
+        ('{"dataset": null, "log": [["steps", 1], ["load", "a"]]}', "only the first"),
     ],
 )  # fmt: skip
 def test_a_bad_state_is_refused_in_the_widget(studio, text, message):
     studio.step()
     press(studio, "paste", text=text)
     assert message in studio.error and studio.trainer.step == 1
+
+
+def test_a_log_whose_config_gave_more_steps_before_may_have_taken_them():
+    log = [["steps", 50], ["set", {"steps": 20}], ["discriminator", 1]]
+
+    assert _session.check_log(log, Config(steps=50)) == log
+
+
+def test_only_a_cell_names_files_of_training_states(tmp_path, studio):
+    path = tmp_path / "own.state"
+    trainer = Trainer(small_dataset(), TINY)
+    next(trainer)
+    trainer.save(path)
+    text = json.dumps({"dataset": None, "config": vars(TINY), "log": [["load", str(path)], ["steps", 1]]})
+
+    press(studio, "restore", name=str(path))
+    assert "there is no checkpoint" in studio.error and "restore(path)" in studio.error and studio.trainer.step == 0
+    press(studio, "paste", text=text)
+    assert "there is no checkpoint" in studio.error and studio.trainer.step == 0
+    with pytest.raises(ConfigError, match="there is no checkpoint"):
+        TrainingStudio.from_json(text, small_dataset())
+
+    studio.restore(path)
+    assert studio.trainer.step == 1
+    studio.step()
+    text = studio.to_json()
+    press(studio, "reset")
+    press(studio, "paste", text=text)
+    studio.wait()
+    assert studio.error == "" and studio.trainer.step == 2
+
+
+def test_a_replayed_log_ends_where_the_loaded_run_does(tmp_path):
+    trainer = Trainer(small_dataset(), replace(TINY, steps=3))
+    next(trainer)
+    trainer.save(tmp_path / "a.state")
+    studio = make(checkpoints={"a": tmp_path / "a.state"})
+
+    press(studio, "paste", text=json.dumps({"dataset": None, "log": [["load", "a"], ["steps", 9]]}))
+    studio.wait()
+
+    assert studio.trainer.step == 3 and studio.error.startswith("ConfigError: all 3 steps are taken")
+    studio.close()
 
 
 def test_a_state_of_ones_own_data_needs_them(studio):
@@ -689,8 +744,9 @@ def test_a_checkpoint_goes_on_training(tmp_path):
     again.wait()
     assert measured(again.history).equals(measured(studio.history))
 
-    press(studio, "restore", name=str(tmp_path / "missing.state"))
-    assert "no file at" in studio.error and studio.trainer.step == 4
+    with pytest.raises(dg.FileFormatError, match="no file at"):
+        studio.restore(str(tmp_path / "missing.state"))
+    assert studio.trainer.step == 4
     studio.close()
     again.close()
 

@@ -10,6 +10,7 @@ import time
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import xarray as xr
@@ -22,6 +23,8 @@ LIVE = (
     "steps", "generator_lr", "discriminator_lr", "auxiliary_lr", "batch_size", "discriminator_rounds",
     "generator_rounds", "beta1", "penalty", "auxiliary_penalty", "auxiliary_weight",
 )  # fmt: skip
+
+HALVES = 100_000  # half steps of a log that is replayed
 
 Log = list[list[Any]]  # of [kind, value]: see `Session`
 
@@ -211,6 +214,8 @@ class Session:
         try:
             if kind == "steps":
                 for _ in range(value):
+                    if self.trainer.step >= self.trainer.config.steps:
+                        raise ConfigError(f"all {self.trainer.step} steps are taken. Raise steps, or reset.")
                     next(self.trainer)
                     self._note("steps", 1)
             elif kind == "discriminator":
@@ -273,13 +278,36 @@ def until(log: Log, step: int) -> Log:
     return kept
 
 
-def check_log(log: Any) -> Log:
-    """A log as read from JSON. Raises ConfigError where it is none."""
-    for entry in log if isinstance(log, list) else [log]:
-        kind, value = entry if isinstance(entry, list) and len(entry) == 2 else (None, None)
+def check_log(log: Any, config: Config) -> Log:
+    """A log as read from JSON, of a run that began with `config`. Raises ConfigError where it is none.
+
+    What it asks for stays within bounds: full steps within the config's, as "set" changes them, and half steps within
+    what hands do.
+    """
+    steps = halves = 0
+    for k, entry in enumerate(log if isinstance(log, list) else [log]):
+        kind: Any = None
+        value: Any = None
+        if isinstance(entry, list) and len(entry) == 2:
+            kind, value = entry
         counted = kind in ("steps", "discriminator", "generator") and type(value) is int and value > 0
         if not (counted or (kind == "set" and isinstance(value, dict)) or (kind == "load" and isinstance(value, str))):
-            raise ConfigError(f"{entry!r} is no entry of a studio's log, such as ['steps', 100]. Copy the state again.")
+            raise ConfigError(
+                f"{entry!r:.80} is no entry of a studio's log, such as ['steps', 100]. Copy the state again."
+            )
+        if kind == "load" and k > 0:
+            raise ConfigError(f"entry {k + 1} of the log is {entry!r:.80}; only the first may be a training state.")
+        if kind == "set":
+            if wrong := sorted(set(value) - set(LIVE)):
+                raise ConfigError(f"the log sets {', '.join(wrong)}, which takes effect on reset, not while training.")
+            config = replace(config, **value)
+        steps += value if kind == "steps" else 0
+        halves += value if kind in ("discriminator", "generator") else 0
+        if (kind == "steps" and steps > config.steps) or halves > HALVES:
+            raise ConfigError(
+                f"the log takes {steps} steps and {halves} half steps; at most {config.steps} (its config's steps) and "
+                f"{HALVES} can be. Raise the config's steps, or lower the log's."
+            )
     return [list(entry) for entry in log]
 
 

@@ -14,6 +14,7 @@ from dgkit import Config
 from dgkit.core.config import DP
 from dgkit.errors import ConfigError
 from dgkit_widgets._session import LIVE, Log, check_log
+from dgkit_widgets._widget import bounded
 
 DATASETS = ("web", "cluster", "broadband")
 SPLIT = 0.5, 0  # fraction and seed of dgkit.split: a shipped dataset's first part is trained on, the second held out
@@ -119,7 +120,10 @@ class Settings:
             raise ConfigError(f"there is no setting or dataset {', '.join(unknown)}.")
         if "discriminator_lr" in settings and config.auxiliary_lr == config.discriminator_lr:
             settings.setdefault("auxiliary_lr", settings["discriminator_lr"])
-        return Settings(dataset, replace(config, **settings), privacy)
+        try:
+            return Settings(dataset, replace(config, **settings), privacy)
+        except TypeError as error:  # of a `dp` as JSON has it
+            raise ConfigError(f"{error}. Give the fields of dgkit.privacy.DP: {', '.join(PRIVACY)}.") from error
 
     def acting(self, now: Config) -> "Settings":
         """With what acts at once as it is in the running `now`."""
@@ -151,12 +155,16 @@ class Settings:
         """What a run began with, and its log: `to_json`'s text, or one by hand with "step" in place of "log"."""
         try:
             state = json.loads(text)
+            bounded(state, "this state")
             config = Config(**{"seed": state.get("seed", 0), **state.get("config", {})})
             step = state.get("step", 0)
             log = state.get("log", [["steps", step]] if step else [])
-        except (ValueError, TypeError, AttributeError) as error:
-            raise ConfigError(f"this is not the state of a TrainingStudio: {error}. Copy the whole text.") from error
-        return Settings(state.get("dataset", "web") or "", config), check_log(log)
+            if not isinstance(dataset := state.get("dataset", "web") or "", str):
+                raise ConfigError(f"dataset={dataset!r:.80} must be a name or null")
+        except (ValueError, TypeError, AttributeError, RecursionError) as error:
+            why = f"{str(error)[:500]}. Copy the whole text."
+            raise ConfigError(f"this is not the state of a TrainingStudio: {why}") from error
+        return Settings(dataset, config), check_log(log, config)
 
     def code(self, log: Log, load: Callable[[str], str] = repr) -> str:
         """Python that does what a log says, without a widget; `load` writes the file of a training state."""

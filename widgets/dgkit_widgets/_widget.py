@@ -1,15 +1,22 @@
-"""What all widgets share: where their built JavaScript lies, actions with errors shown in the widget, plain reprs."""
+"""What all widgets share: where their built JavaScript lies, the gate for messages from a page, errors shown, reprs."""
 
 import html
+import inspect
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar
 
 import anywidget
 import traitlets
 
+from dgkit.errors import ConfigError
+
 STATIC = Path(__file__).parent / "static"
+DEPTH, PARTS, LETTERS = 8, 100_000, 1_000_000  # of what a page may say in one message
+LARGEST = 2**64  # of its whole numbers
+SHOWN = 1000  # letters of an error
 
 
 class Widget(anywidget.AnyWidget):
@@ -25,21 +32,64 @@ class Widget(anywidget.AnyWidget):
     The browser's `act(model, "start", {...})` calls the method `start(**values)` if `actions` lists it. Whatever that
     raises is shown in the widget, since an exception in a callback is otherwise lost. The methods may run in another
     thread than the notebook's cells (ipykernel 7.1 to 7.3), so they only take locks, set events or set traits.
+
+    A page may also set the traits that have the tag `settable`, through the validators that a cell's assignment goes
+    through. What is refused keeps its value, which the page is sent again. All other traits are Python's to say.
     """
 
     actions: ClassVar[tuple[str, ...]] = ()
     error = traitlets.Unicode("").tag(sync=True)
+    _made = False
 
     def __init__(self, **traits: Any) -> None:
         super().__init__(**traits)
+        self._made = True
         self.on_msg(self._receive)
+
+    @contextmanager
+    def hold_trait_notifications(self) -> Iterator[None]:
+        """As in traitlets while the widget is made; later nothing is held.
+
+        At the end of a hold traitlets would validate values that are set already: a validator then finds no value from
+        before, which a change in part needs, and what it refuses stays.
+        """
+        if self._made:
+            yield
+        else:
+            with super().hold_trait_notifications():
+                yield
+
+    def set_state(self, sync_data: Mapping[str, Any]) -> None:
+        """Take over what a page sets, trait by trait: right, or refused with the old value in place."""
+        self.error, refused = "", []
+        for name in [name for name in sync_data if name in self.keys]:
+            try:
+                if not self.trait_metadata(name, "settable"):
+                    raise ConfigError(f"{name} cannot be set from a page. Set it in Python.")
+                bounded(sync_data[name])
+                super().set_state({name: sync_data[name]})
+            except Exception as error:
+                self.send_state(name)
+                refused.append(error)
+        if refused:
+            self.show_error(refused[0])
 
     def _receive(self, _widget: Any, content: Any, _buffers: Any) -> None:
         action = content.get("action") if isinstance(content, dict) else None
-        if action not in self.actions:
-            return
-        values = content.get("values") or {}
-        self.guarded(lambda: getattr(self, action)(**values))
+        if action in self.actions:
+            self.guarded(lambda: self._act(action, content.get("values") or {}))
+
+    def _act(self, action: str, values: Any) -> None:
+        """Do what a page asks for; a method `_asked_x` stands in for `x` where a page may do less than a cell."""
+        bounded(values)
+        method = getattr(self, f"_asked_{action}", getattr(self, action))
+        try:
+            inspect.signature(method).bind(**values)
+        except TypeError as error:
+            raise ConfigError(f"a message asks for {action!r} with the wrong values: {error}.") from error
+        if not isinstance(values.get("token", ""), str):
+            raise ConfigError(f"token={values['token']!r:.80} must be text.")
+        method(**values)
 
     def guarded(self, call: Callable[[], Any]) -> None:
         """Run `call`; an exception becomes the widget's `error`, which is cleared before (`call` may set it too)."""
@@ -51,11 +101,15 @@ class Widget(anywidget.AnyWidget):
 
     def show_error(self, error: BaseException) -> None:
         """Show an exception: dgkit's own as its message, any other with the place it came from."""
+        if isinstance(error, traitlets.TraitError):
+            error = ConfigError(str(error))
         name = type(error).__name__
         where = traceback.extract_tb(error.__traceback__)
         place = f" ({Path(where[-1].filename).name}, line {where[-1].lineno})" if where else ""
         own = type(error).__module__.startswith("dgkit")
-        self.error = f"{name}: {error}" + ("" if own else place)
+        text = str(error)
+        text = text if len(text) <= SHOWN else f"{text[:SHOWN]} ..."
+        self.error = f"{name}: {text}" + ("" if own else place)
 
     def without_browser(self) -> str:
         """What to do where widgets cannot run; subclasses name the call that does the same."""
@@ -84,3 +138,22 @@ class Widget(anywidget.AnyWidget):
 def static(name: str) -> dict[str, Path]:
     """The built files of one widget, as anywidget's class attributes."""
     return {"_esm": STATIC / f"{name}.js", "_css": STATIC / f"{name}.css"}
+
+
+def bounded(value: Any, what: str = "a message from a page") -> None:
+    """ConfigError where a value from outside is nested too deep, or has more in it than any use of a widget needs."""
+    level, parts, letters = [value], 0, 0
+    for _ in range(DEPTH):
+        parts += len(level)
+        letters += sum(len(one) for one in level if isinstance(one, str))
+        if parts > PARTS or letters > LETTERS:
+            raise ConfigError(f"{what} has more than {PARTS:,} parts or {LETTERS:,} letters; nothing here needs that.")
+        if any(isinstance(one, int) and abs(one) >= LARGEST for one in level):
+            raise ConfigError(f"{what} has a whole number of 2**64 or more; nothing here needs that.")
+        inner: list[Any] = []
+        for one in level:
+            inner += [*one.keys(), *one.values()] if isinstance(one, dict) else one if isinstance(one, list) else []
+        if not inner:
+            return
+        level = inner
+    raise ConfigError(f"{what} is nested more than {DEPTH} deep; nothing here needs that.")

@@ -153,7 +153,7 @@ class SeriesBrowser(Widget):
 
     def select(self, set: str = "", sample: int = -1) -> None:
         """Select a sample of a set by its position; without arguments, none."""
-        self.selected = {"set": set, "sample": int(sample)} if set else {}
+        self.selected = {"set": set, "sample": sample} if set else {}
 
     def selection_dataset(self) -> xr.Dataset:
         """The selected sample as a Dataset of one sample. Raises ConfigError if none is selected."""
@@ -207,8 +207,8 @@ class SeriesBrowser(Widget):
         if name in self._options:
             return _one_of(f"filter of {name!r}", _plain(wanted), self._options[name])
         try:
-            low, high = (float(end) for end in wanted)
-        except (TypeError, ValueError):
+            low, high = (float(end) for end in ("" if isinstance(wanted, str | Mapping) else wanted))
+        except (TypeError, ValueError, OverflowError):
             raise ConfigError(f"filter of {name!r} is {wanted!r}; a number is filtered by (low, high).") from None
         if not low <= high:
             raise ConfigError(f"filter of {name!r} runs from {low:g} to {high:g}: nothing can lie between.")
@@ -222,10 +222,10 @@ class SeriesBrowser(Widget):
         if value.keys() != {"set", "sample"}:
             raise ConfigError(f"selected is {value!r}; give {{'set': name, 'sample': position}} or {{}}.")
         ds = self._sets[_one_of("set", value["set"], self._sets)]
-        if not 0 <= value["sample"] < ds.sizes["sample"]:
-            last = ds.sizes["sample"] - 1
-            raise ConfigError(f"sample {value['sample']} is not in {value['set']!r}, which has samples 0 to {last}.")
-        return {"set": value["set"], "sample": int(value["sample"])}
+        sample, last = value["sample"], ds.sizes["sample"] - 1
+        if isinstance(sample, bool) or not isinstance(sample, int | np.integer) or not 0 <= sample <= last:
+            raise ConfigError(f"sample {sample!r:.80} is not in {value['set']!r}, which has samples 0 to {last}.")
+        return {"set": value["set"], "sample": int(sample)}
 
     @traitlets.observe("feature", "page", "page_size", "order", "seed", "shared", "log", "filters")
     def _changed(self, change: Any) -> None:
@@ -484,7 +484,7 @@ def _labels(variable: Variable) -> dict[str, str]:
 
 
 def _one_of(what: str, value: Any, known: Any) -> Any:
-    if value not in known:
+    if value not in list(known):  # a list, since what a page sends may have no hash
         raise ConfigError(f"{what} {value!r} is none of {', '.join(map(repr, known)) or 'none: there are no others'}.")
     return value
 

@@ -4,6 +4,7 @@ Every epsilon is `dgkit.privacy.epsilon`'s; what it means is in `_guarantee`, th
 Left out: other mechanisms than the trainer's, and amplification beyond a random batch's.
 """
 
+import contextlib
 import math
 import threading
 from functools import lru_cache
@@ -23,6 +24,9 @@ from dgkit_widgets._widget import Widget, static
 
 POINTS = 60  # of a curve
 PRV_UP_TO = 20  # epsilon by RDP, above which the PRV accountant takes seconds and hundreds of megabytes
+PRV_STEPS = 100_000  # likewise
+MOST = 10**9  # samples, steps
+NOISE = (1e-6, 1e3)  # above 0: for less, and for more, the accountant takes long or gives up
 KNOWN = (1.0, 10.0)  # epsilons drawn for comparison: the ends of the tiers
 _NOISE = [0.0, *(float(f"{x:.2g}") for x in np.geomspace(0.01, 30, 70))]
 _NORMS = [float(f"{x:.2g}") for x in np.geomspace(0.001, 1000, 61)]
@@ -51,7 +55,8 @@ class PrivacyDial(Widget):
     releases : int
         Noisy gradients of each batch: discriminators times their rounds.
     accountant : {"rdp", "prv"}
-        As in `dgkit.privacy.epsilon`. The curve is always RDP's, and PRV is asked up to an epsilon of 20.
+        As in `dgkit.privacy.epsilon`. The curve is always RDP's, and PRV is asked up to an epsilon of 20 and
+        100,000 steps.
     target : float, optional
         An epsilon to draw a line at, and to find the noise for.
     recorded : Dataset, optional
@@ -117,7 +122,7 @@ class PrivacyDial(Widget):
 
     controls: Any = traitlets.List().tag(sync=True)
     guarantee: Any = traitlets.List().tag(sync=True)
-    settings = traitlets.Dict().tag(sync=True)
+    settings = traitlets.Dict().tag(sync=True, settable=True)
     grids = traitlets.Dict().tag(sync=True)
     frame = traitlets.Dict().tag(sync=True)
     record = traitlets.Dict().tag(sync=True)
@@ -195,7 +200,7 @@ class PrivacyDial(Widget):
                 wanted = self._merged(self.settings, {"target": target})
                 self._check(wanted)
                 noise = _up(_noise_for(target, *self._rate(wanted), wanted["delta"], wanted["releases"]))
-                self._put({**wanted, "noise_multiplier": noise})
+                self._put(self._merged(wanted, {"noise_multiplier": noise}))
             finally:
                 self.answered = token
 
@@ -322,23 +327,30 @@ class PrivacyDial(Widget):
             raise ConfigError(f"there is no setting {unknown[0]!r}; there are {', '.join(names)}.")
         result = {**old, **new}
         for name, least in (("samples", 2), ("batch_size", 2), ("releases", 1), ("steps", 1)):
-            result[name] = whole(name, result.get(name, 1 + least), least)
+            result[name] = whole(name, result.get(name, 1 + least), least, MOST + 1)
         for name in ("epochs", "target"):
             value = result[name]
             if value is not None and (
-                isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf
+                isinstance(value, bool) or not isinstance(value, int | float) or not 1e-9 <= value <= 1e20
             ):
-                raise ConfigError(f"{name}={value!r} must be a number above 0.")
+                raise ConfigError(f"{name}={value!r} must be a number above 0 (1e-9 to 1e20).")
         if result["max_grad_norm"] == math.inf:
             raise ConfigError("max_grad_norm=inf: a finite one is what makes the noise protect.")
         if result["accountant"] not in ("rdp", "prv"):
             raise ConfigError(f"accountant={result['accountant']!r} is none of 'rdp', 'prv'.")
-        _dp(result)
+        noise = _dp(result).noise_multiplier
+        if noise and not NOISE[0] <= noise <= NOISE[1]:
+            raise ConfigError(f"noise_multiplier={noise:g} must be 0, or from {NOISE[0]:g} to {NOISE[1]:g}.")
         per_epoch = result["samples"] / result["batch_size"]
         if "steps" in new and new["steps"] != old.get("steps"):
             result["epochs"] = result["steps"] / per_epoch
         else:
-            result["steps"] = max(1, round(result["epochs"] * per_epoch))
+            if result["epochs"] is None:
+                raise ConfigError("epochs=None without steps: give one of them.")
+            steps = result["epochs"] * per_epoch
+            if not steps <= MOST:
+                raise ConfigError(f"epochs={result['epochs']:g} are {steps:g} steps; the dial goes up to {MOST:g}.")
+            result["steps"] = max(1, round(steps))
         return {name: result[name] for name in names}
 
     @staticmethod
@@ -367,8 +379,9 @@ class PrivacyDial(Widget):
         rate, steps = self._rate(settings)
         given = settings["noise_multiplier"], rate, steps, settings["delta"], settings["releases"]
         value = _spent(*given, "rdp")
-        if settings["accountant"] == "prv" and value <= PRV_UP_TO:
-            return _spent(*given, "prv"), "PRV"
+        if settings["accountant"] == "prv" and value <= PRV_UP_TO and steps <= PRV_STEPS:
+            with contextlib.suppress(ValueError):  # for a delta so small that rounding errors are larger
+                return _spent(*given, "prv"), "PRV"
         return value, "RDP"
 
     @staticmethod
@@ -418,7 +431,10 @@ class PrivacyDial(Widget):
         )
         note = ""
         if now["accountant"] == "prv" and accountant == "RDP" and math.isfinite(value):
-            note = f"PRV is asked up to an epsilon of {PRV_UP_TO}: above, it takes too long."
+            note = (
+                f"PRV is asked up to an epsilon of {PRV_UP_TO} and {PRV_STEPS:,} steps: above, it takes too long. For "
+                "a very small delta it has no answer."
+            )
         return common | {
             "big": _guarantee.number(value),
             "tier": _guarantee.tier(value),

@@ -6,13 +6,14 @@ not numbers, and pictures of two dims at once.
 
 import threading
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 
 import numpy as np
 import traitlets
 import xarray as xr
 
+from dgkit._checks import whole
 from dgkit.errors import ConfigError
 from dgkit_widgets._widget import Widget, static
 
@@ -97,7 +98,7 @@ class Explorer(Widget):
 
     variables: Any = traitlets.List().tag(sync=True)
     dims: Any = traitlets.List().tag(sync=True)
-    selection = traitlets.Dict().tag(sync=True)
+    selection = traitlets.Dict().tag(sync=True, settable=True)
     frame = traitlets.Dict().tag(sync=True)
     answered = traitlets.Unicode("").tag(sync=True)
 
@@ -162,8 +163,8 @@ class Explorer(Widget):
             try:
                 if "compare" in changes:
                     overlay = changes.get("overlay", self.selection["overlay"])
-                    changes["compare"] = [_plain(self._places[overlay][k]) for k in changes["compare"]]
-                at = {dim: _plain(self._places[dim][place]) for dim, place in (index or {}).items()}
+                    changes["compare"] = [self._value(overlay, k) for k in _listed("compare", changes["compare"])]
+                at = {dim: self._value(dim, place) for dim, place in _mapped("index", index or {}).items()}
                 self.selection = {**changes, **({"at": at} if at else {})}
             finally:
                 self.answered = token
@@ -185,7 +186,7 @@ class Explorer(Widget):
             raise ConfigError(f"selection has no {unknown[0]!r}; it has {', '.join(map(repr, _KEYS))}.")
         result = {**old, **new}
         name = result["variable"]
-        if name not in self._ds:
+        if not isinstance(name, str) or name not in self._ds:
             raise ConfigError(f"no numeric variable {name!r}; there are {', '.join(map(repr, map(str, self._ds)))}.")
         own = list(map(str, self._ds[name].dims))
         loose = [dim for dim in own if dim != self._seed]
@@ -208,13 +209,14 @@ class Explorer(Widget):
         if overlay is None:
             result["compare"] = []
         elif "compare" in new:
-            result["compare"] = [_plain(self._places[overlay][self._place(overlay, v)]) for v in new["compare"]]
+            places = dict.fromkeys(self._place(overlay, value) for value in _listed("compare", new["compare"]))
+            result["compare"] = [_plain(self._places[overlay][k]) for k in places]
         elif overlay != old.get("overlay"):
             values = self._places[overlay]
             few = np.unique(np.linspace(0, len(values) - 1, min(len(values), LINES)).round().astype(int))
             result["compare"] = [_plain(values[k]) for k in few]
         at = dict(old["at"])
-        for dim, value in dict(new.get("at", {})).items():
+        for dim, value in _mapped("at", new.get("at", {})).items():
             if dim not in at:
                 raise ConfigError(
                     f"at={{{dim!r}: ...}}: no such dim to turn; there are {', '.join(map(repr, at)) or 'none'}."
@@ -222,9 +224,16 @@ class Explorer(Widget):
             at[dim] = _plain(self._places[dim][self._place(dim, value)])
         result["at"] = at
         for key in ("log_x", "log_y", "same_y"):
-            if result[key] not in (True, False, None):
+            result[key] = _plain(result[key])
+            if not isinstance(result[key], bool | None):
                 raise ConfigError(f"{key}={result[key]!r} must be True, False or None.")
         return {key: result[key] for key in _KEYS}
+
+    def _value(self, dim: Any, place: Any) -> Any:
+        """What stands at a place of a dim."""
+        if dim not in list(self._places):
+            raise ConfigError(f"there is no dim {dim!r}; there are {', '.join(map(repr, self._places)) or 'none'}.")
+        return _plain(self._places[dim][whole(f"place of {dim!r}", place, 0, len(self._places[dim]))])
 
     def _place(self, dim: str, value: Any) -> int:
         """Where a value stands on a dim."""
@@ -408,6 +417,18 @@ def _values(ds: xr.Dataset, dim: str) -> np.ndarray:
     """The coordinate of a dim, or its places."""
     values = ds[dim].values if dim in ds.coords else np.arange(ds.sizes[dim])
     return values if values.dtype.kind in "iufbUM" else np.array([str(value) for value in values])
+
+
+def _listed(name: str, values: Any) -> list[Any]:
+    if isinstance(values, str | Mapping) or not isinstance(values, Iterable):
+        raise ConfigError(f"{name}={values!r:.80} must be a list.")
+    return list(values)
+
+
+def _mapped(name: str, values: Any) -> dict[str, Any]:
+    if not isinstance(values, Mapping):
+        raise ConfigError(f"{name}={values!r:.80} must be a mapping of dims.")
+    return dict(values)
 
 
 def _numeric(values: np.ndarray) -> bool:

@@ -13,6 +13,7 @@ import traitlets
 import xarray as xr
 
 from dgkit import schema
+from dgkit._checks import whole
 from dgkit.errors import ConfigError, SchemaError
 from dgkit_widgets._widget import Widget, static
 
@@ -109,6 +110,10 @@ def _scaled(weights: np.ndarray, total: float) -> np.ndarray:
     return weights / size * total if size > 0 else np.full(len(weights), total / len(weights))
 
 
+class _NotNone(traitlets.Any):
+    allow_none = False  # what may be None is not validated when it is
+
+
 class DistributionPainter(Widget):
     """Draw the wanted distribution of an attribute, by mouse, touch or keyboard; it always sums to one.
 
@@ -161,8 +166,8 @@ class DistributionPainter(Widget):
     names: Any = traitlets.List().tag(sync=True)
     source = traitlets.Unicode().tag(sync=True)
     reference: Any = traitlets.List().tag(sync=True)
-    probabilities = traitlets.Any().tag(sync=True)
-    locked = traitlets.Any().tag(sync=True)
+    probabilities = _NotNone().tag(sync=True, settable=True)
+    locked = _NotNone().tag(sync=True, settable=True)
     total_variation = traitlets.Float().tag(sync=True)
     can_undo = traitlets.Bool(False).tag(sync=True)
     can_redo = traitlets.Bool(False).tag(sync=True)
@@ -225,7 +230,12 @@ class DistributionPainter(Widget):
         with self._guard, self.hold_sync():
             try:
                 base = self._base if stroke is not None and stroke == self._stroke else np.array(self.probabilities)
-                wanted = {int(k): float(value) for k, value in dict(wishes).items()}
+                if axis not in (None, *range(base.ndim)):
+                    raise ConfigError(f"axis={axis!r} must be None" + (", 0 or 1." if base.ndim > 1 else "."))
+                try:
+                    wanted = {int(k): float(value) for k, value in dict(wishes).items()}
+                except (TypeError, ValueError, OverflowError) as error:
+                    raise ConfigError(f"wishes={wishes!r:.80} must map places to shares: {error}.") from error
                 size = base.size if axis is None else base.shape[axis]
                 if not all(0 <= k < size and np.isfinite(value) for k, value in wanted.items()):
                     raise ConfigError(f"wishes={wanted}: places are 0 to {size - 1}, shares are numbers from 0 to 1.")
@@ -240,7 +250,9 @@ class DistributionPainter(Widget):
     def lock(self, place: int, on: bool = True) -> None:
         """Keep the category at this place (row by row in a table) as it is while others are drawn."""
         held = np.array(self.locked)
-        held.flat[place] = on
+        if not isinstance(on, bool | np.bool_):
+            raise ConfigError(f"on={on!r:.80} must be True or False.")
+        held.flat[whole("place", place, 0, held.size)] = on
         self.locked = held.tolist()
 
     def undo(self) -> None:
@@ -307,7 +319,11 @@ class DistributionPainter(Widget):
 
     @traitlets.validate("locked")
     def _check_locked(self, proposal: Any) -> list[Any]:
-        shape, held = tuple(map(len, self._categories)), np.asarray(proposal["value"])
+        shape = tuple(map(len, self._categories))
+        try:
+            held = np.asarray(proposal["value"])
+        except ValueError:  # lists of several lengths
+            held = np.empty(0)
         if held.shape != shape or held.dtype != bool:
             raise ConfigError(f"locked={proposal['value']!r:.80} must be True or False in the shape {shape}.")
         return list(held.tolist())
@@ -324,7 +340,7 @@ class DistributionPainter(Widget):
             value = self._from_mapping(value)
         try:
             shares = np.array(value, np.float64)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             shares = np.empty(0)
         if shares.shape != shape:
             raise ConfigError(

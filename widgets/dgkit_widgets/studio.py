@@ -18,6 +18,7 @@ from ipywidgets import GridBox, Layout
 
 import dgkit as dg
 from dgkit import Config, DivergenceError, DoppelGANger, Trainer, course
+from dgkit._checks import whole
 from dgkit.errors import ConfigError
 from dgkit_widgets import _guarantee, _views
 from dgkit_widgets._lifetime import Attendance, replace_earlier
@@ -27,6 +28,7 @@ from dgkit_widgets._settings import CONTROLS, DATASETS, SPLIT, Settings, control
 from dgkit_widgets._widget import STATIC, Widget
 
 RATE = 30  # messages a second to the browser at most
+PATIENCE = 600  # seconds that a hidden page may ask for at most
 FRAME_SHARE, PICTURE_SHARE = 0.03, 0.04  # of the training thread's time that drawing may take
 
 
@@ -42,7 +44,8 @@ class TrainingStudio(Widget):
     held_out : Dataset, optional
         With your own dataset: real series that are not trained on, for comparison.
     checkpoints : dict of name to path, optional
-        Files of `Trainer.save` trained on the same data. Default: the course's recorded ones.
+        Files of `Trainer.save` trained on the same data. Default: the course's recorded ones. A page, and a pasted
+        state, may name these alone, and files that `restore` was given in a cell.
     hide : sequence of str
         Controls not to show: names of settings (see `TrainingStudio.CONTROLS`) or "network", "privacy", "checkpoint",
         "slow_motion", "code", "state".
@@ -150,7 +153,7 @@ class TrainingStudio(Widget):
 
     def step(self, n: int = 1) -> None:
         """`n` full steps, in this thread. Raises DivergenceError; ConfigError when there are no steps left."""
-        trainer = self.session.trainer
+        n, trainer = whole("n", n), self.session.trainer
         if trainer.step + n > trainer.config.steps:
             raise ConfigError(
                 f"step {trainer.step} of {trainer.config.steps}: too few are left. Raise steps, or reset."
@@ -205,6 +208,8 @@ class TrainingStudio(Widget):
         screen, now = self._screen, self._screen.look
         if feature not in (None, *now.features) or of not in (None, *_views.CDF_OF):
             raise ConfigError(f"there is no feature {feature!r} or quantity {of!r} to look at.")
+        if not isinstance(same_scale, bool | None):
+            raise ConfigError(f"same_scale={same_scale!r:.80} must be True or False.")
         screen.same_scale = screen.same_scale if same_scale is None else same_scale
         screen.look = _views.Look.nearest(self.session.train, now.held_out, feature or now.feature, of or now.of)
         self._draw()
@@ -233,6 +238,10 @@ class TrainingStudio(Widget):
         One that has taken all its steps may take as many more as the studio was set to. Raises FileFormatError or
         ConfigError: no such file, or it was trained on other data.
         """
+        self._sources.allow(name)
+        self._restore(str(name))
+
+    def _restore(self, name: str) -> None:
         more = self._shown().config.steps
         known = self._sources.checkpoints().get(name)
         dataset = getattr(known, "dataset", self._begun.dataset)
@@ -282,7 +291,8 @@ class TrainingStudio(Widget):
         Raises
         ------
         ConfigError
-            Not a studio's state, or its dataset is missing.
+            Not a studio's state, its dataset is missing, or it begins with a training state that is none of
+            `checkpoints`.
 
         Notes
         -----
@@ -293,6 +303,11 @@ class TrainingStudio(Widget):
         if data is None:
             raise ConfigError("this state is of a dataset of its own: give it, from_json(text, dataset=...).")
         studio = cls(data, begun.config, **options)
+        try:
+            studio._sources.check(log)
+        except ConfigError:
+            studio.close()
+            raise
         studio._replay(log)
         return studio
 
@@ -302,6 +317,7 @@ class TrainingStudio(Widget):
         if begun.dataset not in self._sources.datasets():
             name = begun.dataset or "given in code"
             raise ConfigError(f"this state is of the dataset {name}, which this studio has not.")
+        self._sources.check(log)
         self._begin(replace(self._wanted, dataset=begun.dataset, config=begun.config))
         self._replay(log)
 
@@ -350,6 +366,10 @@ class TrainingStudio(Widget):
         return f"In code, the same as here:\n\n{self.code()}"
 
     # --- how it works -------------------------------------------------------------------------------------------------
+
+    def _asked_restore(self, name: str) -> None:
+        self._sources.file(name)  # which a page may not allow
+        self._restore(name)
 
     def _do(self, kind: str, value: Any) -> None:
         self._clear()
@@ -466,7 +486,9 @@ class TrainingStudio(Widget):
     def _attend(self, _widget: Any, content: Any, _buffers: Any) -> None:
         """A view in a page says that it is there, or that it goes."""
         if isinstance(content, dict) and "view" in content:
-            self._attendance.heard(str(content["view"]), bool(content.get("here")), float(content.get("patience", 0)))
+            patience = content.get("patience")
+            patience = patience if isinstance(patience, int | float) and 0 <= patience <= PATIENCE else 0
+            self._attendance.heard(str(content["view"])[:100], bool(content.get("here")), patience)
 
 
 class _Sources:
@@ -474,6 +496,7 @@ class _Sources:
 
     def __init__(self, own: xr.Dataset | None, held_out: xr.Dataset | None, checkpoints: dict[str, Any] | None) -> None:
         self._own, self._held_out, self._given = own, held_out, checkpoints
+        self._files: set[str] = set()
 
     def datasets(self) -> list[str]:
         """Their names; one's own is ""."""
@@ -494,10 +517,26 @@ class _Sources:
             return dict(self._given)
         return dict(course.checkpoints())
 
+    def allow(self, path: Any) -> None:
+        """Let `file` find this path: a cell has named it."""
+        self._files.add(str(path))
+
     def file(self, name: str) -> Any:
-        """The file of a training state; a name that is none is a path itself."""
-        known = self.checkpoints().get(name, name)
+        """The file of a training state: of a checkpoint by name, or a path that was allowed. Raises ConfigError."""
+        checkpoints = self.checkpoints()
+        if name not in [*checkpoints, *self._files]:
+            raise ConfigError(
+                f"there is no checkpoint {name!r:.80}; there are {', '.join(map(repr, checkpoints)) or 'none'}. For a "
+                "file that you trust, run restore(path) in a cell, or give the studio checkpoints={name: path}."
+            )
+        known = checkpoints.get(name, name)
         return getattr(known, "path", known)
+
+    def check(self, log: Log) -> None:
+        """Raises ConfigError where a log names a training state that `file` does not find."""
+        for kind, value in log:
+            if kind == "load":
+                self.file(value)
 
     def file_code(self, name: str) -> str:
         """Code for `file`."""
