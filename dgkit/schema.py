@@ -32,7 +32,7 @@ __all__ = ["Description", "Schema", "Variable", "describe", "lengths", "validate
 _BLOCK, _CHUNK = 2**26, 2**28  # bytes read together at most: of what is in memory or in a file, and of dask's chunks
 TimeCoordinate = tuple[str, tuple[Any, ...], dict[str, Any]]  # dtype, values and attrs
 _BOUNDS = {"valid_min", "valid_max"}
-_LARGEST, _SMALLEST = 1e150, 1e-150  # a value and a range, other than 0, of which squares are numbers too
+_LARGEST, _SMALLEST = float(np.finfo(np.float64).max / 8), 1e-300  # a value whose sums, a range whose parts are numbers
 _NOT_CATEGORIES = 20  # from this many samples on, one category a sample is an identifier
 
 
@@ -516,7 +516,7 @@ def _check_attribute(name: Hashable, da: xr.DataArray) -> None:
 
 def _largest(dtype: np.dtype) -> Any:
     """The largest value that a dataset may have, in this dtype."""
-    return np.finfo(dtype).max if dtype.itemsize < 8 else dtype.type(_LARGEST)
+    return np.finfo(dtype).max if dtype.itemsize < 8 else np.float64(_LARGEST)
 
 
 def _check_attrs(name: Hashable, role: str, da: xr.DataArray) -> None:
