@@ -145,10 +145,10 @@ OF_MODELS = {
     "a setting of 10**400": (lambda plain: plain["config"].update(steps=10**400), "more than 64 bits"),
     "another sample_len": (lambda plain: plain["config"].update(sample_len=5), "differ in sample_len"),
     "another range": (lambda plain: plain["config"].update(normalise="zero_one"), "differ in"),
-    "networks of gigabytes": (lambda plain: plain["config"].update(lstm_units=15_000), "tensor .* is "),
-    "networks of more": (lambda plain: plain["config"].update(lstm_units=2**61), "tensor .* is |[Oo]verflow"),
-    "endless layers": (lambda plain: plain["config"].update(lstm_layers=10**9), "1000000000 layers"),
-    "endless inner layers": (lambda plain: plain["config"].update(auxiliary_layers=10**9), "1000000000 layers"),
+    "large networks": (lambda plain: plain["config"].update(lstm_units=3000), "tensor .* is "),
+    "networks of more": (lambda plain: plain["config"].update(lstm_units=2**61), "makes about .* weights"),
+    "endless layers": (lambda plain: plain["config"].update(lstm_layers=10**9), "must be at most 100"),
+    "endless inner layers": (lambda plain: plain["config"].update(auxiliary_layers=10**9), "must be at most 100"),
 }
 BY_KIND = {
     "model": {
