@@ -19,6 +19,9 @@ NAMES = {  # of a package, and the module that has them now
     "dgkit.budget": "dgkit.course",
     "dgkit.course.sweep": "dgkit.sweeps",
     "dgkit.course.data_hash": "dgkit.datasets",
+    "dgkit.course.EXERCISES": "dgkit.course.chapters",
+    "dgkit.course.EXPERIMENTS": "dgkit.course.chapters",
+    "dgkit.course._remember": "dgkit.course.answers",
 }
 
 

@@ -4,8 +4,10 @@ import pkgutil
 from functools import cache
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
-from dgkit.course.exercise import EXERCISES, Check
+from dgkit.course.exercise import EXERCISES as LOADED
+from dgkit.course.exercise import Check
 from dgkit.course.experiment import Experiment
 
 NUMBERS = [
@@ -19,7 +21,7 @@ def check_of(number: str) -> Check | None:
     """The check of an exercise, such as "01.2", for which its chapter alone is loaded; None if there is no such."""
     if (chapter := number.split(".")[0]) in NUMBERS:
         import_module(f"dgkit.course.chapter_{chapter}")
-    return EXERCISES.get(number)
+    return LOADED.get(number)
 
 
 def exercises() -> dict[str, Check]:
@@ -37,7 +39,7 @@ def exercises() -> dict[str, Check]:
     """
     for chapter in NUMBERS:
         import_module(f"dgkit.course.chapter_{chapter}")
-    return dict(sorted(EXERCISES.items()))
+    return dict(sorted(LOADED.items()))
 
 
 @cache
@@ -57,3 +59,9 @@ def experiments() -> dict[str, Experiment]:
     for chapter in NUMBERS:
         found |= getattr(import_module(f"dgkit.course.chapter_{chapter}"), "EXPERIMENTS", {})
     return found
+
+
+def __getattr__(name: str) -> Any:  # as they were called before
+    if name in ("EXERCISES", "EXPERIMENTS"):
+        return exercises() if name == "EXERCISES" else experiments()
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -131,3 +131,24 @@ print(old is new, old.__spec__.name, old.__name__, [str(one.message) for one in 
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
 
     assert done.stdout.strip() == f"True {new} {new} {[f'{old} is now {new}']}"
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("dg.check.answer('01.1', None).passed", "course.answer('01.1', None).passed"),
+        ("list(dg.check.EXERCISES)", "list(course.exercises())"),
+        ("list(dg.experiments.EXPERIMENTS)", "list(course.experiments())"),
+        ("dg.experiments.sweep", "dg.sweep"),
+        ("dg.experiments.data_hash", "dg.datasets.data_hash"),
+        ("dg.experiments.open_run('lent').sizes", "course.open_run('lent').sizes"),
+        ("dg.budget(1, 2)", "course.budget(1, 2)"),
+    ],
+)
+def test_names_of_before_still_work_and_say_what_they_are_now(old, new):
+    code = f"import dgkit as dg; from dgkit import course\nprint({old} == {new})"
+
+    said = subprocess.run([sys.executable, "-W", "always", "-c", code], cwd=ROOT, capture_output=True, text=True)
+
+    assert said.stdout.strip() == "True"
+    assert "DeprecationWarning: dgkit." in said.stderr and " is now dgkit." in said.stderr
