@@ -40,10 +40,10 @@ class ConfigError(DgkitError, ValueError):
     --------
     >>> import dgkit as dg
     >>> try:
-    ...     dg.Config(steps=0)
+    ...     dg.Config(sample_len=0)
     ... except ConfigError as error:
     ...     print(error)
-    steps=0 must be finite and at least 1.
+    sample_len=0 must be finite and at least 1. Meaning: Time steps made by one LSTM pass, the paper's S.
     """
 
 
