@@ -43,7 +43,7 @@ class ConfigError(DgkitError, ValueError):
     ...     dg.Config(sample_len=0)
     ... except ConfigError as error:
     ...     print(error)
-    sample_len=0 must be finite and at least 1. Meaning: Time steps made by one LSTM pass, the paper's S.
+    sample_len=0 must be finite and at least 1. Meaning: The paper's S: time steps made by one LSTM pass.
     """
 
 
