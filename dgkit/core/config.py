@@ -384,6 +384,8 @@ def _checked(item: Field[Any], value: Any, where: str = "") -> Any:
         names = " or ".join("None" if kind is NoneType else kind.__name__ for kind in kinds)
         raise wrong(f"must be of type {names}")
 
+    if whole and float in kinds and abs(value) >= 2**1023:  # beyond what a float holds
+        value = math.inf if value > 0 else -math.inf
     if whole or isinstance(value, float):
         least, most = limits.get("least", 0 if float in kinds else 1), limits.get("most", 1e30)
         if not least <= value or (value == math.inf and most < math.inf):  # NaN neither
