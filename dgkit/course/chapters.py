@@ -4,11 +4,13 @@ import pkgutil
 from functools import cache
 from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from dgkit.course.exercise import EXERCISES as LOADED
 from dgkit.course.exercise import Check
 from dgkit.course.experiment import Experiment
+from dgkit.errors import ConfigError
 
 NUMBERS = [
     module.name.removeprefix("chapter_")
@@ -20,7 +22,7 @@ NUMBERS = [
 def check_of(number: str) -> Check | None:
     """The check of an exercise, such as "01.2", for which its chapter alone is loaded; None if there is no such."""
     if (chapter := number.split(".")[0]) in NUMBERS:
-        import_module(f"dgkit.course.chapter_{chapter}")
+        _loaded(chapter)
     return LOADED.get(number)
 
 
@@ -38,7 +40,7 @@ def exercises() -> dict[str, Check]:
     ['00.1', '00.2', '00.3', '01.1']
     """
     for chapter in NUMBERS:
-        import_module(f"dgkit.course.chapter_{chapter}")
+        _loaded(chapter)
     return dict(sorted(LOADED.items()))
 
 
@@ -57,8 +59,20 @@ def experiments() -> dict[str, Experiment]:
     """
     found: dict[str, Experiment] = {}
     for chapter in NUMBERS:
-        found |= getattr(import_module(f"dgkit.course.chapter_{chapter}"), "EXPERIMENTS", {})
+        found |= getattr(_loaded(chapter), "EXPERIMENTS", {})
     return found
+
+
+def experiment_of(name: str) -> Experiment:
+    """A recorded experiment by its name. Raises ConfigError, with the names that there are."""
+    known = experiments()
+    if name not in list(known):  # a list, since what is given may have no hash
+        raise ConfigError(f"no experiment {name!r}; there are {', '.join(map(repr, known))}.")
+    return known[name]
+
+
+def _loaded(chapter: str) -> ModuleType:
+    return import_module(f"dgkit.course.chapter_{chapter}")
 
 
 def __getattr__(name: str) -> Any:  # as they were called before

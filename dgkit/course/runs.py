@@ -32,9 +32,8 @@ from dgkit._cells import (
 from dgkit.core.config import Config
 from dgkit.core.trainer import Trainer
 from dgkit.course import store
-from dgkit.course.chapters import experiments
+from dgkit.course.chapters import experiment_of
 from dgkit.course.experiment import Experiment
-from dgkit.errors import ConfigError
 
 CELLS = Path("build") / "cells"  # finished cells of recordings, in the current folder
 
@@ -78,13 +77,14 @@ def record(
 
     Examples
     --------
+    >>> from dgkit.errors import ConfigError
     >>> try:
     ...     record("everything")
     ... except ConfigError as error:
     ...     print(str(error)[:27])
     no experiment 'everything';
     """
-    experiment = _experiment(name)
+    experiment = experiment_of(name)
     folder = usable(Path(cells) / name)
     points = points_of(experiment.grid)
     paths = {k: _path(experiment, folder, k) for k in range(-1, len(points))}  # -1: the check
@@ -142,7 +142,7 @@ def rerun(name: str) -> xr.Dataset:
     >>> short, again = store.open_run("event_types", group="check"), rerun("event_types")
     >>> xr.testing.assert_allclose(short.drop_vars("seconds"), again.drop_vars("seconds"), rtol=1e-3)
     """
-    return _cell(_experiment(name), -1)
+    return _cell(experiment_of(name), -1)
 
 
 def record_checkpoint(path: Path) -> None:
@@ -161,12 +161,6 @@ def record_checkpoint(path: Path) -> None:
 # --- cells ------------------------------------------------------------------------------------------------------------
 
 
-def _experiment(name: str) -> Experiment:
-    if name not in (known := experiments()):
-        raise ConfigError(f"no experiment {name!r}; there are {', '.join(map(repr, known))}.")
-    return known[name]
-
-
 def _task(experiment: Experiment, k: int) -> tuple[Point, Config]:
     """Point and settings of cell k; of the short run that the tests repeat for -1."""
     if k < 0:
@@ -183,7 +177,7 @@ def _path(experiment: Experiment, folder: Path, k: int) -> Path:
 
 def _compute(name: str, path: Path, k: int) -> None:
     """The cell's file."""
-    stored(_cell(_experiment(name), k), path)
+    stored(_cell(experiment_of(name), k), path)
 
 
 def _cell(experiment: Experiment, k: int) -> xr.Dataset:

@@ -7,7 +7,7 @@ import xarray as xr
 
 from dgkit import datasets
 from dgkit._cells import read
-from dgkit.course.chapters import experiments
+from dgkit.course.chapters import experiment_of
 from dgkit.errors import ConfigError, FileFormatError
 
 
@@ -74,8 +74,7 @@ def open_run(name: str, *, group: str | None = None) -> xr.Dataset:
     plain = isinstance(name, str) and name.isidentifier()  # and no way to another folder
     path = folder() / f"{name if plain else ''}.nc"
     if not plain or not path.exists():
-        if name not in (known := list(experiments())):
-            raise ConfigError(f"no experiment {name!r}; there are {', '.join(map(repr, known))}.")
+        experiment_of(name)
         raise FileFormatError(f"{name!r} was not recorded yet: python -m dgkit.course record {name}")
     try:
         return read(path, group, unsealed=_sums().get(path.name))
