@@ -11,15 +11,14 @@ from typing import Any
 
 import narwhals as nw
 import numpy as np
-import pandas as pd
 import xarray as xr
 
 from dgkit._checks import whole
 from dgkit._netcdf import limit
 from dgkit.errors import ConfigError, SchemaError
+from dgkit.readers.values import column_values, place_of
 from dgkit.schema import lengths, validate
 
-LINE = "line"  # name of a pandas index that holds the lines of a file, as `read_csv` makes it
 FILLS = (None, "linear", "previous")
 Features = Sequence[str] | Mapping[str, str | Sequence[str]]  # as `from_table` takes them
 
@@ -149,7 +148,7 @@ def dataset(
         if len(wrong):
             raise SchemaError(
                 f"attribute {name!r} has more than one value in sample {str(ids[row_of[wrong[0]]])!r} "
-                f"({_at(table, wrong[0])}). What changes over time is a feature: name it in `features`."
+                f"({place_of(table, wrong[0])}). What changes over time is a feature: name it in `features`."
             )
         data[name] = ("sample", values, _attrs(name, units))
     coords: dict[str, Any] = {} if sample is None else {"sample": ("sample", ids)}
@@ -162,8 +161,8 @@ def dataset(
         if not present.any(1).all():
             row = int(np.flatnonzero(~present.any(1))[0])
             raise SchemaError(
-                f"feature {names[0]!r} and all others have no value in sample {str(ids[row])!r} ({_at(table, row)}). "
-                "Drop that row."
+                f"feature {names[0]!r} and all others have no value in sample {str(ids[row])!r} "
+                f"({place_of(table, row)}). Drop that row."
             )
     else:
         series, length = _long_features(table, columns, names, time, row_of, ids, coords, max_bytes)
@@ -261,7 +260,7 @@ def _long_features(
     when = columns[time] if time is not None else np.arange(len(row_of))
     if when.dtype.kind == "U":
         raise SchemaError(
-            f"column {time!r} is text ({str(when[0])!r} in {_at(table, 0)}), which has no order in time. Make it "
+            f"column {time!r} is text ({str(when[0])!r} in {place_of(table, 0)}), which has no order in time. Make it "
             f"numbers or dates, e.g. df[{time!r}] = pandas.to_datetime(df[{time!r}], format=...)."
         )
     rows = np.lexsort((when, row_of))
@@ -270,8 +269,8 @@ def _long_features(
     if len(again):
         first, second = rows[again[0]], rows[again[0] + 1]
         raise SchemaError(
-            f"column {time!r}: sample {str(ids[row_of[first]])!r} has two rows for {when[first]}: {_at(table, first)} "
-            f"and {_at(table, second)} ({len(again)} such). Drop one, or aggregate them."
+            f"column {time!r}: sample {str(ids[row_of[first]])!r} has two rows for {when[first]}: "
+            f"{place_of(table, first)} and {place_of(table, second)} ({len(again)} such). Drop one, or aggregate them."
         )
     length = np.bincount(row_of, minlength=len(ids))
     step = np.arange(len(rows)) - np.repeat(np.cumsum(length) - length, length)
@@ -353,60 +352,6 @@ def _check_columns(
 
 def some_names(columns: Sequence[str], most: int = 20) -> str:
     return ", ".join(map(repr, columns[:most])) + (f" and {len(columns) - most} more" if len(columns) > most else "")
-
-
-def _at(table: nw.DataFrame[Any], row: int) -> str:
-    """Where a row is, as the user can find it: its line in a file that `read_csv` read, or its position."""
-    native = table.to_native()
-    if isinstance(native, pd.DataFrame) and native.index.name == LINE:
-        return f"line {native.index[row]}"
-    return f"row {row}"
-
-
-def column_values(table: nw.DataFrame[Any], name: str, *, gaps: bool) -> np.ndarray:
-    """A column as numbers, truth values, dates or text; SchemaError, with its name, for anything else.
-
-    Missing values are refused, or with `gaps` NaN among numbers and "" among text.
-    """
-    series = table[name]
-    missing = series.is_null() | series.is_nan() if series.dtype.is_float() else series.is_null()
-    if missing.any() and not gaps:
-        raise SchemaError(
-            f"column {name!r} has {int(missing.sum())} missing values, the first in "
-            f"{_at(table, int(missing.arg_true()[0]))}. A feature's can be filled (fill='linear' or 'previous'); "
-            "otherwise fill them, or drop those rows."
-        )
-    if series.dtype.is_numeric() or series.dtype == nw.Boolean or series.dtype.is_temporal():
-        numbers = missing.any() and not series.dtype.is_temporal()
-        values = series.cast(nw.Float64).to_numpy() if numbers else series.to_numpy()
-    elif missing.all() and len(missing):
-        values = np.full(len(missing), np.nan)
-    elif series.dtype in (nw.String, nw.Categorical, nw.Enum, nw.Object):
-        items = series.to_list()
-        if missing.any():
-            items = ["" if empty else item for item, empty in zip(items, missing.to_list(), strict=True)]
-        odd = [item for item in items if not isinstance(item, str)]
-        if odd:
-            raise SchemaError(
-                f"column {name!r} holds {odd[0]!r} among text. Mend: df[{name!r}] = df[{name!r}].astype(str)"
-            )
-        widths = [len(item) for item in items]
-        widest = max(widths, default=0)
-        if 4 * widest * len(items) > limit(4 * sum(widths), None):
-            raise SchemaError(
-                f"column {name!r} has a text of {widest} characters in {_at(table, widths.index(widest))}, and all "
-                f"{len(items)} would take as much memory. Shorten it, or leave the column out."
-            )
-        values = np.array(items, dtype=str)
-    else:
-        raise SchemaError(
-            f"column {name!r} is of type {series.dtype}; numbers, text, dates or truth values are needed."
-        )
-    if values.dtype.kind not in "biufUM":
-        raise SchemaError(
-            f"column {name!r} is of type {series.dtype}; numbers, text, dates or truth values are needed."
-        )
-    return values
 
 
 def _attrs(name: str, units: Mapping[str, str] | None) -> dict[str, str]:

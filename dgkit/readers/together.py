@@ -14,7 +14,8 @@ import numpy as np
 import xarray as xr
 
 from dgkit.errors import SchemaError
-from dgkit.readers.tables import Features, column_values, dataset, feature_columns, opened, some_names
+from dgkit.readers.tables import Features, dataset, feature_columns, opened, some_names
+from dgkit.readers.values import column_values
 
 SAME_STEP = 1e-6  # relative: steps of times that are no whole numbers differ by rounding
 UNITS = {"day": 86400, "hour": 3600, "minute": 60, "second": 1}  # in seconds

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 import dgkit as dg
 from dgkit.datasets import from_csv, read_csv
 from dgkit.errors import ConfigError, DgkitError, FileFormatError, SchemaError
-from dgkit.readers import csv_files
+from dgkit.readers.values import MISSING
 
 CASES = settings(
     max_examples=150,
@@ -389,7 +389,7 @@ TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\0\r", exclude_c
 @CASES
 @given(
     series=st.lists(st.lists(st.floats(-1e9, 1e9), min_size=1, max_size=5), min_size=1, max_size=6),
-    names=st.lists(TEXT.map(str.strip).filter(lambda text: text not in csv_files.MISSING), min_size=6, unique=True),
+    names=st.lists(TEXT.map(str.strip).filter(lambda text: text not in MISSING), min_size=6, unique=True),
     separator=st.sampled_from(",;\t|"),
     comma=st.booleans(),
     encoding=st.sampled_from(["utf-8", "utf-8-sig", "utf-16", "utf-32"]),
