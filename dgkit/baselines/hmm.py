@@ -28,7 +28,7 @@ from torch import Tensor, nn
 from dgkit._checks import whole
 from dgkit.baselines.protocol import Data, Empirical, Made, drawn, ends, heads, valid
 from dgkit.core.encode import Encoder
-from dgkit.core.networks import widths
+from dgkit.core.heads import widths
 
 logging.getLogger("hmmlearn").setLevel(logging.ERROR)  # it warns of few data; the priors below keep such a fit whole
 STEPS = {"smoke": 2, "live": 20, "full": 100}

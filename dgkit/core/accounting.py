@@ -30,6 +30,7 @@ from dgkit.schema import Schema, bare
 ORDERS = (
     [1 + x / 10 for x in range(1, 100)] + list(range(12, 64)) + [80, 128, 256, 512, 1024]
 )  # of the Rényi divergence
+ACCOUNTED = {"dp", "batch_size", "discriminator_rounds", "auxiliary"}  # settings on which epsilon depends
 
 
 def epsilon(
@@ -169,6 +170,18 @@ def _check(noise_multiplier: Any, sample_rate: Any, steps: Any, delta: Any, rele
         raise ConfigError(f"delta={delta!r} must be between 0 and 1, e.g. 1e-5.")
     whole("steps", steps, least=0)
     whole("releases", releases)
+
+
+def changed(before: Config, changes: dict[str, Any]) -> Config:
+    """The settings of a training with some changed; ConfigError where that would make its epsilon untrue."""
+    after = replace(before, **changes)
+    differ = sorted(name for name in ACCOUNTED & set(changes) if getattr(after, name) != getattr(before, name))
+    if differ and (before.dp or after.dp):
+        raise ConfigError(
+            f"{', '.join(differ)}: epsilon is accounted from the first step on with the settings it began with. "
+            "Change only others, such as steps, or train from the start."
+        )
+    return after
 
 
 def spent(config: Config, n: int, batches: int, releases: int) -> float:

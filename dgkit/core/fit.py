@@ -10,9 +10,9 @@ import xarray as xr
 from tqdm.auto import tqdm
 
 from dgkit._checks import number, whole
-from dgkit.core import checkpoint, keep
+from dgkit.core import keep
 from dgkit.core.config import Config, given
-from dgkit.core.loading import load
+from dgkit.core.loading import load, load_state
 from dgkit.core.model import DoppelGANger
 from dgkit.core.trainer import Trainer
 from dgkit.errors import ConfigError
@@ -136,7 +136,7 @@ def _begun(
         return Trainer(train, config, store=store)
 
     # the training that stopped here
-    state = checkpoint.load(path)
+    state = load_state(path)
     keep.check_same_training(folder, state, config)
     trainer = Trainer.resume(state, train, store=store, steps=config.steps, device=config.device)
     if not (model := keep.path_at(folder, trainer.step)).exists():  # stopped between the two files
