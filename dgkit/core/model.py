@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from dgkit import _checks, _files
 from dgkit._checks import whole
 from dgkit.core.config import Config
-from dgkit.core.encode import Encoder
+from dgkit.core.encode import BLOCK, Encoder
 from dgkit.core.given import asked_of, lasting, rows_of
 from dgkit.core.history import CHOICE
 from dgkit.core.networks import Generator, Noise, critic_of
@@ -161,7 +161,7 @@ class DoppelGANger:
         noise = self.generator.draw(n, torch.Generator().manual_seed(_checks.seed(seed)), encoder.passes)
 
         def made() -> Iterator[xr.Dataset]:  # some series at a time, so that memory stays near the result's
-            step = max(1, 1_000_000 // max(1000, encoder.passes))
+            step = min(1000, max(1, BLOCK // max(encoder.inputs, encoder.passes * self.config.lstm_units)))
             for some in (slice(start, start + step) for start in range(0, n, step)):
                 part = Noise(noise.attribute[some], noise.minmax[some], *(x[:, some].contiguous() for x in noise[2:]))
                 found = self.generator(part, None if given is None else given[some], fixed_length)
