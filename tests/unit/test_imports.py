@@ -19,6 +19,7 @@ FLOORS = [  # from the ground up: what stands on a floor knows those below, and 
     {"readers", "simulate", "metrics", "core", "datasets", "plot", "downstream"},
     {"baselines", "whatif", "_keys", "_cells"},
     {"privacy", "sweeps"},
+    {"reports"},
     {"course"},
     {"dgkit_widgets"},
 ]
