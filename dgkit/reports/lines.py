@@ -49,8 +49,12 @@ class Line:
         return f"{self.kind}: {self.of}" if self.of else self.kind
 
 
-def judged(kind: str, of: str, measured: float, dealt: Sequence[float], limits: Limits, why: str = "") -> Line:
-    """The line of what was measured, against what chance gives; `why`: what stands against judging by chance.
+def judged(
+    kind: str, of: str, measured: float, dealt: Sequence[float], limits: Limits, why: str = "", least: float = 0.0
+) -> Line:
+    """The line of what was measured, against what chance gives.
+
+    `why` is what stands against judging by chance; `least` what one sample makes, which alone never fails.
 
     Examples
     --------
@@ -66,7 +70,7 @@ def judged(kind: str, of: str, measured: float, dealt: Sequence[float], limits: 
     if threshold is not None:
         why, given = "", f"the limit was given{'; ' * bool(why)}{why}"
     else:
-        threshold, given = middle + limits["chance"] * (worst - middle), ""
+        threshold, given = middle + max(limits["chance"] * (worst - middle), least), ""
         if kind in UP_TO_1 and threshold >= 1:
             why = "chance alone may give all that there can be: too few samples"
     if why or np.isnan(measured) or np.isnan(threshold):
@@ -99,7 +103,9 @@ def compared(
         tables = [measure.gaps(*pair) for pair in pairs] if measure.gaps else []
         found = [folded(*table) for table in tables] or [measure.apart(*pair) for pair in pairs]
         few = f"no value has {LEAST} samples in both sets" if measure.gaps and np.isnan(found[0]) else ""
-        line = judged(measure.kind, measure.of, found[0], found[1:], limits, why or few)
+        counts = tables[0][1] if tables else np.array([len(against)])
+        one = folded(1 / np.maximum(counts, 1), counts) if measure.gaps or measure.kind == "missing" else 0.0
+        line = judged(measure.kind, measure.of, found[0], found[1:], limits, why or few, one)
         if line.verdict != "not judged" and found[-1] > judged("", "", 0, found[1:-1], {"chance": 2.0}).threshold:
             line = replace(line, why=f"{line.why or 'note'}: training and held-out data themselves differ here")
         lines.append(line)
@@ -123,18 +129,20 @@ def _entries(line: str, measure: Measure, tables: list[tuple[np.ndarray, np.ndar
 
 
 def kept(sets: Sets, schema: Schema, constraints: Mapping[str, Any], limits: Limits, random: Any) -> Iterator[Line]:
-    """Constraints and declared bounds: the share of all generated samples that break each.
-
-    Chance is the share of all real ones: as it would be counted again, and as that count itself may be off.
-    """
+    """Constraints and declared bounds: the share of all generated samples that break each; chance: of all real ones."""
     bounds = dict(bound for variable in (*schema.features, *schema.attributes) for bound in _bound(variable))
     for of, rule in {**bounds, **constraints}.items():
         broken = {name: _broken(ds, of, rule) for name, ds in sets.items()}
         made = broken.pop("generated")
         real = np.concatenate(list(broken.values()))
-        share, sizes = real.mean(), np.array([made.size, real.size])
-        dealt = share + (random.binomial(sizes, share, (DEALS, 2)) / sizes - share).sum(1)
-        yield judged("constraint", str(of), made.mean(), dealt.tolist(), limits)
+        yield judged("constraint", str(of), made.mean(), _recounted(real, made.size, random), limits)
+
+
+def _recounted(real: np.ndarray, size: int, random: np.random.Generator) -> list[float]:
+    """The share of true ones among `size`, as chance gives it: both counts, of real ones and of others, may be off."""
+    share, sizes = real.mean(), np.array([real.size, size])
+    off: np.ndarray = (random.binomial(sizes, share, (DEALS, 2)) / sizes - share).sum(1)
+    return list(np.maximum(share + off, 0))
 
 
 def _bound(variable: Variable) -> Iterator[tuple[str, Any]]:
@@ -189,7 +197,7 @@ def near(sets: Sets, limits: Limits, random: np.random.Generator) -> Iterator[Li
     else:
         real = nearest_neighbours(some(held_out, random), train, k=2).distance.values
     doubles, copied = (_copies(distance, np.median(real[:, 0])) for distance in (real, made.distance.values))
-    dealt = [doubles.mean()] * DEALS + [(doubles.sum() + 1) / doubles.size]
+    dealt = [*_recounted(doubles, copied.size, random), (doubles.sum() + 1) / doubles.size]
     line = judged("copies", "", copied.mean(), dealt, limits)
     yield line if held_out is not None else replace(line, why="chance: training samples, each among the others")
 

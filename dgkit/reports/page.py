@@ -89,9 +89,9 @@ HOW = """<h2>How a verdict is made</h2>
 No generator need come nearer than real data come to each other. So all real samples drawn are dealt at random into two
 sets of these sizes, again and again, and measured in the same way: that is <em>chance</em>, from the middle of the
 deals to the farthest, training against held-out data among them. A line passes that lies at most {times:g} times as far
-from the middle as the farthest deal, or within the limit that was given for it. To pass is not to be alike: it is not
-to be told apart by this line with so many samples. Constraints, copies and the membership attack have a chance of their own,
-of the same form; epsilon has none.</p>"""
+from the middle as the farthest deal, or within the limit that was given for it; of an attribute, also one that a single
+sample may have moved. To pass is not to be alike: it is not to be told apart by this line with so many samples.
+Constraints, copies and the membership attack have a chance of their own, of the same form; epsilon has none.</p>"""
 SIGNED = """<h2>Signed</h2>
 <p>I have read this report, and which of its lines fail or are not judged.</p>
 <div class="sign"><div>Name</div><div>Date</div><div>Signature</div></div>"""
