@@ -26,6 +26,7 @@ QUERIES = 500  # samples whose nearest neighbours are searched among all, or tha
 EPSILON = 10.0  # no chance to hold it against: above, the promise is weak (Ponomareva et al. 2023, "tier 2")
 UP_TO_1 = {"range", "modes", "zeros", "shares", "changes", "attribute", "missing", "joint", "effect"}
 UP_TO_1 |= {"constraint", "copies", "nearness", "membership"}
+DIFFER = "training and held-out data themselves differ here, which is counted as chance"
 ENTRY = ("line", "attribute", "value", "measured", "chance", "chance_worst", "samples")
 Entry = dict[str, Any]
 
@@ -58,9 +59,9 @@ def judged(
 
     Examples
     --------
-    >>> judged("values", "load", 0.3, [0.1, 0.1, 0.15], {"chance": 2.0}).threshold
-    0.2
-    >>> judged("values", "load", 0.3, [0.1, 0.1, 0.15], {"chance": 2.0, "values": 0.5}).verdict
+    >>> judged("values", "load", 4.0, [1.0, 1.0, 2.0], {"chance": 2.0}).threshold
+    3.0
+    >>> judged("values", "load", 4.0, [1.0, 1.0, 2.0], {"chance": 2.0, "values": 5.0}).verdict
     'pass'
     """
     known = [value for value in dealt if not np.isnan(value)]
@@ -89,7 +90,7 @@ def compared(
     made, against, why = rows["generated"], rows.get("held-out", rows["training"]), ""
     pairs = [(against, made)]
     if "held-out" not in rows:
-        why = "no held-out data to say how real data differ; measured against the training data"
+        why = "no held-out data; measured against training data"
     else:
         dealt = (random.permutation(sum(sizes[:-1])) for _ in range(DEALS))
         pairs += [(one[: len(against)], one[len(against) :][: len(made)]) for one in dealt]
@@ -107,7 +108,7 @@ def compared(
         one = folded(1 / np.maximum(counts, 1), counts) if measure.gaps or measure.kind == "missing" else 0.0
         line = judged(measure.kind, measure.of, found[0], found[1:], limits, why or few, one)
         if line.verdict != "not judged" and found[-1] > judged("", "", 0, found[1:-1], {"chance": 2.0}).threshold:
-            line = replace(line, why=f"{line.why or 'note'}: training and held-out data themselves differ here")
+            line = replace(line, why="; ".join(filter(None, [line.why, DIFFER])))
         lines.append(line)
         entries += _entries(line.name, measure, tables)
     return lines, entries
@@ -199,7 +200,13 @@ def near(sets: Sets, limits: Limits, random: np.random.Generator) -> Iterator[Li
     doubles, copied = (_copies(distance, np.median(real[:, 0])) for distance in (real, made.distance.values))
     dealt = [*_recounted(doubles, copied.size, random), (doubles.sum() + 1) / doubles.size]
     line = judged("copies", "", copied.mean(), dealt, limits)
-    yield line if held_out is not None else replace(line, why="chance: training samples, each among the others")
+    if held_out is None:
+        line = replace(line, why="chance: training samples, each among the others")
+    elif doubles.any():
+        line = replace(
+            line, why=f"{doubles.sum()} of {doubles.size} held-out samples are a training one but for little"
+        )
+    yield line
 
     # nearness; chance: which real samples are training ones is dealt again (equally near ones count by their shares)
     if held_out is None:

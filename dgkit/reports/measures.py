@@ -23,7 +23,7 @@ Apart = Callable[[Rows, Rows], float]  # of real samples and others
 Gaps = Callable[[Rows, Rows], tuple[np.ndarray, np.ndarray]]  # per value: how far apart, how many samples stand behind
 
 KINDS = {  # in the order of the table: what a line is called, how to read it
-    "values": ("Values", "Distance that values move on average, over that to one constant: 0 same, 1 no better."),
+    "values": ("Values", "How far values must move on average, over how far to one constant: 0 same, 1 no better."),
     "level": ("Levels", "The same for the middle of each series' range, (max + min) / 2."),
     "amplitude": ("Amplitudes", "The same for half of each series' range, (max - min) / 2."),
     "range": ("Range", "Share of the real range (without 0.5 % at each end) that is not reached."),
@@ -42,11 +42,11 @@ KINDS = {  # in the order of the table: what a line is called, how to read it
     "pairs": ("Features together", "How far apart the correlations of two features are: 0 same, 2 opposite."),
     "lengths": ("Lengths", "Values' measure, for the lengths of the series."),
     "attribute": ("Attribute", "Share of samples that would have to change their value; of numbers, values' measure."),
-    "missing": ("Missing values", "Share of real samples with a value of an attribute that no generated sample has."),
+    "missing": ("Never generated", "Share of real samples with a value of an attribute that no generated sample has."),
     "joint": ("Attributes together", "Share of samples that would have to change their combination of attributes."),
     "effect": (
         "Effect of attribute",
-        "How far the series of a value move from lowest, 0, to highest, 1, in their set.",
+        "How far apart the places are of a value's series among all of their set, 0 to 1.",
     ),
     "effect_on_shape": ("Effect on shape", "Shape's measure among the samples of each value, on average."),
     "constraint": ("Constraint", "Share of generated samples that break it; chance is the share of real ones."),

@@ -19,6 +19,7 @@ import xarray as xr
 from dgkit.errors import SchemaError
 from dgkit.metrics import autocorrelation, ecdf, half_range, mid_range
 from dgkit.metrics.distributions import holds_categories, is_series, valid_feature
+from dgkit.reports.lines import DEALS
 from dgkit.reports.measures import KINDS, LEAST, course
 from dgkit.schema import lengths
 
@@ -61,10 +62,11 @@ small { font-size: .82rem; display: block; line-height: 1.35; font-weight: norma
 table { border-collapse: collapse; width: 100%; font-size: .92rem }
 caption { text-align: left; padding: .3rem 0 }
 th, td { text-align: left; vertical-align: top; padding: .35rem .7rem .35rem 0; border-bottom: 1px solid var(--line) }
-thead th { border-bottom: 2px solid var(--soft); white-space: nowrap }
+thead th { border-bottom: 2px solid var(--soft); vertical-align: bottom; overflow-wrap: break-word }
 tbody th { overflow-wrap: break-word; min-width: 6rem }
 th[scope=rowgroup] { padding-top: 1.1rem; font-size: 1rem }
-.number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap }
+.number { text-align: right; font-variant-numeric: tabular-nums }
+td.number, td.number small { white-space: nowrap }
 .verdict { white-space: nowrap; min-width: 8rem }
 code { font-size: .85rem }
 .note { background: var(--tint); border-left: .35rem solid var(--soft); padding: .6rem 1rem; margin: 1rem 0 }
@@ -87,11 +89,15 @@ h2, h3 { break-after: avoid }
 HOW = """<h2>How a verdict is made</h2>
 <p>Each line measures how far generated samples are from held-out ones: real data that the generator did not see.
 No generator need come nearer than real data come to each other. So all real samples drawn are dealt at random into two
-sets of these sizes, again and again, and measured in the same way: that is <em>chance</em>, from the middle of the
-deals to the farthest, training against held-out data among them. A line passes that lies at most {times:g} times as far
-from the middle as the farthest deal, or within the limit that was given for it; of an attribute, also one that a single
+sets of these sizes, {deals} times, and measured in the same way: that is <em>chance</em>, from the middle of the deals
+to the farthest, training against held-out data among them. A line passes that lies at most {times:g} times as far from
+the middle as the farthest deal, or within the limit that was given for it; of an attribute, also one that a single
 sample may have moved. To pass is not to be alike: it is not to be told apart by this line with so many samples.
 Constraints, copies and the membership attack have a chance of their own, of the same form; epsilon has none.</p>"""
+ALONE = """<h2>How a verdict is made</h2>
+<p>No held-out data were given: real data that the generator did not see. So nothing says how far real data are from
+each other, and most lines are measured against the training data and not judged, but for limits that were given. A
+generator that repeats its training data would look perfect in them.</p>"""
 SIGNED = """<h2>Signed</h2>
 <p>I have read this report, and which of its lines fail or are not judged.</p>
 <div class="sign"><div>Name</div><div>Date</div><div>Signature</div></div>"""
@@ -105,7 +111,8 @@ def page(found: xr.Dataset, samples: Sets) -> str:
     """The whole file: `found` is the report's Dataset, `samples` those it drew."""
     of = _text(found.attrs["title"])
     title = f"Report on generated data{': ' + of if of else ''}"
-    how = HOW.format(times=json.loads(found.attrs["thresholds"])["chance"])
+    how = HOW.format(deals=DEALS, times=json.loads(found.attrs["thresholds"])["chance"])
+    how = how if "held-out" in samples else ALONE
     body = [_cover(found, title), _compared(found), _trained(found), how, "<h2>Line by line</h2>", table(found)]
     body += [*_pictures(found, samples), *_by_value(found), SIGNED]
     return f"""<!doctype html>
@@ -144,9 +151,8 @@ def _table(head: Mapping[str, str], rows: Iterable[str], caption: str = "") -> s
     """`head` gives each column's class; rows are HTML already."""
     titles = "".join(f'<th scope="col" class="{kind}">{title}</th>' for title, kind in head.items())
     over = f"<caption>{caption}</caption>" if caption else ""
-    return (
-        f'<div class="wide"><table>{over}<thead><tr>{titles}</tr></thead><tbody>{"".join(rows)}</tbody></table></div>'
-    )
+    body = f"<table>{over}<thead><tr>{titles}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
+    return f'<div class="wide" tabindex="0">{body}</div>'
 
 
 def _row(name: str, cells: Iterable[str], kinds: Iterable[str]) -> str:
@@ -165,6 +171,8 @@ def _cover(found: xr.Dataset, title: str) -> str:
         failing.setdefault(KINDS[str(found.kind.values[k])][0], []).append(_text(found.of.values[k]))
     listed = "".join(f"<li>{kind}{': ' * bool(of[0])}{'; '.join(of)}</li>" for kind, of in failing.items())
     what = f"<p>These lines fail:</p><ul>{listed}</ul>" if failing else "<p>No line that could be judged fails.</p>"
+    if rest := verdicts.count("not judged"):
+        what += f"<p>Nothing is said here on the {rest} that could not be judged.</p>"
     made = f"Made {_text(found.attrs['made'])} by dgkit {_text(json.loads(found.attrs['versions'])['dgkit'])}"
     return (
         f'<header><h1>{title}</h1><p class="soft">{made}</p><ul class="counts">{tiles}</ul>{what}'
@@ -182,8 +190,9 @@ def _privacy(found: xr.Dataset) -> str:
         return f"{inside} Training was asked to be private, but its epsilon is infinite: nothing is promised."
     ranged = ", ".join(map(_text, told["ranged"]))
     but = f", but not the smallest and the largest value of {ranged}, which were taken from the data" if ranged else ""
+    promise = f"epsilon {_number(told['epsilon'])} at delta {told['delta']:g}"
     return (
-        f"Training was private: epsilon {_number(told['epsilon'])} covers the model and what it generates{but}. "
+        f"Training was private: {promise} covers the model and what it generates{but}. "
         "<strong>Epsilon does not cover this file</strong>, which compares with the real data: where epsilon matters, "
         f"it must not leave with the generated data. {inside}"
     )
@@ -203,7 +212,8 @@ def _compared(found: xr.Dataset) -> str:
     used = ", ".join(f"{name} {_text(value)}" for name, value in versions.items())
     return (
         f"<h2>What was compared</h2>{_table(head, rows)}{f'<p>Tables read as</p><ul>{read}</ul>' if read else ''}"
-        "<p>Which data were trained on, and which held out, is as this report was told. Samples were drawn with seed "
+        "<p>Which data were trained on, and which held out, is as this report was told. Constraints are counted over "
+        "all samples, copies and the attack over at most 500 of each set, other lines over those drawn, with seed "
         f"{found.attrs['seed']}. Limits given: {given}. Made with {used}.</p>"
     )
 
@@ -257,7 +267,8 @@ def _by_value(found: xr.Dataset) -> Iterator[str]:
     for attribute, own in every.groupby("entry_attribute", sort=False):
         head = {"Value": "", "Samples": "number"}
         for kind, of in map(called.__getitem__, own.entry_line.unique()):
-            head["Shape of " * (kind == "effect_on_shape") + _text(of.removeprefix(f"{attribute} on "))] = "number"
+            feature = _text(of.removeprefix(f"{attribute} on ")).replace("_", "_<wbr>")
+            head["Shape of " * (kind == "effect_on_shape") + feature] = "number"
         compared = own[own.entry_samples > 0]
         shown = compared.groupby("entry_value").ratio.max().sort_values(ascending=False).index[:MOST_VALUES]
         rows = []
@@ -276,7 +287,7 @@ def _gap(at: Any, line: str) -> str:
     if line not in at.index:
         return "–"
     gap, worst = float(at.entry_measured[line]), float(at.entry_chance_worst[line])
-    return f'{_number(gap)} <span class="soft">({_number(worst)})</span>{" ▲" if gap > worst else ""}'
+    return f"{'▲ ' * (gap > worst)}{_number(gap)}<small>({_number(worst)})</small>"
 
 
 # --- pictures --------------------------------------------------------------------------------------------------------

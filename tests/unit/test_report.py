@@ -216,12 +216,23 @@ def test_constraints_and_declared_bounds_are_held_against_what_real_data_break(w
     assert lines.measured.sel(line="constraint: weekly").item() == pytest.approx(1 / 600)
 
 
+def test_held_out_data_that_were_trained_on_are_said_to_be(web):
+    train, held_out, fake = web
+    leaked = xr.concat([train.isel(sample=slice(300)), held_out.isel(sample=slice(300))], "sample")
+
+    found = dg.report(train, fake, leaked).dataset
+
+    assert re.match(r"2\d\d of 500 held-out samples are a training one", found.why.sel(line="copies").item())
+
+
 @pytest.mark.parametrize(
     "rule", [lambda ds: ds.nothing, lambda ds: ds.views > 0, lambda ds: [True], lambda ds: ds.views.max("time")]
 )
 def test_a_constraint_that_is_none_is_named_with_what_it_should_be(web, rule):
     with pytest.raises(ConfigError, match=r"constraint 'mine' must be a function of a Dataset that gives True"):
         dg.report(web[0], web[2], web[1], constraints={"mine": rule})
+    with pytest.raises(ConfigError, match="must be a mapping of names to functions"):
+        dg.report(web[0], web[2], web[1], constraints=[rule])
 
 
 def test_without_held_out_data_lines_say_that_they_cannot_be_judged(web):
@@ -232,7 +243,7 @@ def test_without_held_out_data_lines_say_that_they_cannot_be_judged(web):
     lines = found.dataset.isel(line=~found.dataset.kind.isin(["copies", "constraint"]).values)
     assert set(lines.verdict.values.tolist()) == {"not judged"}
     assert all("no held-out data" in why or "no model" in why for why in lines.why.values)
-    assert found.passed is None
+    assert found.passed is None and "No held-out data were given" in found.html
     assert dg.report(train, fake, thresholds={"values": 0.5}).dataset.verdict.sel(line="values: views (log)") == "pass"
 
 
@@ -330,6 +341,8 @@ def test_a_model_of_other_data_is_refused(web, cluster):
 
     with pytest.raises(ConfigError, match="the model was trained on"):
         dg.report(web[0], web[2], web[1], model=model)
+    with pytest.raises(ConfigError, match=r"has no sample\(n, seed=\.\.\.\)"):
+        dg.report(web[0], web[2], web[1], model="web.dgkit")
 
 
 # --- what may come in ------------------------------------------------------------------------------------------------
@@ -345,7 +358,7 @@ def test_tables_of_another_library_are_read_as_evaluate_reads_them(web):
 
     assert found.dataset.verdict.sel(line="values: views (log)") == "pass"
     assert "Tables read as" in found.html
-    with pytest.raises(SchemaError):
+    with pytest.raises(SchemaError, match=r"Name them: sample=\.\.\., time=\.\.\., features=\[\.\.\.\]"):
         dg.report(tables[0], tables[2], tables[1])
 
 
@@ -393,7 +406,7 @@ class Read(HTMLParser):
 
     def handle_starttag(self, tag, attrs):
         self.tags.append((tag, dict(attrs)))
-        if tag not in ("meta", "br"):
+        if tag not in ("meta", "wbr"):
             self.open.append(tag)
 
     def handle_startendtag(self, tag, attrs):
