@@ -87,7 +87,10 @@ class Report:
     def _repr_html_(self) -> str:
         from dgkit.reports.page import table
 
-        return f"<p>Report: {counted(self.dataset)}</p>{table(self.dataset)}"
+        rows = table(self.dataset)
+        for cell in ("th", "td"):  # a notebook has a style of its own
+            rows = rows.replace(f"<{cell} ", f'<{cell} style="text-align:left" ')
+        return f"<p>Report: {counted(self.dataset)}</p>{rows}"
 
 
 def counted(found: xr.Dataset) -> str:

@@ -29,10 +29,7 @@ KINDS = {  # in the order of the table: what a line is called, how to read it
     "range": ("Range", "Share of the real range (without 0.5 % at each end) that is not reached."),
     "modes": ("Kinds of series", "Share of the real kinds of series, told apart by level and amplitude, not found."),
     "zeros": ("Exact zeros", "Difference of the share of values that are exactly 0."),
-    "autocorrelation": (
-        "Autocorrelation, paper's",
-        "Typical difference of mean curves; Pearson's of x[:-lag] and x[lag:].",
-    ),
+    "autocorrelation": ("Autocorrelation, paper's", "Typical difference of curves; Pearson's of x[:-lag], x[lag:]."),
     "autocorrelation_standard": ("Autocorrelation, standard", "The same, with one mean and variance for each series."),
     "steps": ("Step sizes", "Values' measure, for the change from each step to the next, up or down."),
     "rises": ("Bursts", "Values' measure, for the largest rise from one step to the next in each series."),
@@ -42,19 +39,13 @@ KINDS = {  # in the order of the table: what a line is called, how to read it
     "pairs": ("Features together", "How far apart the correlations of two features are: 0 same, 2 opposite."),
     "lengths": ("Lengths", "Values' measure, for the lengths of the series."),
     "attribute": ("Attribute", "Share of samples that would have to change their value; of numbers, values' measure."),
-    "missing": ("Never generated", "Share of real samples with a value of an attribute that no generated sample has."),
+    "missing": ("Never generated", "Share of real samples with a value that no generated sample (of those drawn) has."),
     "joint": ("Attributes together", "Share of samples that would have to change their combination of attributes."),
-    "effect": (
-        "Effect of attribute",
-        "How far apart the places are of a value's series among all of their set, 0 to 1.",
-    ),
+    "effect": ("Effect of attribute", "How far apart a value's series are placed among all of their set, 0 to 1."),
     "effect_on_shape": ("Effect on shape", "Shape's measure among the samples of each value, on average."),
     "constraint": ("Constraint", "Share of generated samples that break it; chance is the share of real ones."),
-    "copies": (
-        "Copies",
-        "Share of generated samples that are a training one but for little.",
-    ),
-    "nearness": ("Nearness to training", "Share of generated samples nearer to a training than to any held-out one."),
+    "copies": ("Copies", "Share of generated series that are a training one but for little; attributes do not count."),
+    "nearness": ("Nearness to training", "Share of generated series nearer to a training than to any held-out one."),
     "membership": ("Membership attack", "Chance that a training sample scores above a held-out one (AUC): 0.5 none."),
     "epsilon": ("Privacy spent", "Epsilon of differential privacy: what any one sample can change, as e^epsilon."),
 }
@@ -102,6 +93,7 @@ def measures(sets: Sequence[xr.Dataset], schema: Schema, by: Sequence[str]) -> I
             numbers[name] = values.astype(np.float64)
             summaries[name], shapes[name] = (of(numbers[name]) for of in (_level_and_amplitude, course))
             yield from _of_numbers(name, numbers[name], ends, real, feature.attrs.get("scale") == "log")
+            yield Measure("shape", name, _curves_apart(shapes[name]))
 
     together = {
         f"{a} and {b}": _correlations(
@@ -167,7 +159,8 @@ def _of_numbers(name: str, values: np.ndarray, ends: np.ndarray, real: Rows, log
         yield Measure("zeros", name, _shares(zero))
     if steps < 3:
         return
-    series = xr.DataArray(values, dims=("sample", "time"), name=name)
+    near_one = values * 0.5 ** np.frexp(np.nanmax(np.abs(values)))[1]  # exact: squares stay numbers in any unit
+    series = xr.DataArray(near_one, dims=("sample", "time"), name=name)
     lags = int(min(steps - 2, max(10, LAGS_TIMES_VALUES // values.size)))
     pairs = np.maximum(ends[:, None] - np.arange(1, lags + 1), 0)  # (P, lags)
     for kind, definition in (("autocorrelation", "paper"), ("autocorrelation_standard", "standard")):
@@ -176,7 +169,6 @@ def _of_numbers(name: str, values: np.ndarray, ends: np.ndarray, real: Rows, log
     change = np.diff(compared, axis=1)
     yield Measure("steps", of, _moved(np.abs(change), real))
     yield Measure("rises", of, _moved(np.fmax.reduce(change, axis=1)[:, None], real))
-    yield Measure("shape", name, _curves_apart(course(values)))
 
 
 # --- two lists of samples --------------------------------------------------------------------------------------------
@@ -338,12 +330,11 @@ def _level_and_amplitude(values: np.ndarray) -> np.ndarray:
 def course(values: np.ndarray) -> np.ndarray:
     """Each series in its own standard deviations around its mean, averaged in up to `BINS` bins of time, (P, bins)."""
     known = ~np.isnan(values)
+    values = np.where(known, values / (np.abs(values[known]).max() or 1.0), 0)  # whose squares are numbers
     counts = np.maximum(known.sum(1, keepdims=True), 1)
-    centred = np.where(known, values - np.nansum(values, 1, keepdims=True) / counts, 0)
+    centred = np.where(known, values - values.sum(1, keepdims=True) / counts, 0)
     deviation = np.sqrt((centred**2).sum(1, keepdims=True) / counts)
-    scaled = np.divide(
-        centred, deviation, out=np.zeros_like(centred), where=deviation > 1e-9 * np.abs(values[known]).max()
-    )
+    scaled = np.divide(centred, deviation, out=np.zeros_like(centred), where=deviation > 1e-9)
     bins = np.array_split(np.arange(values.shape[1]), min(BINS, values.shape[1]))
     sums, numbers = (np.stack([part[:, some].sum(1) for some in bins], 1) for part in (scaled, known))
     return np.divide(sums, numbers, out=np.full(sums.shape, np.nan), where=numbers > 0)

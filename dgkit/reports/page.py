@@ -32,7 +32,7 @@ PARTS = {  # of the table, by the first kind of each
     "constraint": "Constraints",
     "copies": "Copies and privacy",
 }
-MOST_VALUES, MOST_PICTURES, MOST_LAGS = 15, 30, 1000  # of a table or picture; of variables; of a curve
+MOST_VALUES, MOST_PICTURES, MOST_LAGS = 15, 20, 1000  # of a table or picture; of variables; of a curve
 INK = "#010203"  # in pictures: becomes the colour of the text around, light or dark
 STYLES: dict[str, dict[str, Any]] = {
     "held-out": {"color": INK, "linewidth": 2.2, "linestyle": "-"},
@@ -52,7 +52,8 @@ h2 { font-size: 1.35rem; margin: 2.5rem 0 .5rem }
 h3 { font-size: 1.1rem; margin: 1.8rem 0 .3rem }
 p, li { max-width: 46rem }
 small, .soft, figcaption, caption { color: var(--soft) }
-small { font-size: .82rem; display: block; line-height: 1.35; font-weight: normal; white-space: normal }
+small { font-size: .82rem; font-weight: normal; white-space: normal }
+td div, th div { line-height: 1.3 }
 .counts { display: flex; gap: 1rem; flex-wrap: wrap; padding: 0; margin: 1.2rem 0; list-style: none }
 .counts li { border: 1px solid var(--line); border-left: .35rem solid; padding: .5rem 1.2rem; min-width: 7rem }
 .counts b { font-size: 2rem; line-height: 1.1; display: block }
@@ -141,6 +142,10 @@ def _plain(value: Any) -> str:
 def _text(value: Any) -> str:
     """As HTML shows it, whatever it holds."""
     return escape(_plain(value))
+
+
+def _aside(text: str) -> str:
+    return f"<div><small>{_text(text)}</small></div>" if text else ""
 
 
 def _number(value: float) -> str:
@@ -248,8 +253,8 @@ def table(found: xr.Dataset) -> str:
         measured, middle, worst, threshold = (_number(float(found[name].values[k])) for name in names)
         label, reading = KINDS[kind]
         line = f"{label}: {_text(of)}" if of else label
-        line += f"<small>{escape(reading)}</small>" if kind != explained else ""
-        told = f'<span class="{verdict[:4]}">{SIGNS[verdict]}</span>{f"<small>{_text(why)}</small>" if why else ""}'
+        line += _aside(reading if kind != explained else "")
+        told = f'<span class="{verdict[:4]}">{SIGNS[verdict]}</span>{_aside(why)}'
         cells = [measured, middle if middle == worst else f"{middle} to {worst}", threshold, told]
         rows.append(_row(line, cells, [*head.values()][1:]))
         explained, part = kind, title
@@ -287,7 +292,7 @@ def _gap(at: Any, line: str) -> str:
     if line not in at.index:
         return "–"
     gap, worst = float(at.entry_measured[line]), float(at.entry_chance_worst[line])
-    return f"{'▲ ' * (gap > worst)}{_number(gap)}<small>({_number(worst)})</small>"
+    return f"{'▲ ' * (gap > worst)}{_number(gap)}{_aside(f'({_number(worst)})')}"
 
 
 # --- pictures --------------------------------------------------------------------------------------------------------

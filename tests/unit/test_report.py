@@ -377,6 +377,20 @@ def test_no_attributes_numbers_as_attributes_and_short_series_are_reported():
     assert (found.verdict.sel(line=["attribute: size", "attribute: count", "effect: size on load"]) == "pass").all()
 
 
+@pytest.mark.parametrize("unit", [2.0**-300, 2.0**300])
+def test_the_unit_of_a_feature_changes_no_line_on_it(web, unit):
+    train, fake, held_out = (web[k][["views"]].drop_attrs() for k in (0, 2, 1))
+    fake = moved(fake, "views", fake.views.values[:, ::-1])
+
+    found = dg.report(train, fake, held_out).dataset
+    other = dg.report(*(ds.astype(float) * unit for ds in (train, fake, held_out))).dataset
+
+    own = ~found.kind.isin(["copies", "nearness"]).values
+    np.testing.assert_array_equal(found.verdict[own], other.verdict[own])
+    np.testing.assert_allclose(found.measured[own], other.measured[own], rtol=1e-6, atol=1e-9)
+    assert (found.verdict == "fail").any()
+
+
 def test_chunked_data_give_the_same_report(web):
     plain = dg.report(web[0], web[2], web[1])
     chunked = dg.report(*(web[k].chunk(sample=70) for k in (0, 2, 1)))
