@@ -244,16 +244,28 @@ def check_training(config: Config, n: int, schema: Schema) -> None:
             f"publishes a random sample would pass. Set delta={0.1 / n:.1g} or less."
         )
 
-    # variables whose smallest and largest values are taken from the data
-    ranged = [
+    own = ranged(schema)
+    if own and config.private:
+        warnings.warn(
+            f"epsilon does not cover the smallest and the largest value of {', '.join(map(repr, own))}, which are "
+            f"taken from the data. Where bounds are publicly known: ds[{own[0]!r}].attrs.update(valid_min=..., "
+            "valid_max=...).",
+            stacklevel=4,
+        )
+
+
+def ranged(schema: Schema) -> list[str]:
+    """The variables whose smallest and largest values are taken from the data, which epsilon does not cover.
+
+    Examples
+    --------
+    >>> from dgkit.schema import validate
+    >>> from dgkit.simulate import web
+    >>> ranged(validate(web(30)))
+    ['views']
+    """
+    return [
         variable.name
         for variable in (*schema.features, *schema.attributes)
         if variable.kind == "continuous" and not {"valid_min", "valid_max"} <= set(variable.attrs)
     ]
-    if ranged and config.private:
-        warnings.warn(
-            f"epsilon does not cover the smallest and the largest value of {', '.join(map(repr, ranged))}, which are "
-            f"taken from the data. Where bounds are publicly known: ds[{ranged[0]!r}].attrs.update(valid_min=..., "
-            "valid_max=...).",
-            stacklevel=4,
-        )

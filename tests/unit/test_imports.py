@@ -19,6 +19,7 @@ FLOORS = [  # from the ground up: what stands on a floor knows those below, and 
     {"readers", "simulate", "metrics", "core", "datasets", "plot", "downstream"},
     {"baselines", "whatif", "_keys", "_cells"},
     {"privacy", "sweeps"},
+    {"reports"},
     {"course"},
     {"dgkit_widgets"},
 ]
@@ -77,6 +78,7 @@ dgkit.metrics.evaluate(table, table, sample='page', time='day', features=['views
         (f"import dgkit.metrics; {TWO_TABLES}", "xarray numba"),
         ("import dgkit as dg; dg.plot", "xarray numba matplotlib seaborn scipy.stats"),
         ("import dgkit as dg; dg.fit; dg.load", "xarray torch"),
+        ("import dgkit as dg; dg.report", "xarray numba"),
         ("import dgkit as dg; dg.baselines.names(); dg.whatif", "xarray torch"),
         ("import dgkit as dg; dg.downstream", "xarray"),
         ("from dgkit import course; course.budget(1, 2); course.answer('00.1', None)", "xarray numba"),

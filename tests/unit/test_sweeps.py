@@ -297,5 +297,6 @@ def test_the_hash_of_data_outlives_a_file_and_changes_with_a_value(web, tmp_path
     changed.views[3, 4] += 1
 
     assert data_hash(xr.load_dataset(tmp_path / "web.nc")) == data_hash(web)
+    assert data_hash(web.chunk(sample=7)) == data_hash(web)
     assert data_hash(changed) != data_hash(web)
     assert data_hash(web.assign(agent=("sample", web.agent.values[::-1]))) != data_hash(web)
