@@ -8,9 +8,10 @@ import re
 import secrets
 import stat
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from dgkit._interrupts import after_the_step
 from dgkit.errors import SaveError
 
 OLD = 3600  # seconds after which a temporary file is a killed run's, whoever wrote it
@@ -18,38 +19,52 @@ _HERE = hashlib.sha256(platform.node().encode()).hexdigest()[:8]  # process numb
 _BESIDE = re.compile(r"\.dgkit-([0-9a-f]{8})-(\d+)-[0-9a-f]{8}\.tmp")
 
 
+@after_the_step()
 def replace(path: str | os.PathLike[str], parts: Iterable[bytes | memoryview]) -> None:
     """Make a file of these bytes, or put it in the place of the one there: whole at any moment, on the disk at the end.
 
     A link is followed, the mode of a file that is there is kept, and temporary files of killed runs beside it are
     removed. Raises SaveError.
     """
-    beside = None
     try:
         target = Path(os.path.realpath(os.fsdecode(path)))
-        beside = target.parent / f".dgkit-{_HERE}-{os.getpid()}-{secrets.token_hex(4)}.tmp"
         mode = _mode(target)
-        _tidy(target.parent)
-        with open(
-            beside, "xb", opener=lambda name, flags: os.open(name, flags, 0o666 if mode is None else mode)
-        ) as file:
+        with temporary(target.parent, 0o666 if mode is None else mode) as beside:
             if mode is not None:
                 os.chmod(beside, mode)  # what the umask took away
-            for part in parts:
-                file.write(part)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(beside, target)
+            with open(beside, "r+b") as file:
+                file.writelines(parts)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(beside, target)
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise SaveError(
             f"{os.fsdecode(path)!r} cannot be written: {why}. Check that its folder is there, may be written to and "
             "has room."
         ) from error
+
+
+@contextlib.contextmanager
+def temporary(folder: Path, mode: int = 0o600) -> Iterator[Path]:
+    """A new, empty file of this process, gone at the end; and where that is never reached, when the next is made."""
+    path = folder / f".dgkit-{_HERE}-{os.getpid()}-{secrets.token_hex(4)}.tmp"
+    try:
+        _tidy(folder)
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL, mode))
+        yield path
     finally:
         with contextlib.suppress(OSError):
-            if beside is not None:
-                beside.unlink(missing_ok=True)
+            path.unlink(missing_ok=True)
+
+
+def usable(folder: str | os.PathLike[str]) -> Path:
+    """A folder that is there, before hours are spent on what is to be kept in it. Raises SaveError."""
+    try:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        raise SaveError(f"{os.fspath(folder)!r} cannot be made a folder: {error}. Give another.") from error
+    return Path(folder)
 
 
 def _mode(path: Path) -> int | None:

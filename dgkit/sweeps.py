@@ -13,7 +13,8 @@ import xarray as xr
 from tqdm.auto import tqdm
 
 from dgkit import metrics
-from dgkit._cells import assemble, file_name, kept, name_of, points_of, stored, timed, usable
+from dgkit._atomic import usable
+from dgkit._cells import assemble, file_name, kept, name_of, points_of, stored, timed
 from dgkit.core.config import Config, given
 from dgkit.core.model import DoppelGANger
 from dgkit.core.trainer import Trainer

@@ -12,8 +12,8 @@ from tests.house import House, room
 ROOT = Path(__file__).parents[2]
 HOUSE = House(ROOT)
 FLOORS = [  # from the ground up: what stands on a floor knows those below, and of its own only in one direction
-    {"errors", "_threads", "_moved", "_netcdf_child"},
-    {"_atomic", "_plain", "_seeding", "_checks", "_interrupts", "_netcdf"},
+    {"errors", "_threads", "_moved", "_netcdf_child", "_interrupts"},
+    {"_atomic", "_plain", "_seeding", "_checks", "_netcdf"},
     {"_files"},
     {"schema"},
     {"readers", "simulate", "metrics", "core", "datasets", "plot", "downstream"},
@@ -24,6 +24,7 @@ FLOORS = [  # from the ground up: what stands on a floor knows those below, and 
 ]
 BELOW = {  # on the same floor, what may know what
     ("datasets", "readers"), ("_cells", "_keys"), ("plot", "metrics"), ("core", "metrics"), ("metrics", "readers"),
+    ("privacy", "sweeps"), ("_moved", "_interrupts"),
 }  # fmt: skip
 
 
