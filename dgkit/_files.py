@@ -20,7 +20,7 @@ from dgkit._atomic import replace
 from dgkit.errors import FileFormatError, SaveError
 
 AnyPath = str | os.PathLike[str]
-LARGEST, LONGEST = 2**32, 2**23  # bytes of a file, and of its header, which becomes up to 20 times as much in memory
+LARGEST, LONGEST = 2**32, 3 * 2**20  # bytes of a file, and of its header: up to 20 times as much in memory, and 3 s
 NOT_NEGATIVE = ("running_var", "num_batches_tracked", "exp_avg_sq")
 DAMAGES = (KeyError, TypeError, ValueError, AttributeError, RuntimeError, OverflowError, RecursionError)
 _SUM, _ZEROS = b'"sha256":"%s"', b"0" * 64  # a quote within `plain` is escaped: this stands in a header once

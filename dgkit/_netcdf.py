@@ -19,6 +19,7 @@ import numpy as np
 import xarray as xr
 from xarray.backends import InMemoryDataStore
 
+from dgkit._interrupts import after_the_step
 from dgkit._netcdf_child import Contents, TooMuchError, contents, fixed_width, unpacked
 from dgkit.errors import FileFormatError
 
@@ -112,6 +113,7 @@ def _text(da: xr.Variable, most: int) -> xr.Variable:
     return da.copy(data=fixed_width(np.array(text, object).reshape(da.shape), most))
 
 
+@after_the_step()  # an interrupt might leave the lock closed for good
 def _here(content: bytes, group: str | None, most: int) -> Contents:
     from xarray.backends.netCDF4_ import NETCDF4_PYTHON_LOCK  # the C library is not made for threads: one lock for all
 

@@ -6,6 +6,7 @@ number; what else a value may be, the dataclasses check themselves.)
 
 from collections.abc import Collection
 from dataclasses import MISSING, fields, is_dataclass
+from functools import cache
 from types import NoneType, UnionType
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -57,7 +58,7 @@ def _as(kind: Any, value: Any, where: str) -> Any:
     if is_dataclass(kind) and not isinstance(value, kind):  # type: ignore[arg-type]
         needed = [f.name for f in fields(kind) if f.default is MISSING and f.default_factory is MISSING]
         check_names(value, needed, where, [f.name for f in fields(kind)])
-        hints = get_type_hints(kind)
+        hints = _hints(kind)  # type: ignore[arg-type]
         return kind(**{name: _as(hints[name], one, f"{where}, {name}") for name, one in value.items()})  # type: ignore[operator]
     if origin is tuple and isinstance(value, list):
         kinds = (inner[0],) * len(value) if inner[1:] == (...,) else inner
@@ -77,6 +78,11 @@ def _as(kind: Any, value: Any, where: str) -> Any:
         return value
     wanted = "a value of attrs" if kind is Any else f"of type {getattr(kind, '__name__', kind)}"
     raise FileFormatError(f"{where} is {_shown(value)}, not {wanted}")
+
+
+@cache  # a schema has thousands of variables
+def _hints(kind: Any) -> dict[str, Any]:
+    return get_type_hints(kind)
 
 
 def _is_plain(value: Any, deep: int = 0) -> bool:

@@ -12,6 +12,7 @@ that is not as before, an epsilon that is not what was spent, an error that is n
 
 import contextlib
 import hashlib
+import linecache
 import os
 import pickle
 import resource
@@ -307,7 +308,9 @@ def reference(name, folder):
     call(again)
     sys.settrace(None)
     files = [path.name for path in folder.rglob("*")]
-    return {"lines": dict(at.seen), "seconds": seconds, "right": right, "found": found, "largest": largest,
+    # no signal is handled where a block ends, where the trace function is called before the exit, too
+    lines = {line: n for line, n in at.seen.items() if not linecache.getline(*line).lstrip().startswith("with ")}
+    return {"lines": lines, "seconds": seconds, "right": right, "found": found, "largest": largest,
             "pages": pages, "files": files}  # fmt: skip
 
 
@@ -342,7 +345,8 @@ def stopped(name, folder, how, draw, right):
             signal.setitimer(signal.ITIMER_REAL, max(seconds, 1e-6))
         try:
             found = call(folder)  # `fit` gives the model so far
-            if not name.startswith("private") and found not in {right["right"], *right["found"].values()}:
+            told = {right["right"], *right["found"].values()}
+            if not name.startswith("private") and found not in told and not (name == "fit" and twice):
                 faults.append(f"gave {found}")
             elif name == "private fit" and found < right["right"]:
                 error = "interrupted"
