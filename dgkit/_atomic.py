@@ -1,7 +1,8 @@
-"""Files written beside and renamed: whole at any moment, and on the disk at the end."""
+"""Files read once, and written beside and renamed: whole at any moment, and on the disk at the end."""
 
 import contextlib
 import hashlib
+import math
 import os
 import platform
 import re
@@ -12,11 +13,38 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from dgkit._interrupts import after_the_step
-from dgkit.errors import SaveError
+from dgkit.errors import FileFormatError, SaveError
 
 OLD = 3600  # seconds after which a temporary file is a killed run's, whoever wrote it
 _HERE = hashlib.sha256(platform.node().encode()).hexdigest()[:8]  # process numbers are this machine's
 _BESIDE = re.compile(r"\.dgkit-([0-9a-f]{8})-(\d+)-[0-9a-f]{8}\.tmp")
+
+
+def contents(path: str | os.PathLike[str], largest: float = math.inf) -> bytes:
+    """The bytes of a file, read once. Raises FileFormatError: no file, no ordinary one, not to be read, too large."""
+    try:
+        with open(os.fsdecode(path), "rb", opener=_at_once) as file:
+            about = os.fstat(file.fileno())
+            if not stat.S_ISREG(about.st_mode):
+                raise FileFormatError(f"{_named(path)} is no file but a pipe or a device. Give the path of a file.")
+            if about.st_size > largest:
+                raise FileFormatError(f"{_named(path)} has {about.st_size:,} bytes; dgkit reads up to {largest:,}.")
+            return file.read(about.st_size)
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise FileFormatError(f"no file at {_named(path)}. Check the path.") from error
+    except OSError as error:
+        if os.path.isdir(path):
+            raise FileFormatError(f"{_named(path)} is a folder. Give the path of a file in it.") from error
+        raise FileFormatError(f"{_named(path)} cannot be read: {error.strerror}. Check who may read it.") from error
+    except FileFormatError:
+        raise
+    except ValueError as error:  # a NUL in the name
+        raise FileFormatError(f"{_named(path)} cannot be the path of a file: {error}.") from error
+
+
+def _at_once(name: str, flags: int) -> int:
+    """Opens without waiting, as a pipe would for someone to write to it."""
+    return os.open(name, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 @after_the_step()
@@ -40,8 +68,7 @@ def replace(path: str | os.PathLike[str], parts: Iterable[bytes | memoryview]) -
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise SaveError(
-            f"{os.fsdecode(path)!r} cannot be written: {why}. Check that its folder is there, may be written to and "
-            "has room."
+            f"{_named(path)} cannot be written: {why}. Check that its folder is there, may be written to and has room."
         ) from error
 
 
@@ -65,6 +92,10 @@ def usable(folder: str | os.PathLike[str]) -> Path:
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         raise SaveError(f"{os.fspath(folder)!r} cannot be made a folder: {error}. Give another.") from error
     return Path(folder)
+
+
+def _named(path: str | os.PathLike[str]) -> str:
+    return repr(os.fsdecode(path))
 
 
 def _mode(path: Path) -> int | None:

@@ -127,7 +127,7 @@ def read(path: Path, group: str | None = None, *, unsealed: str | None = "") -> 
 
     `unsealed` is for files of before, which have no checksum at their end: the SHA-256 that they have; None: any.
     """
-    content = _netcdf.read_bytes(path)
+    content = _atomic.contents(path)
     body, seal, digest = content.rpartition(_SEAL)
     if not seal:
         body = content

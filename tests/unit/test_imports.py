@@ -25,6 +25,7 @@ FLOORS = [  # from the ground up: what stands on a floor knows those below, and 
 BELOW = {  # on the same floor, what may know what
     ("datasets", "readers"), ("_cells", "_keys"), ("plot", "metrics"), ("core", "metrics"), ("metrics", "readers"),
     ("privacy", "sweeps"), ("_moved", "_interrupts"),
+    ("_plain", "_checks"), ("_netcdf", "_atomic"),
 }  # fmt: skip
 
 
