@@ -62,7 +62,7 @@ def test_a_circle_is_seen_also_where_an_import_is_lazy(tmp_path):
     assert {"dgkit.a", "dgkit.b", "dgkit.c"} <= set(House(tmp_path).circle())
 
 
-HEAVY = ("torch", "matplotlib", "seaborn", "sklearn", "hmmlearn", "opacus", "numba", "scipy.stats", "pooch", "xarray")
+HEAVY = ("torch", "matplotlib", "seaborn", "sklearn", "opacus", "numba", "scipy.stats", "pooch", "xarray")
 TWO_TABLES = """import pandas as pd
 table = pd.DataFrame({'page': [0, 0, 0, 1, 1, 1], 'day': [1, 2, 3] * 2,
     'views': [3, 4, 2, 9, 7, 8], 'kind': list('aaabbb')})
