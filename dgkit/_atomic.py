@@ -57,11 +57,11 @@ def replace(path: str | os.PathLike[str], parts: Iterable[bytes | memoryview]) -
     try:
         target = Path(os.path.realpath(os.fsdecode(path)))
         mode = _mode(target)
-        with temporary(target.parent, 0o666 if mode is None else mode) as beside:
-            if mode is not None:
-                os.chmod(beside, mode)  # what the umask took away
+        with temporary(target.parent, 0o666 if mode is None else 0o600) as beside:
             with open(beside, "r+b") as file:
                 file.writelines(parts)
+                if mode is not None:
+                    os.chmod(beside, mode)
                 file.flush()
                 os.fsync(file.fileno())
             os.replace(beside, target)
