@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from dgkit._atomic import contents, replace
+from dgkit._atomic import shown as shown
 from dgkit.errors import FileFormatError, SaveError
 
 AnyPath = str | os.PathLike[str]
@@ -118,8 +119,3 @@ def _unsound(name: str, tensor: Tensor) -> str:
 def said(error: Exception) -> str:
     """What an error says, in one line of bounded length: torch adds where it was in C++."""
     return "it is nested too deep" if isinstance(error, RecursionError) else f"{str(error).partition(chr(10))[0]:.300}"
-
-
-def shown(path: AnyPath) -> str:
-    """A path in a message."""
-    return repr(os.fsdecode(path))

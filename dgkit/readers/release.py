@@ -331,7 +331,7 @@ def _reconstructor(kind: Any, base: Any, state: Any) -> _Output:
 
 
 def _file(path: Path) -> bytes:
-    if not path.exists():
+    if not os.path.exists(path):
         raise FileFormatError(f"no file {str(path)!r}; a folder of the original release holds it.")
     return contents(path)
 

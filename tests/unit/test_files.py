@@ -425,6 +425,19 @@ def test_a_model_of_nan_is_not_saved_over_a_good_one(model, tmp_path):
     assert (tmp_path / "model").read_bytes() == before
 
 
+@pytest.mark.parametrize("path", [3, None, "\0", "a" * 300])
+def test_what_is_no_path_is_refused_wherever_one_is_given(model, small, tiny_config, path):
+    options = {"progress": False} | ({"checkpoints": path} if path is not None else {"checkpoints": 1.5})
+
+    with pytest.raises(dg.DgkitError):
+        dg.fit(small, tiny_config, **options)
+    with pytest.raises(dg.DgkitError):
+        model.save(path)
+    for read in (dg.load, dg.open_dataset, dg.baselines.load):
+        with pytest.raises(dg.FileFormatError):
+            read(path)
+
+
 @POSIX
 def test_temporary_files_of_killed_runs_are_removed_by_the_next_save(model, tmp_path):
     gone = subprocess.Popen([sys.executable, "-c", ""])
