@@ -12,6 +12,7 @@ import numpy as np
 import xarray as xr
 
 from dgkit import _checks
+from dgkit._atomic import shown
 from dgkit._checks import whole
 from dgkit._netcdf import limit, read, texts
 from dgkit._netcdf_child import TooMuchError, too_much
@@ -76,10 +77,11 @@ def open_dataset(name: str | os.PathLike[str], *, max_bytes: int | None = None) 
         whole("max_bytes", max_bytes)
     if name == "mba":
         return _open_mba()
-    path = _data_folder() / f"{name}.nc" if name in SHIPPED else Path(name)
-    if not path.exists():
+    given = name if isinstance(name, str | bytes | os.PathLike) else ""
+    path = _data_folder() / f"{name}.nc" if name in SHIPPED else Path(os.fsdecode(given))
+    if not given or not os.path.exists(path):  # which says so of a name that cannot be, too
         known = ", ".join(map(repr, (*SHIPPED, "mba")))
-        raise FileFormatError(f"no dataset {str(name)!r}: it is neither one of {known} nor a file here.")
+        raise FileFormatError(f"no dataset {shown(name)}: it is neither one of {known} nor a file here.")
     ds = _open_zarr(path, max_bytes) if path.is_dir() else read(path, max_bytes=max_bytes, trusted=name in SHIPPED)
     validate(ds)
     return ds

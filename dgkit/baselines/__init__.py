@@ -28,7 +28,7 @@ _NAMES = ("naive_gan", "hmm", "ar", "rnn", "rcgan", "timegan", "market")  # each
 
 
 def _module(name: str) -> ModuleType:
-    """The model's own module, loaded when it is first asked for (one brings scikit-learn and hmmlearn)."""
+    """The model's own module, loaded when it is first asked for (one brings scikit-learn)."""
     return import_module(f"dgkit.baselines.{name}")
 
 

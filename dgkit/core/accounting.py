@@ -23,6 +23,7 @@ import numpy as np
 import xarray as xr
 
 from dgkit._checks import whole
+from dgkit._interrupts import after_the_step
 from dgkit.core.config import Config
 from dgkit.errors import ConfigError
 from dgkit.schema import Schema, bare
@@ -78,7 +79,8 @@ def epsilon(
         return math.inf
     sigma = noise_multiplier / math.sqrt(releases)
     if accountant == "prv":
-        from opacus.accountants import PRVAccountant  # imported here: it takes seconds, and few need it
+        with after_the_step():  # imported here: it takes seconds, and few need it
+            from opacus.accountants import PRVAccountant
 
         history = PRVAccountant()
         history.history = [(sigma, sample_rate, steps)]
@@ -144,7 +146,8 @@ _spent = epsilon  # where an argument has that name
 @lru_cache(maxsize=256)
 def _rdp(sigma: float, sample_rate: float) -> np.ndarray:
     """Rényi divergence of one step at every order."""
-    from opacus.accountants.analysis import rdp
+    with after_the_step():
+        from opacus.accountants.analysis import rdp
 
     return np.asarray(rdp.compute_rdp(q=sample_rate, noise_multiplier=sigma, steps=1, orders=ORDERS))
 
