@@ -261,6 +261,9 @@ def _from_local(
     if not twice.any():
         return utc
 
+    # two rows of one time are both hours, if no other time is there twice
+    once = ~pd.DataFrame({"of": row_of, "t": ticks})[~twice].duplicated().any()
+
     # series by series; in a file in order of time the clock goes back once, where the second of the two hours begins
     order = np.argsort(row_of, kind="stable")
     series, shows = row_of[order], ticks[order]
@@ -275,7 +278,7 @@ def _from_local(
         moves = np.diff(shows[along])
         back = np.flatnonzero(moves < 0)
         hour = abs(int(later[run[0]] - result[run[0]]))
-        if not len(back) and len(apart) and 0.9 * hour < abs(np.median(apart)) < 1.1 * hour:
+        if once and not len(back) and len(apart) and 0.9 * hour < abs(np.median(apart)) < 1.1 * hour:
             back = np.flatnonzero(moves == 0)
         if len(back) == 1:
             after = along[back[0] + 1 :]
@@ -359,7 +362,7 @@ def _given(value: Any, times: Times, argument: str = "step") -> Step:
         raise ConfigError(
             f"{argument}={shown(value)} is no step that is known here; choose e.g. '5min', '1D', 'MS', 'B'."
         )
-    return Step(int(size), text)
+    return Step(int(size), times.size(size, exact=True))
 
 
 def _slots(ticks: np.ndarray, series: np.ndarray, step: Step, tolerance: float) -> Slots:
@@ -389,8 +392,14 @@ def _slots(ticks: np.ndarray, series: np.ndarray, step: Step, tolerance: float) 
         turn = np.angle(np.bincount(series, phase.real) + 1j * np.bincount(series, phase.imag)) / (2 * np.pi)
         usual = ticks[first] + turn * step.size
         if ticks.dtype.kind == "i":
-            fine = _SECOND if step.size >= 60 * _SECOND else 1
-            usual = (np.rint(usual / fine) * fine).astype(np.int64)
+            # as round as the spread of the rows leaves open: an hour, a minute, a second
+            away = np.angle(np.exp(2j * np.pi * (((ticks - usual[series]) / step.size) % 1))) / (2 * np.pi) * step.size
+            rows = np.bincount(series)
+            unsure = 3 * np.sqrt(np.bincount(series, away**2)) / rows
+            for round_ in (1, 1000, 10**6, _SECOND, 10 * _SECOND, 60 * _SECOND, 600 * _SECOND, 3600 * _SECOND):
+                rounded = np.rint(usual / round_) * round_
+                usual = np.where(np.abs(rounded - usual) <= unsure, rounded, usual)
+            usual = np.rint(usual).astype(np.int64)
         tried = [_even(ticks, series, origin, step) for origin in (clock, usual)]
         best = max(tried, key=lambda one: int((np.abs(one.off) <= tolerance).sum()))
     return best
@@ -484,7 +493,7 @@ def _most_frequent(apart: np.ndarray) -> Any:
         return int(values[counts.argmax()])
     cell = np.rint(apart / np.median(apart) * 1e6)
     values, counts = np.unique(cell, return_counts=True)
-    return float(np.median(apart[cell == values[counts.argmax()]]))
+    return float(f"{np.median(apart[cell == values[counts.argmax()]]):.12g}")
 
 
 # -- rows on the grid --------------------------------------------------------------------------------------------------
@@ -609,8 +618,8 @@ def _ask_for_zone(times: Times, row_of: np.ndarray, backwards: bool, rows: _Rows
         k = int(order[back[0] + 1])
         rows.asked.add(
             f"column {times.name!r}: the clock goes back by up to an hour at {times.show(times.ticks[k])} "
-            f"({place_of(rows.table, k)}), in {len(back)} samples, as where summer time ends. Give the zone of the times: "
-            "timezone='Europe/Berlin', or whichever it is ('UTC': they are in no local time).",
+            f"({place_of(rows.table, k)}), in {len(back)} samples, as where summer time ends. Give the zone of the "
+            "times: timezone='Europe/Berlin', or whichever it is ('UTC': they are in no local time).",
             timezone="'...'",
         )
 
@@ -642,6 +651,7 @@ def _step_of(rows: _Rows, features: list[str]) -> Step:
     if found is not None:
         rows.said |= {"step": found.text, "step_found": round(share, 4)} if found.text else {}
         return found
+    rows.asked.ask()  # a question of the zone comes first
     mean = float(np.diff(rows.ticks)[rows.same].mean())
     width = 10 ** math.ceil(math.log10(10 * mean))
     if times.dates:
@@ -900,14 +910,16 @@ class Rates:
     ----------
     per_second : array, (N, T)
         The mean rate from the step before to this one; NaN where it is not known.
-    wraps, resets, unknown : int
-        How often the counter went on from 0 after 2^32 or 2^64, began anew, and may have wrapped unseen in a gap.
+    wraps, resets, unseen, fast : int
+        How often the counter went on from 0 after 2^32 or 2^64, began anew, may have wrapped unseen in a gap, and went
+        up by nearly 2^32 in one step.
     """
 
     per_second: np.ndarray
-    wraps: int
-    resets: int
-    unknown: int
+    wraps: int = 0
+    resets: int = 0
+    unseen: int = 0
+    fast: int = 0
 
 
 def rates(name: str, readings: np.ndarray, at: Placed, resets: np.ndarray, spread: bool, max_gap: int | None) -> Rates:
@@ -927,7 +939,7 @@ def rates(name: str, readings: np.ndarray, at: Placed, resets: np.ndarray, sprea
     series, slot, seconds = at.series[kept], at.slot[kept], at.seconds[kept]
     pair = np.flatnonzero(np.diff(series) == 0)
     if not len(pair):
-        return Rates(result, 0, 0, 0)
+        return Rates(result)
     delta, wrapped = _deltas(values, pair)
     steps, lasted = np.diff(slot)[pair], np.diff(seconds)[pair].astype(np.float64)
     rate, own = delta / lasted, series[pair]
@@ -960,19 +972,13 @@ def rates(name: str, readings: np.ndarray, at: Placed, resets: np.ndarray, sprea
     lost &= ~unseen
     rate[lost | unseen] = np.nan
     fast = of_32 & (steps == 1) & (np.where(up, delta, wrapped) > 0.8 * 2.0**32)
-    if fast.sum() > max(1, 0.01 * len(pair)):
-        raise SchemaError(
-            f"column {name!r} of counters= goes up by nearly 2^32 in {int(fast.sum())} steps: a counter of 32 bits "
-            "that goes round once or more between two rows, so that no rate is known. Read the one of 64 bits "
-            "(ifHCInOctets), or leave the feature out."
-        )
 
     end = slot[pair + 1]
     result[own[steps == 1], end[steps == 1]] = rate[steps == 1]
     if spread:
         for k in np.flatnonzero((steps > 1) & ((steps - 1 <= max_gap) if max_gap else True)):
             result[own[k], end[k] - steps[k] + 1 : end[k] + 1] = rate[k]
-    return Rates(result, int(likely.sum()), int(lost.sum()), int(unseen.sum()))
+    return Rates(result, int(likely.sum()), int(lost.sum()), int(unseen.sum()), int(fast.sum()))
 
 
 def _deltas(values: np.ndarray, pair: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -1027,6 +1033,8 @@ def only_grows(values: np.ndarray, length: np.ndarray) -> int:
 
     None is: what has negative values or few changes, and what rises evenly, as clocks and row numbers do.
     """
+    if values.dtype.kind in "iu":
+        values = values.astype(np.float64)
     if values.dtype.kind != "f" or not (length >= 8).any() or np.nanmin(values, initial=0) < 0:
         return 0
     values = values[length >= 8]

@@ -228,7 +228,7 @@ def dataset(
         )
     counters = list(choices.counters or ())
     if counters:
-        _make_rates(series, table, counters, steps, at, ids, choices, wide)
+        _make_rates(series, table, counters, steps, at, ids, choices, wide, asked)
     elif choices.counters is None and choices.bin is None and (time is not None or wide):
         _ask_for_counters(series, at.length, asked)
     length = _ends(series, at, ids, wide, table, row_of)
@@ -264,7 +264,10 @@ def dataset(
     if at.timed:
         start = at.at(np.arange(len(ids)), np.zeros(len(ids), np.int64))
         if wide or ((length == steps_made).all() and (start == start[0]).all()):
-            coords["time"] = ("time", at.at(np.zeros(steps_made, np.int64), np.arange(steps_made)))
+            line = at.at(np.zeros(steps_made, np.int64), np.arange(steps_made))
+            if line.dtype.kind == "f" and not {"gaps", "snapped", "duplicates", "counters"} & at.said.keys():
+                line = at.seconds[:steps_made].astype(line.dtype)  # numbers to the last bit as they were
+            coords["time"] = ("time", line)
         else:
             coords["start"] = ("sample", start)
             if not (start == start[0]).all():
@@ -519,13 +522,14 @@ def _wide_features(
     found = {feature: times_in(of) for feature, of in steps.items()}
     times, said, dated = found[name], {"order": "columns are steps in their order"}, False
     line: Placed | None = None
-    if times is not None and len(one) > 1:
-        for other, theirs in found.items():
-            if theirs is None or theirs.dtype != times.dtype or (times.dtype.kind == "M" and (theirs != times).any()):
-                raise SchemaError(
-                    f"the columns of features {name!r} and {other!r} have other times in their names: "
-                    f"{some_names(one, 3)} and {some_names(steps[other], 3)}. Name the same steps for both."
-                )
+    others_times = {other: theirs for other, theirs in found.items() if not np.array_equal(theirs, times)}
+    if times is not None and len(one) > 1 and not (others_times and times.dtype.kind != "M"):
+        if others_times:
+            other = next(iter(others_times))
+            raise SchemaError(
+                f"the columns of features {name!r} and {other!r} have other times in their names: "
+                f"{some_names(one, 3)} and {some_names(steps[other], 3)}. Name the same steps for both."
+            )
         dated = times.dtype.kind == "M"
         own = grid.Times(
             f"{one[0]} to {one[-1]}",
@@ -562,6 +566,7 @@ def _make_rates(
     ids: np.ndarray,
     choices: Choices,
     wide: bool,
+    asked: Asked,
 ) -> None:
     """Counters become rates; all features lose their first step, which has none."""
     if wide:
@@ -575,7 +580,13 @@ def _make_rates(
     for name in counters:
         made = grid.rates(name, readings[name], at, anew, choices.how(name) == "linear", choices.max_gap)
         series[name] = made.per_second
-        counts = {"wraps": made.wraps, "resets": made.resets, "unseen_wraps_possible": made.unknown}
+        if made.fast > max(1, 0.01 * len(at.rows)) and not asked.questions:  # with the times in doubt, so is this
+            raise SchemaError(
+                f"column {name!r} of counters= goes up by nearly 2^32 in {made.fast} steps: a counter of 32 bits that "
+                "goes round once or more between two rows, so that no rate is known. Read the one of 64 bits "
+                "(ifHCInOctets), or leave the feature out."
+            )
+        counts = {"wraps": made.wraps, "resets": made.resets, "unseen_wraps_possible": made.unseen}
         said[name] = {what: count for what, count in counts.items() if count}
     short = np.flatnonzero(at.length < 2)
     if len(short):
