@@ -522,10 +522,12 @@ def _wide_features(
     found = {feature: times_in(of) for feature, of in steps.items()}
     times, said, dated = found[name], {"order": "columns are steps in their order"}, False
     line: Placed | None = None
-    others_times = {other: theirs for other, theirs in found.items() if not np.array_equal(theirs, times)}
+    others_times = [
+        other for other, own in found.items() if own is None or times is None or not np.array_equal(own, times)
+    ]
     if times is not None and len(one) > 1 and not (others_times and times.dtype.kind != "M"):
         if others_times:
-            other = next(iter(others_times))
+            other = others_times[0]
             raise SchemaError(
                 f"the columns of features {name!r} and {other!r} have other times in their names: "
                 f"{some_names(one, 3)} and {some_names(steps[other], 3)}. Name the same steps for both."
