@@ -21,6 +21,7 @@ import xarray as xr
 from dgkit._atomic import contents
 from dgkit._checks import whole
 from dgkit.errors import ConfigError, FileFormatError
+from dgkit.readers.grid import CHOICES
 from dgkit.readers.tables import feature_columns, from_table
 from dgkit.readers.values import MISSING, NUMBER, understood
 
@@ -42,10 +43,10 @@ def from_csv(
     time: str | None = None,
     attributes: Sequence[str] = (),
     units: Mapping[str, str] | None = None,
-    fill: str | None = None,
+    fill: str | Mapping[str, str] | None = None,
     max_bytes: int | None = None,
     text: Sequence[str] = (),
-    **reading: Any,
+    **options: Any,
 ) -> xr.Dataset:
     """A dataset from a CSV file: `read_csv` of the columns it needs, then `from_table`.
 
@@ -55,8 +56,8 @@ def from_csv(
         Of the file.
     features, sample, time, attributes, units, fill, max_bytes
         As `from_table` takes them. The column `sample` is taken as it is written, also where that is a number.
-    text, **reading
-        As `read_csv` takes them.
+    text, **options
+        As `read_csv` takes them; and `step`, `counters` and the other choices of time, as `from_table` takes them.
 
     Returns
     -------
@@ -76,12 +77,15 @@ def from_csv(
     ...     from_csv(file, sample="page", time="day", features=["views"]).views.values
     array([[1.5, 2.5]])
     """
-    content = _Content(path, **{key: reading.pop(key) for key in list(reading) if key in _OF_FILE})
+    content = _Content(path, **{key: options.pop(key) for key in list(options) if key in _OF_FILE})
+    choices = {key: options.pop(key) for key in list(options) if key in CHOICES}
     steps = feature_columns(content.header, features)
     keys = [name for name in (sample, time) if name is not None]
     wanted = dict.fromkeys([*keys, *attributes, *(column for columns in steps.values() for column in columns)])
+    counted = {name for name, way in (choices.get("bins") or {}).items() if way == "count"} - set(content.header)
+    wanted = {name: None for name in wanted if name not in counted}
     table = understood(
-        content.header, content.columns, list(wanted), text=[*text, *([] if sample is None else [sample])], **reading
+        content.header, content.columns, list(wanted), text=[*text, *([] if sample is None else [sample])], **options
     )
     return from_table(
         table,
@@ -92,6 +96,7 @@ def from_csv(
         units=units,
         fill=fill,
         max_bytes=max_bytes,
+        **choices,
     )
 
 
