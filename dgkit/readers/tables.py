@@ -5,18 +5,22 @@ nothing. Left out: resampling (do that in pandas or polars before), and time zon
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
 from fnmatch import fnmatchcase
 from typing import Any
 
 import narwhals as nw
 import numpy as np
+import pandas as pd
 import xarray as xr
 
 from dgkit._checks import whole
 from dgkit._netcdf import limit
 from dgkit.errors import ConfigError, SchemaError
-from dgkit.readers.values import column_values, place_of
+from dgkit.readers.numbers import unit_of
+from dgkit.readers.questions import about_text, about_whole_numbers
+from dgkit.readers.values import check_decimal, column_values, given_forms, place_of
 from dgkit.schema import lengths, validate
 
 FILLS = (None, "linear", "previous")
@@ -33,6 +37,15 @@ def from_table(
     units: Mapping[str, str] | None = None,
     fill: str | None = None,
     max_bytes: int | None = None,
+    text: Sequence[str] = (),
+    numbers: Mapping[str, str] | Sequence[str] | None = None,
+    categories: Mapping[str, Sequence[Any]] | Sequence[str] = (),
+    decimal: str | None = None,
+    scale: Mapping[str, str] | None = None,
+    valid_min: Mapping[str, float] | None = None,
+    valid_max: Mapping[str, float] | None = None,
+    counts: Mapping[str, bool] | Sequence[str] = (),
+    zeros: Mapping[str, str] | Sequence[str] = (),
 ) -> xr.Dataset:
     """A dataset from a table, long or wide.
 
@@ -59,6 +72,21 @@ def from_table(
     max_bytes : int, optional
         Most bytes of memory that a feature of a long table may take, as all its series get as many steps as the
         longest. Default: 128 MB, or 32 times what its column takes where that is more.
+    text : list of str
+        Columns or features of text that are categories, although they look like numbers.
+    numbers : mapping or list
+        Columns or features that are quantities. Of text the form, as `read_csv` takes it: {"load": "Mbps"}; a list
+        means plain numbers.
+    categories : list of str, or mapping
+        Features and attributes whose values are categories, also where they are whole numbers (codes: protocols,
+        ports, days of the week). A mapping lists all categories of each in their order.
+    decimal : {None, ".", ","}
+        Decimal sign of numbers in text.
+    scale, valid_min, valid_max : mapping, optional
+        Of each feature or attribute: "log" where its values span decades; bounds that are public knowledge.
+    counts, zeros : list of str, or mapping
+        Features that are whole numbers; those whose exact zeros are an event of their own ("inflated"). As attrs, see
+        `dgkit.schema`, whose `proposals` says where the data ask for one.
 
     Returns
     -------
@@ -71,9 +99,10 @@ def from_table(
     ------
     SchemaError
         Names the column: it is not there, has missing values or a type that is neither number, text nor truth value;
-        a sample has two rows for one time, or an attribute with two values.
+        a sample has two rows for one time, or an attribute with two values. What is to be asked is asked, with the
+        call that settles it: text that looks like numbers, whole numbers that may be codes.
     ConfigError
-        Unknown `fill`.
+        Unknown `fill`, or a form that is none.
 
     See Also
     --------
@@ -87,22 +116,164 @@ def from_table(
     >>> from_table(table, sample="page", time="day", features=["views"]).length.values.tolist()
     [2, 1]
     """
-    table = opened(df)
+    table, features = opened(df), as_names(features)
+    check_decimal(decimal)
+    forms, given = given_forms(numbers), dict.fromkeys(text)
+    order = categories if isinstance(categories, Mapping) else dict.fromkeys(_listed("categories", categories))
+    notes = {
+        "units": {name: unit for name, form in forms.items() if (unit := unit_of(form))} | dict(units or {}),
+        "scale": scale or {},
+        "valid_min": valid_min or {},
+        "valid_max": valid_max or {},
+        "counts": counts if isinstance(counts, Mapping) else dict.fromkeys(_listed("counts", counts), True),
+        "zeros": zeros if isinstance(zeros, Mapping) else dict.fromkeys(_listed("zeros", zeros), "inflated"),
+    }
+    steps = feature_columns(table.columns, features)
+    _check_named(table, steps, attributes, {"text": given, "numbers": forms}, {"categories": order, **notes})
+
+    # of each column its form; what is said of a feature holds for all its columns
+    asked: list[str] = []
+    for name, columns in (*steps.items(), *((name, [name]) for name in attributes)):
+        for column in columns:
+            if name in forms:
+                forms.setdefault(column, forms[name])
+            if column in forms or not {name, column}.isdisjoint((*given, *order)) or column not in table.columns:
+                continue
+            form, ask = about_text(table, column, feature=name in steps)
+            if form is not None:
+                forms[column] = form
+            asked += [ask] if ask and len(asked) < 5 else []
+    if asked:
+        raise SchemaError(" ".join(asked))
+
+    codes = {column for name in (*given, *order) for column in steps.get(name, [name])}
     ds = dataset(
-        table, features, sample=sample, time=time, attributes=attributes, units=units, fill=fill, max_bytes=max_bytes
+        table,
+        features,
+        sample=sample,
+        time=time,
+        attributes=attributes,
+        units=None,
+        fill=fill,
+        max_bytes=max_bytes,
+        forms=forms,
+        codes=codes,
+        decimal=decimal,
     )
-    validate(ds)
+    for key, values in notes.items():
+        for name, value in values.items():
+            if name in ds.data_vars:
+                ds[name].attrs[key] = value
+    for name, listed in order.items():
+        ds[name] = _categorical(ds[name], listed)
+    settled = {*given, *order, *forms, *(name for values in notes.values() for name in values)}
+    if asked := about_whole_numbers(ds, settled):
+        raise SchemaError(" ".join(asked))
+    validate(ds, mends=MENDS)
     return ds
 
 
+MENDS = {  # what the reader's caller can do, who has no `ds` yet
+    "constant": "Leave {name!r} out of attributes=.",
+    "identifier": "Leave {name!r} out of attributes= (sample= takes an identifier).",
+    "many": "Leave {name!r} out of features=, or give categories=[{name!r}] if they are all meant.",
+    "categories": "Give all of them, each once, in categories={{{name!r}: [...]}}, or leave the mapping out.",
+    "infinite": "Mend the values, or make them missing and give fill=.",
+    "empty": "Leave column {name!r} out, or drop the rows of these samples.",
+    "gap": "Give fill='linear' or fill='previous'.",
+    "text_gap": "Give fill='previous'.",
+    "nan": "Leave {name!r} out of attributes=, or drop the rows of these samples.",
+    "bounds": "Mend the values, or give other valid_min={{{name!r}: ...}} and valid_max={{{name!r}: ...}}.",
+    "attrs": "Give another value of {key}={{{name!r}: ...}}, or leave it out.",
+}
+
+
+def _listed(option: str, names: Any) -> list[str]:
+    if isinstance(names, str):
+        raise ConfigError(f"{option} is {names!r}; give a list: {option}=[{names!r}].")
+    return [str(name) for name in names or ()]
+
+
+def _check_named(
+    table: nw.DataFrame[Any],
+    steps: Mapping[str, Sequence[str]],
+    attributes: Sequence[str],
+    of_columns: Mapping[str, Mapping[str, Any]],
+    of_variables: Mapping[str, Mapping[str, Any]],
+) -> None:
+    """SchemaError for an option that names what is not there."""
+    variables = {*steps, *attributes}
+    for option, named in {**of_columns, **of_variables}.items():
+        if not isinstance(named, Mapping):
+            raise ConfigError(
+                f"{option} is {named!r}; give a mapping, such as {option}={{{next(iter(steps))!r}: ...}}."
+            )
+        known = variables | set(table.columns) if option in of_columns or option == "units" else variables
+        for name in named:
+            if name not in known:
+                raise SchemaError(
+                    f"{option}= names {name!r}, which is no feature or attribute: {some_names(list(known))}."
+                )
+
+
+def _categorical(da: xr.DataArray, listed: Sequence[Any] | None) -> xr.DataArray:
+    """Categories in the order given, or sorted; codes that are whole numbers as integers."""
+    if da.dtype.kind == "b":
+        return da
+    values = da.values
+    found = [value for value in np.unique(values).tolist() if value != ""]
+    order: list[Any] = found if listed is None else list(map(str, listed))
+    if all(value.lstrip("-").isdigit() and str(int(value)) == value and len(value) < 16 for value in found):
+        values = np.where(values == "", "0", values).astype(np.int64)
+        order = [int(value) if value.lstrip("-").isdigit() else value for value in order]
+        order = sorted(order) if listed is None else order
+    return da.copy(data=values).assign_attrs(categories=order)
+
+
 def opened(df: Any) -> nw.DataFrame[Any]:
-    """A table of any library as narwhals has it; SchemaError for what is none."""
+    """A table of any library as narwhals has it, its columns' names as text; SchemaError for what is none."""
     try:
-        return nw.from_native(df, eager_only=True)
+        table = nw.from_native(df, eager_only=True)
+        return table if all(isinstance(name, str) for name in table.columns) else _with_names(df)
     except TypeError as error:
         raise SchemaError(f"from_table needs a pandas, polars or pyarrow table, not {type(df).__name__}.") from error
     except nw.exceptions.DuplicateError as error:
         raise SchemaError(f"two columns of the table have the same name: {error}. Rename one.") from error
+
+
+def _with_names(df: Any) -> nw.DataFrame[Any]:
+    """A pandas table whose columns are named by numbers or dates, as a pivot makes it, with their text as names."""
+    deep = [name for name in df.columns if isinstance(name, tuple)]
+    if deep:
+        raise SchemaError(
+            f"column {deep[0]!r} has a name of {len(deep[0])} levels; one is needed. Join them: "
+            "df.columns = ['_'.join(map(str, name)) for name in df.columns]"
+        )
+    named = df.set_axis([as_name(name) for name in df.columns], axis=1)
+    return nw.from_native(named, eager_only=True)
+
+
+def as_name(name: Any) -> str:
+    """A column's name as text, a date without a time of day as such.
+
+    Examples
+    --------
+    >>> as_name(1), as_name(np.datetime64("2024-01-31T00:00:00"))
+    ('1', '2024-01-31')
+    """
+    return (
+        str(pd.Timestamp(name)).removesuffix(" 00:00:00") if isinstance(name, np.datetime64 | datetime) else str(name)
+    )
+
+
+def as_names(features: Features) -> Features:
+    """`features` with text for names, as `opened` makes it."""
+    if not isinstance(features, Mapping):
+        return [as_name(name) for name in ([features] if isinstance(features, str) else features)]
+    return {
+        as_name(name): columns if isinstance(columns, str) else [as_name(column) for column in columns]
+        for name, columns in features.items()
+    }
 
 
 def dataset(
@@ -115,6 +286,9 @@ def dataset(
     units: Mapping[str, str] | None,
     fill: str | None,
     max_bytes: int | None = None,
+    forms: Mapping[str, str] | None = None,
+    codes: Collection[str] = (),
+    decimal: str | None = None,
 ) -> xr.Dataset:
     """What `from_table` makes of a table, before `validate` has seen it."""
     if fill not in FILLS:
@@ -127,7 +301,24 @@ def dataset(
     needed = [*keys, *attributes, *(column for columns in steps.values() for column in columns)]
     _check_columns(table, needed, names, attributes, wide, time)
     gaps = {column for columns in steps.values() for column in columns} if wide or fill else set()
-    columns = {name: column_values(table, name, gaps=name in gaps) for name in dict.fromkeys(needed)}
+    columns = {
+        name: column_values(
+            table,
+            name,
+            gaps=name in gaps,
+            form=(forms or {}).get(name),
+            codes=name in codes,
+            decimal=decimal,
+            ways="" if forms is None else f", or take all as text (text=[{name!r}])",
+        )
+        for name in dict.fromkeys(needed)
+    }
+    for name in (name for name in dict.fromkeys(needed) if name != time and columns[name].dtype.kind == "f"):
+        if (endless := np.isinf(columns[name])).any():
+            raise SchemaError(
+                f"column {name!r} is infinite in {place_of(table, int(endless.argmax()))} ({int(endless.sum())} such "
+                "rows). Make that missing (a file's by missing=['inf'] of from_csv), and give fill=."
+            )
     dates = [name for name in needed if name not in keys and columns[name].dtype.kind == "M"]
     if dates:
         raise SchemaError(
@@ -148,11 +339,19 @@ def dataset(
         if len(wrong):
             raise SchemaError(
                 f"attribute {name!r} has more than one value in sample {str(ids[row_of[wrong[0]]])!r} "
-                f"({place_of(table, wrong[0])}). What changes over time is a feature: name it in `features`."
+                f"({place_of(table, wrong[0])}), {len(wrong)} such rows. What changes over time is a "
+                "feature: name it in `features`."
             )
         data[name] = ("sample", values, _attrs(name, units))
     coords: dict[str, Any] = {} if sample is None else {"sample": ("sample", ids)}
     if wide:
+        counts = {name: len(steps[name]) for name in names}
+        if len(set(counts.values())) > 1:
+            few, most = min(counts, key=counts.__getitem__), max(counts, key=counts.__getitem__)
+            raise SchemaError(
+                f"feature {few!r} has {counts[few]} columns, {most!r} {counts[most]}: each needs one for every step. "
+                f"Give as many columns for {few!r} in features=."
+            )
         if len(ids) != table.shape[0]:
             raise SchemaError(f"column {sample!r} names a sample twice; a wide table has one row for each.")
         series = {name: _stacked([columns[column] for column in steps[name]]) for name in names}
@@ -193,7 +392,8 @@ def windows(ds: xr.Dataset, length: int, step: int | None = None) -> xr.Dataset:
     Dataset
         Attributes as those of the series that a window comes from. Coordinates of `sample`: `series`, which one that is
         (its id, or its position), and `start`, the time (or step) of the window's first step: make attributes of it,
-        such as ``start.dt.dayofweek``. What is left at a series' end is dropped; so is a series shorter than a window.
+        such as ``start.dt.strftime("%a").astype(str)``, the day of the week. What is left at a series' end is dropped;
+        so is a series shorter than a window.
 
     Raises
     ------
@@ -336,12 +536,22 @@ def _check_columns(
     known = set(table.columns)
     missing = [column for column in needed if column not in known]
     if missing:
+        native = table.to_native()
+        index = [name for name in getattr(getattr(native, "index", None), "names", ()) if name is not None]
+        if missing[0] in index:
+            raise SchemaError(f"no column {missing[0]!r}: it is the table's index. Make it a column: df.reset_index()")
         raise SchemaError(f"no column {missing[0]!r}; the table has {some_names(table.columns)}.")
     if not names:
         raise SchemaError("no feature: name at least one column (long) or one list of columns (wide) in `features`.")
     twice = [name for name, count in Counter([*names, *attributes]).items() if count > 1 or name == "length"]
     if twice:
         raise SchemaError(f"{twice[0]!r} is named twice, or is the reserved name 'length'. Rename the column.")
+    taken = [name for name in (*names, *attributes) if name in ("sample", "time")]
+    if taken:
+        raise SchemaError(
+            f"{taken[0]!r} is the name of a dim of every dataset, and can be none of a feature or attribute. Rename "
+            f"the column, e.g. to '{taken[0]}_'."
+        )
     if wide and time is not None:
         raise SchemaError(
             f"time={time!r} goes with a long table; a wide one has its times in the columns of `features`."
