@@ -1,5 +1,6 @@
-"""What a table's user is asked where a column can be taken in two ways: text that looks like numbers, numbers that may be
-codes or identifiers. Each question says which call settles it; none is asked of what is settled already.
+"""What the user is asked where a column can be taken in two ways: text that may be numbers, or numbers codes.
+
+Each question says which calls settle it; none is asked of what is settled already.
 """
 
 from collections.abc import Collection, Iterator
@@ -63,8 +64,8 @@ def about_whole_numbers(ds: xr.Dataset, settled: Collection[str]) -> list[str]:
             for name, values in few.items()
         )
         asked.append(
-            f"few whole numbers stand in {held}. Say what they are: categories={list(few)} for codes, of which no other "
-            f"can be made, numbers={list(few)} for quantities, between which others lie. (A mapping "
+            f"few whole numbers stand in {held}. Say what they are: categories={list(few)} for codes, of which no "
+            f"other can be made, numbers={list(few)} for quantities, between which others lie. (A mapping "
             "categories={name: [...]} gives all categories in their order.)"
         )
     if long := long_whole(ds, [*settled, *few]):

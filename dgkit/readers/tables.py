@@ -20,7 +20,7 @@ from dgkit._netcdf import limit
 from dgkit.errors import ConfigError, SchemaError
 from dgkit.readers.numbers import unit_of
 from dgkit.readers.questions import about_text, about_whole_numbers
-from dgkit.readers.values import check_decimal, column_values, given_forms, place_of
+from dgkit.readers.values import check_decimal, column_values, given_forms, is_truth, place_of
 from dgkit.schema import lengths, validate
 
 FILLS = (None, "linear", "previous")
@@ -166,7 +166,8 @@ def from_table(
                 ds[name].attrs[key] = value
     for name, listed in order.items():
         ds[name] = _categorical(ds[name], listed)
-    settled = {*given, *order, *forms, *(name for values in notes.values() for name in values)}
+    truth = {name for name, columns in steps.items() if is_truth(table[columns[0]])}
+    settled = {*given, *order, *forms, *truth, *(name for values in notes.values() for name in values)}
     if asked := about_whole_numbers(ds, settled):
         raise SchemaError(" ".join(asked))
     validate(ds, mends=MENDS)

@@ -129,11 +129,11 @@ def understood(
             by_sign[name] = found
         else:
             table[name] = _truth_dates_or_text(bare, column)
-    signs = {next(iter(found)) for found in by_sign.values() if len(found) == 1} - {""}
+    signs = {sign for name, found in by_sign.items() if (sign := _clear_sign(described[name], found))}
     if decimal is None and any(_asks_for_a_sign(described[name], by_sign[name]) for name in by_sign):
         # the file's other columns tell as well, so that a column reads the same whichever others are wanted
         rest = [name for name in header if name not in set(wanted) | as_text | set(dates)]
-        signs |= _signs(rest, read(rest)[1], absent) if rest else set()
+        signs |= _signs(rest, read(rest)[1], absent, forms) if rest else set()
         signs |= {"."} if separator == "," and not signs else set()  # decimal commas would need quotes
     for name, found in by_sign.items():
         column, values = described[name], _one_reading(described[name], found, signs if decimal is None else {decimal})
@@ -197,7 +197,7 @@ def _numbers(column: _Column, decimal: str | None) -> dict[str, np.ndarray]:
     found = readings(values, decimal)
     if found or not len(values):
         return found
-    looks = np.array([any(form.fullmatch(v) for form in NUMBER.values()) for v in values], bool)
+    looks = np.array([v.strip("+-.,") != "" and any(f.fullmatch(v) for f in NUMBER.values()) for v in values], bool)
     known = ~np.isnan(parsed(values))
     if not (known.any() or any("," in v for v in values)) or not (looks | known).any():
         return found
@@ -233,15 +233,22 @@ def _asks_for_a_sign(column: _Column, found: Mapping[str, np.ndarray]) -> bool:
     return len(found) > 1 or (list(found) == [","] and not any("," in value for value in column.values))
 
 
-def _signs(names: Sequence[str], cells: list[list[str]], missing: frozenset[str]) -> set[str]:
+def _clear_sign(column: _Column, found: Mapping[str, np.ndarray]) -> str:
+    """The decimal sign that a column leaves no doubt of, or ""."""
+    return "" if len(found) != 1 or _asks_for_a_sign(column, found) else next(iter(found))
+
+
+def _signs(names: Sequence[str], cells: list[list[str]], missing: frozenset[str], forms: Mapping[str, str]) -> set[str]:
     """The decimal signs that other columns leave no doubt of."""
     signs = set()
     for name, fields in zip(names, cells, strict=True):
         column = _Column(name, fields, (), missing | WORDS)
-        if not identifiers(column.values):
-            found = readings(column.values, None)
-            signs |= set() if _asks_for_a_sign(column, found) or len(found) != 1 else set(found) - {""}
-    return signs
+        if name in forms:
+            found = formed(column.values, forms[name], None)[0]
+        else:
+            found = {} if identifiers(column.values) else readings(column.values, None)
+        signs.add(_clear_sign(column, found))
+    return signs - {""}
 
 
 def _one_reading(column: _Column, found: dict[str, np.ndarray], signs: set[str]) -> np.ndarray:
@@ -415,6 +422,13 @@ def column_values(
             f"column {name!r} is of type {series.dtype}; numbers, text, dates or truth values are needed."
         )
     return _as_codes(values) if codes and values.dtype.kind in "iuf" else values
+
+
+def is_truth(series: nw.Series[Any]) -> bool:
+    """Whether a column holds truth values, also where some are missing."""
+    if series.dtype != nw.Object:
+        return series.dtype == nw.Boolean
+    return {type(item) for item in series.to_list()} & {bool, np.bool_} != set()
 
 
 def _holds(item: Any) -> bool:
