@@ -8,7 +8,7 @@
 
 Read from a variable's attrs: `units`, `long_name`, `categories` (their order), `scale` ("log": spans decades),
 `valid_min` and `valid_max` (bounds that are public knowledge), `normalise` ("minusone_one" or "zero_one": the range it
-is scaled to, in place of `Config.normalise`), `counts` (true: whole numbers), `zeros` ("inflated": exact zeros are an
+is scaled to, in place of `Config.normalise`), `counts` (1: whole numbers), `zeros` ("inflated": exact zeros are an
 event of their own). `proposals` says where the data ask for one. Left out: how the values become tensors (`encode`).
 """
 
@@ -562,7 +562,7 @@ def _check_attrs(name: Hashable, role: str, da: xr.DataArray, mends: Mapping[str
     if scale is not None and not isinstance(scale, str):
         refuse("scale", scale, "text, such as 'log',", "'log'")
     if counts is not None and not (isinstance(counts, bool | int | np.bool_ | np.integer) and counts in (0, 1)):
-        refuse("counts", counts, "True (whole numbers) or False", "True")
+        refuse("counts", counts, "1 (whole numbers) or 0", "1")
     if zeros is not None and not (isinstance(zeros, str) and zeros == "inflated"):
         refuse("zeros", zeros, "'inflated' (exact zeros are an event of their own)", "'inflated'")
     own = da.attrs.get("normalise", "zero_one")
@@ -741,7 +741,7 @@ def _proposed(name: str, da: xr.DataArray, profile: _Profile) -> list[Proposal]:
     if "zeros" not in attrs and da.ndim == 2 and profile.low == 0 and share > expected:
         found.append(Proposal(name, {"zeros": "inflated"}, f"{share:.0%} are exactly 0"))
     if "counts" not in attrs and profile.whole and profile.low >= 0 and profile.high < 1000 and da.dtype.kind == "f":
-        found.append(Proposal(name, {"counts": True}, f"all are whole numbers up to {profile.high:g}"))
+        found.append(Proposal(name, {"counts": 1}, f"all are whole numbers up to {profile.high:g}"))
     bound = 100 if attrs.get("units") in ("%", "percent", "per cent") else 1
     if _BOUNDS.isdisjoint(attrs) and not profile.whole and profile.low >= 0 and 0.9 * bound < profile.high <= bound:
         found.append(Proposal(name, {"valid_min": 0, "valid_max": bound}, f"all values lie from 0 to {bound}"))

@@ -26,10 +26,14 @@ def about_text(table: nw.DataFrame[Any], name: str, *, feature: bool) -> tuple[s
     series = table[name]
     if series.dtype not in (nw.String, nw.Object):
         return None, ""
-    items = series.to_list()
-    if not set(map(type, items)) <= {str, type(None), float, type(pd.NA)}:
+    items = series.to_numpy()
+    try:
+        found = pd.unique(np.asarray(items, dtype=object))
+    except TypeError:  # what is no value of a column
         return None, ""
-    held = pd.unique(np.array([item.strip() for item in items if isinstance(item, str)], dtype=object))
+    if not set(map(type, found)) <= {str, type(None), float, type(pd.NA)}:
+        return None, ""
+    held = dict.fromkeys(item.strip() for item in found if isinstance(item, str))
     values = [item for item in held if item != "" and item not in WORDS]
     if not values:
         return None, ""

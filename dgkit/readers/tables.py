@@ -125,7 +125,7 @@ def from_table(
         "scale": scale or {},
         "valid_min": valid_min or {},
         "valid_max": valid_max or {},
-        "counts": counts if isinstance(counts, Mapping) else dict.fromkeys(_listed("counts", counts), True),
+        "counts": counts if isinstance(counts, Mapping) else dict.fromkeys(_listed("counts", counts), 1),
         "zeros": zeros if isinstance(zeros, Mapping) else dict.fromkeys(_listed("zeros", zeros), "inflated"),
     }
     steps = feature_columns(table.columns, features)
@@ -163,7 +163,7 @@ def from_table(
     for key, values in notes.items():
         for name, value in values.items():
             if name in ds.data_vars:
-                ds[name].attrs[key] = value
+                ds[name].attrs[key] = int(value) if isinstance(value, bool) else value  # netCDF has no truth values
     for name, listed in order.items():
         ds[name] = _categorical(ds[name], listed)
     truth = {name for name, columns in steps.items() if is_truth(table[columns[0]])}

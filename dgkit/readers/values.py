@@ -40,7 +40,9 @@ class _Column:
 
     def __init__(self, name: str, cells: list[str], lines: Any, missing: frozenset[str], row: str = "line"):
         self.name, self.lines, self.row = name, lines, row
-        codes, values = pd.factorize(np.array([cell.strip() for cell in cells], dtype=object))
+        codes, found = pd.factorize(np.array(cells, dtype=object))
+        place, values = pd.factorize(np.array([value.strip() for value in found], dtype=object))
+        codes = place[codes]
         first = np.zeros(len(values), np.int64)
         first[codes[::-1]] = np.arange(len(codes))[::-1]
         self.values, self.first = values, first  # (distinct,)
@@ -451,8 +453,14 @@ def _of_items(
             [np.nan if gone else str(item).strip().lower() == "true" for item, gone in zip(items, missing, strict=True)]
         )
         return truth if missing.any() else truth.astype(bool)
-    kinds = {type(item) for item, gone in zip(items, missing, strict=True) if not gone}
-    if kinds and all(issubclass(kind, Number | np.bool_) and not issubclass(kind, complex) for kind in kinds):
+    kinds = set(map(type, items))
+    if missing.any():
+        kinds = {type(item) for item, gone in zip(items, missing, strict=True) if not gone}
+    if (
+        kinds != {str}
+        and kinds
+        and all(issubclass(kind, Number | np.bool_) and not issubclass(kind, complex) for kind in kinds)
+    ):
         held = [np.nan if gone else item for item, gone in zip(items, missing, strict=True)]
         if kinds <= {bool, np.bool_} and not missing.any():
             return np.array(held, dtype=bool)
@@ -467,7 +475,7 @@ def _of_items(
         ]
     if missing.any():
         items = ["" if gone else item for item, gone in zip(items, missing, strict=True)]
-    odd = [k for k, item in enumerate(items) if not isinstance(item, str)]
+    odd = [k for k, item in enumerate(items) if not isinstance(item, str)] if kinds != {str} else []
     if odd:
         few = ", ".join(f"{items[k]!r} in {place_of(table, k)}" for k in odd[:3])
         raise SchemaError(
