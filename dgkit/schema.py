@@ -8,12 +8,14 @@
 
 Read from a variable's attrs: `units`, `long_name`, `categories` (their order), `scale` ("log": spans decades),
 `valid_min` and `valid_max` (bounds that are public knowledge), `normalise` ("minusone_one" or "zero_one": the range it
-is scaled to, in place of `Config.normalise`). Left out: how the values become tensors (`encode`).
+is scaled to, in place of `Config.normalise`), `counts` (1: whole numbers), `zeros` ("inflated": exact zeros are an
+event of their own). `proposals` says where the data ask for one. Left out: how the values become tensors (`encode`).
 """
 
 import html
 import json
 import re
+from collections import Counter
 from collections.abc import Hashable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from itertools import pairwise
@@ -28,12 +30,13 @@ from dgkit._checks import shown
 from dgkit._plain import made
 from dgkit.errors import FileFormatError, SchemaError
 
-__all__ = ["Description", "Schema", "Variable", "describe", "lengths", "validate"]
+__all__ = ["Description", "Proposal", "Schema", "Variable", "describe", "lengths", "proposals", "validate"]
 _BLOCK, _CHUNK = 2**26, 2**28  # bytes read together at most: of what is in memory or in a file, and of dask's chunks
 TimeCoordinate = tuple[str, tuple[Any, ...], dict[str, Any]]  # dtype, values and attrs
 _BOUNDS = {"valid_min", "valid_max"}
 _LARGEST, _SMALLEST = float(np.finfo(np.float64).max / 8), 1e-300  # a value whose sums, a range whose parts are numbers
 _NOT_CATEGORIES = 20  # from this many samples on, one category a sample is an identifier
+_MOST_CATEGORIES = 100  # that a feature of text may have without saying so
 
 
 @dataclass(frozen=True)
@@ -204,7 +207,9 @@ def cast(values: Any, dtype: str) -> np.ndarray:
     return np.where(whole > below, most, below.astype(wanted))
 
 
-def validate(ds: xr.Dataset, *, training: bool = True, gaps: bool = False) -> Schema:
+def validate(
+    ds: xr.Dataset, *, training: bool = True, gaps: bool = False, mends: Mapping[str, str] | None = None
+) -> Schema:
     """Check a dataset and tell its schema.
 
     Parameters
@@ -215,6 +220,8 @@ def validate(ds: xr.Dataset, *, training: bool = True, gaps: bool = False) -> Sc
         Also refuse what cannot be learned from: an attribute that is constant or an identifier. False: generated data.
     gaps : bool
         Accept missing values before a series' end, as ``from_table(..., gaps="keep")`` leaves them for `windows`.
+    mends : mapping, optional
+        What an error advises, by its kind, to a caller who has no `ds` yet. Readers give it.
 
     Returns
     -------
@@ -260,13 +267,18 @@ def validate(ds: xr.Dataset, *, training: bool = True, gaps: bool = False) -> Sc
             continue
         role = "feature" if da.ndim == 2 else "attribute"
         check_dtype(name, role, da)
-        _check_attrs(name, role, da)
-        (_check_feature(name, da, length, gaps) if role == "feature" else _check_attribute(name, da))
-        categories = _categories(name, role, da, length)
+        _check_attrs(name, role, da, mends)
+        if role == "feature":
+            _check_feature(name, da, length, gaps, mends)
+        else:
+            _check_attribute(name, da, mends)
+        categories = _categories(name, role, da, length, mends)
         if training and role == "attribute" and sizes["sample"] > 1:
-            _check_learnable(name, da, categories)
+            _check_learnable(name, da, mends)
+        if training and role == "feature" and "categories" not in da.attrs:
+            _check_few(name, categories, length, mends)
         if training and not categories and not _BOUNDS.isdisjoint(da.attrs):
-            bounds(da, length)
+            bounds(da, length, mends)
         attrs = {str(key): _plain(value) for key, value in da.attrs.items() if key != "categories"}
         kind = "categorical" if categories else "continuous"
         variable = Variable(str(name), role, kind, da.dtype.newbyteorder("=").str, categories, attrs)
@@ -449,7 +461,18 @@ def _check_dims(name: Hashable, da: xr.DataArray) -> None:
     )
 
 
-def _check_feature(name: Hashable, da: xr.DataArray, length: np.ndarray, gaps: bool = False) -> None:
+def _way(mends: Mapping[str, str] | None, kind: str, name: Hashable, own: str, **more: str) -> str:
+    """What an error of this kind advises: to mend `ds`, or what the caller of a reader can do."""
+    return mends[kind].format(name=name, **more) if mends and kind in mends else f"Mend: {own}"
+
+
+def _check_feature(
+    name: Hashable,
+    da: xr.DataArray,
+    length: np.ndarray,
+    gaps: bool = False,
+    mends: Mapping[str, str] | None = None,
+) -> None:
     if da.dtype.kind in "iu":
         return
     if da.chunks is not None and len(da.chunksizes["time"]) == 1:  # where the chunks are, one computer or many
@@ -473,20 +496,28 @@ def _check_feature(name: Hashable, da: xr.DataArray, length: np.ndarray, gaps: b
         step = int(np.flatnonzero(_faults(da.isel(sample=i).values, length[i])[fault])[0])
         what = "empty strings" if da.dtype.kind == "U" else "NaN"
         if fault == 0:
+            mend = f"ds[{name!r}] = ds[{name!r}].where(abs(ds[{name!r}]) < {_LARGEST:g}), then fill"
             raise SchemaError(
                 f"feature {name!r} is infinite at sample {i}, step {step} ({count} such values), or beyond "
-                f"{_LARGEST:g}. Mend: ds[{name!r}] = ds[{name!r}].where(abs(ds[{name!r}]) < {_LARGEST:g}), then fill"
+                f"{_LARGEST:g}. {_way(mends, 'infinite', name, mend)}"
             )
-        if fault == 1 and found[i] == length[i]:
-            raise SchemaError(
-                f"feature {name!r} is {what} throughout sample {i} ({int((found == length).sum())} such samples). "
-                f"Mend: ds = ds.isel(sample=[i for i in range({len(length)}) if i != {i}])"
-            )
+        if fault == 1 and (whole := found == length).any():
+            samples = np.flatnonzero(whole)
+            where = "every sample" if whole.all() else f"sample {samples[0]} ({len(samples)} such samples)"
+            known = "notnull()" if what == "NaN" else "astype(bool)"
+            mend = f"ds = ds.isel(sample=ds[{name!r}].{known}.any('time').values)"
+            if whole.all():
+                mend = f"ds = ds.drop_vars({name!r})"
+            raise SchemaError(f"feature {name!r} is {what} throughout {where}. {_way(mends, 'empty', name, mend)}")
         if fault == 1:
+            mend = (
+                f"ds[{name!r}] = ds[{name!r}].interpolate_na('time'), or shorten `length`."
+                if what == "NaN"
+                else f"ds[{name!r}] = ds[{name!r}].where(ds[{name!r}] != '', 'unknown') up to `length`, or shorten it."
+            )
             raise SchemaError(
                 f"feature {name!r} has {found[i]} {what} before the end of sample {i} (length {length[i]}), the first "
-                f"at step {step}. Mend: ds[{name!r}] = ds[{name!r}].interpolate_na('time'), or shorten `length`; or "
-                "cut parts without gaps (dgkit.windows)."
+                f"at step {step} ({count} in all). {_way(mends, 'gap' if what == 'NaN' else 'text_gap', name, mend)}"
             )
         raise SchemaError(
             f"feature {name!r} has values past the `length` of its series at sample {i}, step {step} ({count} such "
@@ -508,13 +539,15 @@ def _count_faults(rows: np.ndarray, length: np.ndarray) -> np.ndarray:
     return np.stack([fault.sum(-1) for fault in _faults(rows, length)], -1)
 
 
-def _check_attribute(name: Hashable, da: xr.DataArray) -> None:
+def _check_attribute(name: Hashable, da: xr.DataArray, mends: Mapping[str, str] | None = None) -> None:
     if da.dtype.kind == "f":
         mend = f"ds = ds.isel(sample=(abs(ds[{name!r}]) < {_LARGEST:g}).values)"  # what is beyond counts as infinite
-        _refuse(~(abs(da) <= _largest(da.dtype)), f"attribute {name!r} is NaN or infinite", mend)
+        _refuse(
+            ~(abs(da) <= _largest(da.dtype)), f"attribute {name!r} is NaN or infinite", _way(mends, "nan", name, mend)
+        )
     if da.dtype.kind == "U":
         mend = f"ds[{name!r}] = ds[{name!r}].where(ds[{name!r}] != '', 'unknown')"
-        _refuse(da == "", f"attribute {name!r} is an empty string", mend)
+        _refuse(da == "", f"attribute {name!r} is an empty string", _way(mends, "nan", name, mend))
 
 
 def _largest(dtype: np.dtype) -> Any:
@@ -522,20 +555,27 @@ def _largest(dtype: np.dtype) -> Any:
     return np.finfo(dtype).max if dtype.itemsize < 8 else np.float64(_LARGEST)
 
 
-def _check_attrs(name: Hashable, role: str, da: xr.DataArray) -> None:
+def _check_attrs(name: Hashable, role: str, da: xr.DataArray, mends: Mapping[str, str] | None = None) -> None:
     """SchemaError for attrs that are read and are not what they should be."""
+
+    def refuse(key: str, value: Any, needed: str, example: str) -> None:
+        mend = f"ds[{name!r}].attrs[{key!r}] = {example}, or del ds[{name!r}].attrs[{key!r}]"
+        raise SchemaError(
+            f"{role} {name!r} has attrs[{key!r}] {shown(value)}; {needed} is needed. "
+            f"{_way(mends, 'attrs', name, mend, key=key)}"
+        )
+
     for key in sorted(_BOUNDS & set(da.attrs)):
         value = _plain(da.attrs[key])
         if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= _LARGEST:
-            raise SchemaError(
-                f"{role} {name!r} has attrs[{key!r}] {shown(value)}; a number, at most {_LARGEST:g}, is needed. "
-                f"Mend: ds[{name!r}].attrs[{key!r}] = 0.0 (the bound), or del ds[{name!r}].attrs[{key!r}]"
-            )
-    if da.attrs.get("scale") is not None and not isinstance(da.attrs["scale"], str):
-        raise SchemaError(
-            f"{role} {name!r} has attrs['scale'] {shown(da.attrs['scale'])}; text is needed, such as 'log'. "
-            f"Mend: del ds[{name!r}].attrs['scale']"
-        )
+            refuse(key, value, f"a number, at most {_LARGEST:g},", "0.0 (the bound)")
+    scale, counts, zeros = (da.attrs.get(key) for key in ("scale", "counts", "zeros"))
+    if scale is not None and not isinstance(scale, str):
+        refuse("scale", scale, "text, such as 'log',", "'log'")
+    if counts is not None and not (isinstance(counts, bool | int | np.bool_ | np.integer) and counts in (0, 1)):
+        refuse("counts", counts, "1 (whole numbers) or 0", "1")
+    if zeros is not None and not (isinstance(zeros, str) and zeros == "inflated"):
+        refuse("zeros", zeros, "'inflated' (exact zeros are an event of their own)", "'inflated'")
     own = da.attrs.get("normalise", "zero_one")
     if not isinstance(own, str) or own not in ("minusone_one", "zero_one"):
         raise SchemaError(
@@ -544,7 +584,7 @@ def _check_attrs(name: Hashable, role: str, da: xr.DataArray) -> None:
         )
 
 
-def bounds(da: xr.DataArray, length: np.ndarray) -> tuple[float, float]:
+def bounds(da: xr.DataArray, length: np.ndarray, mends: Mapping[str, str] | None = None) -> tuple[float, float]:
     """A variable's range: declared in attrs (valid_min, valid_max: public bounds), else that of the data.
 
     Raises SchemaError where the data leave the declared one, or a range is too small for numbers.
@@ -561,7 +601,8 @@ def bounds(da: xr.DataArray, length: np.ndarray) -> tuple[float, float]:
     if low < declared[0] or high > declared[1]:
         raise SchemaError(
             f"{da.name!r} holds values from {low:g} to {high:g}, outside its declared valid_min/valid_max "
-            f"{declared[0]:g} to {declared[1]:g}. Clip it, or widen the attrs."
+            f"{declared[0]:g} to {declared[1]:g}. "
+            + (_way(mends, "bounds", str(da.name), "") if mends else "Clip it, or widen the attrs.")
         )
     if 0 < declared[1] - declared[0] < _SMALLEST:
         raise SchemaError(
@@ -575,26 +616,154 @@ def _refuse(mask: xr.DataArray, what: str, mend: str) -> None:
     """SchemaError saying where `mask`, on (sample,), is first true, if it is anywhere."""
     where = np.flatnonzero(mask.values)
     if len(where):
-        raise SchemaError(f"{what} at sample {where[0]} ({len(where)} such values). Mend: {mend}")
+        raise SchemaError(f"{what} at sample {where[0]} ({len(where)} such values). {mend}")
 
 
-def _check_learnable(name: Hashable, da: xr.DataArray, categories: tuple[Any, ...]) -> None:
+def _check_learnable(name: Hashable, da: xr.DataArray, mends: Mapping[str, str] | None = None) -> None:
     n = da.sizes["sample"]
     distinct = _unique(da, np.ones(n, int))
     low, high = distinct[[0, -1]]
     if low == high:
+        way = _way(mends, "constant", name, f"ds = ds.drop_vars({name!r})")
         raise SchemaError(
-            f"attribute {name!r} has the same value {_plain(low)!r} in all {n} samples: nothing to learn. "
-            f"Mend: ds = ds.drop_vars({name!r})"
+            f"attribute {name!r} has the same value {_plain(low)!r} in all {n} samples: nothing to learn. {way}"
         )
     if da.dtype.kind == "U" and n >= _NOT_CATEGORIES and len(distinct) == n:
+        way = _way(mends, "identifier", name, f"ds = ds.set_coords({name!r}) or ds.drop_vars({name!r})")
         raise SchemaError(
-            f"attribute {name!r} has another value in each of {n} samples: an identifier, not a category. "
-            f"Mend: ds = ds.set_coords({name!r}) or ds.drop_vars({name!r})"
+            f"attribute {name!r} has another value in each of {n} samples: an identifier, not a category. {way}"
         )
 
 
-def _categories(name: Hashable, role: str, da: xr.DataArray, length: np.ndarray) -> tuple[Any, ...]:
+def _check_few(
+    name: Hashable, categories: tuple[Any, ...], length: np.ndarray, mends: Mapping[str, str] | None = None
+) -> None:
+    """SchemaError for a feature of hundreds of categories, or nearly one a value, that nobody listed."""
+    many, values = len(categories), int(length.sum())
+    if many > _MOST_CATEGORIES or (many >= _NOT_CATEGORIES and many > values / 2):
+        way = _way(
+            mends, "many", name, f"ds = ds.drop_vars({name!r}), or ds[{name!r}].attrs['categories'] = [all of them]"
+        )
+        raise SchemaError(
+            f"feature {name!r} has {many} categories in {values} values, such as {str(categories[0])!r}: numbers or "
+            f"identifiers, not categories. {way}"
+        )
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """An attr that a variable's values ask for, and why; nothing applies it.
+
+    Parameters
+    ----------
+    name : str
+        Of the variable.
+    attrs : dict
+        To be set.
+    reason : str
+
+    Examples
+    --------
+    >>> Proposal("cpu", {"valid_min": 0, "valid_max": 1}, "all values lie from 0 to 1")
+    cpu: valid_min=0, valid_max=1, because all values lie from 0 to 1
+    """
+
+    name: str
+    attrs: dict[str, Any]
+    reason: str
+
+    def __repr__(self) -> str:
+        return f"{self.name}: {self._call()}, because {self.reason}"
+
+    def _call(self) -> str:
+        return ", ".join(f"{key}={value!r}" for key, value in self.attrs.items())
+
+
+def proposals(ds: xr.Dataset) -> list[Proposal]:
+    """Attrs that the values of a dataset ask for and that are not set: `scale`, `zeros`, `counts`, bounds.
+
+    Parameters
+    ----------
+    ds : Dataset
+        Nothing of it is changed: set what is right, ``ds[name].attrs.update(proposal.attrs)``, or give it to the
+        reader, e.g. ``scale={name: "log"}``. From 100 values of a variable on.
+
+    Returns
+    -------
+    list of Proposal
+
+    Examples
+    --------
+    >>> sizes = xr.DataArray(np.logspace(0, 6, 200).reshape(20, 10) + 0.5, dims=("sample", "time"))
+    >>> proposals(xr.Dataset({"bytes": sizes}))
+    [bytes: scale='log', because its values span 6 decades]
+    """
+    found, length = [], lengths(ds)
+    for name, da in ds.data_vars.items():
+        if name == "length" or da.dtype.kind not in "iuf" or "categories" in da.attrs:
+            continue
+        found += _proposed(str(name), da, _profile(da, length))
+    return found
+
+
+@dataclass
+class _Profile:
+    """What the proposals for a variable rest on."""
+
+    size: int = 0
+    zeros: int = 0
+    ones: int = 0
+    low: float = np.inf
+    high: float = -np.inf
+    whole: bool = True
+    decades: Counter[int] = field(default_factory=Counter)
+
+
+def _profile(da: xr.DataArray, length: np.ndarray) -> _Profile:
+    profile = _Profile()
+    for block in valid_values(da, length):
+        values = block[np.isfinite(block)]
+        if not len(values):
+            continue
+        profile.size += len(values)
+        profile.zeros += int((values == 0).sum())
+        profile.ones += int((values == 1).sum())
+        profile.low, profile.high = min(profile.low, float(values.min())), max(profile.high, float(values.max()))
+        profile.whole = profile.whole and bool((values % 1 == 0).all())
+        positive = values[values > 0]
+        tenths, times = np.unique(np.floor(10 * np.log10(positive)).astype(int), return_counts=True)
+        profile.decades.update(dict(zip(tenths.tolist(), times.tolist(), strict=True)))
+    return profile
+
+
+def _proposed(name: str, da: xr.DataArray, profile: _Profile) -> list[Proposal]:
+    """The rules: each says what it has seen."""
+    if profile.size < 100 or profile.low == profile.high:
+        return []
+    found, attrs, share = [], da.attrs, profile.zeros / profile.size
+    if "scale" not in attrs and profile.low >= 0:
+        tenths = np.array(sorted(profile.decades))
+        times = np.cumsum([profile.decades[k] for k in tenths.tolist()])
+        low, high = tenths[np.searchsorted(times, [0.01 * times[-1], 0.99 * times[-1]])] / 10
+        if high - low >= 3:
+            found.append(Proposal(name, {"scale": "log"}, f"its values span {high - low:.0f} decades"))
+    # a count has zeros of its own: as many as it has ones, and some more
+    expected = max(0.5, 4 * profile.ones / profile.size) if profile.whole else 0.05
+    if "zeros" not in attrs and da.ndim == 2 and profile.low == 0 and share > expected:
+        found.append(Proposal(name, {"zeros": "inflated"}, f"{share:.0%} are exactly 0"))
+    if "counts" not in attrs and profile.whole and profile.low >= 0 and profile.high < 1000 and da.dtype.kind == "f":
+        found.append(Proposal(name, {"counts": 1}, f"all are whole numbers up to {profile.high:g}"))
+    bound = 100 if attrs.get("units") in ("%", "percent", "per cent") else 1
+    if _BOUNDS.isdisjoint(attrs) and not profile.whole and profile.low >= 0 and 0.9 * bound < profile.high <= bound:
+        found.append(Proposal(name, {"valid_min": 0, "valid_max": bound}, f"all values lie from 0 to {bound}"))
+    elif "valid_min" not in attrs and profile.low == 0:
+        found.append(Proposal(name, {"valid_min": 0}, "none is below 0, and some are 0"))
+    return found
+
+
+def _categories(
+    name: Hashable, role: str, da: xr.DataArray, length: np.ndarray, mends: Mapping[str, str] | None = None
+) -> tuple[Any, ...]:
     """The categories in order; () for a continuous variable."""
     if da.dtype.kind == "b":
         return (False, True)
@@ -614,8 +783,10 @@ def _categories(name: Hashable, role: str, da: xr.DataArray, length: np.ndarray)
     distinct = set(categories)
     missing = [value for value in found if value not in distinct]
     if missing or len(distinct) != len(categories):
-        problem = f"lacks the value {missing[0]!r}" if missing else "names one twice"
-        raise SchemaError(f"{role} {name!r}: attrs['categories'] {problem}. Mend: del ds[{name!r}].attrs['categories']")
+        lacking = ", ".join(map(repr, missing[:3])) + (f" and {len(missing) - 3} more" if len(missing) > 3 else "")
+        problem = f"lacks the value {lacking}" if missing else "names one twice"
+        way = _way(mends, "categories", name, f"del ds[{name!r}].attrs['categories']")
+        raise SchemaError(f"{role} {name!r}: attrs['categories'] {problem}. {way}")
     return categories
 
 
@@ -841,7 +1012,7 @@ def _time_lines(read: Any) -> Iterator[str]:
 
 
 def describe(ds: xr.Dataset) -> Description:
-    """What a dataset holds: its features and attributes, units, ranges and categories; what a reader made of its times.
+    """What a dataset holds: features, attributes, their units, ranges and categories; its times; and its `proposals`.
 
     Parameters
     ----------
@@ -883,6 +1054,7 @@ def describe(ds: xr.Dataset) -> Description:
             shares = (f"{values[k]} {counts[k] / counts.sum():.0%}" for k in order)
             holds = f"{len(variable.categories)} categories: {', '.join(shares)}" + (", ..." if len(values) > 6 else "")
         rows.append((variable.role, variable.name, str(variable.attrs.get("units", "")), holds))
+    rows += [("proposed", each.name, "", f"{each._call()}: {each.reason}") for each in proposals(ds)]
     if schema.variable_length:
         rows.append(("length", "length", "steps", f"{length.min()} to {length.max()}, median {np.median(length):g}"))
     rows += [("time", "time", "", line) for line in _time_lines(schema.attrs.get("time_read"))]

@@ -365,8 +365,8 @@ def _margin(model: DoppelGANger, names: Any, shares: Any) -> tuple[tuple[int, ..
     for column in columns:
         if schema[column].kind == "continuous":
             raise ConfigError(
-                f"attribute {known[column]!r} is continuous, so its values have no shares. Give a Dataset whose "
-                "rows are distributed as you want."
+                f"attribute {known[column]!r} is continuous, so its values have no shares. Give a Dataset whose rows "
+                f"are distributed as you want, or read codes with categories=[{known[column]!r}] and train again."
             )
     if not isinstance(shares, Mapping):
         raise ConfigError(f"target[{key!r}] is {shares!r:.80}; give {{category: share, ...}}.")

@@ -10,7 +10,7 @@ import csv
 import io
 import os
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -22,8 +22,9 @@ from dgkit._atomic import contents
 from dgkit._checks import whole
 from dgkit.errors import ConfigError, FileFormatError
 from dgkit.readers.grid import CHOICES
-from dgkit.readers.tables import feature_columns, from_table
-from dgkit.readers.values import MISSING, NUMBER, understood
+from dgkit.readers.numbers import NUMBER
+from dgkit.readers.tables import as_names, feature_columns, from_table
+from dgkit.readers.values import given_forms, understood
 
 SEPARATORS = ",;\t|"
 _MARKS = (  # the longer first: UTF-32's begins with UTF-16's
@@ -46,6 +47,13 @@ def from_csv(
     fill: str | Mapping[str, str] | None = None,
     max_bytes: int | None = None,
     text: Sequence[str] = (),
+    numbers: Mapping[str, str] | Sequence[str] | None = None,
+    categories: Mapping[str, Sequence[Any]] | Sequence[str] = (),
+    scale: Mapping[str, str] | None = None,
+    valid_min: Mapping[str, float] | None = None,
+    valid_max: Mapping[str, float] | None = None,
+    counts: Mapping[str, bool] | Sequence[str] = (),
+    zeros: Mapping[str, str] | Sequence[str] = (),
     **options: Any,
 ) -> xr.Dataset:
     """A dataset from a CSV file: `read_csv` of the columns it needs, then `from_table`.
@@ -56,7 +64,11 @@ def from_csv(
         Of the file.
     features, sample, time, attributes, units, fill, max_bytes
         As `from_table` takes them. The column `sample` is taken as it is written, also where that is a number.
-    text, **options
+    text, numbers
+        As `read_csv` takes them; a feature's name stands for all its columns.
+    categories, scale, valid_min, valid_max, counts, zeros
+        As `from_table` takes them.
+    **options
         As `read_csv` takes them; and `step`, `counters` and the other choices of time, as `from_table` takes them.
 
     Returns
@@ -79,13 +91,26 @@ def from_csv(
     """
     content = _Content(path, **{key: options.pop(key) for key in list(options) if key in _OF_FILE})
     choices = {key: options.pop(key) for key in list(options) if key in CHOICES}
+    features = as_names(features)
     steps = feature_columns(content.header, features)
+
+    def columns(names: Iterable[str]) -> list[str]:
+        return [column for name in names for column in steps.get(name, [name])]
+
+    forms = given_forms(numbers)
     keys = [name for name in (sample, time) if name is not None]
     wanted = dict.fromkeys([*keys, *attributes, *(column for columns in steps.values() for column in columns)])
     counted = {name for name, way in (choices.get("bins") or {}).items() if way == "count"} - set(content.header)
     wanted = {name: None for name in wanted if name not in counted}
     table = understood(
-        content.header, content.columns, list(wanted), text=[*text, *([] if sample is None else [sample])], **options
+        content.header,
+        content.columns,
+        list(wanted),
+        text=columns([*text, *([] if sample is None else [sample])]),
+        numbers={column: form for name, form in forms.items() for column in columns([name])},
+        codes=columns(categories),
+        separator=content.separator,
+        **options,
     )
     return from_table(
         table,
@@ -96,6 +121,14 @@ def from_csv(
         units=units,
         fill=fill,
         max_bytes=max_bytes,
+        text=text,
+        numbers=forms,
+        categories=categories,
+        scale=scale,
+        valid_min=valid_min,
+        valid_max=valid_max,
+        counts=counts,
+        zeros=zeros,
         **choices,
     )
 
@@ -106,8 +139,9 @@ def read_csv(
     columns: Sequence[str] | None = None,
     text: Sequence[str] = (),
     dates: Mapping[str, str] | None = None,
-    missing: Sequence[str] = MISSING,
+    missing: Sequence[Any] = (),
     decimal: str | None = None,
+    numbers: Mapping[str, str] | Sequence[str] | None = None,
     separator: str | None = None,
     encoding: str | None = None,
     skip: int = 0,
@@ -128,10 +162,16 @@ def read_csv(
         1970), or a format of `datetime.strptime`. Default: dates with the year first, dd.mm.yyyy, and dd/mm/yyyy or
         mm/dd/yyyy where a number above 12 tells which, are recognised, with a time of day or without. A time with a
         zone becomes UTC.
-    missing : list of str
-        What stands for a missing value.
+    missing : list
+        What else than an empty cell stands for a missing value, e.g. "-999", in a column of numbers also as -999.0.
+        Words such as NA or null are missing in columns of numbers, dates and truth values; text keeps them unless they
+        are given here.
     decimal : {None, ".", ","}
-        Decimal sign; the other one then groups thousands. None: found out.
+        Decimal sign; the other one then groups thousands. None: found out, from all columns of the file.
+    numbers : mapping or list
+        Columns of numbers with something around them: of each its form. A unit as it is written ("Mbps", "%", "€") is
+        cut off. "K=1000" and "K=1024": letters such as K and M multiply. "duration" (1h20m, 0:12:30), "h:m" and "m:s"
+        become seconds. "plain" (all columns of a list): digits may be grouped or padded with zeros: 10 237, 1'000, 007.
     separator : str, optional
         One character. None: that of comma, semicolon, tab and bar that gives most lines as many fields as the first.
     encoding : str, optional
@@ -172,7 +212,15 @@ def read_csv(
     """
     content = _Content(path, separator=separator, encoding=encoding, skip=skip, names=names)
     return understood(
-        content.header, content.columns, columns, text=text, dates=dates, missing=missing, decimal=decimal
+        content.header,
+        content.columns,
+        columns,
+        text=text,
+        dates=dates,
+        missing=missing,
+        decimal=decimal,
+        numbers=numbers,
+        separator=content.separator,
     )
 
 

@@ -6,7 +6,8 @@ Rows go to their place by their time (`grid`): what is missing between two rows 
 import json
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -20,8 +21,10 @@ from dgkit._netcdf import limit
 from dgkit.errors import ConfigError, SchemaError
 from dgkit.readers import grid
 from dgkit.readers.grid import Asked, Choices, Placed, fill_missing, missing_in
-from dgkit.readers.values import column_values, place_of
-from dgkit.schema import _NOT_CATEGORIES, blocks, lengths, validate
+from dgkit.readers.numbers import unit_of
+from dgkit.readers.questions import about_text, about_whole_numbers
+from dgkit.readers.values import check_decimal, column_values, given_forms, is_truth, place_of
+from dgkit.schema import blocks, lengths, validate
 
 Features = Sequence[str] | Mapping[str, str | Sequence[str]]  # as `from_table` takes them
 
@@ -46,6 +49,15 @@ def from_table(
     ambiguous: str | None = None,
     bin: Any = None,
     bins: Mapping[str, str] | None = None,
+    text: Sequence[str] = (),
+    numbers: Mapping[str, str] | Sequence[str] | None = None,
+    categories: Mapping[str, Sequence[Any]] | Sequence[str] = (),
+    decimal: str | None = None,
+    scale: Mapping[str, str] | None = None,
+    valid_min: Mapping[str, float] | None = None,
+    valid_max: Mapping[str, float] | None = None,
+    counts: Mapping[str, bool] | Sequence[str] = (),
+    zeros: Mapping[str, str] | Sequence[str] = (),
 ) -> xr.Dataset:
     """A dataset from a table, long or wide.
 
@@ -100,6 +112,21 @@ def from_table(
         For events: the rows of a `bin` ("1h") become one step, by "sum", "mean", "count", "min", "max", "median",
         "first" or "last" of each feature; a name that is no column with "count" counts rows. Bins without a row: 0 for
         "sum" and "count", else a gap.
+    text : list of str
+        Columns or features of text that are categories, although they look like numbers.
+    numbers : mapping or list
+        Columns or features that are quantities. Of text the form, as `read_csv` takes it: {"load": "Mbps"}; a list
+        means plain numbers.
+    categories : list of str, or mapping
+        Features and attributes whose values are categories, also where they are whole numbers (codes: protocols,
+        ports, days of the week). A mapping lists all categories of each in their order.
+    decimal : {None, ".", ","}
+        Decimal sign of numbers in text.
+    scale, valid_min, valid_max : mapping, optional
+        Of each feature or attribute: "log" where its values span decades; bounds that are public knowledge.
+    counts, zeros : list of str, or mapping
+        Features that are whole numbers; those whose exact zeros are an event of their own ("inflated"). As attrs, see
+        `dgkit.schema`, whose `proposals` says where the data ask for one.
 
     Returns
     -------
@@ -113,9 +140,10 @@ def from_table(
     ------
     SchemaError
         Names the column: it is not there, has missing values or a type that is neither number, text nor truth value;
-        an attribute has two values in a sample. Or it names the choices that a table leaves open.
+        an attribute has two values in a sample. What a table leaves open is asked, with the call that settles it: gaps,
+        duplicates, text that looks like numbers, whole numbers that may be codes.
     ConfigError
-        A choice that cannot be.
+        A choice that cannot be, or a form that is none.
 
     See Also
     --------
@@ -132,31 +160,168 @@ def from_table(
     >>> from_table(polls, time="minute", features=["load"], fill="linear")["load"].values.tolist()
     [[1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0]]
     """
-    table = opened(df)
     choices = Choices(step, tolerance, fill, max_gap, gaps, duplicates, counters, timezone, ambiguous, bin, bins)
+    table, features = opened(df), as_names(features)
+    check_decimal(decimal)
+    forms, given = given_forms(numbers), dict.fromkeys(text)
+    order = categories if isinstance(categories, Mapping) else dict.fromkeys(_listed("categories", categories))
+    told = {name: unit for name, form in forms.items() if (unit := unit_of(form))} | dict(units or {})
+    notes: dict[str, Mapping[str, Any]] = {
+        "units": told,
+        "scale": scale or {},
+        "valid_min": valid_min or {},
+        "valid_max": valid_max or {},
+        "counts": counts if isinstance(counts, Mapping) else dict.fromkeys(_listed("counts", counts), 1),
+        "zeros": zeros if isinstance(zeros, Mapping) else dict.fromkeys(_listed("zeros", zeros), "inflated"),
+    }
+    steps = feature_columns(table.columns, features)
+    _check_named(table, steps, attributes, {"text": given, "numbers": forms}, {"categories": order, **notes})
+
+    # of each column its form; what is said of a feature holds for all its columns
+    asked: list[str] = []
+    for name, columns in (*steps.items(), *((name, [name]) for name in attributes)):
+        for column in columns:
+            if name in forms:
+                forms.setdefault(column, forms[name])
+            if column in forms or not {name, column}.isdisjoint((*given, *order)) or column not in table.columns:
+                continue
+            form, ask = about_text(table, column, feature=name in steps)
+            if form is not None:
+                forms[column] = form
+            asked += [ask] if ask and len(asked) < 5 else []
+    if asked:
+        raise SchemaError(" ".join(asked))
+
+    codes = {column for name in (*given, *order) for column in steps.get(name, [name])}
     ds = dataset(
         table,
         features,
         sample=sample,
         time=time,
         attributes=attributes,
-        units=units,
+        units=told,
         choices=choices,
         max_bytes=max_bytes,
+        forms=forms,
+        codes=codes,
+        decimal=decimal,
     )
-    _check_learnable(ds, table)
-    validate(ds, gaps=gaps == "keep")
+    noted = {name for values in notes.values() for name in values}
+    for key, values in notes.items():
+        for name, value in values.items():
+            if name in ds.data_vars and key != "units":  # of which a counter's are per second
+                ds[name].attrs[key] = int(value) if isinstance(value, bool) else value  # netCDF has no truth values
+    for name, listed in order.items():
+        ds[name] = _categorical(ds[name], listed)
+    truth = {name for name, of in steps.items() if of[0] in table.columns and is_truth(table[of[0]])}
+    settled = {*given, *order, *forms, *truth, *noted, *(counters or ()), *(bins or ())}
+    if asked := about_whole_numbers(ds, settled):
+        raise SchemaError(" ".join(asked))
+    validate(ds, gaps=gaps == "keep", mends=MENDS)
     return ds
 
 
+MENDS = {  # what the reader's caller can do, who has no `ds` yet
+    "constant": "Leave {name!r} out of attributes=.",
+    "identifier": "Leave {name!r} out of attributes= (sample= takes an identifier).",
+    "many": "Leave {name!r} out of features=, or give categories=[{name!r}] if they are all meant.",
+    "categories": "Give all of them, each once, in categories={{{name!r}: [...]}}, or leave the mapping out.",
+    "infinite": "Mend the values, or make them missing and give fill=.",
+    "empty": "Leave column {name!r} out, or drop the rows of these samples.",
+    "gap": "Give fill='linear' or fill='previous'.",
+    "text_gap": "Give fill='previous'.",
+    "nan": "Leave {name!r} out of attributes=, or drop the rows of these samples.",
+    "bounds": "Mend the values, or give other valid_min={{{name!r}: ...}} and valid_max={{{name!r}: ...}}.",
+    "attrs": "Give another value of {key}={{{name!r}: ...}}, or leave it out.",
+}
+
+
+def _listed(option: str, names: Any) -> list[str]:
+    if isinstance(names, str):
+        raise ConfigError(f"{option} is {names!r}; give a list: {option}=[{names!r}].")
+    return [str(name) for name in names or ()]
+
+
+def _check_named(
+    table: nw.DataFrame[Any],
+    steps: Mapping[str, Sequence[str]],
+    attributes: Sequence[str],
+    of_columns: Mapping[str, Mapping[str, Any]],
+    of_variables: Mapping[str, Mapping[str, Any]],
+) -> None:
+    """SchemaError for an option that names what is not there."""
+    variables = {*steps, *attributes}
+    for option, named in {**of_columns, **of_variables}.items():
+        if not isinstance(named, Mapping):
+            raise ConfigError(
+                f"{option} is {named!r}; give a mapping, such as {option}={{{next(iter(steps))!r}: ...}}."
+            )
+        known = variables | set(table.columns) if option in of_columns or option == "units" else variables
+        for name in named:
+            if name not in known:
+                raise SchemaError(
+                    f"{option}= names {name!r}, which is no feature or attribute: {some_names(list(known))}."
+                )
+
+
+def _categorical(da: xr.DataArray, listed: Sequence[Any] | None) -> xr.DataArray:
+    """Categories in the order given, or sorted; codes that are whole numbers as integers."""
+    if da.dtype.kind == "b":
+        return da
+    values = da.values
+    found = [value for value in np.unique(values).tolist() if value != ""]
+    order: list[Any] = found if listed is None else list(map(str, listed))
+    if all(value.lstrip("-").isdigit() and str(int(value)) == value and len(value) < 16 for value in found):
+        values = np.where(values == "", "0", values).astype(np.int64)
+        order = [int(value) if value.lstrip("-").isdigit() else value for value in order]
+        order = sorted(order) if listed is None else order
+    return da.copy(data=values).assign_attrs(categories=order)
+
+
 def opened(df: Any) -> nw.DataFrame[Any]:
-    """A table of any library as narwhals has it; SchemaError for what is none."""
+    """A table of any library as narwhals has it, its columns' names as text; SchemaError for what is none."""
     try:
-        return nw.from_native(df, eager_only=True)
+        table = nw.from_native(df, eager_only=True)
+        return table if all(isinstance(name, str) for name in table.columns) else _with_names(df)
     except TypeError as error:
         raise SchemaError(f"from_table needs a pandas, polars or pyarrow table, not {type(df).__name__}.") from error
     except nw.exceptions.DuplicateError as error:
         raise SchemaError(f"two columns of the table have the same name: {error}. Rename one.") from error
+
+
+def _with_names(df: Any) -> nw.DataFrame[Any]:
+    """A pandas table whose columns are named by numbers or dates, as a pivot makes it, with their text as names."""
+    deep = [name for name in df.columns if isinstance(name, tuple)]
+    if deep:
+        raise SchemaError(
+            f"column {deep[0]!r} has a name of {len(deep[0])} levels; one is needed. Join them: "
+            "df.columns = ['_'.join(map(str, name)) for name in df.columns]"
+        )
+    named = df.set_axis([as_name(name) for name in df.columns], axis=1)
+    return nw.from_native(named, eager_only=True)
+
+
+def as_name(name: Any) -> str:
+    """A column's name as text, a date without a time of day as such.
+
+    Examples
+    --------
+    >>> as_name(1), as_name(np.datetime64("2024-01-31T00:00:00"))
+    ('1', '2024-01-31')
+    """
+    return (
+        str(pd.Timestamp(name)).removesuffix(" 00:00:00") if isinstance(name, np.datetime64 | datetime) else str(name)
+    )
+
+
+def as_names(features: Features) -> Features:
+    """`features` with text for names, as `opened` makes it."""
+    if not isinstance(features, Mapping):
+        return [as_name(name) for name in ([features] if isinstance(features, str) else features)]
+    return {
+        as_name(name): columns if isinstance(columns, str) else [as_name(column) for column in columns]
+        for name, columns in features.items()
+    }
 
 
 def dataset(
@@ -169,6 +334,9 @@ def dataset(
     units: Mapping[str, str] | None,
     choices: Choices,
     max_bytes: int | None = None,
+    forms: Mapping[str, str] | None = None,
+    codes: Collection[str] = (),
+    decimal: str | None = None,
 ) -> xr.Dataset:
     """What `from_table` makes of a table, before `validate` has seen it."""
     if max_bytes is not None:
@@ -184,7 +352,24 @@ def dataset(
     _check_columns(table, needed, names, attributes, wide, time)
     own = {column for columns in steps.values() for column in columns}
     needed = [name for name in needed if name != time or name in own or name in attributes]
-    columns = {name: column_values(table, name, gaps=name in own) for name in dict.fromkeys(needed)}
+    columns = {
+        name: column_values(
+            table,
+            name,
+            gaps=name in own,
+            form=(forms or {}).get(name),
+            codes=name in codes,
+            decimal=decimal,
+            ways="" if forms is None else f", or take all as text (text=[{name!r}])",
+        )
+        for name in dict.fromkeys(needed)
+    }
+    for name in (name for name in dict.fromkeys(needed) if name != time and columns[name].dtype.kind == "f"):
+        if (endless := np.isinf(columns[name])).any():
+            raise SchemaError(
+                f"column {name!r} is infinite in {place_of(table, int(endless.argmax()))} ({int(endless.sum())} such "
+                "rows). Make that missing (a file's by missing=['inf'] of from_csv), and give fill=."
+            )
     dates = [name for name in needed if name not in keys and columns[name].dtype.kind == "M"]
     if dates:
         raise SchemaError(
@@ -205,7 +390,8 @@ def dataset(
         if len(wrong):
             raise SchemaError(
                 f"attribute {name!r} has more than one value in sample {str(ids[row_of[wrong[0]]])!r} "
-                f"({place_of(table, wrong[0])}). What changes over time is a feature: name it in `features`."
+                f"({place_of(table, wrong[0])}), {len(wrong)} such rows. What changes over time is a "
+                "feature: name it in `features`."
             )
         data[name] = ("sample", values, _attrs(name, units))
     for name, of in steps.items():
@@ -215,6 +401,13 @@ def dataset(
     # the series, blank where nothing is known
     coords: dict[str, Any] = {} if sample is None else {"sample": ("sample", ids)}
     if wide:
+        counts = {name: len(steps[name]) for name in names}
+        if len(set(counts.values())) > 1:
+            few, many = min(counts, key=counts.__getitem__), max(counts, key=counts.__getitem__)
+            raise SchemaError(
+                f"feature {few!r} has {counts[few]} columns, {many!r} {counts[many]}: each needs one for every step. "
+                f"Give as many columns for {few!r} in features=."
+            )
         if len(ids) != table.shape[0]:
             raise SchemaError(f"column {sample!r} names a sample twice; a wide table has one row for each.")
         series, at = _wide_features(table, columns, steps, ids, choices, asked)
@@ -294,9 +487,9 @@ def windows(ds: xr.Dataset, length: int, step: int | None = None) -> xr.Dataset:
     Dataset
         Attributes as those of the series that a window comes from. Coordinates of `sample`: `series`, which one that is
         (its id, or its position), and `start`, the time (or step) of the window's first step: make attributes of it,
-        such as ``start.dt.dayofweek``. What is left at a series' end is dropped; so is a series shorter than a window.
-        No window crosses a gap, be it a missing value or a jump of the `time` coordinate: ``attrs["windows_left_out"]``
-        says how many windows were left out for that.
+        such as ``start.dt.strftime("%a").astype(str)``, the day of the week. What is left at a series' end is dropped;
+        so is a series shorter than a window. No window crosses a gap, be it a missing value or a jump of the `time`
+        coordinate: ``attrs["windows_left_out"]`` says how many windows were left out for that.
 
     Raises
     ------
@@ -733,12 +926,22 @@ def _check_columns(
     known = set(table.columns)
     missing = [column for column in needed if column not in known]
     if missing:
+        native = table.to_native()
+        index = [name for name in getattr(getattr(native, "index", None), "names", ()) if name is not None]
+        if missing[0] in index:
+            raise SchemaError(f"no column {missing[0]!r}: it is the table's index. Make it a column: df.reset_index()")
         raise SchemaError(f"no column {missing[0]!r}; the table has {some_names(table.columns)}.")
     if not names:
         raise SchemaError("no feature: name at least one column (long) or one list of columns (wide) in `features`.")
     twice = [name for name, count in Counter([*names, *attributes]).items() if count > 1 or name == "length"]
     if twice:
         raise SchemaError(f"{twice[0]!r} is named twice, or is the reserved name 'length'. Rename the column.")
+    taken = [name for name in (*names, *attributes) if name in ("sample", "time")]
+    if taken:
+        raise SchemaError(
+            f"{taken[0]!r} is the name of a dim of every dataset, and can be none of a feature or attribute. Rename "
+            f"the column, e.g. to '{taken[0]}_'."
+        )
     if wide and time is not None:
         raise SchemaError(
             f"time={time!r} goes with a long table; a wide one has its times in the columns of `features`."
@@ -773,34 +976,6 @@ def _check_choices(choices: Choices, names: list[str], columns: Sequence[str], w
     for name in names:
         if choices.bins is not None and name not in choices.bins:
             raise ConfigError(f"bins= does not say how feature {name!r} is binned, e.g. bins={{{name!r}: 'mean'}}.")
-
-
-def _check_learnable(ds: xr.Dataset, table: nw.DataFrame[Any]) -> None:
-    """What `validate` refuses, in the arguments of the reader."""
-    n, of_file = ds.sizes["sample"], Asked(table).of_file
-    for name, da in ds.data_vars.items():
-        values = da.values
-        if values.dtype.kind == "f" and (found := int(np.isinf(values).sum())):
-            mend = (
-                "missing=['', 'inf', 'Infinity'] (as the file has it)"
-                if of_file
-                else "df.replace([numpy.inf, -numpy.inf], numpy.nan)"
-            )
-            what = "and fill='linear' or 'previous'" if da.ndim == 2 else "and drop its rows"
-            raise SchemaError(f"column {name!r} has {found} infinite values. Count them as missing, by {mend}, {what}.")
-        if da.ndim == 2 or name == "length" or n == 1:
-            continue
-        distinct = len(np.unique(values))
-        if distinct == 1:
-            raise SchemaError(
-                f"attribute {name!r} has the same value {values[0].item()!r} in all {n} samples: nothing to learn. "
-                f"Leave {name!r} out of attributes=."
-            )
-        if values.dtype.kind == "U" and n >= _NOT_CATEGORIES and distinct == n:
-            raise SchemaError(
-                f"attribute {name!r} has another value in each of {n} samples: an identifier, not a category. Leave "
-                f"{name!r} out of attributes=."
-            )
 
 
 def some_names(columns: Sequence[str], most: int = 20) -> str:

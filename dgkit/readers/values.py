@@ -5,8 +5,10 @@ place, the column and the option that settles it. pandas makes numbers and dates
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from copy import copy
 from datetime import datetime
+from numbers import Integral, Number
 from typing import Any
 
 import narwhals as nw
@@ -15,9 +17,10 @@ import pandas as pd
 
 from dgkit._netcdf import limit
 from dgkit.errors import ConfigError, SchemaError
+from dgkit.readers.numbers import NUMBER, WORDS, Texts, fitting, formed, identifiers, parsed, readings, unit_of
 
 LINE = "line"  # name of a pandas index that holds the lines of a file, as `read_csv` makes it
-MISSING = ("", "NA", "N/A", "#N/A", "NaN", "nan", "null", "NULL", "None")
+MISSING = ("", *sorted(WORDS))  # the words only in columns of numbers, dates or truth values, unless asked for
 _CLOCK = r"(?P<clock>\d\d?:\d{2}(:\d{2}(\.\d{1,9})?)?)( ?(?P<half>[AaPp])[Mm])?"
 _ZONE = r"(?P<zone>Z|UTC|GMT|[+-]\d{2}(:?\d{2})?)"
 _YEAR_FIRST = re.compile(
@@ -27,10 +30,6 @@ _YEAR_LAST = re.compile(
     rf"(?P<a>\d\d?)(?P<mark>[./-])(?P<b>\d\d?)(?P=mark)(?P<y>\d{{4}})(,?[T ]{_CLOCK} ?{_ZONE}?)?", re.ASCII
 )
 _MONTH = re.compile(r"\d{4}[-/.](0?[1-9]|1[0-2])", re.ASCII)
-NUMBER = {
-    ".": re.compile(r"[+-]?(\d{1,3}(,\d{3})+|\d+)?(\.\d*)?([eE][+-]?\d+)?", re.ASCII),
-    ",": re.compile(r"[+-]?(\d{1,3}(\.\d{3})+|\d+)?(,\d*)?([eE][+-]?\d+)?", re.ASCII),
-}
 _ZONED, _SLASHED, _DAY_FIRST, _MONTH_FIRST = (1 << k for k in range(4))  # what `_facts` tells
 _DATE_FORMS = ("day first", "month first", "seconds", "milliseconds")
 
@@ -41,21 +40,42 @@ _DATE_FORMS = ("day first", "month first", "seconds", "milliseconds")
 class _Column:
     """A column's distinct values that are not missing, where each first stands, and how to get back to all rows."""
 
-    def __init__(self, name: str, cells: list[str], lines: Sequence[int], missing: frozenset[str], place: str = "line"):
-        self.name, self.lines, self.place = name, lines, place
-        codes, values = pd.factorize(np.array([cell.strip() for cell in cells], dtype=object))
+    def __init__(self, name: str, cells: list[str], lines: Any, missing: frozenset[str], row: str = "line"):
+        self.name, self.lines, self.row = name, lines, row
+        codes, found = pd.factorize(np.array(cells, dtype=object))
+        place, values = pd.factorize(np.array([value.strip() for value in found], dtype=object))
+        codes = place[codes]
         first = np.zeros(len(values), np.int64)
         first[codes[::-1]] = np.arange(len(codes))[::-1]
-        kept = np.array([value not in missing for value in values], bool)
-        self.values, self.first = values[kept], first[kept]  # (distinct,)
-        self.codes = np.where(kept, np.cumsum(kept) - 1, -1)[codes]  # (rows,), -1 where missing
+        self.values, self.first = values, first  # (distinct,)
+        self.codes = codes  # (rows,), -1 where missing
+        self.drop(np.array([value in missing for value in values], bool))
+
+    def drop(self, gone: np.ndarray) -> "_Column":
+        """Counts these of the distinct values as missing too."""
+        if gone.any():
+            place = np.append(np.where(gone, -1, np.cumsum(~gone) - 1), -1)
+            self.codes = place[self.codes]
+            self.values, self.first = self.values[~gone], self.first[~gone]
+        return self
+
+    def without_words(self) -> "_Column":
+        """The same column if it holds numbers, dates or truth values, among which NA and the like are missing."""
+        gone = np.array([value in WORDS for value in self.values], bool)
+        return copy(self).drop(gone) if gone.any() else self
 
     def rows(self, distinct: pd.Series) -> pd.Series:
         """All rows of what the distinct values became; NaN, NaT or None where missing."""
         return distinct.reset_index(drop=True).reindex(self.codes).reset_index(drop=True)
 
     def at(self, k: int) -> str:
-        return f"{str(self.values[k])!r} in {self.place} {self.lines[self.first[k]]}"
+        return f"{str(self.values[k])!r} in {self.row} {self.lines[self.first[k]]}"
+
+    def all_at(self, which: np.ndarray, most: int = 3) -> str:
+        """The distinct values of these positions: the first few with their lines, and how many rows there are."""
+        shown = ", ".join(self.at(k) for k in which[:most]) + (", ..." if len(which) > most else "")
+        rows = int(np.isin(self.codes, which).sum())
+        return shown if rows == 1 else f"{shown} ({rows} such rows)"
 
 
 def understood(
@@ -65,16 +85,19 @@ def understood(
     *,
     text: Sequence[str] = (),
     dates: Mapping[str, str] | None = None,
-    missing: Sequence[str] = MISSING,
+    missing: Sequence[Any] = (),
     decimal: str | None = None,
+    numbers: Mapping[str, str] | Sequence[str] | None = None,
+    codes: Collection[str] = (),
+    separator: str | None = None,
 ) -> pd.DataFrame:
     """The wanted columns of a file's rows, as `read_csv` gives them.
 
-    `read` tells, for the columns wanted, the line at which each row begins and the fields of each column.
+    `read` tells, for the columns wanted, the line at which each row begins and the fields of each column. A column of
+    `codes` is whole numbers, or text as it is written. `separator` is that of the file.
     """
-    if decimal not in (None, ".", ","):
-        raise ConfigError(f"decimal is {decimal!r}; choose '.' or ','.")
-    dates = dates or {}
+    check_decimal(decimal)
+    dates, forms = dates or {}, given_forms(numbers)
     for name, form in dates.items():
         if form not in _DATE_FORMS and "%" not in form:
             raise ConfigError(
@@ -83,30 +106,88 @@ def understood(
             )
     wanted = list(header if columns is None else columns)
     known, as_text = set(header), set(text)
-    for name in [*wanted, *text, *dates]:
+    for name in [*wanted, *text, *dates, *forms]:
         if name not in known:
             raise SchemaError(f"no column {name!r}; the file has {', '.join(map(repr, header[:20]))}.")
     lines, cells = read(wanted)
     table: dict[str, pd.Series] = {}
-    numbers: dict[str, dict[str, np.ndarray]] = {}  # of each column of numbers its values by decimal sign
-    described, absent = [], frozenset(missing)
+    by_sign: dict[str, dict[str, np.ndarray]] = {}  # of each column of numbers its values by decimal sign
+    described, absent = {}, frozenset(("", *map(str, missing)))
+    markers = parsed([str(marker) for marker in missing])
+    markers = markers[~np.isnan(markers)]
     for name, fields in zip(wanted, cells, strict=True):
         column = _Column(name, fields, lines, absent)
         fields.clear()
-        described.append(column)
+        bare = column.without_words()
+        described[name] = bare
         if name in as_text:
             table[name] = column.rows(pd.Series(column.values, dtype=object))
         elif name in dates:
-            table[name] = column.rows(_dates(column, dates[name]))
-        elif not (readings := _numbers(column, decimal)):
-            table[name] = column.rows(_truth_dates_or_text(column))
+            table[name] = bare.rows(_dates(bare, dates[name]))
+        elif name in forms:
+            by_sign[name] = _formed(bare, forms[name], decimal)
+        elif name in codes:
+            whole = _codes(bare)
+            table[name] = column.rows(pd.Series(column.values, dtype=object)) if whole is None else bare.rows(whole)
+        elif found := _numbers(bare, decimal):
+            by_sign[name] = found
         else:
-            numbers[name] = readings
-    clear = {next(iter(readings)) for readings in numbers.values() if len(readings) == 1} - {""}
-    for column in described:
-        if column.name in numbers:
-            table[column.name] = column.rows(_one_reading(column, numbers[column.name], clear))
+            table[name] = _truth_dates_or_text(bare, column)
+    signs = {sign for name, found in by_sign.items() if (sign := _clear_sign(described[name], found))}
+    if decimal is None and any(_asks_for_a_sign(described[name], by_sign[name]) for name in by_sign):
+        # the file's other columns tell as well, so that a column reads the same whichever others are wanted
+        rest = [name for name in header if name not in set(wanted) | as_text | set(dates)]
+        signs |= _signs(rest, read(rest)[1], absent, forms) if rest else set()
+        signs |= {"."} if separator == "," and not signs else set()  # decimal commas would need quotes
+    for name, found in by_sign.items():
+        column, values = described[name], _one_reading(described[name], found, signs if decimal is None else {decimal})
+        if markers.size:  # by value: -999, -999.0 and -999.00 are one
+            gone = np.isin(values, markers)
+            column, values = column.drop(gone), values[~gone]
+        table[name] = column.rows(pd.Series(values))
     return pd.DataFrame({name: table[name] for name in wanted}).set_index(pd.Index(lines, name=LINE))
+
+
+def check_decimal(decimal: str | None) -> None:
+    if decimal not in (None, ".", ","):
+        raise ConfigError(f"decimal is {decimal!r}; choose '.' or ','.")
+
+
+def given_forms(numbers: Mapping[str, str] | Sequence[str] | None) -> dict[str, str]:
+    """The form of each column of `numbers=`; a list of columns means "plain"."""
+    if isinstance(numbers, str):
+        raise ConfigError(
+            f"numbers is {numbers!r}; give a list of columns, or a mapping such as {{{numbers!r}: 'ms'}}."
+        )
+    forms = dict(numbers) if isinstance(numbers, Mapping) else dict.fromkeys(numbers or (), "plain")
+    for name, form in forms.items():
+        if not isinstance(form, str) or not form.strip():
+            raise ConfigError(f"numbers[{name!r}] is {form!r}; give a unit as it is written, or one of {_FORMS}.")
+    return {name: form.strip() for name, form in forms.items()}
+
+
+_FORMS = "'plain', 'K=1000', 'K=1024', 'duration', 'h:m', 'm:s'"
+
+
+def _codes(column: _Column) -> pd.Series | None:
+    """Whole numbers; None where the codes are anything else."""
+    values = column.values
+    if not len(values) or identifiers(values) or not all(value.lstrip("-").isdigit() for value in values):
+        return None
+    return pd.Series(parsed(values), dtype=object if (column.codes < 0).any() else None)
+
+
+def _formed(column: _Column, form: str, decimal: str | None) -> dict[str, np.ndarray]:
+    """The values, all of a form that was asked for, as numbers by decimal sign."""
+    found, unfit = formed(column.values, form, decimal)
+    if unfit.any() or not found:
+        which = np.flatnonzero(unfit if unfit.any() else ~unfit)
+        raise SchemaError(
+            f"column {column.name!r} has {column.all_at(which)}, which is no number by numbers={{{column.name!r}: "
+            f"{form!r}}}{f' with decimal={decimal!r}' if decimal else ''}. Mend it, count it as missing "
+            f"(missing=[{str(column.values[which[0]])!r}]), or give another form: a unit as it is written, or {_FORMS}."
+        )
+    return found
 
 
 def _numbers(column: _Column, decimal: str | None) -> dict[str, np.ndarray]:
@@ -115,69 +196,103 @@ def _numbers(column: _Column, decimal: str | None) -> dict[str, np.ndarray]:
     A mixture of numbers and other things is refused.
     """
     values = column.values
-    if any(len(v) > 1 and v[0] == "0" and v.isdigit() for v in values):
-        return {}  # codes such as 007
-    plain = _parsed(values)
-    known = ~np.isnan(plain)
-    if known.all() and not any("." in v for v in values):
-        return {"": plain}
-    readings = {}
-    if decimal != "," and all(NUMBER["."].fullmatch(values[k]) for k in np.flatnonzero(~known)):
-        readings["."] = _parsed([v.replace(",", "") for v in values])
-    if decimal != "." and all(NUMBER[","].fullmatch(v) for v in values):
-        readings[","] = _parsed([v.replace(".", "").replace(",", ".") for v in values])
-    readings = {sign: read for sign, read in readings.items() if not np.isnan(read).any()}
-    if readings or not (known.any() or any("," in v for v in values)):
-        return readings
-    looks = known | np.array([any(form.fullmatch(v) for form in NUMBER.values()) for v in values], bool)
-    if looks.any():
-        k, odd = np.flatnonzero(looks)[0], np.flatnonzero(~looks if not looks.all() else ~known)
-        other = odd[0] if odd.size else k
-        raise SchemaError(
-            f"column {column.name!r} has the number {column.at(k)}, but {column.at(other)}, which is none"
-            f"{f' with decimal={decimal!r}' if decimal else ''}. Mend the file, count it as missing "
-            f"(missing=[..., {str(values[other])!r}]), take all as text (text=[{column.name!r}]), or leave it out."
-        )
-    return readings
-
-
-def _parsed(values: Sequence[str]) -> np.ndarray:
-    """Integers or floats; NaN for what is no number."""
-    numbers = pd.to_numeric(pd.Series(values, dtype=object), errors="coerce").to_numpy()
-    return numbers if numbers.dtype.kind in "iuf" else numbers.astype(np.float64)
-
-
-def _one_reading(column: _Column, readings: dict[str, np.ndarray], clear: set[str]) -> pd.Series:
-    """What the column's numbers are; where both decimal signs would do, by the sign of the clear columns."""
-    if len(readings) == 1:
-        return pd.Series(next(iter(readings.values())))
-    if len(clear) == 1:
-        return pd.Series(readings[next(iter(clear))])
-    comma = [k for k, value in enumerate(column.values) if "," in value]
-    if not comma:
-        return pd.Series(readings["."])
+    if identifiers(values):
+        return {}
+    found = readings(values, decimal)
+    if found or not len(values):
+        return found
+    looks = np.array([v.strip("+-.,") != "" and any(f.fullmatch(v) for f in NUMBER.values()) for v in values], bool)
+    known = ~np.isnan(parsed(values))
+    if not (known.any() or any("," in v for v in values)) or not (looks | known).any():
+        return found
+    looks |= known
+    k, odd = np.flatnonzero(looks)[0], np.flatnonzero(~looks if not looks.all() else ~known)
+    odd = odd if odd.size else np.array([k])
+    ways = readable(column.name, values, fitting(values))
+    ways = f"Say how to read it: {ways}. Or mend" if ways else "Mend"
     raise SchemaError(
-        f"column {column.name!r} has {column.at(comma[0])}, which can be read in two ways: give decimal=',' if the "
-        "comma begins the decimals, or decimal='.' if it groups thousands."
+        f"column {column.name!r} has the number {column.at(k)}, but {column.all_at(odd)}, which is none"
+        f"{f' with decimal={decimal!r}' if decimal else ''}. {ways} the file, count it as missing "
+        f"(missing=[{', '.join(repr(str(values[other])) for other in odd[:5])}]), take all as text "
+        f"(text=[{column.name!r}]), or leave it out."
     )
 
 
-def _truth_dates_or_text(column: _Column) -> pd.Series:
+def readable(name: str, values: Texts, forms: Sequence[str]) -> str:
+    """The calls by which text becomes numbers, with what each makes of one value."""
+    example = next(
+        (v for v in values if not (NUMBER["."].fullmatch(v) or NUMBER[","].fullmatch(v))), next(iter(values), "")
+    )
+    ways = []
+    for form in forms:
+        read = " or ".join(f"{each[0]:.10g}" for each in formed([example], form, None)[0].values())
+        call = f"numbers=[{name!r}]" if form == "plain" else f"numbers={{{name!r}: {form!r}}}"
+        unit = f" in {unit_of(form)}" if unit_of(form) else ""
+        ways.append(f"{call} reads {example!r} as {read}{unit}")
+    return ", ".join(ways)
+
+
+def _asks_for_a_sign(column: _Column, found: Mapping[str, np.ndarray]) -> bool:
+    """Whether the decimal sign changes the numbers, or what looks like groups of thousands may be something else."""
+    return len(found) > 1 or (list(found) == [","] and not any("," in value for value in column.values))
+
+
+def _clear_sign(column: _Column, found: Mapping[str, np.ndarray]) -> str:
+    """The decimal sign that a column leaves no doubt of, or ""."""
+    return "" if len(found) != 1 or _asks_for_a_sign(column, found) else next(iter(found))
+
+
+def _signs(names: Sequence[str], cells: list[list[str]], missing: frozenset[str], forms: Mapping[str, str]) -> set[str]:
+    """The decimal signs that other columns leave no doubt of."""
+    signs = set()
+    for name, fields in zip(names, cells, strict=True):
+        column = _Column(name, fields, (), missing | WORDS)
+        if name in forms:
+            found = formed(column.values, forms[name], None)[0]
+        else:
+            found = {} if identifiers(column.values) else readings(column.values, None)
+        signs.add(_clear_sign(column, found))
+    return signs - {""}
+
+
+def _one_reading(column: _Column, found: dict[str, np.ndarray], signs: set[str]) -> np.ndarray:
+    """What the column's numbers are; where both decimal signs would do, by the sign that others leave no doubt of."""
+    if not _asks_for_a_sign(column, found):
+        return next(iter(found.values()))
+    if len(signs) == 1 and (sign := next(iter(signs))) in found:
+        return found[sign]
+    signed = [k for k, value in enumerate(column.values) if "," in value]
+    signed = signed or [k for k, value in enumerate(column.values) if "." in value]
+    if len(found) == 1:
+        raise SchemaError(
+            f"column {column.name!r} has {column.at(signed[0])}, whose dots group thousands or part the numbers of a "
+            f"code: give decimal=',' for numbers, or text=[{column.name!r}] for a code."
+        )
+    sign, other = (",", ".") if "," in column.values[signed[0]] else (".", ",")
+    raise SchemaError(
+        f"column {column.name!r} has {column.at(signed[0])}, which can be read in two ways: give decimal={sign!r} if "
+        f"the {'comma' if sign == ',' else 'dot'} begins the decimals, or decimal={other!r} if it groups thousands."
+    )
+
+
+def _truth_dates_or_text(column: _Column, written: _Column) -> pd.Series:
+    """All rows of a column that is no numbers; `written`: with NA and the like, which text keeps."""
     lower = [value.lower() for value in column.values]
     if lower and set(lower) <= {"true", "false"}:
-        return pd.Series([value == "true" for value in lower], dtype=object if (column.codes < 0).any() else bool)
+        absent = (column.codes < 0).any()
+        return column.rows(pd.Series([value == "true" for value in lower], dtype=object if absent else bool))
     for pattern in (_YEAR_FIRST, _YEAR_LAST):
-        found = [pattern.fullmatch(value) is not None for value in column.values]
-        if any(found):
-            if not all(found):
-                mend = _format_for(column, found.index(False))
+        found = np.array([pattern.fullmatch(value) is not None for value in column.values], bool)
+        if found.any():
+            if not found.all():
+                mend = _format_for(column, int(np.flatnonzero(~found)[0]))
                 raise SchemaError(
-                    f"column {column.name!r} has the date {column.at(found.index(True))}, but also "
-                    f"{column.at(found.index(False))}. Mend the file, say how all are written ({mend}), "
-                    f"or, where it is no time, take all as text (text=[{column.name!r}])."
+                    f"column {column.name!r} has the date {column.at(np.flatnonzero(found)[0])}, but also "
+                    f"{column.all_at(np.flatnonzero(~found))}. Mend the file, say how all are written ({mend}), or, "
+                    f"where it is no time, take all as text (text=[{column.name!r}])."
                 )
-            return _dates(column, None)
-    return pd.Series(column.values, dtype=object)
+            return column.rows(_dates(column, None))
+    return written.rows(pd.Series(written.values, dtype=object))
 
 
 def _dates(column: _Column, form: str | None) -> pd.Series:
@@ -345,13 +460,25 @@ def place_of(table: nw.DataFrame[Any], row: int) -> str:
     return f"row {row}"
 
 
-def column_values(table: nw.DataFrame[Any], name: str, *, gaps: bool) -> np.ndarray:
+def column_values(
+    table: nw.DataFrame[Any],
+    name: str,
+    *,
+    gaps: bool,
+    form: str | None = None,
+    codes: bool = False,
+    decimal: str | None = None,
+    ways: str = "",
+) -> np.ndarray:
     """A column as numbers, truth values, dates or text; SchemaError, with its name, for anything else.
 
-    Missing values are refused, or with `gaps` NaN among numbers and "" among text.
+    Missing values are refused, or with `gaps` NaN among numbers and "" among text. Text becomes numbers by a `form`
+    ("truth": truth values), `codes` of any kind become text. `ways`: what else an error may advise.
     """
     series = table[name]
     missing = series.is_null() | series.is_nan() if series.dtype.is_float() else series.is_null()
+    if form == "truth":
+        missing = nw.new_series(name, [not _holds(item) for item in series.to_list()], backend=series.implementation)
     if missing.any() and not gaps:
         raise SchemaError(
             f"column {name!r} has {int(missing.sum())} missing values, the first in "
@@ -359,27 +486,15 @@ def column_values(table: nw.DataFrame[Any], name: str, *, gaps: bool) -> np.ndar
             "otherwise fill them, or drop those rows."
         )
     if series.dtype.is_numeric() or series.dtype == nw.Boolean or series.dtype.is_temporal():
-        numbers = missing.any() and not series.dtype.is_temporal()
+        numbers = series.dtype.is_decimal() or (missing.any() and not series.dtype.is_temporal())
         values = series.cast(nw.Float64).to_numpy() if numbers else series.to_numpy()
     elif missing.all() and len(missing):
         values = np.full(len(missing), np.nan)
     elif series.dtype in (nw.String, nw.Categorical, nw.Enum, nw.Object):
-        items = series.to_list()
-        if missing.any():
-            items = ["" if empty else item for item, empty in zip(items, missing.to_list(), strict=True)]
-        odd = [item for item in items if not isinstance(item, str)]
-        if odd:
-            raise SchemaError(
-                f"column {name!r} holds {odd[0]!r} among text. Mend: df[{name!r}] = df[{name!r}].astype(str)"
-            )
-        widths = [len(item) for item in items]
-        widest = max(widths, default=0)
-        if 4 * widest * len(items) > limit(4 * sum(widths), None):
-            raise SchemaError(
-                f"column {name!r} has a text of {widest} characters in {place_of(table, widths.index(widest))}, and "
-                f"all {len(items)} would take as much memory. Shorten it, or leave the column out."
-            )
-        values = np.array(items, dtype=str)
+        items, empty = series.to_list(), np.asarray(missing.to_numpy(), bool)
+        if series.dtype in (nw.Categorical, nw.Enum):
+            codes = True
+        values = _of_items(table, name, items, empty, form, codes, decimal, ways)
     else:
         raise SchemaError(
             f"column {name!r} is of type {series.dtype}; numbers, text, dates or truth values are needed."
@@ -388,4 +503,92 @@ def column_values(table: nw.DataFrame[Any], name: str, *, gaps: bool) -> np.ndar
         raise SchemaError(
             f"column {name!r} is of type {series.dtype}; numbers, text, dates or truth values are needed."
         )
-    return values
+    return _as_codes(values) if codes and values.dtype.kind in "iuf" else values
+
+
+def is_truth(series: nw.Series[Any]) -> bool:
+    """Whether a column holds truth values, also where some are missing."""
+    if series.dtype != nw.Object:
+        return series.dtype == nw.Boolean
+    return {type(item) for item in series.to_list()} & {bool, np.bool_} != set()
+
+
+def _holds(item: Any) -> bool:
+    return item is not None and item == item and item != "" and item not in WORDS  # NaN differs from itself
+
+
+def _of_items(
+    table: nw.DataFrame[Any],
+    name: str,
+    items: list[Any],
+    missing: np.ndarray,
+    form: str | None,
+    codes: bool,
+    decimal: str | None,
+    ways: str,
+) -> np.ndarray:
+    """The values of a column of Python objects or text."""
+    if form == "truth":
+        truth = np.array(
+            [np.nan if gone else str(item).strip().lower() == "true" for item, gone in zip(items, missing, strict=True)]
+        )
+        return truth if missing.any() else truth.astype(bool)
+    kinds = set(map(type, items))
+    if missing.any():
+        kinds = {type(item) for item, gone in zip(items, missing, strict=True) if not gone}
+    if (
+        kinds != {str}
+        and kinds
+        and all(issubclass(kind, Number | np.bool_) and not issubclass(kind, complex) for kind in kinds)
+    ):
+        held = [np.nan if gone else item for item, gone in zip(items, missing, strict=True)]
+        if kinds <= {bool, np.bool_} and not missing.any():
+            return np.array(held, dtype=bool)
+        try:
+            whole = all(issubclass(kind, Integral) for kind in kinds) and not missing.any()
+            return np.array(held, dtype=np.int64 if whole else np.float64)
+        except OverflowError:  # a whole number of more digits
+            return np.array(held, dtype=np.float64)
+    if codes:
+        items = [
+            item if isinstance(item, str) or gone else str(item) for item, gone in zip(items, missing, strict=True)
+        ]
+    if missing.any():
+        items = ["" if gone else item for item, gone in zip(items, missing, strict=True)]
+    odd = [k for k, item in enumerate(items) if not isinstance(item, str)] if kinds != {str} else []
+    if odd:
+        few = ", ".join(f"{items[k]!r} in {place_of(table, k)}" for k in odd[:3])
+        raise SchemaError(
+            f"column {name!r} holds {items[odd[0]]!r} among text: {few} ({len(odd)} such rows). Make all numbers or "
+            f"all text before{ways}."
+        )
+    if form is not None:
+        lines = _Rows(table)
+        column = _Column(name, items, lines, frozenset(("",)), row=lines.word).without_words()
+        numbers = _one_reading(column, _formed(column, form, decimal), set() if decimal is None else {decimal})
+        return column.rows(pd.Series(numbers)).to_numpy()
+    widths = [len(item) for item in items]
+    widest = max(widths, default=0)
+    if 4 * widest * len(items) > limit(4 * sum(widths), None):
+        raise SchemaError(
+            f"column {name!r} has a text of {widest} characters in {place_of(table, widths.index(widest))}, and "
+            f"all {len(items)} would take as much memory. Shorten it, or leave the column out."
+        )
+    return np.array(items, dtype=str)
+
+
+class _Rows:
+    """Where the rows of a table are, as `place_of` tells it: `word` is "line" or "row"."""
+
+    def __init__(self, table: nw.DataFrame[Any]):
+        self.table, self.word = table, place_of(table, 0).split()[0]
+
+    def __getitem__(self, row: int) -> str:
+        return place_of(self.table, int(row)).split()[1]
+
+
+def _as_codes(values: np.ndarray) -> np.ndarray:
+    """Numbers as text, 6.0 as "6"; "" for NaN."""
+    whole = values.dtype.kind != "f" or bool((values[~np.isnan(values)] % 1 == 0).all())
+    distinct, at = np.unique(values, return_inverse=True)
+    return np.array(["" if v != v else str(int(v) if whole else v) for v in distinct.tolist()], dtype=str)[at]

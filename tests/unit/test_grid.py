@@ -622,7 +622,7 @@ NO_COUNTERS = {
 def test_what_grows_for_another_reason_is_not_asked_about(case):
     values = NO_COUNTERS[case]
 
-    ds = dg.from_table(polls(np.arange(len(values)), values), **ONE)
+    ds = dg.from_table(polls(np.arange(len(values)), values), **ONE, numbers=["x"])
 
     np.testing.assert_array_equal(ds.x[0], values)
 
@@ -735,7 +735,7 @@ def test_steps_that_have_no_column_are_a_gap():
 def test_features_of_a_wide_table_must_have_the_same_steps():
     table = wide({"a 2024-01": 1, "a 2024-02": 2, "b 2024-02": 2, "b 2024-03": 3, "c1": 3})
 
-    with pytest.raises(SchemaError, match="'x' has 2 columns, 'y' 1"):
+    with pytest.raises(SchemaError, match="'y' has 1 columns, 'x' 2"):
         dg.from_table(table, sample="id", features={"x": "a*", "y": "c*"})
     with pytest.raises(SchemaError, match="other times in their names"):
         dg.from_table(table, sample="id", features={"x": "a*", "y": "b*"})
@@ -766,7 +766,7 @@ def test_errors_name_the_arguments_of_the_reader(tmp_path):
             "id,t,v,name\n" + "".join(f"s{i // 3},{i % 3},{i},n{i // 3}\n" for i in range(90)),
             ["name"],
         ),
-        r"missing=\['', 'inf', 'Infinity'\].*fill=": ("id,t,v\na,1,2.5\na,2,Infinity\na,3,1\n", []),
+        r"missing=\['inf'\].*fill=": ("id,t,v\na,1,2.5\na,2,Infinity\na,3,1\n", []),
         "column 'v' has no value. Leave": ("id,t,v\na,1,\na,2,\nb,1,\nb,2,\n", []),
     }
     for message, (text, attributes) in tries.items():

@@ -1,0 +1,149 @@
+"""What the user is asked where a column can be taken in two ways: text that may be numbers, or numbers codes.
+
+Each question says which calls settle it; none is asked of what is settled already.
+"""
+
+from collections.abc import Collection, Iterator
+from typing import Any
+
+import narwhals as nw
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from dgkit.readers.numbers import WORDS, fitting, identifiers, readings
+from dgkit.readers.values import place_of, readable
+from dgkit.schema import lengths, valid_values
+
+_FEW = 20  # distinct whole numbers as text that a table may have as categories without being asked
+
+
+def about_text(table: nw.DataFrame[Any], name: str, *, feature: bool) -> tuple[str | None, str]:
+    """What a table's column of text is to be taken for: a form, and what to ask the user if that is not clear.
+
+    Numbers as text are numbers and truth values truth values, as in a file; identifiers and categories stay text.
+    """
+    series = table[name]
+    if series.dtype not in (nw.String, nw.Object):
+        return None, ""
+    items = series.to_numpy()
+    try:
+        found = pd.unique(np.asarray(items, dtype=object))
+    except TypeError:  # what is no value of a column
+        return None, ""
+    if not set(map(type, found)) <= {str, type(None), float, type(pd.NA)}:
+        return None, ""
+    held = dict.fromkeys(item.strip() for item in found if isinstance(item, str))
+    values = [item for item in held if item != "" and item not in WORDS]
+    if not values:
+        return None, ""
+    if len(values) <= 2 and {value.lower() for value in values} <= {"true", "false"}:
+        return "truth", ""
+    forms = fitting(values)
+    if forms == ["plain"]:
+        if identifiers(values):
+            forms = forms if feature and "." not in values[0] else []
+        elif readings(values, None):
+            signed = any("." in value or "," in value for value in values)
+            if feature and signed:
+                return "plain", ""
+            forms = forms if signed or (feature and len(values) > _FEW) else []
+    if not forms:
+        return None, ""
+    first = next(k for k, item in enumerate(items) if isinstance(item, str) and item.strip() in values)
+    return None, (
+        f"column {name!r} has text that looks like numbers: {len(values)} such as {values[0]!r} in "
+        f"{place_of(table, first)}. Say how to take it: {readable(name, values, forms)}, text=[{name!r}] makes each a "
+        "category."
+    )
+
+
+def about_whole_numbers(ds: xr.Dataset, settled: Collection[str]) -> list[str]:
+    """What to ask about variables of whole numbers that may be codes or identifiers."""
+    asked = []
+    few = few_whole(ds, settled)
+    if few:
+        held = "; ".join(
+            f"{name!r} ({', '.join(f'{v:.15g}' for v in values[:6])}{', ...' if len(values) > 6 else ''})"
+            for name, values in few.items()
+        )
+        asked.append(
+            f"few whole numbers stand in {held}. Say what they are: categories={list(few)} for codes, of which no "
+            f"other can be made, numbers={list(few)} for quantities, between which others lie. (A mapping "
+            "categories={name: [...]} gives all categories in their order.)"
+        )
+    if long := long_whole(ds, [*settled, *few]):
+        held = "; ".join(f"{name!r} ({value}, ...)" for name, value in long.items())
+        asked.append(
+            f"whole numbers of many digits stand in {held}. Say what they are: text={list(long)} for identifiers, "
+            f"numbers={list(long)} for quantities; an identifier of each sample belongs in sample=, or is left out."
+        )
+    return asked
+
+
+def few_whole(ds: xr.Dataset, settled: Collection[str] = ()) -> dict[str, list[float]]:
+    """The variables of few whole numbers that may be codes, each with its values.
+
+    At most 24 (the hours of a day), each ten times on average, in 30 values or more. A count is told by its shape: it
+    begins at 0 or 1, goes on without a hole, and its largest values are rare.
+
+    Examples
+    --------
+    >>> port = xr.DataArray(np.tile([22, 80, 443], 20), dims="sample")
+    >>> few_whole(xr.Dataset({"load": (("sample", "time"), np.ones((60, 2)) / 3), "port": port}))
+    {'port': [22, 80, 443]}
+    """
+    few = {}
+    for name, values in _numbers(ds, settled):
+        # most columns are told by their first values
+        if len(values) < 30 or len(np.unique(values[:1000])) > 24 or (values[:1000] % 1 != 0).any():
+            continue
+        distinct, times = np.unique(values, return_counts=True)
+        some = 2 <= len(distinct) <= min(24, len(values) / 10) and not (distinct % 1 != 0).any()
+        if some and not _like_a_count(distinct, times):
+            few[name] = distinct.tolist()
+    return few
+
+
+def _numbers(ds: xr.Dataset, settled: Collection[str]) -> Iterator[tuple[str, np.ndarray]]:
+    """The values that are there of each variable of numbers that nothing has been said of."""
+    length = lengths(ds)
+    for name, da in ds.data_vars.items():
+        if name != "length" and name not in settled and da.dtype.kind in "iuf" and "categories" not in da.attrs:
+            values = np.concatenate(list(valid_values(da, length)))
+            yield str(name), values[np.isfinite(values)] if values.dtype.kind == "f" else values
+
+
+def _like_a_count(distinct: np.ndarray, times: np.ndarray) -> bool:
+    """Whether whole numbers are a count by their shape; two or three values have none."""
+    if distinct[0] not in (0, 1) or len(distinct) < 4:
+        return False
+    hole = np.flatnonzero(np.diff(distinct) > 1)
+    beyond = times[hole[0] + 1 :].sum() if len(hole) else 0
+    return bool(beyond <= 0.05 * times.sum() and times[-1] <= 0.2 * times.max())
+
+
+def long_whole(ds: xr.Dataset, settled: Collection[str] = ()) -> dict[str, int]:
+    """The variables of whole numbers that may be identifiers, each with one of its values.
+
+    Above 2^53, which floats round; or attributes of seven digits or more, as many in each of 20 samples or more, no two
+    alike: telephone numbers, accounts.
+
+    Examples
+    --------
+    >>> phone = xr.DataArray(5_550_000 + 7 * np.arange(20), dims="sample")
+    >>> long_whole(xr.Dataset({"load": (("sample", "time"), np.ones((20, 2)) / 3), "phone": phone}))
+    {'phone': 5550000}
+    """
+    found = {}
+    for name, values in _numbers(ds, settled):
+        if not len(values):
+            continue
+        low, high = values.min(), values.max()
+        if high > 2**53 and high % 1 == 0 and high < 2**64:
+            found[name] = int(high)
+            continue
+        alike = low >= 10**6 and len(str(int(low))) == len(str(int(high))) and (values % 1 == 0).all()
+        if alike and ds[name].ndim == 1 and len(values) >= 20 and len(np.unique(values)) == len(values):
+            found[name] = int(values[0])
+    return found

@@ -1,0 +1,535 @@
+"""What a column's values mean: the Dataset equals the truth, or an error names the call that settles it."""
+
+from decimal import Decimal
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+import xarray as xr
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import dgkit as dg
+from dgkit.datasets import from_csv, from_table, read_csv
+from dgkit.errors import ConfigError, SchemaError
+
+QUICK, MANY = (
+    settings(
+        max_examples=examples,
+        deadline=None,
+        derandomize=True,
+        suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.filter_too_much],
+    )
+    for examples in (40, 1000)
+)
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write(text):
+        path = tmp_path / "table.csv"
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    return write
+
+
+def feature(write, cells, separator=";", **options):
+    """The values of one series of these cells, as `from_csv` reads it."""
+    rows = [f"{k}{separator}{cell}" for k, cell in enumerate(cells)]
+    path = write(f"t{separator}v\n" + "\n".join(rows) + "\n")
+    return from_csv(path, time="t", features=["v"], **options).v
+
+
+def attribute(write, cells, **options):
+    """The values of an attribute, two steps a sample."""
+    rows = [f"s{i};{t};{i + t / 3:.4f};{cell}" for i, cell in enumerate(cells) for t in range(2)]
+    path = write("id;t;x;v\n" + "\n".join(rows) + "\n")
+    return from_csv(path, sample="id", time="t", features=["x"], attributes=["v"], **options).v
+
+
+# -- identifiers ----------------------------------------------------------------------------------------------------
+
+CODES = {
+    "addresses": ["192.168.100.101", "192.168.200.150"],
+    "addresses of any length": ["10.0.0.1", "192.168.100.101"],
+    "newer addresses": ["2001:db8::1", "fe80::1"],
+    "network cards": ["11:22:33:44:55:66", "22:33:44:55:66:77"],
+    "network cards with dots": ["0011.2233.4455", "1122.3344.5566"],
+    "hexadecimal": ["12E4", "7E2", "31E1"],
+    "hexadecimal in small letters": ["12e4", "7e21"],
+    "hexadecimal of one length": ["1234", "7F3A", "12E5"],
+    "postcodes": ["01234", "90210"],
+    "telephone numbers": ["+4930123456", "+4989123456"],
+    "telephone numbers with spaces": ["030 123 456", "089 765 432"],
+    "twenty digits": ["89490200001234567890", "89490200001234567891"],
+    "uuids": ["550e8400-e29b-41d4-a716-446655440000", "123e4567-e89b-12d3-a456-426614174000"],
+    "Namibia": ["NA", "DE", "ZA"],
+    "a state of none": ["None", "up", "down"],
+    "age groups": ["18-30", "65+", "<18"],
+}
+
+
+@pytest.mark.parametrize("kind", CODES)
+def test_identifiers_and_words_stay_text(write, kind):
+    cells = CODES[kind] * 2
+
+    assert attribute(write, cells).values.tolist() == cells
+
+
+@pytest.mark.parametrize(
+    ("cells", "ask"),
+    [
+        ([str(490154203237518 + 7 * i) for i in range(30)], r"many digits.*text=\['v'\].*numbers=\['v'\]"),
+        ([str(10**17 + i) for i in range(4)], r"many digits.*text=\['v'\]"),
+        (["1.100.200", "2.310.100"], r"dots group thousands.*decimal=','.*text=\['v'\]"),
+    ],
+)
+def test_numbers_that_may_be_identifiers_are_asked_about(write, cells, ask):
+    with pytest.raises(SchemaError, match=ask):
+        attribute(write, cells)
+    if len(cells) < 20:
+        assert attribute(write, cells, text=["v"]).values.tolist() == cells
+
+
+def test_times_in_nanoseconds_are_no_identifiers(write):
+    start = 1_700_000_000_000_000_001
+    path = write("t,v\n" + "".join(f"{start + k},{k}.5\n" for k in range(3)))
+
+    assert from_csv(path, time="t", features=["v"]).time.values.tolist() == [start, start + 1, start + 2]
+
+
+# -- numbers with something around them ----------------------------------------------------------------------------
+
+FORMS = {
+    "a unit": (["12.50 Mbps", "3 Mbps", "0"], {"v": "Mbps"}, [12.5, 3, 0], "Mbps"),
+    "per cent": (["31.5%", "0.31%"], {"v": "%"}, [31.5, 0.31], "%"),
+    "dollars": (["$1,234.50", "-$3"], {"v": "$"}, [1234.5, -3], "$"),
+    "euros": (["1.234,50 €", "3,5 €"], {"v": "€"}, [1234.5, 3.5], "€"),
+    "francs": (["CHF 1'000.50", "CHF 2.00"], {"v": "CHF"}, [1000.5, 2], "CHF"),
+    "spaces": (["10 237,65", "1,5"], ["v"], [10237.65, 1.5], None),
+    "no-break spaces": (["10\u202f237,65", "1\u00a0000,5"], ["v"], [10237.65, 1000.5], None),
+    "apostrophes": (["1'000'000.5", "2.5"], ["v"], [1000000.5, 2.5], None),
+    "lakhs": (["12,34,567.5", "1,23,456", "999"], ["v"], [1234567.5, 123456, 999], None),
+    "padding": (["006543", "000012"], ["v"], [6543, 12], None),
+    "brackets": (["(12.5)", "3.1"], ["v"], [-12.5, 3.1], None),
+    "a minus behind": (["12.5-", "3.0"], ["v"], [-12.5, 3], None),
+    "a true minus": (["−7.5", "5"], ["v"], [-7.5, 5], None),
+    "powers of 1000": (["108", "1.0 M", "46"], {"v": "K=1000"}, [108, 1e6, 46], None),
+    "powers of 1024": (["2K", "1.5M", "46"], {"v": "K=1024"}, [2048, 1.5 * 2**20, 46], None),
+    "binary prefixes": (["10KiB", "3MiB"], {"v": "K=1000"}, [10240, 3 * 2**20], None),
+    "bits": (["950 Kbps", "1.2 Mbps"], {"v": "K=1000"}, [950e3, 1.2e6], None),
+    "milli": (["12 ms", "1.5 s"], {"v": "K=1000"}, [0.012, 1.5], None),
+    "hours and minutes": (["1:30", "12:05"], {"v": "h:m"}, [5400, 43500], "s"),
+    "minutes and seconds": (["1:30", "12:05"], {"v": "m:s"}, [90, 725], "s"),
+    "hours, minutes and seconds": (["0:12:30", "1:00:00.5"], {"v": "duration"}, [750, 3600.5], "s"),
+    "letters of time": (["1h20m", "35s"], {"v": "duration"}, [4800, 35], "s"),
+}
+
+
+@pytest.mark.parametrize("kind", FORMS)
+@pytest.mark.parametrize("source", ["file", "pandas", "polars"])
+def test_numbers_with_something_around_them_are_asked_about_and_read_as_told(write, kind, source):
+    cells, numbers, expected, unit = FORMS[kind]
+
+    def read(**options):
+        if source == "file":
+            return feature(write, cells, **options)
+        frame = pd.DataFrame if source == "pandas" else pl.DataFrame
+        return from_table(frame({"t": range(len(cells)), "v": cells}), time="t", features=["v"], **options).v
+
+    with pytest.raises(SchemaError) as error:
+        read()
+    told = read(numbers=numbers)
+
+    assert f"numbers={numbers!r}" in str(error.value) and "text=['v']" in str(error.value)
+    np.testing.assert_allclose(told.values[0], expected, rtol=1e-15)
+    assert told.attrs.get("units") == unit
+
+
+def test_all_odd_values_of_a_column_are_named_at_once(write):
+    with pytest.raises(SchemaError, match=r"'-' in line 3, 'x' in line 5 \(3 such rows\).*missing=\['-', 'x'\]"):
+        feature(write, ["1.5", "-", "2.5", "x", "-"])
+
+
+def test_what_is_not_of_the_form_told_is_named(write):
+    with pytest.raises(SchemaError, match=r"'4 ms' in line 3, which is no number by numbers=\{'v': 'Mbps'\}"):
+        feature(write, ["1 Mbps", "4 ms"], numbers={"v": "Mbps"})
+    with pytest.raises(ConfigError, match=r"numbers is 'v'; give a list"):
+        feature(write, ["1 Mbps"], numbers="v")
+
+
+# -- the decimal sign ----------------------------------------------------------------------------------------------
+
+
+def test_a_column_reads_the_same_whichever_others_are_wanted(write):
+    path = write("day;load;price\n1;51.234;45,67\n2;49.870;-3,20\n")
+
+    alone, both = (read_csv(path, columns=columns) for columns in (["load"], ["load", "price"]))
+
+    assert alone["load"].tolist() == both["load"].tolist() == [51234, 49870]
+
+
+def test_dots_before_three_digits_are_asked_about_where_nothing_tells(write):
+    path = write("x;y\n1.234;a\n967;b\n")
+
+    with pytest.raises(SchemaError, match=r"'1.234' in line 2.*decimal='.' if the dot.*decimal=','"):
+        read_csv(path)
+    assert read_csv(path, decimal=",").x.tolist() == [1234, 967]
+    assert read_csv(path, decimal=".").x.tolist() == [1.234, 967]
+    assert read_csv(write("x,y\n1.234,a\n967,b\n")).x.tolist() == [1.234, 967]  # decimal commas would need quotes
+    assert read_csv(write("x;y\n0.234;a\n9.671;b\n")).x.tolist() == [0.234, 9.671]  # no group begins with 0
+
+
+# -- what is missing ------------------------------------------------------------------------------------------------
+
+
+def test_markers_match_by_value_and_only_where_asked(write):
+    cells = ["1.5", "-999", "-999.00", "-999.0", "2.5"]
+
+    np.testing.assert_array_equal(
+        feature(write, cells, missing=["-999"], fill="previous").values, [[1.5, 1.5, 1.5, 1.5, 2.5]]
+    )
+    assert feature(write, cells).values.tolist() == [[1.5, -999, -999, -999, 2.5]]
+    comma = [cell.replace(".", ",") for cell in cells]
+    np.testing.assert_array_equal(feature(write, comma, missing=[-999], fill="linear"), [[1.5, 1.75, 2, 2.25, 2.5]])
+
+
+def test_words_are_missing_among_numbers_and_a_category_among_text_unless_asked(write):
+    assert feature(write, ["1.5", "NA", "null", "3"], fill="linear").values.tolist() == [[1.5, 2, 2.5, 3]]
+    table = read_csv(write("x;y\nNA;1\nDE;NA\n"))
+    assert table.x.tolist() == ["NA", "DE"]
+    assert table.y.isna().tolist() == [False, True]
+    assert read_csv(write("x;y\nNA;1\nDE;NA\n"), missing=["NA"]).x.isna().tolist() == [True, False]
+
+
+# -- whole numbers that may be codes ---------------------------------------------------------------------------------
+
+FEW = {
+    "protocols": [6, 17, 1],
+    "ports": [80, 443, 22, 8080],
+    "days of the week": list(range(7)),
+    "hours": list(range(24)),
+    "a flag": [0, 1],
+    "status": [200, 404, 500],
+}
+
+
+@pytest.mark.parametrize("kind", FEW)
+def test_few_whole_numbers_are_asked_about_and_taken_as_told(write, kind):
+    cells = [FEW[kind][i % len(FEW[kind])] for i in range(240)]
+
+    with pytest.raises(SchemaError, match=r"few whole numbers stand in 'v'.*categories=\['v'\].*numbers=\['v'\]"):
+        attribute(write, cells)
+    codes, ordered = attribute(write, cells, categories=["v"]), attribute(write, cells, categories={"v": FEW[kind]})
+
+    assert codes.values.tolist() == cells
+    assert (codes.attrs["categories"], ordered.attrs["categories"]) == (sorted(FEW[kind]), FEW[kind])
+    assert attribute(write, cells, numbers=["v"]).attrs == {}
+    assert attribute(write, cells, units={"v": "W"}).values.tolist() == cells
+    assert attribute(write, cells, text=["v"]).values.tolist() == list(map(str, cells))
+
+
+def test_counts_measures_and_short_tables_are_not_asked_about(write):
+    rng = np.random.default_rng(0)
+
+    assert attribute(write, rng.poisson(2, 300).tolist()).dtype == np.int64
+    assert attribute(write, [1, 2, 3] * 5).dtype == np.int64
+    assert feature(write, rng.integers(0, 500, 300).tolist()).dtype == np.float64
+    assert feature(write, ["true", "false"] * 30).values.max() == 1
+
+
+def test_codes_of_a_feature_are_filled_by_the_value_before_and_never_between(write):
+    ds = feature(write, ["6", "", "17"] * 20, categories=["v"], fill="linear")
+
+    assert ds.values[0, :3].tolist() == [6, 6, 17]
+    assert ds.attrs["categories"] == [6, 17]
+
+
+def test_a_category_that_the_mapping_lacks_is_named_with_the_readers_own_argument(write):
+    with pytest.raises(SchemaError, match=r"lacks the value 17.*categories=\{'v': \[...\]\}"):
+        attribute(write, [6, 17] * 20, categories={"v": [6]})
+
+
+def test_generated_codes_are_codes(write):
+    rows = [f"f{i};{t};{i * t / 7:.3f};{(6, 17, 1)[i % 3]}" for i in range(30) for t in range(6)]
+    ds = from_csv(
+        write("f;t;x;p\n" + "\n".join(rows)), sample="f", time="t", features=["x"], attributes=["p"], categories=["p"]
+    )
+
+    made = dg.fit(ds, dg.Config(steps=2, sample_len=3, batch_size=8), progress=False).sample(20).p
+
+    assert set(made.values.tolist()) <= {1, 6, 17} and made.dtype == ds.p.dtype
+
+
+# -- features of too many categories --------------------------------------------------------------------------------
+
+
+def test_a_feature_of_hundreds_of_categories_is_refused_unless_they_are_listed(write):
+    cells = [f"cell{i % 110}" for i in range(660)]
+
+    with pytest.raises(SchemaError, match=r"110 categories in 660 values.*categories=\['v'\]"):
+        feature(write, cells)
+    assert len(feature(write, cells, categories=["v"]).attrs["categories"]) == 110
+    assert feature(write, [f"cell{i % 15}" for i in range(660)]).dtype.kind == "U"
+
+
+# -- tables of any library ------------------------------------------------------------------------------------------
+
+NUMERIC = {
+    "Decimal": [Decimal("1.25"), Decimal(2), Decimal("10")],
+    "mixed numbers": [1.25, 2, np.float32(10)],
+    "text": ["1.25", "2", "10"],
+}
+
+
+@pytest.mark.parametrize("kind", NUMERIC)
+def test_numbers_of_any_type_are_numbers(kind):
+    table = pd.DataFrame({"t": [1, 2, 3], "v": pd.Series(NUMERIC[kind], dtype=object)})
+
+    assert from_table(table, time="t", features=["v"]).v.values.tolist() == [[1.25, 2, 10]]
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        pd.array([1, None, 3], dtype="Int64"),
+        pd.array([1.0, None, 3.0], dtype="Float64"),
+        np.array([Decimal(1), None, Decimal(3)], object),
+        np.array([Decimal(1), Decimal("NaN"), Decimal(3)], object),
+    ],
+)
+def test_numbers_that_may_be_missing_are_filled(values):
+    table = pd.DataFrame({"t": [1, 2, 3], "v": values})
+
+    assert from_table(table, time="t", features=["v"], fill="linear").v.values.tolist() == [[1, 2, 3]]
+
+
+def test_decimals_of_polars_are_numbers():
+    table = pl.DataFrame({"t": [1, 2], "v": [Decimal("1.25"), Decimal("2.5")]})
+
+    assert from_table(table, time="t", features=["v"]).v.values.tolist() == [[1.25, 2.5]]
+
+
+@pytest.mark.parametrize(
+    "values", [[True, None, False], ["True", "None", "false"], pd.array([True, None, False], dtype="boolean")]
+)
+def test_truth_values_of_any_type_are_truth_values(values):
+    table = pd.DataFrame({"t": [1, 2, 3], "v": values})
+
+    assert from_table(table, time="t", features=["v"], fill="previous").v.values.tolist() == [[1, 1, 0]]
+
+
+@pytest.mark.parametrize(
+    "frame", [pd.DataFrame, lambda data: pl.DataFrame({**data, "v": pl.Series(data["v"], dtype=pl.Object)})]
+)
+def test_a_mixture_names_its_rows_and_advice_that_works_for_every_library(frame):
+    table = frame({"t": [1, 2, 3], "v": ["a", 5, 7]})
+
+    with pytest.raises(SchemaError, match=r"holds 5 among text: 5 in row 1, 7 in row 2 \(2 such rows\).*text=\['v'\]"):
+        from_table(table, time="t", features=["v"])
+    assert from_table(table, time="t", features=["v"], text=["v"]).v.values.tolist() == [["a", "5", "7"]]
+
+
+def test_columns_named_by_numbers_or_dates_are_found():
+    days = pd.date_range("2024-01-01", periods=3)
+    wide = pd.DataFrame([[1.5, 2, 3], [4, 5, 6]], columns=days)
+
+    by_name, by_pattern = (from_table(wide, features={"v": columns}).v for columns in (list(days), "2024-01*"))
+    numbered = from_table(wide.set_axis([1, 2, 3], axis=1), features={"v": [1, 2, 3]}).v
+
+    assert by_name.values.tolist() == by_pattern.values.tolist() == numbered.values.tolist() == [[1.5, 2, 3], [4, 5, 6]]
+
+
+LONG = pd.DataFrame({"page": list("aabb"), "day": [1, 2, 1, 2], "views": [1.5, 2, 3, 4]})
+NAMES = {
+    "two levels": (LONG.set_axis(pd.MultiIndex.from_product([["x"], LONG.columns]), axis=1), {}, "'_'.join"),
+    "a feature named time": (LONG.rename(columns={"views": "time"}), {"features": ["time"]}, "Rename the column"),
+    "time in the index": (LONG.set_index("day"), {}, r"df.reset_index\(\)"),
+    "an unknown name": (LONG, {"scale": {"visits": "log"}}, "scale= names 'visits'"),
+}
+
+
+@pytest.mark.parametrize("case", NAMES)
+def test_names_that_cannot_be_are_refused_with_the_mend(case):
+    table, options, message = NAMES[case]
+
+    with pytest.raises(SchemaError, match=message):
+        from_table(table, **{"sample": "page", "time": "day", "features": ["views"], **options})
+
+
+def test_wide_features_of_unequal_steps_are_refused():
+    with pytest.raises(SchemaError, match=r"feature 'y' has 1 columns, 'x' 2"):
+        from_table(pd.DataFrame({"x1": [1.5], "x2": [2.0], "y1": [3.0]}), features={"x": "x?", "y": "y?"})
+
+
+READERS_OWN = {
+    "constant": ({"attributes": ["region"]}, "Leave 'region' out of attributes="),
+    "identifier": ({"attributes": ["name"]}, "Leave 'name' out of attributes="),
+    "infinite": ({"features": ["endless"]}, r"'endless' is infinite in line 3 \(2 such rows\).*missing=\['inf'\]"),
+}
+
+
+@pytest.mark.parametrize("case", READERS_OWN)
+def test_errors_advise_the_readers_own_arguments(write, case):
+    options, message = READERS_OWN[case]
+    rows = [f"s{i},{t},{i + t / 3:.3f},eu,n{i},{'Infinity' if i + t == 1 else i}" for i in range(30) for t in range(2)]
+    path = write("id,t,v,region,name,endless\n" + "\n".join(rows) + "\n")
+
+    with pytest.raises(SchemaError, match=message) as error:
+        from_csv(path, **{"sample": "id", "time": "t", "features": ["v"], **options})
+    assert "ds" not in str(error.value).split()
+
+
+# -- attrs that the model reads -------------------------------------------------------------------------------------
+
+
+def test_attrs_given_to_a_reader_are_those_of_the_dataset(write):
+    v = feature(
+        write,
+        ["1.5", "0", "2.5"],
+        scale={"v": "log"},
+        valid_min={"v": 0},
+        valid_max={"v": 9},
+        counts=["v"],
+        zeros=["v"],
+    )
+
+    assert v.attrs == {"scale": "log", "valid_min": 0, "valid_max": 9, "counts": 1, "zeros": "inflated"}
+    assert type(v.attrs["counts"]) is int  # as netCDF has it
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("zeros", "many"), ("counts", "yes"), ("counts", 2), ("valid_min", "low"), ("scale", 1)]
+)
+def test_attrs_that_cannot_be_are_refused(write, key, value):
+    with pytest.raises(SchemaError, match=rf"attrs\['{key}'\].*is needed.*{key}=\{{'v': \.\.\.\}}"):
+        feature(write, ["1.5", "2.5"], **{key: {"v": value}})
+    ds = xr.Dataset({"v": (("sample", "time"), np.ones((2, 3)), {key: value})})
+    with pytest.raises(SchemaError, match=rf"del ds\['v'\]\.attrs\['{key}'\]"):
+        dg.schema.validate(ds)
+
+
+def test_proposals_say_what_the_data_ask_for_and_apply_nothing():
+    rng = np.random.default_rng(0)
+    shape = (40, 50)
+    values = {
+        "bytes": 10 ** rng.uniform(0, 6, shape),
+        "loss": np.where(rng.random(shape) < 0.98, 0, rng.random(shape) * 5),
+        "errors": rng.poisson(2, shape).astype(float),
+        "cpu": rng.uniform(0, 1, shape),
+        "temperature": rng.normal(20, 2, shape),
+    }
+    ds = xr.Dataset({name: (("sample", "time"), array) for name, array in values.items()})
+
+    found = {(p.name, *p.attrs) for p in dg.schema.proposals(ds)}
+
+    assert {("bytes", "scale"), ("loss", "zeros"), ("errors", "counts"), ("cpu", "valid_min", "valid_max")} <= found
+    assert not any("temperature" in each or each in (("errors", "zeros"), ("cpu", "scale")) for each in found)
+    assert all(not da.attrs for da in ds.data_vars.values())
+    assert "zeros='inflated': 98% are exactly 0" in repr(dg.schema.describe(ds))
+    settled = ds.assign({name: da.assign_attrs() for name, da in ds.items()})
+    for proposal in dg.schema.proposals(ds):
+        settled[proposal.name].attrs.update(proposal.attrs)
+    assert dg.schema.validate(settled) and not any(p.attrs for p in dg.schema.proposals(settled))
+
+
+# -- drawn at random -------------------------------------------------------------------------------------------------
+
+DRAWN = st.sampled_from(
+    [
+        *(("unit", unit) for unit in ("Mbps", "%", "€", "ms", "kWh", "°C")),
+        *(("grouped", mark) for mark in (" ", "'", "\u202f", "\u00a0", ",", ".")),
+        *(
+            ("code", form)
+            for form in ("{:06d}", "{:d}E{:d}", "10.{:d}.{:d}.7", "{:020d}", "+49{:08d}", "{:d}:{:d}:3:4")
+        ),
+        ("marker", "-999"),
+        ("few", ""),
+        ("Decimal", ""),
+    ]
+)
+WHOLE = st.lists(st.integers(0, 10**7), min_size=40, max_size=60)
+
+
+def check(write, kind, way, whole, comma, part):
+    """The truth is read back, or an error names a choice by which it is."""
+    n = len(whole)
+    truth = [k / 4 for k in whole]
+    written = [f"{v:.2f}".replace(".", "," if comma else ".") for v in truth]
+    if kind == "unit":
+        cells = [f"{text} {way}" for text in written]
+        told = feature(write, cells, numbers={"v": way}, decimal="," if comma else ".")
+        with pytest.raises(SchemaError, match=r"numbers=|decimal="):
+            feature(write, cells)
+        np.testing.assert_array_equal(told.values[0], truth)
+    elif kind == "grouped":
+        sign = "." if way == "," or (way != "." and not comma) else ","
+        cells = [f"{v:,.2f}".replace(",", "_").replace(".", sign).replace("_", way) for v in truth]
+        try:
+            found = feature(write, cells)
+        except SchemaError as error:
+            assert "numbers=['v']" in str(error) or "decimal=" in str(error)
+            found = feature(write, cells, numbers=["v"], decimal=sign)
+        np.testing.assert_array_equal(found.values[0], truth)
+    elif kind == "code":
+        cells = [way.format(k % 256, (k // 256) % 256) for k in whole][:10] * 3
+        try:
+            assert attribute(write, cells).values.tolist() == cells
+        except SchemaError as error:
+            assert "text=['v']" in str(error) or "attributes=" in str(error), str(error)
+    elif kind == "marker":
+        gone = np.arange(n) % 5 == part
+        cells = [
+            ("-999", "-999,0" if comma else "-999.00")[k % 2] if g else t
+            for k, (g, t) in enumerate(zip(gone, written, strict=True))
+        ]
+        path = write("t;v\n" + "\n".join(f"{k};{cell}" for k, cell in enumerate(cells)))
+        table = read_csv(path, missing=["-999"], decimal="," if comma else ".")
+        np.testing.assert_array_equal(table.v, np.where(gone, np.nan, truth))
+    elif kind == "few":
+        cells = [(1, 6, 17)[k % 3] for k in whole]
+        try:
+            found = attribute(write, cells)
+        except SchemaError as error:
+            assert "categories=['v']" in str(error) or "same value" in str(error)
+            return
+        assert found.attrs.get("categories") or len(set(cells)) > n / 10
+    else:
+        table = pd.DataFrame({"t": range(n), "v": [Decimal(k) / 4 for k in whole]})
+        np.testing.assert_array_equal(from_table(table, time="t", features=["v"], numbers=["v"]).v.values[0], truth)
+
+
+@QUICK
+@given(drawn=DRAWN, whole=WHOLE, comma=st.booleans(), part=st.integers(0, 4))
+def test_a_drawn_column_is_its_truth_or_an_error_that_names_the_choice(write, drawn, whole, comma, part):
+    check(write, *drawn, whole, comma, part)
+
+
+@pytest.mark.slow
+@MANY
+@given(drawn=DRAWN, whole=WHOLE, comma=st.booleans(), part=st.integers(0, 4))
+def test_a_thousand_drawn_columns_are_their_truth_or_an_error_that_names_the_choice(write, drawn, whole, comma, part):
+    check(write, *drawn, whole, comma, part)
+
+
+@QUICK
+@given(
+    columns=st.lists(
+        st.lists(
+            st.sampled_from(["1.234", "967", "12.560", "1,5", "2,25", "3.75", "1.234.567"]), min_size=3, max_size=3
+        ),
+        min_size=2,
+        max_size=4,
+    )
+)
+def test_a_drawn_file_gives_the_same_numbers_whichever_columns_are_wanted(write, columns):
+    names = [f"c{k}" for k in range(len(columns))]
+    path = write("\n".join([";".join(names), *(";".join(row) for row in zip(*columns, strict=True))]))
+    try:
+        whole = read_csv(path)
+    except SchemaError:
+        return
+    for name in names:
+        assert read_csv(path, columns=[name])[name].tolist() == whole[name].tolist()
