@@ -18,8 +18,8 @@ from typing import Any
 import pandas as pd
 import xarray as xr
 
+from dgkit._atomic import contents
 from dgkit._checks import whole
-from dgkit._netcdf import read_bytes
 from dgkit.errors import ConfigError, FileFormatError
 from dgkit.readers.grid import CHOICES
 from dgkit.readers.tables import feature_columns, from_table
@@ -260,7 +260,7 @@ class _Content:
 
 
 def _decoded(path: Path, encoding: str | None) -> str:
-    content = read_bytes(path)
+    content = contents(path)
     if content[:2] in (b"PK", b"\x1f\x8b"):
         raise FileFormatError(f"{str(path)!r} is a compressed or Excel file. Unpack it, or save it as CSV.")
     marked = next((name for mark, name in _MARKS if content.startswith(mark)), None)
