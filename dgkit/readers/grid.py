@@ -9,8 +9,9 @@ Times are `ticks` here: whole nanoseconds since 1970 for dates, else the numbers
 
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from datetime import date, datetime
 from typing import Any
 
 import narwhals as nw
@@ -25,7 +26,7 @@ from dgkit.readers.values import LINE, column_values, place_of, text_times
 
 FILLS = (None, "linear", "previous")
 WAYS = ("sum", "mean", "count", "min", "max", "median", "first", "last")
-_OF_TEXT = ("count", "first", "last")  # what of these goes with text
+OF_TEXT = ("count", "first", "last")  # what of these goes with text
 _SECOND, _DAY = 10**9, 86_400 * 10**9
 _NICE = [s * _SECOND for s in (1, 2, 5, 10, 15, 20, 30, 60, 120, 180, 300, 600, 900, 1200, 1800, 3600, 7200, 10800,
                                14400, 21600, 28800, 43200, 86400, 604800)]  # fmt: skip
@@ -45,7 +46,7 @@ class Choices:
     max_gap: int | None = None
     gaps: str | None = None
     duplicates: str | None = None
-    counters: Iterable[str] | None = None
+    counters: Sequence[str] | None = None
     timezone: str | None = None
     ambiguous: str | None = None
     bin: Any = None
@@ -64,6 +65,14 @@ class Choices:
                 raise ConfigError(f"max_gap={self.max_gap} says how long a gap may be filled; say how: fill='linear'.")
         if isinstance(self.counters, str):
             raise ConfigError(f"counters={self.counters!r} must be a list: counters=[{self.counters!r}].")
+        if not isinstance(self.counters, Sequence | None) or len(set(self.counters or ())) < len(
+            list(self.counters or ())
+        ):
+            raise ConfigError(f"counters={shown(self.counters)} must be a list of features, each of them once.")
+        if self.timezone is not None and not isinstance(self.timezone, str):
+            raise ConfigError(f"timezone={shown(self.timezone)} must be a name such as 'Europe/Berlin'.")
+        if not isinstance(self.bins, Mapping | None):
+            raise ConfigError(f"bins={shown(self.bins)} must be a mapping, such as bins={{'bytes': 'sum'}}.")
         if self.bin is not None and (self.step is not None or self.tolerance is not None or self.counters):
             raise ConfigError("bin= is for events; step=, tolerance= and counters= are for polls. Give one of them.")
         if (self.bin is None) != (self.bins is None):
@@ -170,6 +179,8 @@ class Times:
 def times_of(table: nw.DataFrame[Any], name: str, row_of: np.ndarray, choices: Choices) -> Times:
     """The times of a table's column: numbers, or dates, in UTC where the zone is known."""
     series, zone = table[name], None
+    if series.dtype == nw.Duration:
+        raise SchemaError(f"column {name!r} holds lengths of time. Make them numbers: df[{name!r}].dt.total_seconds().")
     if series.dtype in (nw.String, nw.Categorical, nw.Enum, nw.Object) and not series.is_null().any():
         items = series.to_list()
         if all(isinstance(item, str) for item in items):
@@ -178,7 +189,9 @@ def times_of(table: nw.DataFrame[Any], name: str, row_of: np.ndarray, choices: C
             read = text_times(
                 name, items, list(native.index) if of_file else range(len(items)), "line" if of_file else "row"
             )
-        elif all(hasattr(item, "utcoffset") for item in items):  # dates of several offsets
+        elif all(isinstance(item, date) and not isinstance(item, datetime) for item in items):
+            read = pd.Series(pd.to_datetime(items))
+        elif all(isinstance(item, datetime) for item in items):  # of several offsets
             if any((item.utcoffset() is None) != (items[0].utcoffset() is None) for item in items):
                 raise SchemaError(
                     f"column {name!r} has times with a zone and times without. Give all of them one, or none."
@@ -235,7 +248,7 @@ def _numeric(name: str, values: np.ndarray, table: nw.DataFrame[Any], choices: C
 
 def _known_zone(name: str) -> str:
     try:
-        pd.Timestamp("2024-01-01").tz_localize(name)
+        pd.Timestamp("2024-01-01").tz_localize(str(name))
     except Exception as error:  # of zoneinfo, and of what it makes of odd names
         raise ConfigError(f"timezone is {shown(name)}; give a name such as 'Europe/Berlin' or 'UTC'.") from error
     return name
@@ -415,7 +428,12 @@ def _even(ticks: np.ndarray, series: np.ndarray, origin: np.ndarray, step: Step)
 
 
 def _months(ticks: np.ndarray, series: np.ndarray, first: np.ndarray, step: Step) -> Slots:
-    months = ticks.view("M8[ns]").astype("M8[M]").astype(np.int64)
+    # moved to the middle of their months, so that a day too early at a month's beginning is not of the month before
+    since = ticks - ticks.view("M8[ns]").astype("M8[M]").astype("M8[ns]").astype(np.int64)
+    turn = np.exp(2j * np.pi * since / (30.44 * _DAY))
+    phase = np.angle(np.bincount(series, turn.real) + 1j * np.bincount(series, turn.imag)) / (2 * np.pi) % 1
+    moved = ticks + ((0.5 - phase) * 30 * _DAY).astype(np.int64)[series]
+    months = moved.view("M8[ns]").astype("M8[M]").astype(np.int64)
     begin = months[first]
 
     def month(number: np.ndarray) -> np.ndarray:
@@ -441,49 +459,57 @@ def _middle(values: np.ndarray, series: np.ndarray) -> np.ndarray:
 def _find(ticks: np.ndarray, series: np.ndarray, times: Times) -> tuple[Step | None, float, float]:
     """The step of rows sorted by series and time, its share of all distances, and the most frequent distance.
 
-    The first of these that explains the rows: months; the most frequent distance, if all others are multiples of it;
-    with jitter a round number near the middle one, or the mean step. None if fewer than half of the distances are one.
+    Months, or the most frequent distance, if all rows fit exactly. With jitter the step that leaves the least of it:
+    the roundest of those that do about as well. None if fewer than half of the distances are one step, or too many rows
+    are far from theirs.
     """
-    apart = np.diff(ticks)[(np.diff(series) == 0)]
-    apart = apart[apart > (1e-9 * np.abs(ticks).max() if ticks.dtype.kind == "f" else 0)]
+    same, between = np.diff(series) == 0, np.diff(ticks)
+    real = same & (between > (1e-9 * np.abs(ticks).max() if ticks.dtype.kind == "f" else 0))
+    apart = between[real]
     if not len(apart):
         return Step(_DAY if times.dates else 1, ""), 1.0, 1  # no two rows in a series: any step will do
-    mode = _most_frequent(apart)
-    if times.dates and apart.min() >= 28 * _DAY:
-        n = math.gcd(
-            *np.unique(np.diff(ticks.view("M8[ns]").astype("M8[M]").astype(np.int64))[np.diff(series) == 0]).tolist()
-        )
-        if n:
-            step = Step(28 * _DAY, "MS" if n == 1 else f"{n}MS", "months", n)
-            slots = _slots(ticks, series, step, 0)
-            if not slots.off.any():
-                steps = np.diff(slots.slot)[np.diff(series) == 0]
-                share = float((steps[steps > 0] == 1).mean())
-                if share >= _USUAL:
-                    return step, share, mode
-    best, good_of_best, share_of_best = None, 0.0, float((apart == mode).mean())
-    middle = float(np.median(apart))
-    candidates = [mode, *(size for size in _NICE if times.dates and abs(size - middle) < _JITTER * middle)]
+    mode, middle = _most_frequent(apart), float(np.median(apart))
     counted = np.rint(apart / middle)
-    refined = float(apart[counted > 0].sum() / counted.sum())
-    fine = [60 * _SECOND, _SECOND] if times.dates else [1] if ticks.dtype.kind == "i" else []
-    candidates += [round(refined / size) * size for size in fine if refined > 5 * size]
-    candidates += [refined]
-    for k, candidate in enumerate(candidates):
-        size = round(candidate) if ticks.dtype.kind == "i" and times.dates else candidate
-        step = Step(size, times.size(size, exact=True))
-        steps = np.rint(apart / size)
+    mean = float(apart[counted > 0].sum() / counted.sum())
+
+    sizes: list[float]
+    months = _months_apart(ticks, series, apart) if times.dates and apart.min() >= 27 * _DAY else []
+    if times.dates:
+        sizes = [size for size in _NICE if abs(size - middle) < _JITTER * middle]
+        sizes += [round(mean / fine) * fine for fine in (3600 * _SECOND, 60 * _SECOND, _SECOND) if mean > 5 * fine]
+        sizes.append(round(mean))
+    else:
+        powers = [10.0 ** (math.floor(math.log10(mean)) - k) for k in range(4)]
+        rounded = [float(f"{round(mean / power) * power:.12g}") for power in powers]
+        sizes = [int(size) if size == round(size) else size for size in rounded if size > 0]
+        sizes.append(mean)
+    steps_of_sizes = [Step(size, times.size(size, exact=True)) for size in dict.fromkeys([mode, *sizes])]
+
+    fits = []
+    for step in (*months, *steps_of_sizes):
+        slots = _slots(ticks, series, step, _JITTER * step.size)
+        steps, off = np.diff(slots.slot)[real], np.abs(slots.off)
         share = float((steps == 1).sum() / max(1, (steps > 0).sum()))
         if share < _USUAL or (steps == 0).mean() > 0.2:
             continue
-        if k == 0 and np.abs(apart / size - steps).max() < 1e-6:
+        if off.max() <= 1e-6 * step.size:
             return step, share, mode
-        good = float((np.abs(_slots(ticks, series, step, _JITTER * size).off) <= _JITTER * size).mean())
-        if good > good_of_best:
-            best, good_of_best, share_of_best = step, good, share
-        if good == 1:
-            break
-    return (best, share_of_best, mode) if good_of_best > 0.8 else (None, float((apart == mode).mean()), mode)
+        if step.size != mode or mode in sizes:  # with jitter the most frequent distance is chance
+            fits.append((float((off <= _JITTER * step.size).mean()), float(np.sqrt((off**2.0).mean())), step, share))
+    good = max((fit[0] for fit in fits), default=0.0)
+    if good < 0.8:
+        return None, float((apart == mode).mean()), mode
+    fits = [fit for fit in fits if fit[0] >= good - 0.01]
+    least = min(fit[1] for fit in fits)
+    return next((step, share, mode) for _, left, step, share in fits if left <= 1.3 * least)
+
+
+def _months_apart(ticks: np.ndarray, series: np.ndarray, apart: np.ndarray) -> list[Step]:
+    """The steps of whole months that rows so far apart may be in."""
+    months = np.diff(ticks.view("M8[ns]").astype("M8[M]").astype(np.int64))[np.diff(series) == 0]
+    common, usual = math.gcd(*np.unique(months).tolist()), round(float(np.median(apart)) / (30.44 * _DAY))
+    counts = [n for n in dict.fromkeys((common, usual)) if n > 0]
+    return [Step(28 * _DAY, "MS" if n == 1 else f"{n}MS", "months", n) for n in counts]
 
 
 def _most_frequent(apart: np.ndarray) -> Any:
@@ -845,9 +871,10 @@ def one_a_step(values: np.ndarray, at: Placed, how: str | None) -> tuple[np.ndar
     if values.dtype.kind == "U":
         other = np.flatnonzero(values[kept] != values[first][group])
         if len(other):
+            one, two = str(values[first][group][other[0]]), str(values[kept][other[0]])
             raise SchemaError(
-                f"duplicates='mean' goes with numbers, but there are {values[first][group][other[0]]!r} and "
-                f"{values[kept][other[0]]!r} for one step. Say duplicates='last' or 'first'."
+                f"duplicates='mean' goes with numbers, but there are {one!r} and {two!r} for one step. Say "
+                "duplicates='last' or 'first'."
             )
         return first, values[first]
     return first, np.bincount(group, values[kept].astype(np.float64)) / np.bincount(group)
@@ -865,8 +892,8 @@ def binned(values: np.ndarray | None, at: Placed, way: str) -> np.ndarray:
         weights = None if way == "count" else np.asarray(values, np.float64)
         total = np.bincount(cell, weights, minlength=n * steps).reshape(n, steps)
         return np.where(valid, total, np.nan)
-    grouped = getattr(pd.Series(values).groupby(cell), way)()
     text = values is not None and values.dtype.kind == "U"
+    grouped = getattr(pd.Series(values).groupby(cell), way)()
     result = np.full(n * steps, "" if text else np.nan, np.asarray(values).dtype if text else np.float64)
     result[grouped.index] = grouped.to_numpy()
     return result.reshape(n, steps)

@@ -682,6 +682,11 @@ def _long_features(
                 f"longest, cut all into `windows`, or give max_bytes={needed}."
             )
         if choices.bins is not None:
+            if values is not None and values.dtype.kind == "U" and choices.bins[name] not in grid.OF_TEXT:
+                raise SchemaError(
+                    f"feature {name!r} is text, of which there is no {choices.bins[name]!r}. Choose one of "
+                    f"{', '.join(map(repr, grid.OF_TEXT))} in bins=."
+                )
             series[name] = grid.binned(values, at, choices.bins[name])
             continue
         assert values is not None

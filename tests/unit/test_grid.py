@@ -401,6 +401,27 @@ def test_jitter_is_put_right_within_a_tolerance_and_beyond_it_asked_about():
     assert dg.from_table(table, **ONE, step="5min", tolerance="20s").equals(ds)
 
 
+ROUND = {
+    "seconds since 1970": (1_700_000_100 + np.arange(50) * 300, 5, "300"),
+    "fractions": (np.arange(50) * 0.5, 0.02, "0.5"),
+    "days of months": (pd.date_range("2020-01-01", periods=50, freq="MS"), "1D", "MS"),
+    "seven minutes": (pd.date_range("2020-01-01", periods=50, freq="7min"), "20s", "7min"),
+}
+
+
+@pytest.mark.parametrize("case", ROUND)
+def test_of_the_steps_that_jitter_leaves_open_the_round_one_is_found(case):
+    times, most, text = ROUND[case]
+    off = np.random.default_rng(0).integers(-1, 2, 50)
+    dates = isinstance(times, pd.DatetimeIndex)
+
+    ds = dg.from_table(polls(times + off * (pd.Timedelta(most) if dates else most)), **ONE)
+
+    assert read(ds)["step"] == text and ds.sizes["time"] == 50
+    away = np.abs(ds.time.values - np.asarray(times))
+    assert (away <= (pd.Timedelta(most).to_timedelta64() if dates else most)).all()
+
+
 def test_rows_that_are_no_polls_are_told_apart_and_binned():
     rng = np.random.default_rng(0)
     times = pd.Timestamp("2024-01-01") + pd.to_timedelta(np.sort(rng.uniform(0, 86400, 300)), unit="s")
