@@ -5,10 +5,12 @@ Every reader ends in `schema.validate`. Left out: formats that xarray reads by i
 
 import hashlib
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 
 from dgkit import _checks
@@ -20,7 +22,7 @@ from dgkit.errors import ConfigError, DgkitError, FileFormatError
 from dgkit.readers.csv_files import from_csv, read_csv
 from dgkit.readers.release import _reconstructor, from_npz  # noqa: F401 (found here by those who look for it)
 from dgkit.readers.tables import from_table, windows
-from dgkit.schema import blocks, validate
+from dgkit.schema import Schema, blocks, validate
 
 __all__ = ["data_hash", "from_csv", "from_npz", "from_table", "open_dataset", "read_csv", "split", "windows"]
 
@@ -87,7 +89,10 @@ def open_dataset(name: str | os.PathLike[str], *, max_bytes: int | None = None) 
     return ds
 
 
-def split(ds: xr.Dataset, fraction: float = 0.5, seed: int = 0) -> tuple[xr.Dataset, xr.Dataset]:
+def split(
+    ds: xr.Dataset, fraction: float = 0.5, seed: int = 0, *,
+    by: str | None = None, stratify: str | Sequence[str] | None = None,
+) -> tuple[xr.Dataset, xr.Dataset]:  # fmt: skip
     """Two random parts without a common sample (A and A' in the paper's Figure 12).
 
     Parameters
@@ -97,6 +102,13 @@ def split(ds: xr.Dataset, fraction: float = 0.5, seed: int = 0) -> tuple[xr.Data
         Share of the samples in the first part, between 0 and 1.
     seed : int
         Of the draw.
+    by : str, optional
+        An attribute or a coordinate of the samples, such as "device", or "series" of `windows`: all samples of one
+        value go to the same part, so that the second holds none whose device the first has seen. The first part then
+        has as near to its share as whole devices allow.
+    stratify : str or sequence of str, optional
+        One or several categorical attributes: each of their combinations has its share of each part, as near as whole
+        samples allow, and at least one sample in both.
 
     Returns
     -------
@@ -106,12 +118,15 @@ def split(ds: xr.Dataset, fraction: float = 0.5, seed: int = 0) -> tuple[xr.Data
     Raises
     ------
     ConfigError
-        The fraction leaves a part empty.
+        The fraction leaves a part empty; there is no such attribute; too few samples or devices of a kind to be in
+        both parts; or, with both, a device whose samples differ in what the parts are to have their shares of.
 
     Examples
     --------
     >>> [part.sizes["sample"] for part in split(open_dataset("web"), 0.25)]
     [750, 2250]
+    >>> [float((part.agent == "spider").mean().round(3)) for part in split(open_dataset("web"), stratify="agent")]
+    [0.238, 0.238]
     """
     schema, n = validate(ds, training=False), ds.sizes["sample"]
     if isinstance(fraction, bool) or not isinstance(fraction, int | float) or not 0 < fraction < 1:
@@ -120,11 +135,79 @@ def split(ds: xr.Dataset, fraction: float = 0.5, seed: int = 0) -> tuple[xr.Data
     if not 0 < first < n:
         raise ConfigError(f"fraction={fraction!r} of {n} samples leaves one part empty. Give more samples.")
     order = np.random.default_rng(_checks.seed(seed)).permutation(n)
+    if by is not None or stratify is not None:
+        order, first = _by_groups(ds, schema, fraction, order, by, stratify)
     ds = ds.copy()
     for variable in (*schema.features, *schema.attributes):
         if variable.kind == "categorical" and variable.dtype[1] != "b":
             ds[variable.name].attrs["categories"] = list(variable.categories)
     return ds.isel(sample=np.sort(order[:first])), ds.isel(sample=np.sort(order[first:]))
+
+
+def _by_groups(
+    ds: xr.Dataset, schema: Schema, fraction: float, order: np.ndarray, by: Any, stratify: Any
+) -> tuple[np.ndarray, int]:
+    """The samples in an order, and how many of them make the first part: whole groups, its share of each stratum."""
+    n, names = len(order), [stratify] if isinstance(stratify, str) else list(stratify or ())
+    group, group_names = (np.arange(n), np.arange(n)) if by is None else _codes(ds, by, "by")
+
+    # strata: the combinations of these attributes
+    for name in names:
+        variable = next((v for v in schema.attributes if v.name == name), None)
+        if variable is not None and variable.kind != "categorical":
+            raise ConfigError(
+                f"stratify={name!r} is an attribute of numbers, which have no shares. Make categories of it first: "
+                f"ds['{name}_class'] = ('sample', np.where(ds[{name!r}] > {float(ds[name].median()):g}, 'high', 'low'))"
+            )
+    columns = [_codes(ds, name, "stratify")[0] for name in names]
+    stratum = np.unique(np.stack([np.zeros(n, int), *columns]), axis=1, return_inverse=True)[1].ravel()
+
+    # each group in one stratum
+    of_group = np.zeros(group.max() + 1, int)
+    of_group[group] = stratum
+    if (mixed := of_group[group] != stratum).any():
+        raise ConfigError(
+            f"by={by!r} and stratify={stratify!r} do not go together: the samples of "
+            f"{str(group_names[group[mixed][0]])!r} differ in {' and '.join(names)}. "
+            f"Give one of the two, or stratify by what a {by} has throughout."
+        )
+
+    # of each stratum, groups in random order until the first part is nearest to its share, and both have one at least
+    sizes, chosen, owed = np.bincount(group), np.zeros(n, bool), 0.0
+    ranked = pd.unique(group[order])  # groups in the order of their first sample
+    ranked = ranked[np.argsort(of_group[ranked], kind="stable")]
+    for k, own in enumerate(np.split(ranked, np.flatnonzero(np.diff(of_group[ranked])) + 1)):
+        if len(own) < 2:
+            what = f"{' and '.join(names)} " + ", ".join(repr(ds[m].values[stratum == k][0].item()) for m in names)
+            raise ConfigError(
+                f"{what if names else by} has 1 {by or 'sample'}, which cannot be in both parts. "
+                + (f"Leave it out, or join it with another, or stratify by less than {stratify!r}." if names
+                   else f"by={by!r} needs two values or more.")
+            )  # fmt: skip
+        reached, owed = np.cumsum(sizes[own]), owed + fraction * sizes[own].sum()
+        count = int(np.abs(reached[:-1] - owed).argmin()) + 1
+        chosen |= np.isin(group, own[:count])
+        owed -= reached[count - 1]  # what rounding leaves, to the next
+    return np.argsort(~chosen, kind="stable"), int(chosen.sum())
+
+
+def _codes(ds: xr.Dataset, name: Any, argument: str) -> tuple[np.ndarray, np.ndarray]:
+    """Which of its values each sample has, (N,), and the values."""
+    known = [str(v) for v in ds.variables if ds[v].dims == ("sample",) and v != "length"]
+    if not isinstance(name, str) or name not in known:
+        found = ", ".join(map(repr, known)) or "none"
+        raise ConfigError(
+            f"{argument}={_checks.shown(name)} is no attribute and no coordinate of the samples; there are {found}. "
+            "Name one, or add it: ds = ds.assign_coords(device=('sample', names))"
+        )
+    raw = ds[name].values
+    codes, values = pd.factorize(raw)
+    if (missing := (codes < 0) | ((raw == "") if raw.dtype.kind in "OU" else False)).any():
+        raise ConfigError(
+            f"{argument}={name!r}: {missing.sum()} samples have none, the first sample {missing.argmax()}. "
+            f"Leave them out: ds = ds.isel(sample=(ds[{name!r}].notnull() & (ds[{name!r}] != '')).values)"
+        )
+    return codes, values
 
 
 def _open_mba() -> xr.Dataset:

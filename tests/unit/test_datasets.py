@@ -74,6 +74,83 @@ def test_a_fraction_that_leaves_a_part_empty_is_refused(fraction):
         dg.split(small_dataset(), fraction)
 
 
+def fleet(devices=12, days=7):
+    """Samples of devices, unlike in number, with a kind that is a device's own."""
+    device = np.repeat([f"d{k:02d}" for k in range(devices)], [days + k % 3 for k in range(devices)])
+    ds = small_dataset(n=len(device), variable=False)
+    kind = np.where(np.isin(device, ["d00", "d05", "d10"]), "core", "edge")
+    return ds.assign_coords(device=("sample", device)).assign(kind=("sample", kind))
+
+
+def test_split_keeps_a_device_whole_and_the_first_part_near_its_share():
+    ds = fleet()
+
+    a, b = dg.split(ds, 0.5, seed=3, by="device")
+
+    assert not set(a.device.values) & set(b.device.values)
+    assert a.sizes["sample"] + b.sizes["sample"] == ds.sizes["sample"]
+    assert abs(a.sizes["sample"] - ds.sizes["sample"] / 2) <= 9 / 2  # half of the largest device
+    assert a.identical(dg.split(ds, 0.5, seed=3, by="device")[0])
+    assert set(a.device.values) != set(dg.split(ds, 0.5, seed=4, by="device")[0].device.values)
+
+
+def test_split_by_the_series_of_windows_leaves_no_series_in_both_parts():
+    ds = dg.datasets.windows(small_dataset(variable=False), 4)
+
+    a, b = dg.split(ds, 0.7, by="series")
+
+    assert not set(a.series.values) & set(b.series.values)
+
+
+@pytest.mark.parametrize("fraction", [0.1, 0.5, 0.77])
+def test_split_keeps_the_share_of_each_combination(fraction):
+    ds = dg.open_dataset("web")
+
+    a, _ = dg.split(ds, fraction, stratify=["domain", "access"])
+
+    count = lambda part: part[["domain", "access"]].to_dataframe().value_counts()  # noqa: E731
+    both = pd.concat([count(ds), count(a)], axis=1).fillna(0).to_numpy()
+    assert a.sizes["sample"] == round(fraction * 3000)
+    assert (abs(both[:, 1] - fraction * both[:, 0]) <= 1).all()
+
+
+def test_split_puts_a_rare_kind_of_device_in_both_parts():
+    ds = fleet()  # 3 of 12 devices are core
+
+    for seed in range(5):
+        a, b = dg.split(ds, 0.9, seed=seed, by="device", stratify="kind")
+
+        assert set(a.kind.values) == set(b.kind.values) == {"core", "edge"}
+        assert not set(a.device.values) & set(b.device.values)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "message"),
+    [
+        ({"by": "router"}, "by='router' is no attribute and no coordinate of the samples; there are .*'device'"),
+        ({"by": 3}, "by=3 is no attribute"),
+        ({"by": "cpu"}, "by='cpu' is no attribute"),
+        ({"by": "site"}, "site has 1 site, which cannot be in both parts"),
+        ({"by": "rack"}, "by='rack': 2 samples have none, the first sample 4"),
+        ({"stratify": "spare"}, "spare 'yes' has 1 sample, which cannot be in both parts"),
+        ({"stratify": ["kind", "spare"]}, "kind and spare 'edge', 'yes' has 1 sample"),
+        ({"stratify": "weight"}, "stratify='weight' is an attribute of numbers.*np.where"),
+        ({"by": "device", "stratify": "spare"}, "the samples of 'd01' differ in spare"),
+    ],
+)
+def test_a_split_that_cannot_be_names_the_way_out(wanted, message):
+    ds = fleet()
+    n = ds.sizes["sample"]
+    ds = ds.assign_coords(
+        site=("sample", np.full(n, "here")), rack=("sample", np.where(np.arange(n) // 2 == 2, "", "r"))
+    )
+    ds["spare"] = "sample", np.where(np.arange(n) == 10, "yes", "no")
+    ds["weight"] = "sample", np.linspace(0, 1, n)
+
+    with pytest.raises(ConfigError, match=message):
+        dg.split(ds, 0.5, **wanted)
+
+
 def long_table():
     rows = [
         ("b", 3, 1.0, "x", True, "de", 5.0), ("a", 2, 2.0, "y", True, "en", 6.0), ("b", 1, 3.0, "y", True, "de", 5.0),
