@@ -14,6 +14,7 @@ import pandas as pd
 
 from dgkit._netcdf import limit
 from dgkit.errors import ConfigError, SchemaError
+from dgkit.readers.records import Cells
 
 LINE = "line"  # name of a pandas index that holds the lines of a file, as `read_csv` makes it
 MISSING = ("", "NA", "N/A", "#N/A", "NaN", "nan", "null", "NULL", "None")
@@ -39,9 +40,9 @@ _DATE_FORMS = ("day first", "month first", "seconds", "milliseconds")
 class _Column:
     """A column's distinct values that are not missing, where each first stands, and how to get back to all rows."""
 
-    def __init__(self, name: str, cells: list[str], lines: Sequence[int], missing: frozenset[str]):
+    def __init__(self, name: str, cells: Cells, lines: Sequence[Any], missing: frozenset[str]):
         self.name, self.lines = name, lines
-        codes, values = pd.factorize(np.array([cell.strip() for cell in cells], dtype=object))
+        codes, values = cells.distinct()
         first = np.zeros(len(values), np.int64)
         first[codes[::-1]] = np.arange(len(codes))[::-1]
         kept = np.array([value not in missing for value in values], bool)
@@ -58,7 +59,7 @@ class _Column:
 
 def understood(
     header: Sequence[str],
-    read: Callable[[Sequence[str]], tuple[list[int], list[list[str]]]],
+    read: Callable[[Sequence[str]], tuple[Sequence[Any], list[Cells]]],
     columns: Sequence[str] | None,
     *,
     text: Sequence[str] = (),
@@ -104,7 +105,8 @@ def understood(
     for column in described:
         if column.name in numbers:
             table[column.name] = column.rows(_one_reading(column, numbers[column.name], clear))
-    return pd.DataFrame({name: table[name] for name in wanted}).set_index(pd.Index(lines, name=LINE))
+    made = pd.DataFrame({name: table.pop(name) for name in dict.fromkeys(wanted)}, copy=False)
+    return made.set_index(pd.Index(lines, name=LINE))
 
 
 def _numbers(column: _Column, decimal: str | None) -> dict[str, np.ndarray]:
