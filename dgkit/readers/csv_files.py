@@ -253,8 +253,8 @@ class _Files:
         if max_bytes is not None:
             whole("max_bytes", max_bytes)
         self.paths = sources.files(path)
-        self.open = lambda file: _File(file, max_bytes=max_bytes, **options)
-        self.first = self.open(self.paths[0])
+        self.options = {"max_bytes": max_bytes, **options}
+        self.first = _File(self.paths[0], **self.options)
         self.told: list[str] = []
         self.from_path = None if from_path is None else Pattern("from_path", from_path)
         self.split = {name: Pattern(f"split[{name!r}]", pattern) for name, pattern in (split or {}).items()}
@@ -278,9 +278,9 @@ class _Files:
             try:
                 table = understood(self.header, self.columns, names, text=text, **meaning)
             except SchemaError as error:
-                if "Mend the file" not in str(error):
-                    raise
-                raise SchemaError(f"{error} {_NO_ROWS}") from error
+                if "Mend the file" in str(error) or self.first.header[0].startswith("#"):
+                    raise SchemaError(f"{error} {_NO_ROWS}") from error
+                raise
         table.attrs["reading"] = "; ".join(self.told)
         return table
 
@@ -292,7 +292,7 @@ class _Files:
         lines: list[Any] = []
         cells: dict[str, Cells] = {name: Cells() for name in wanted}
         for k, path in enumerate(self.paths):
-            file = self.first if k == 0 else self.open(path)
+            file = self.first if k == 0 else _File(path, **self.options)
             self._compare(file, needed)
             rows, found = file.columns(needed)
             got = dict(zip(needed, found, strict=True))
@@ -350,14 +350,14 @@ class _Files:
             raise FileFormatError(
                 f"{file.name!r} is {file.kind}, but {self.first.name!r} {self.first.kind}. Read them apart."
             )
-        has = set(file.header)
-        lacks = [name for name in needed if name in set(self.first.header) and name not in has]
-        new = [name for name in file.header if name not in set(self.first.header)]
+        has, known = set(file.header), set(self.first.header)
+        lacks = [name for name in needed if name in known and name not in has]
+        new = [name for name in file.header if name not in known]
         also = f", but has {some_names(new, 5)}" if new else ""
         if lacks:
             raise SchemaError(
-                f"{file.name!r} has no column {some_names(lacks, 5)}{also}; {self.first.name!r} has. Read those files apart "
-                "whose columns differ, or give all the same names: names=[...] with skip=1."
+                f"{file.name!r} has no column {some_names(lacks, 5)}{also}; {self.first.name!r} has. Read those files "
+                "apart whose columns differ, or give all the same names: names=[...] with skip=1."
             )
         if new:
             file.told.append(f"its columns {some_names(new, 5)} are not in {self.paths[0].name}, and not read")
@@ -374,7 +374,7 @@ class _Files:
                 raise SchemaError(f"no column {name!r}; the file has {some_names(self.header)}.")
         tables = []
         for k, path in enumerate(self.paths):
-            file = self.first if k == 0 else self.open(path)
+            file = self.first if k == 0 else _File(path, **self.options)
             needed = [name for name in wanted if name not in of_path]
             self._compare(file, needed)
             table = tabular.parquet_table(path, needed, file.most)
@@ -505,8 +505,8 @@ class _File:
         if width == 1 and self.ragged is None and (blank[:last]).any():
             where = records.lines[np.flatnonzero(blank[:last])]
             raise FileFormatError(
-                f"{self.name!r} has one column and {len(where)} blank lines ({some_lines(where)}). Are they missing values, "
-                "ragged='fill', or nothing, ragged='drop'?"
+                f"{self.name!r} has one column and {len(where)} blank lines ({some_lines(where)}). Are they missing "
+                "values, ragged='fill', or nothing, ragged='drop'?"
             )
         self._leave(
             row, blank & (np.arange(len(bare)) > last) if width == 1 and self.ragged == "fill" else blank, "blank lines"
@@ -559,14 +559,10 @@ class _File:
                 f"If the first column has no name (row names, as R writes them): names={named[:6]}"
                 f"{'...' if len(named) > 6 else ''}, skip={records.lines[rows[0]] - 1}."
             )
-        elif len(odd) == rows[-1] - odd[0] + 1 - (
-            rows[-1] - odd[0] + 1 - (rows >= odd[0]).sum()
-        ):  # nothing but odd to the end
+        elif len(odd) < len(rows) and np.array_equal(odd, rows[-len(odd) :]) and len(odd) <= len(rows) / 2 + 1:
             start = f"footer={begins[0]!r} or " if begins[0] and not begins[0].startswith("#") else ""
             ways.append(f"Leave out a footer: {start}footer={len(odd)}.")
-        elif odd[0] > rows[0] and len(odd) > len(rows) / 2 and len(set(widths)) == 1:
-            ways.append(f"If the names stand in line {lines[0]}: skip={lines[0] - 1}.")
-        elif odd[0] == rows[0] and len(odd) > len(rows) / 2 and len(set(widths)) == 1:
+        elif len(odd) > len(rows) / 2 and len(set(widths)) == 1 and not hashes:
             ways.append(f"If the names stand in line {lines[0]}: skip={lines[0] - 1}.")
         if (widths < width).all():
             ways.append("Leave short lines out, ragged='drop', or take what they lack as missing, ragged='fill'.")
@@ -583,8 +579,9 @@ class _File:
             if counts[name] > 1:
                 at = [k + 1 for k, other in enumerate(self.header) if other == name]
                 raise FileFormatError(
-                    f"{self.name!r}: {counts[name]} columns are named {name!r}, the {', '.join(f'{k}.' for k in at[:5])} Ask "
-                    "for others only (columns=, features=), or name all anew: names=[...] with skip= the line of names."
+                    f"{self.name!r}: {counts[name]} columns are named {name!r}, the "
+                    f"{', '.join(f'{k}.' for k in at[:5])} Ask for others only (columns=, features=), or name all anew: "
+                    "names=[...] with skip= the line of names."
                 )
         if not len(self.kept):
             return np.zeros(0, np.int64), [Cells() for _ in wanted]
@@ -677,11 +674,8 @@ def _without_blank(
             f"{len(lines):,} rows have no value in any column of `features` ({some_lines(lines)}). Leave them out: "
             "blank_rows='drop'."
         )
-    attrs = {
-        "reading": "; ".join(
-            filter(None, [table.attrs["reading"], f"{len(lines):,} rows without a value ({some_lines(lines)})"])
-        )
-    }
+    said = f"{len(lines):,} rows without a value ({some_lines(lines)})"
+    before = table.attrs["reading"]
     table = table[~blank]
-    table.attrs = attrs
+    table.attrs["reading"] = "; ".join(filter(None, [before, said]))
     return table

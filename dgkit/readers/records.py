@@ -15,7 +15,7 @@ import pandas as pd
 from dgkit.errors import FileFormatError
 
 _BLOCK = 2**24  # bytes in which records are looked for in one go
-_CELLS = 2**22  # fields that are held as Python's text in one go
+_CELLS = 2**23  # fields that are held as Python's text in one go
 _JOINT = "\0"  # stands in no text: `sources.utf8` refuses it
 Part = np.ndarray | tuple[np.ndarray, "str | list[str]"]
 
@@ -33,19 +33,19 @@ class Cells:
                 self.parts[k] = (codes.astype(np.min_scalar_type(len(values))), _JOINT.join(values))
 
     def distinct(self) -> tuple[np.ndarray, np.ndarray]:
-        """A code for each row, and the distinct texts in the order in which they first appear, without blanks around."""
+        """A code for each row, and the distinct texts, as they first appear, without blanks around."""
         if len(self.parts) == 1 and isinstance(self.parts[0], np.ndarray):
             codes, values = pd.factorize(self.parts[0])
         else:
             self.pack()
-            pieces = [(codes, t.split(_JOINT) if isinstance(t, str) else t) for codes, t in self.parts]  # type: ignore[misc]
+            pieces = [(codes, t.split(_JOINT) if isinstance(t, str) else t) for codes, t in self.parts]
             starts = np.cumsum([0, *(len(texts) for _, texts in pieces)])
             joint = [codes.astype(np.int64) + start for (codes, _), start in zip(pieces, starts[:-1], strict=True)]
             again, values = pd.factorize(np.array([text for _, texts in pieces for text in texts], object))
             codes = again[np.concatenate(joint)]
         bare = [text.strip() for text in values]
-        if any(map(lambda a, b: len(a) != len(b), bare, values)):
-            again, values = pd.factorize(np.array(bare, object))
+        if bare != values.tolist():
+            again, values = pd.factorize(_objects(bare))
             codes = again[codes]
         return codes, values
 
@@ -82,7 +82,8 @@ class Records:
             records = cls(lines[first], widths)
             records.content, records.ends, records.separator = content, ends, separator
             return records
-        rows, first = [], []
+        rows: list[list[str]] = []
+        begins: list[int] = []
         text = list(io.StringIO(content.decode(), newline=""))
         at = np.cumsum([0, *(line.count("\n") for line in text)])  # a lone \r ends a line of csv's, not one of ours
         reader = csv.reader(text, delimiter=separator, strict=True, skipinitialspace=separator != "\t")
@@ -90,14 +91,14 @@ class Records:
         try:
             for record in reader:
                 rows.append(record)
-                first.append(at[line])
+                begins.append(int(at[line]))
                 line = reader.line_num
         except csv.Error as error:
             found_is = "a double quote is never closed" if "unexpected end" in str(error) else str(error)
             raise FileFormatError(
                 f"{name!r}: from line {lines[min(at[line], len(lines) - 1)]} on, {found_is}."
             ) from error
-        return cls.of_rows(rows, lines[np.array(first, np.int64)])
+        return cls.of_rows(rows, lines[np.array(begins, np.int64)])
 
     @classmethod
     def of_rows(cls, rows: list[list[str]], lines: np.ndarray) -> "Records":
@@ -136,7 +137,7 @@ class Records:
         starts = np.concatenate([[0], self.ends[:-1] + 1])
         near = np.abs((self.ends - starts) - (self.ends[k] - starts[k])) <= 1
         for other in np.flatnonzero(near & (self.widths == self.widths[k])):
-            near[other] = self.raw(other) == self.raw(k)
+            near[other] = self.raw(int(other)) == self.raw(k)
         return near & (self.widths == self.widths[k])
 
     def cells(self, kept: np.ndarray, places: Sequence[int]) -> list[Cells]:

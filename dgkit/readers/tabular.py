@@ -62,8 +62,8 @@ def _flatten(path: Path, line: int, one: dict[str, Any], above: str, row: dict[s
             _flatten(path, line, value, f"{name}.", row)
         elif isinstance(value, list):
             raise FileFormatError(
-                f"{str(path)!r}: line {line} has a list in {name!r}; a cell holds one value. Make columns or rows of it "
-                "first, e.g. with pandas.json_normalize, and give the table to from_table."
+                f"{str(path)!r}: line {line} has a list in {name!r}; a cell holds one value. Make columns or rows "
+                "of it first, e.g. with pandas.json_normalize, and give the table to from_table."
             )
         else:
             row[name] = "" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
@@ -148,7 +148,7 @@ def parquet_names(path: Path) -> list[str]:
 
 def parquet_table(path: Path, columns: list[str], most: int) -> pd.DataFrame:
     """The columns, of the types that the file says; its index tells the row, from 1. Times with a zone become UTC."""
-    rows = int(_duckdb(path, "select count(*) from read_parquet(?)").iloc[0, 0])
+    rows = int(_duckdb(path, "select count(*) from read_parquet(?)").to_numpy()[0, 0])
     if rows * len(columns) * 8 > most:
         raise FileFormatError(
             f"{str(path)!r} has {rows:,} rows of these {len(columns)} columns, which take more than {most:,} bytes. If "

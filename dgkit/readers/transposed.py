@@ -41,9 +41,9 @@ def series_in_columns(
         if others != series and sorted(others) != sorted(series):
             odd = sorted(set(series) ^ set(others))
             raise SchemaError(
-                f"features {first!r} and {feature!r} are not of the same series: {odd[0]!r} is in one of them only. With "
-                f"time={time!r} each column is a series; name the columns by patterns that differ in the feature alone, "
-                "e.g. features={'in': '*_in', 'out': '*_out'}."
+                f"features {first!r} and {feature!r} are not of the same series: {odd[0]!r} is in one of them only. "
+                f"With time={time!r} each column is a series; name the columns by patterns that differ in the feature "
+                "alone, e.g. features={'in': '*_in', 'out': '*_out'}."
             )
     long = {time: pd.concat([table[time]] * len(series), ignore_index=True), SERIES: np.repeat(series, len(table))}
     for feature, found in columns.items():

@@ -51,6 +51,8 @@ class _Column:
 
     def rows(self, distinct: pd.Series) -> pd.Series:
         """All rows of what the distinct values became; NaN, NaT or None where missing."""
+        if self.codes.size and self.codes.min() >= 0:
+            return pd.Series(distinct.array[self.codes])
         return distinct.reset_index(drop=True).reindex(self.codes).reset_index(drop=True)
 
     def at(self, k: int) -> str:
