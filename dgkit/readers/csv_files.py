@@ -507,6 +507,7 @@ class _File:
             raise FileFormatError(
                 f"{self.name!r} has one column and {len(where)} blank lines ({some_lines(where)}). Are they missing "
                 "values, ragged='fill', or nothing, ragged='drop'?"
+                + (" Lines that begin with '#' are left out by comment='#'." if self.header[0].startswith("#") else "")
             )
         self._leave(
             row, blank & (np.arange(len(bare)) > last) if width == 1 and self.ragged == "fill" else blank, "blank lines"
@@ -580,8 +581,8 @@ class _File:
                 at = [k + 1 for k, other in enumerate(self.header) if other == name]
                 raise FileFormatError(
                     f"{self.name!r}: {counts[name]} columns are named {name!r}, the "
-                    f"{', '.join(f'{k}.' for k in at[:5])} Ask for others only (columns=, features=), or name all anew: "
-                    "names=[...] with skip= the line of names."
+                    f"{', '.join(f'{k}.' for k in at[:5])} Ask for others only (columns=, features=), or name all "
+                    "anew: names=[...] with skip= the line of names."
                 )
         if not len(self.kept):
             return np.zeros(0, np.int64), [Cells() for _ in wanted]

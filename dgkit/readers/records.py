@@ -235,9 +235,16 @@ def some_lines(lines: Sequence[int] | np.ndarray, most: int = 5) -> str:
 
 
 def _beginning(content: bytes, starts: np.ndarray, mark: str) -> np.ndarray:
-    """Which lines begin with a mark, blanks and a quote before it aside."""
-    found = [match.start() for match in re.finditer(rb'(?m)^[ \t]*"?' + re.escape(mark.encode()), content)]
-    return np.searchsorted(starts, found, "right") - 1
+    """Which lines begin with a mark, blanks and a quote before it aside, and not within a quoted text."""
+    found, inside, at = [], 0, 0
+    for match in re.finditer(rb'(?m)^[ \t]*"?' + re.escape(mark.encode()), content):
+        start = match.start()
+        inside ^= content.count(b'"', at, start) & 1  # a line within a quoted text is none of the file's
+        at = start
+        if not inside:
+            found.append(start)
+            at = len(content) if (end := content.find(b"\n", start)) < 0 else end  # a comment's own quotes are none
+    return np.searchsorted(starts, np.array(found, np.int64), "right") - 1
 
 
 def _positions(content: bytes, byte: int) -> np.ndarray:
