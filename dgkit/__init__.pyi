@@ -28,6 +28,7 @@ from .errors import FileFormatError as FileFormatError
 from .errors import MissingExtraError as MissingExtraError
 from .errors import SaveError as SaveError
 from .errors import SchemaError as SchemaError
+from .reports import report as report
 from .sweeps import sweep as sweep
 
 __version__: str

@@ -1,55 +1,103 @@
-"""Files written beside and renamed: whole at any moment, and on the disk at the end."""
+"""Files read once, and written beside and renamed: whole at any moment, and on the disk at the end."""
 
 import contextlib
 import hashlib
+import math
 import os
 import platform
 import re
 import secrets
 import stat
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from dgkit.errors import SaveError
+from dgkit._interrupts import after_the_step
+from dgkit.errors import FileFormatError, SaveError
 
 OLD = 3600  # seconds after which a temporary file is a killed run's, whoever wrote it
 _HERE = hashlib.sha256(platform.node().encode()).hexdigest()[:8]  # process numbers are this machine's
 _BESIDE = re.compile(r"\.dgkit-([0-9a-f]{8})-(\d+)-[0-9a-f]{8}\.tmp")
 
 
+def contents(path: str | os.PathLike[str], largest: float = math.inf) -> bytes:
+    """The bytes of a file, read once. Raises FileFormatError: no file, no ordinary one, not to be read, too large."""
+    try:
+        with open(os.fsdecode(path), "rb", opener=_at_once) as file:
+            about = os.fstat(file.fileno())
+            if not stat.S_ISREG(about.st_mode):
+                raise FileFormatError(f"{shown(path)} is no file but a pipe or a device. Give the path of a file.")
+            if about.st_size > largest:
+                raise FileFormatError(f"{shown(path)} has {about.st_size:,} bytes; dgkit reads up to {largest:,}.")
+            return file.read(about.st_size)
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise FileFormatError(f"no file at {shown(path)}. Check the path.") from error
+    except OSError as error:
+        if os.path.isdir(path):
+            raise FileFormatError(f"{shown(path)} is a folder. Give the path of a file in it.") from error
+        raise FileFormatError(f"{shown(path)} cannot be read: {error.strerror}. Check who may read it.") from error
+    except FileFormatError:
+        raise
+    except (TypeError, ValueError) as error:  # no path; a NUL in the name
+        raise FileFormatError(f"{shown(path)} cannot be the path of a file: {error}.") from error
+
+
+def _at_once(name: str, flags: int) -> int:
+    """Opens without waiting, as a pipe would for someone to write to it."""
+    return os.open(name, flags | getattr(os, "O_NONBLOCK", 0))
+
+
+@after_the_step()
 def replace(path: str | os.PathLike[str], parts: Iterable[bytes | memoryview]) -> None:
     """Make a file of these bytes, or put it in the place of the one there: whole at any moment, on the disk at the end.
 
     A link is followed, the mode of a file that is there is kept, and temporary files of killed runs beside it are
     removed. Raises SaveError.
     """
-    beside = None
     try:
         target = Path(os.path.realpath(os.fsdecode(path)))
-        beside = target.parent / f".dgkit-{_HERE}-{os.getpid()}-{secrets.token_hex(4)}.tmp"
         mode = _mode(target)
-        _tidy(target.parent)
-        with open(
-            beside, "xb", opener=lambda name, flags: os.open(name, flags, 0o666 if mode is None else mode)
-        ) as file:
-            if mode is not None:
-                os.chmod(beside, mode)  # what the umask took away
-            for part in parts:
-                file.write(part)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(beside, target)
-    except (OSError, ValueError) as error:
+        with temporary(target.parent, 0o666 if mode is None else 0o600) as beside:
+            with open(beside, "r+b") as file:
+                file.writelines(parts)
+                if mode is not None:
+                    os.chmod(beside, mode)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(beside, target)
+    except (OSError, TypeError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise SaveError(
-            f"{os.fsdecode(path)!r} cannot be written: {why}. Check that its folder is there, may be written to and "
-            "has room."
+            f"{shown(path)} cannot be written: {why}. Check that its folder is there, may be written to and has room."
         ) from error
+
+
+@contextlib.contextmanager
+def temporary(folder: Path, mode: int = 0o600) -> Iterator[Path]:
+    """A new, empty file of this process, gone at the end; and where that is never reached, when the next is made."""
+    path = folder / f".dgkit-{_HERE}-{os.getpid()}-{secrets.token_hex(4)}.tmp"
+    try:
+        _tidy(folder)
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL, mode))
+        yield path
     finally:
         with contextlib.suppress(OSError):
-            if beside is not None:
-                beside.unlink(missing_ok=True)
+            path.unlink(missing_ok=True)
+
+
+def usable(folder: str | os.PathLike[str]) -> Path:
+    """A folder that is there, before hours are spent on what is to be kept in it. Raises SaveError."""
+    try:
+        path = Path(os.fsdecode(folder))
+        path.mkdir(parents=True, exist_ok=True)
+    except (OSError, TypeError, ValueError) as error:  # no path; a NUL in the name
+        raise SaveError(f"{shown(folder)} cannot be made a folder: {error}. Give another.") from error
+    return path
+
+
+def shown(path: str | os.PathLike[str]) -> str:
+    """A path, or what was given for one, in a message."""
+    return repr(os.fsdecode(path) if isinstance(path, str | bytes | os.PathLike) else path)
 
 
 def _mode(path: Path) -> int | None:

@@ -8,7 +8,6 @@ computed again. Cells are computed on one thread, which is what "the same seed g
 import hashlib
 import itertools
 import json
-import os
 import platform
 import tempfile
 import threading
@@ -29,6 +28,7 @@ from xarray.backends import NetCDF4DataStore
 from xarray.backends.netCDF4_ import NETCDF4_PYTHON_LOCK
 
 from dgkit import _atomic, _netcdf
+from dgkit._interrupts import after_the_step
 from dgkit._keys import said_of
 from dgkit.core.config import Config
 from dgkit.datasets import data_hash
@@ -93,23 +93,14 @@ def one_thread() -> Iterator[None]:
             torch.set_num_threads(1)
             yield
     finally:
-        torch.set_num_threads(_Inside.torch)
-        with _Inside.lock:
+        with after_the_step(), _Inside.lock:
+            torch.set_num_threads(_Inside.torch)
             _Inside.count -= 1
             if not _Inside.count:
                 _Inside.pools.restore_original_limits()
 
 
 # --- files ------------------------------------------------------------------------------------------------------------
-
-
-def usable(folder: str | os.PathLike[str]) -> Path:
-    """A folder that is there, before hours are spent on what is to be kept in it. Raises SaveError."""
-    try:
-        Path(folder).mkdir(parents=True, exist_ok=True)
-    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
-        raise SaveError(f"{os.fspath(folder)!r} cannot be made a folder: {error}. Give another.") from error
-    return Path(folder)
 
 
 def kept(path: Path | None) -> xr.Dataset | None:
@@ -136,7 +127,7 @@ def read(path: Path, group: str | None = None, *, unsealed: str | None = "") -> 
 
     `unsealed` is for files of before, which have no checksum at their end: the SHA-256 that they have; None: any.
     """
-    content = _netcdf.read_bytes(path)
+    content = _atomic.contents(path)
     body, seal, digest = content.rpartition(_SEAL)
     if not seal:
         body = content
@@ -147,15 +138,15 @@ def read(path: Path, group: str | None = None, *, unsealed: str | None = "") -> 
     return _texts(_netcdf.parsed(body, path, group=group, trusted=trusted), "OT", str)
 
 
+@after_the_step()
 def write(ds: xr.Dataset, path: Path, check: xr.Dataset | None = None) -> None:
     """As compressed NetCDF-4, float32; an older file stays whole until the new one is complete. Raises SaveError."""
     import netCDF4
 
-    usable(path.parent)
+    _atomic.usable(path.parent)
     try:
         # a file, for one in memory forgets the order of its variables
-        with tempfile.TemporaryDirectory() as folder, NETCDF4_PYTHON_LOCK:
-            beside = Path(folder) / "cell.nc"
+        with _atomic.temporary(Path(tempfile.gettempdir())) as beside, NETCDF4_PYTHON_LOCK:
             with netCDF4.Dataset(beside, "w") as file:
                 for part, where in ((ds, file), (check, None if check is None else file.createGroup("check"))):
                     if part is not None:

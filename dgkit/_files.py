@@ -7,7 +7,6 @@ of before have no `sha256`, and are read all the same.
 import hashlib
 import json
 import os
-import stat
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,11 +15,12 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-from dgkit._atomic import replace
+from dgkit._atomic import contents, replace
+from dgkit._atomic import shown as shown
 from dgkit.errors import FileFormatError, SaveError
 
 AnyPath = str | os.PathLike[str]
-LARGEST, LONGEST = 2**32, 2**23  # bytes of a file, and of its header, which becomes up to 20 times as much in memory
+LARGEST, LONGEST = 2**32, 3 * 2**20  # bytes of a file, and of its header: up to 20 times as much in memory, and 3 s
 NOT_NEGATIVE = ("running_var", "num_batches_tracked", "exp_avg_sq")
 DAMAGES = (KeyError, TypeError, ValueError, AttributeError, RuntimeError, OverflowError, RecursionError)
 _SUM, _ZEROS = b'"sha256":"%s"', b"0" * 64  # a quote within `plain` is escaped: this stands in a header once
@@ -48,7 +48,7 @@ def write(path: AnyPath, kind: str, tensors: Mapping[str, Tensor], plain: Any) -
 
 def read(path: AnyPath, kind: str) -> tuple[dict[str, Tensor], Any]:
     """What `write` wrote. Raises FileFormatError for anything else; nothing in the file is executed."""
-    content = contents(path)
+    content = contents(path, LARGEST)
     try:
         size = int.from_bytes(content[:8], "little")
         if size > min(LONGEST, len(content) - 8):
@@ -66,33 +66,6 @@ def read(path: AnyPath, kind: str) -> tuple[dict[str, Tensor], Any]:
         raise FileFormatError(f"{shown(path)} is not a {kind} file of dgkit, or is damaged: {said(error)}") from error
     named = found if isinstance(found, str) and len(found) < 40 else "safetensors"
     raise FileFormatError(f"{shown(path)} is a {named} file; expected a {kind} file of dgkit.")
-
-
-def contents(path: AnyPath, largest: int = LARGEST) -> bytes:
-    """The bytes of a file, read once. Raises FileFormatError: no file, no ordinary one, not to be read, too large."""
-    try:
-        with open(os.fsdecode(path), "rb", opener=_at_once) as file:
-            about = os.fstat(file.fileno())
-            if not stat.S_ISREG(about.st_mode):
-                raise FileFormatError(f"{shown(path)} is no file but a pipe or a device. Give the path of a file.")
-            if about.st_size > largest:
-                raise FileFormatError(f"{shown(path)} has {about.st_size:,} bytes; dgkit reads up to {largest:,}.")
-            return file.read(about.st_size)
-    except (FileNotFoundError, NotADirectoryError) as error:
-        raise FileFormatError(f"no file at {shown(path)}. Check the path; `save` writes one.") from error
-    except OSError as error:
-        if os.path.isdir(path):
-            raise FileFormatError(f"{shown(path)} is a folder. Give the path of a file in it.") from error
-        raise FileFormatError(f"{shown(path)} cannot be read: {error.strerror}. Check who may read it.") from error
-    except ValueError as error:
-        if isinstance(error, FileFormatError):
-            raise
-        raise FileFormatError(f"{shown(path)} cannot be the path of a file: {error}.") from error
-
-
-def _at_once(name: str, flags: int) -> int:
-    """Opens without waiting, as a pipe would for someone to write to it."""
-    return os.open(name, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def _check_sum(content: bytes, size: int, told: Any) -> None:
@@ -146,8 +119,3 @@ def _unsound(name: str, tensor: Tensor) -> str:
 def said(error: Exception) -> str:
     """What an error says, in one line of bounded length: torch adds where it was in C++."""
     return "it is nested too deep" if isinstance(error, RecursionError) else f"{str(error).partition(chr(10))[0]:.300}"
-
-
-def shown(path: AnyPath) -> str:
-    """A path in a message."""
-    return repr(os.fsdecode(path))

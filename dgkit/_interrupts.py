@@ -1,4 +1,4 @@
-"""An interrupt (Ctrl-C, the stop button) waits until the step of training it comes in is done, so that none is half."""
+"""An interrupt (Ctrl-C, the stop button) waits until the step of training, or the file, that it comes in is whole."""
 
 import signal
 import threading
@@ -9,7 +9,7 @@ from types import FrameType
 
 @contextmanager
 def after_the_step() -> Iterator[None]:
-    """Inside the block a first interrupt waits for the end of it, a second one does not.
+    """Inside the block a first interrupt waits for the end of it, a second one does not; of blocks in each other, too.
 
     Python hands interrupts to the main thread; in another there is nothing to do.
 
@@ -25,7 +25,7 @@ def after_the_step() -> Iterator[None]:
     ['the step']
     """
     before = signal.getsignal(signal.SIGINT)
-    if threading.current_thread() is not threading.main_thread() or not callable(before):
+    if threading.current_thread() is not threading.main_thread() or not callable(before) or hasattr(before, "waits"):
         yield
         return
     came: list[FrameType | None] = []
@@ -36,6 +36,7 @@ def after_the_step() -> Iterator[None]:
             signal.signal(signal.SIGINT, before)
             before(number, frame)
 
+    wait.waits = True  # type: ignore[attr-defined]
     signal.signal(signal.SIGINT, wait)
     try:
         yield

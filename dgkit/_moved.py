@@ -9,6 +9,8 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
 
+from dgkit._interrupts import after_the_step
+
 MOVED = {
     f"dgkit.{name}": f"dgkit.core.{name}" for name in ("config", "encode", "losses", "model", "networks", "trainer")
 }
@@ -26,8 +28,12 @@ NAMES = {  # of a package, and the module that has them now
 
 
 def forwarding(package: str, attached: Callable[[str], Any]) -> Callable[[str], Any]:
-    """A package's `__getattr__`: `attached`, and what the package had before."""
+    """A package's `__getattr__`: `attached`, and what the package had before.
 
+    It imports, and an import that is interrupted half way (torch's takes seconds) cannot be made again in its process.
+    """
+
+    @after_the_step()
     def find(name: str) -> Any:
         old = f"{package}.{name}"
         if old in MOVED:

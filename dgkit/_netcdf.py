@@ -10,7 +10,6 @@ Left out: variables of types that a file defines itself (lists in cells, records
 
 import json
 import os
-import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -19,6 +18,8 @@ import numpy as np
 import xarray as xr
 from xarray.backends import InMemoryDataStore
 
+from dgkit import _atomic
+from dgkit._interrupts import after_the_step
 from dgkit._netcdf_child import Contents, TooMuchError, contents, fixed_width, unpacked
 from dgkit.errors import FileFormatError
 
@@ -55,9 +56,9 @@ def read(
     ...     read("nowhere.nc")
     ... except FileFormatError as error:
     ...     print(error)
-    'nowhere.nc' cannot be read: No such file or directory.
+    no file at 'nowhere.nc'. Check the path.
     """
-    return parsed(read_bytes(path), path, group=group, max_bytes=max_bytes, trusted=trusted)
+    return parsed(_atomic.contents(path), path, group=group, max_bytes=max_bytes, trusted=trusted)
 
 
 def parsed(
@@ -82,18 +83,6 @@ def parsed(
         raise FileFormatError(f"{str(path)!r} cannot be read as NetCDF, or is damaged: {error!s:.200}") from error
 
 
-def read_bytes(path: str | os.PathLike[str]) -> bytes:
-    """A regular file's bytes, read once; FileFormatError for what is none (a pipe would be waited for for ever)."""
-    try:
-        if not stat.S_ISREG(os.stat(path).st_mode):
-            raise FileFormatError(f"{str(path)!r} cannot be read: it is no regular file.")
-        return Path(path).read_bytes()
-    except FileFormatError:
-        raise
-    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
-        raise FileFormatError(f"{str(path)!r} cannot be read: {getattr(error, 'strerror', '') or error}.") from error
-
-
 def limit(size: int, max_bytes: int | None) -> int:
     """Most bytes of content for a file of `size` bytes."""
     return max(SMALL, RATIO * size) if max_bytes is None else max_bytes
@@ -112,6 +101,7 @@ def _text(da: xr.Variable, most: int) -> xr.Variable:
     return da.copy(data=fixed_width(np.array(text, object).reshape(da.shape), most))
 
 
+@after_the_step()  # an interrupt might leave the lock closed for good
 def _here(content: bytes, group: str | None, most: int) -> Contents:
     from xarray.backends.netCDF4_ import NETCDF4_PYTHON_LOCK  # the C library is not made for threads: one lock for all
 

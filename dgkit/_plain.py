@@ -6,9 +6,11 @@ number; what else a value may be, the dataclasses check themselves.)
 
 from collections.abc import Collection
 from dataclasses import MISSING, fields, is_dataclass
+from functools import cache
 from types import NoneType, UnionType
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
+from dgkit._checks import shown
 from dgkit.errors import FileFormatError
 
 Made = TypeVar("Made")
@@ -39,13 +41,13 @@ def made(kind: type[Made], value: Any, where: str) -> Made:
 def check_names(value: Any, needed: Collection[str], where: str, optional: Collection[str] = ()) -> None:
     """FileFormatError unless the value is an object of JSON with these names and no others."""
     if not isinstance(value, dict):
-        raise FileFormatError(f"{where} is {_shown(value)}, not an object with names")
+        raise FileFormatError(f"{where} is {shown(value)}, not an object with names")
     for name in needed:
         if name not in value:
             raise FileFormatError(f"{where} lacks {name!r}")
     for name in value:
         if name not in needed and name not in optional:
-            raise FileFormatError(f"{where} has {_shown(name)}, which this version of dgkit does not know")
+            raise FileFormatError(f"{where} has {shown(name)}, which this version of dgkit does not know")
 
 
 def _as(kind: Any, value: Any, where: str) -> Any:
@@ -57,14 +59,14 @@ def _as(kind: Any, value: Any, where: str) -> Any:
     if is_dataclass(kind) and not isinstance(value, kind):  # type: ignore[arg-type]
         needed = [f.name for f in fields(kind) if f.default is MISSING and f.default_factory is MISSING]
         check_names(value, needed, where, [f.name for f in fields(kind)])
-        hints = get_type_hints(kind)
+        hints = _hints(kind)  # type: ignore[arg-type]
         return kind(**{name: _as(hints[name], one, f"{where}, {name}") for name, one in value.items()})  # type: ignore[operator]
     if origin is tuple and isinstance(value, list):
         kinds = (inner[0],) * len(value) if inner[1:] == (...,) else inner
         if len(kinds) == len(value):
             return tuple(_as(k, v, f"{where}[{i}]") for i, (k, v) in enumerate(zip(kinds, value, strict=True)))
     if origin is dict and isinstance(value, dict):
-        return {name: _as(inner[1], one, f"{where}, {_shown(name)}") for name, one in value.items()}
+        return {name: _as(inner[1], one, f"{where}, {shown(name)}") for name, one in value.items()}
     if kind is Any:
         right = _is_plain(value)
     elif isinstance(value, bool) or kind is bool:
@@ -76,7 +78,12 @@ def _as(kind: Any, value: Any, where: str) -> Any:
     if right:
         return value
     wanted = "a value of attrs" if kind is Any else f"of type {getattr(kind, '__name__', kind)}"
-    raise FileFormatError(f"{where} is {_shown(value)}, not {wanted}")
+    raise FileFormatError(f"{where} is {shown(value)}, not {wanted}")
+
+
+@cache  # a schema has thousands of variables
+def _hints(kind: Any) -> dict[str, Any]:
+    return get_type_hints(kind)
 
 
 def _is_plain(value: Any, deep: int = 0) -> bool:
@@ -84,14 +91,3 @@ def _is_plain(value: Any, deep: int = 0) -> bool:
     if isinstance(value, list):
         return deep < DEEPEST and all(_is_plain(one, deep + 1) for one in value)
     return value is None or isinstance(value, str | int | float | bool)
-
-
-def _shown(value: Any) -> str:
-    """A value in a message: what is long is cut, what is deep is not walked."""
-    if isinstance(value, str):
-        return repr(value if len(value) <= 40 else value[:37] + "...")
-    if isinstance(value, float | bool | NoneType) or (isinstance(value, int) and abs(value) < 2**64):
-        return repr(value)
-    return {int: "a number of more than 64 bits", list: "a list", dict: "an object with names"}.get(
-        type(value), type(value).__name__
-    )

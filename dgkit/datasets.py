@@ -12,6 +12,7 @@ import numpy as np
 import xarray as xr
 
 from dgkit import _checks
+from dgkit._atomic import shown
 from dgkit._checks import whole
 from dgkit._netcdf import limit, read, texts
 from dgkit._netcdf_child import TooMuchError, too_much
@@ -19,7 +20,7 @@ from dgkit.errors import ConfigError, DgkitError, FileFormatError
 from dgkit.readers.csv_files import from_csv, read_csv
 from dgkit.readers.release import _reconstructor, from_npz  # noqa: F401 (found here by those who look for it)
 from dgkit.readers.tables import from_table, windows
-from dgkit.schema import validate
+from dgkit.schema import blocks, validate
 
 __all__ = ["data_hash", "from_csv", "from_npz", "from_table", "open_dataset", "read_csv", "split", "windows"]
 
@@ -76,10 +77,11 @@ def open_dataset(name: str | os.PathLike[str], *, max_bytes: int | None = None) 
         whole("max_bytes", max_bytes)
     if name == "mba":
         return _open_mba()
-    path = _data_folder() / f"{name}.nc" if name in SHIPPED else Path(name)
-    if not path.exists():
+    given = name if isinstance(name, str | bytes | os.PathLike) else ""
+    path = _data_folder() / f"{name}.nc" if name in SHIPPED else Path(os.fsdecode(given))
+    if not given or not os.path.exists(path):  # which says so of a name that cannot be, too
         known = ", ".join(map(repr, (*SHIPPED, "mba")))
-        raise FileFormatError(f"no dataset {str(name)!r}: it is neither one of {known} nor a file here.")
+        raise FileFormatError(f"no dataset {shown(name)}: it is neither one of {known} nor a file here.")
     ds = _open_zarr(path, max_bytes) if path.is_dir() else read(path, max_bytes=max_bytes, trusted=name in SHIPPED)
     validate(ds)
     return ds
@@ -182,8 +184,11 @@ def data_hash(ds: xr.Dataset) -> str:
     """
     digest = hashlib.sha256()
     for name in sorted(map(str, ds.variables)):
-        values = ds[name].values
-        values = values.astype("U") if values.dtype.kind in "OST" else values
-        digest.update(f"{name} {ds[name].dims} {values.shape} {values.dtype.kind}".encode())
-        digest.update("\0".join(values.ravel()).encode() if values.dtype.kind == "U" else values.tobytes())
+        da = ds[name]
+        text = da.dtype.kind in "OSTU"
+        digest.update(f"{name} {da.dims} {da.shape} {'U' if text else da.dtype.kind}".encode())
+        for some in blocks(da) if da.chunks is not None and da.dims[0] == "sample" else [slice(None)]:
+            values = (da.isel(sample=some) if some.stop else da).values  # of what is chunked, some samples at a time
+            joined = "\0" * bool(some.start) + "\0".join(values.astype("U").ravel()) if text else ""
+            digest.update(joined.encode() if text else values.tobytes())
     return digest.hexdigest()

@@ -204,7 +204,7 @@ def cast(values: Any, dtype: str) -> np.ndarray:
     return np.where(whole > below, most, below.astype(wanted))
 
 
-def validate(ds: xr.Dataset, *, training: bool = True) -> Schema:
+def validate(ds: xr.Dataset, *, training: bool = True, gaps: bool = False) -> Schema:
     """Check a dataset and tell its schema.
 
     Parameters
@@ -213,6 +213,8 @@ def validate(ds: xr.Dataset, *, training: bool = True) -> Schema:
         In memory or dask-backed; a dask-backed one is read block by block.
     training : bool
         Also refuse what cannot be learned from: an attribute that is constant or an identifier. False: generated data.
+    gaps : bool
+        Accept missing values before a series' end, as ``from_table(..., gaps="keep")`` leaves them for `windows`.
 
     Returns
     -------
@@ -259,7 +261,7 @@ def validate(ds: xr.Dataset, *, training: bool = True) -> Schema:
         role = "feature" if da.ndim == 2 else "attribute"
         check_dtype(name, role, da)
         _check_attrs(name, role, da)
-        (_check_feature(name, da, length) if role == "feature" else _check_attribute(name, da))
+        (_check_feature(name, da, length, gaps) if role == "feature" else _check_attribute(name, da))
         categories = _categories(name, role, da, length)
         if training and role == "attribute" and sizes["sample"] > 1:
             _check_learnable(name, da, categories)
@@ -447,7 +449,7 @@ def _check_dims(name: Hashable, da: xr.DataArray) -> None:
     )
 
 
-def _check_feature(name: Hashable, da: xr.DataArray, length: np.ndarray) -> None:
+def _check_feature(name: Hashable, da: xr.DataArray, length: np.ndarray, gaps: bool = False) -> None:
     if da.dtype.kind in "iu":
         return
     if da.chunks is not None and len(da.chunksizes["time"]) == 1:  # where the chunks are, one computer or many
@@ -464,7 +466,7 @@ def _check_feature(name: Hashable, da: xr.DataArray, length: np.ndarray) -> None
     else:  # here: to put all chunks along time together would need the whole in memory
         counts = np.concatenate([_count_faults(da.isel(sample=some).values, length[some]) for some in blocks(da)])
     for fault, count in enumerate(counts.sum(0)):
-        if not count:
+        if not count or (gaps and fault == 1):
             continue
         found = counts[:, fault]
         i = int(np.flatnonzero(found)[0])
@@ -483,7 +485,8 @@ def _check_feature(name: Hashable, da: xr.DataArray, length: np.ndarray) -> None
         if fault == 1:
             raise SchemaError(
                 f"feature {name!r} has {found[i]} {what} before the end of sample {i} (length {length[i]}), the first "
-                f"at step {step}. Mend: ds[{name!r}] = ds[{name!r}].interpolate_na('time'), or shorten `length`."
+                f"at step {step}. Mend: ds[{name!r}] = ds[{name!r}].interpolate_na('time'), or shorten `length`; or "
+                "cut parts without gaps (dgkit.windows)."
             )
         raise SchemaError(
             f"feature {name!r} has values past the `length` of its series at sample {i}, step {step} ({count} such "
@@ -552,7 +555,7 @@ def bounds(da: xr.DataArray, length: np.ndarray) -> tuple[float, float]:
     >>> bounds(load, np.array([2]))
     (0.0, 4.0)
     """
-    ranges = [(block.min(), block.max()) for block in valid_values(da, length)]
+    ranges = [(block.min(), block.max()) for block, _ in _known(valid_values(da, length))]
     low, high = float(min(low for low, _ in ranges)), float(max(high for _, high in ranges))
     declared = float(da.attrs.get("valid_min", low)), float(da.attrs.get("valid_max", high))
     if low < declared[0] or high > declared[1]:
@@ -782,8 +785,63 @@ class Description:
         return f"<table><caption>{html.escape(self.title)}</caption><tr>{header}</tr>{body}</table>"
 
 
+def _known(blocks: Iterable[np.ndarray]) -> Iterator[tuple[np.ndarray, int]]:
+    """Of flat values those that are not missing, and how many there were with these; without blocks that have none."""
+    for block in blocks:
+        known = (
+            block[block != ""]
+            if block.dtype.kind == "U"
+            else block[~np.isnan(block)]
+            if block.dtype.kind == "f"
+            else block
+        )
+        if len(known):
+            yield known, len(block)
+
+
+def _time_lines(read: Any) -> Iterator[str]:
+    """What `from_table` decided about time, from `attrs["time_read"]`: the step, gaps and what was done, counters."""
+    try:
+        said = json.loads(read) if isinstance(read, str) else {}
+    except ValueError:
+        return
+    if not isinstance(said, dict):
+        return
+    if "order" in said:
+        yield str(said["order"])
+    if "step" in said:
+        found = said.get("step_found")
+        how = "given" if found is None else f"found: {found:.0%} of the distances"
+        yield f"steps of {said['step']} ({said.get('step_of', how)})"
+    if "bin" in said:
+        yield f"{said.get('events', 0):,} events in bins of {said['bin']}"
+    if "timezone" in said:
+        yield f"time zone {said['timezone']}"
+    if "starts" in said:
+        yield f"series start {said['starts']}"
+    if "snapped" in said:
+        most = f"{said['snapped_most']} (tolerance {said['tolerance']})"
+        yield f"{said['snapped']:,} times put on their step, by up to {most}"
+    if "duplicates" in said:
+        yield f"{said['duplicates']:,} rows more than one for their step: {said['duplicates_by']} counts"
+    if "gaps" in said:
+        where = f" after {said['longest_gap_after']} in {said['longest_gap_in']}" if "longest_gap_after" in said else ""
+        of = f" in {said['gaps_in_samples']} samples" if "gaps_in_samples" in said else ""
+        yield f"{said['gaps']:,} gaps{of}, {said['missing_steps']:,} steps, the longest of {said['longest_gap']}{where}"
+    for name, counts in said.get("counters", {}).items():
+        yield f"counter {name} as rates: " + (
+            ", ".join(f"{n} {what}" for what, n in counts.items()) or "no wraps, no resets"
+        )
+    if "filled_values" in said:
+        yield f"{said['filled_values']:,} missing values filled"
+    if "kept_missing" in said:
+        yield f"{said['kept_missing']:,} missing values kept as NaN"
+    if "empty_steps_at_ends" in said:
+        yield f"{said['empty_steps_at_ends']:,} steps without values at series' ends left out"
+
+
 def describe(ds: xr.Dataset) -> Description:
-    """What a dataset holds: its features and attributes, their units, ranges and categories.
+    """What a dataset holds: its features and attributes, units, ranges and categories; what a reader made of its times.
 
     Parameters
     ----------
@@ -805,16 +863,20 @@ def describe(ds: xr.Dataset) -> Description:
     2 samples of up to 2 steps
       feature  load  W  1 to 4, mean 2.5
     """
-    schema, length = validate(ds, training=False), lengths(ds)
+    schema, length = validate(ds, training=False, gaps=True), lengths(ds)
     rows = []
     for variable in (*schema.features, *schema.attributes):
         da = ds[variable.name]
         if variable.kind == "continuous":
-            found = [(b.min(), b.max(), b.sum(dtype=np.float64), b.size) for b in valid_values(da, length)]
-            low, high, total, count = (np.array(column) for column in zip(*found, strict=True))
+            found = [
+                (b.min(), b.max(), b.sum(dtype=np.float64), b.size, size)
+                for b, size in _known(valid_values(da, length))
+            ]
+            low, high, total, count, size = (np.array(column) for column in zip(*found, strict=True))
             holds = f"{low.min():.4g} to {high.max():.4g}, mean {total.sum() / count.sum():.4g}"
+            holds += f", {size.sum() - count.sum():,} missing" if size.sum() > count.sum() else ""
         else:
-            parts = [np.unique(block, return_counts=True) for block in valid_values(da, length)]
+            parts = [np.unique(block, return_counts=True) for block, _ in _known(valid_values(da, length))]
             values, at = np.unique(np.concatenate([part[0] for part in parts]), return_inverse=True)
             counts = np.bincount(at, np.concatenate([part[1] for part in parts]))
             order = np.argsort(-counts, kind="stable")[:6]
@@ -823,6 +885,7 @@ def describe(ds: xr.Dataset) -> Description:
         rows.append((variable.role, variable.name, str(variable.attrs.get("units", "")), holds))
     if schema.variable_length:
         rows.append(("length", "length", "steps", f"{length.min()} to {length.max()}, median {np.median(length):g}"))
+    rows += [("time", "time", "", line) for line in _time_lines(schema.attrs.get("time_read"))]
     name = f"{schema.attrs['title']}: " if "title" in schema.attrs else ""
     title = f"{name}{ds.sizes['sample']:,} samples of up to {schema.time} steps"
     return Description(title, tuple(rows))

@@ -1,7 +1,8 @@
 """A grid of settings of your own: a model trained at every point, and what is measured of it as one Dataset."""
 
 import os
-from collections.abc import Callable, Generator, Mapping, Sequence
+import time
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import fields, replace
 from functools import partial
@@ -13,11 +14,14 @@ import xarray as xr
 from tqdm.auto import tqdm
 
 from dgkit import metrics
-from dgkit._cells import assemble, file_name, kept, name_of, points_of, stored, timed, usable
+from dgkit._atomic import usable
+from dgkit._cells import assemble, file_name, kept, name_of, points_of, stored, timed
 from dgkit.core.config import Config, given
 from dgkit.core.model import DoppelGANger
 from dgkit.core.trainer import Trainer
 from dgkit.errors import ConfigError, DgkitError, MissingExtraError
+
+PATIENCE = 300  # seconds that a cluster may be without workers: they may be about to start
 
 
 def sweep(
@@ -70,7 +74,7 @@ def sweep(
     MissingExtraError
         `client` is given, and Dask is not installed.
     DgkitError
-        The cluster is gone, or a cell ends every worker that computes it.
+        The cluster is gone, has had no worker for five minutes, or a cell ends every worker that computes it.
 
     Examples
     --------
@@ -156,7 +160,7 @@ def _on(client: Any, train: xr.Dataset, configs: Mapping[int, Config], points: S
             if data.status == "error":  # they died at the data
                 data = sent(partial(_same, train))
             cells = {sent(timed, _sweep_cell, data, configs[k], measure): k for k in batch}
-            for future, cell in as_completed(list(cells), with_results=True, raise_errors=False):
+            for future, cell in _finished(client, as_completed(list(cells), with_results=True, raise_errors=False)):
                 k = cells.pop(future)
                 if isinstance(cell, xr.Dataset):
                     yield k, cell
@@ -174,6 +178,28 @@ def _on(client: Any, train: xr.Dataset, configs: Mapping[int, Config], points: S
     finally:
         with suppress(Exception):  # they may be gone
             client.cancel([data, *cells])
+
+
+def _finished(client: Any, done: Any) -> Iterator[tuple[Any, Any]]:
+    """Futures and what they give, as they are finished; DgkitError once no worker has been there for long."""
+    last = looked = time.monotonic()  # when a worker was there, and when that was asked
+    while not done.is_empty():
+        if done.has_ready():
+            yield next(done)
+            continue
+        time.sleep(0.02)
+        if (now := time.monotonic()) < looked + 1:
+            continue
+        workers: Any = None
+        with suppress(Exception):  # where the scheduler is gone the futures say so
+            workers = client.nthreads()
+        looked = time.monotonic()
+        if workers != {}:
+            last = looked
+        elif now > last + PATIENCE:
+            raise DgkitError(
+                f"the cluster has had no worker for {PATIENCE} s. Start some; client.wait_for_workers(1) waits for one."
+            )
 
 
 def _same(train: xr.Dataset) -> xr.Dataset:

@@ -32,11 +32,12 @@ from tqdm.auto import trange
 from dgkit import _checks
 from dgkit._checks import whole
 from dgkit._seeding import seeded
+from dgkit.core.heads import harden
 from dgkit.core.history import dataset_of
 from dgkit.core.losses import critic_loss, generator_loss
 from dgkit.core.model import DoppelGANger
-from dgkit.core.networks import AttributeGenerator, Discriminator, critic_of, harden
-from dgkit.core.optimise import adam, average_into, average_share, descend
+from dgkit.core.networks import AttributeGenerator, Discriminator, critic_of
+from dgkit.core.optimise import Adam, average_into, average_share, descend
 from dgkit.errors import ConfigError, DivergenceError, SchemaError
 
 DRAWS = 100_000  # of a model's attribute generator, to know how often it makes which attributes
@@ -129,7 +130,7 @@ def retrain_attributes(
     weight = {"discriminator": 1.0, "auxiliary": config.auxiliary_weight}
     penalty = {"discriminator": config.penalty, "auxiliary": config.auxiliary_penalty}
     adams = {
-        name: adam(net, rate=getattr(config, f"{name}_lr"), beta1=config.of(f"{name}_beta1"))
+        name: Adam(net, rate=getattr(config, f"{name}_lr"), beta1=config.of(f"{name}_beta1"))
         for name, net in {"generator": generator, **critics}.items()
     }
     average = copy.deepcopy(generator)

@@ -1,9 +1,10 @@
-"""List the chapters for the JupyterLab extension: `python widgets/list_chapters.py` (needs no Node).
+"""List the chapters, for the JupyterLab extension and in the README: `python widgets/list_chapters.py` (needs no Node).
 
-Everything in widgets/labextension/course.json is read from notebooks/NN_name.ipynb: title and question from the first
-cell, exercises from the calls of dgkit.course. The minutes are an estimate from the chapter's length; an author who has
-timed a chapter puts {"dgkit": {"minutes": 40}} into the notebook's metadata. Left out: the chapters' text, which ships
-as the notebooks themselves.
+All of widgets/labextension/course.json and of the README's table is read from notebooks/NN_name.ipynb: title and
+question from the first cell, exercises from the calls of dgkit.course. The minutes are an estimate from the chapter's
+length; an author who has timed a chapter puts {"dgkit": {"minutes": 40}} into the notebook's metadata, and a "question"
+there where the first that the chapter asks needs the sentence before it. Left out: the chapters' text, which ships as
+the notebooks themselves.
 """
 
 import json
@@ -14,6 +15,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 COURSE = ROOT / "widgets" / "labextension" / "course.json"
+README = ROOT / "README.md"
 WORDS_A_MINUTE = 150  # prose with formulas, read to be understood
 MINUTES_A_CELL = 0.5  # run it and look at what it shows
 MINUTES_AN_EXERCISE = 5
@@ -48,13 +50,13 @@ def chapter(path: Path) -> dict:
         + len(code) * MINUTES_A_CELL
         + len(exercises) * MINUTES_AN_EXERCISE
     )
-    minutes = notebook["metadata"].get("dgkit", {}).get("minutes", 5 * math.ceil(estimate / 5))
+    given = notebook["metadata"].get("dgkit", {})
     return {
         "number": heading[1],
         "file": path.name,
         "title": plain(heading[2]),
-        "question": asked[0].strip(),
-        "minutes": minutes,
+        "question": given.get("question", asked[0].strip()),
+        "minutes": given.get("minutes", 5 * math.ceil(estimate / 5)),
         "exercises": exercises,
     }
 
@@ -68,9 +70,18 @@ def text() -> str:
     return json.dumps({"chapters": chapters()}, indent=1, ensure_ascii=False) + "\n"
 
 
+def readme() -> str:
+    """The README with the table of chapters as they are now."""
+    rows = [f"| [{c['number']} {c['title']}](notebooks/{c['file']}) | {c['question']} |" for c in chapters()]
+    table = "\n".join(["| chapter | question |", "|---|---|", *rows])
+    before, _, rest = README.read_text(encoding="utf-8").partition("<!-- chapters -->\n")
+    return f"{before}<!-- chapters -->\n{table}\n<!-- /chapters -->{rest.partition('<!-- /chapters -->')[2]}"
+
+
 if __name__ == "__main__":
     try:
         COURSE.write_text(text(), encoding="utf-8")
+        README.write_text(readme(), encoding="utf-8")
     except ValueError as error:
         sys.exit(str(error))
-    print(f"{COURSE.relative_to(ROOT)}: {len(chapters())} chapters")
+    print(f"{COURSE.relative_to(ROOT)}, {README.name}: {len(chapters())} chapters")

@@ -18,7 +18,7 @@ from tqdm.auto import tqdm
 from dgkit import _files
 from dgkit._plain import check_names
 from dgkit.baselines.protocol import Baseline, Training
-from dgkit.core.encode import Encoder
+from dgkit.core.loading import encoder_of
 from dgkit.errors import ConfigError, FileFormatError
 
 __all__ = ["BUDGETS", "Baseline", "Training", "fit", "load", "names", "training"]
@@ -28,7 +28,7 @@ _NAMES = ("naive_gan", "hmm", "ar", "rnn", "rcgan", "timegan", "market")  # each
 
 
 def _module(name: str) -> ModuleType:
-    """The model's own module, loaded when it is first asked for (one brings scikit-learn and hmmlearn)."""
+    """The model's own module, loaded when it is first asked for (one brings scikit-learn)."""
     return import_module(f"dgkit.baselines.{name}")
 
 
@@ -187,7 +187,7 @@ def load(path: str | PathLike[str]) -> Baseline:
         name, options = plain["name"], plain["options"]
         if name not in _NAMES:
             raise FileFormatError(f"no baseline has the name {name!r:.40}")
-        encoder, module = Encoder.from_json(plain["encoder"]), _module(name)
+        encoder, module = encoder_of(plain["encoder"]), _module(name)
         parts: dict[str, dict[str, Tensor]] = {"network": {}, "history": {}}
         for key, tensor in tensors.items():
             part, _, rest = key.partition(".")

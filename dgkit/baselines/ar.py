@@ -34,8 +34,8 @@ from torch import Tensor, nn
 from dgkit._checks import whole
 from dgkit.baselines.protocol import Data, Empirical, Made, descend, drawn, ends, heads, mlp
 from dgkit.core.encode import Encoder
-from dgkit.core.networks import activate, widths
-from dgkit.core.optimise import adam, average_into, average_share
+from dgkit.core.heads import activate, widths
+from dgkit.core.optimise import Adam, average_into, average_share
 
 STEPS = {"smoke": 50, "live": 5000, "full": 20_000}
 UNITS, HIDDEN, BATCH, RATE, DECAY = 200, 4, 100, 1e-3, 0.99
@@ -73,7 +73,7 @@ def train(network: Network, data: Data, steps: int, rng: torch.Generator) -> Ite
     order = network.order
     until = data.lengths.cumsum(0)  # the steps of all series, counted through
     learner = copy.deepcopy(network)  # `network` holds a moving average of its weights
-    optimiser = adam(learner, rate=RATE)
+    optimiser = Adam(learner, rate=RATE)
     for n in count():
         chosen = torch.randint(int(until[-1]), (BATCH,), generator=rng)
         series = torch.searchsorted(until, chosen, right=True)

@@ -2,7 +2,7 @@
 
 The baseline of Lin et al. 2020, Section 5. Its code was never released (issue 44 of the original repository); that
 emissions are Gaussian and attributes come from their empirical joint distribution, whatever the series, is what is
-known of it. Fitted by hmmlearn, by expectation maximisation. Ours are:
+known of it. Fitted by expectation maximisation. Ours are:
 
 - 10 states (option `states`); the paper's number is not established;
 - given the state the features are independent: a continuous one normal, cut to the range of the training data when
@@ -13,24 +13,24 @@ known of it. Fitted by hmmlearn, by expectation maximisation. Ours are:
 Left out: anything that ties the series to the attributes, and so given attributes too. A training step is one iteration
 of expectation maximisation over all series, or 2,000 of them where there are more.
 
-Letters for shapes: N samples, T steps, K states, A attribute width, F feature width with the two flags.
+Letters for shapes: N samples, T steps, R records of all samples one after another, K states, A attribute width, F
+feature width with the two flags.
 """
 
-import logging
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import torch
-from hmmlearn.hmm import GaussianHMM
 from sklearn.cluster import KMeans
 from torch import Tensor, nn
 
 from dgkit._checks import whole
 from dgkit.baselines.protocol import Data, Empirical, Made, drawn, ends, heads, valid
 from dgkit.core.encode import Encoder
-from dgkit.core.networks import widths
+from dgkit.core.heads import widths
+from dgkit.metrics._compiled import compiled
 
-logging.getLogger("hmmlearn").setLevel(logging.ERROR)  # it warns of few data; the priors below keep such a fit whole
 STEPS = {"smoke": 2, "live": 20, "full": 100}
 SERIES, START_ROWS = 2000, 10_000  # at most: series in an iteration, records that the first states are found in
 
@@ -73,53 +73,111 @@ def train(network: Network, data: Data, steps: int, rng: torch.Generator) -> Ite
     features, lengths = data.features[series], data.lengths[series].numpy()
     if not network.variable:  # there is no end to be learned
         features[..., -2:] = torch.tensor([1.0, 0.0])
-    records = features[valid(data.lengths[series], network.time).bool()].numpy().astype(np.float64)  # (steps in all, F)
-    model = _started(network, records, rng)
+    records = features[valid(data.lengths[series], network.time).bool()].numpy().astype(np.float64)  # (R, F)
+    fit = _started(network, records, rng)
+    prior_mean, prior_variance = records.mean(0), records.var(0) + 1e-6
     while True:
-        model.fit(records, lengths)
-        for name, values in {
-            "start": model.startprob_,
-            "transition": model.transmat_,
-            "mean": model.means_,
-            "deviation": np.sqrt(model._covars_) * model.continuous,
-        }.items():
-            getattr(network, name).copy_(torch.from_numpy(values))
-        yield {"negative_log_likelihood": -model.monitor_.history[-1] / len(records)}
+        likelihood, start, transition, weight = expected(fit.density(records), lengths, fit.start, fit.transition)
+
+        # the most likely parameters, where each state has seen one record of the overall distribution besides
+        fit.start = _shares(start + 1 / len(start))
+        fit.transition = _shares(transition + 1 / len(start))
+        count = weight.sum(0)[:, None]  # (K, 1)
+        first, second = weight.T @ records, weight.T @ records**2  # (K, F)
+        fit.mean = (prior_mean + first) / (1 + count)
+        spread = second - 2 * fit.mean * first + fit.mean**2 * count
+        fit.variance = (prior_variance + (fit.mean - prior_mean) ** 2 + spread) / (1 + count)
+
+        for name in ("start", "transition", "mean"):
+            getattr(network, name).copy_(torch.from_numpy(getattr(fit, name)))
+        network.deviation.copy_(torch.from_numpy(np.sqrt(fit.variance) * fit.continuous))
+        yield {"negative_log_likelihood": -likelihood / len(records)}
 
 
-class _Mixed(GaussianHMM):
-    """Normal and categorical emissions. The mean of a category's 0 and 1 is its probability: the fit is the same."""
+@dataclass
+class Fit:
+    """The parameters in the precision they are fitted in."""
 
-    continuous: np.ndarray  # (F,), of bool
+    start: np.ndarray  # (K,)
+    transition: np.ndarray  # (K, K)
+    mean: np.ndarray  # (K, F); of a category's 0 and 1 it is the probability
+    variance: np.ndarray  # (K, F)
+    continuous: np.ndarray  # (F,), of bool: normal, not categorical
 
-    def _compute_log_likelihood(self, records: np.ndarray) -> np.ndarray:  # (steps, F) -> (steps, K)
+    def density(self, records: np.ndarray) -> np.ndarray:
+        """Log density of each record in each state, (R, K)."""
         normal = self.continuous
-        mean, variance = self.means_[:, normal], self._covars_[:, normal]
-        chances = np.log(np.maximum(self.means_[:, ~normal], 1e-12))
+        mean, variance = self.mean[:, normal], self.variance[:, normal]
+        chances = np.log(np.maximum(self.mean[:, ~normal], 1e-12))
         x = records[:, normal]
         distance = x**2 @ (1 / variance).T - 2 * x @ (mean / variance).T + (mean**2 / variance).sum(1)
         return records[:, ~normal] @ chances.T - 0.5 * (distance + np.log(2 * np.pi * variance).sum(1))
 
 
-def _started(network: Network, records: np.ndarray, rng: torch.Generator) -> _Mixed:
+def _started(network: Network, records: np.ndarray, rng: torch.Generator) -> Fit:
     """Means from k-means over some records, each feature in units of its spread; variances the overall ones."""
     k = len(network.start)
     mean, variance = records.mean(0), records.var(0) + 1e-6
-    model = _Mixed(
-        k,
-        n_iter=1,
-        init_params="",
-        startprob_prior=1 + 1 / k,
-        transmat_prior=1 + 1 / k,
-        means_prior=mean,
-        means_weight=1,
-        covars_prior=variance,
-        covars_weight=2,
-    )
     some = records[torch.randint(len(records), (START_ROWS,), generator=rng).numpy()]
     seed = int(torch.randint(2**31, (1,), generator=rng))
     centres = KMeans(k, n_init=1, random_state=seed).fit(some / np.sqrt(variance)).cluster_centers_ * np.sqrt(variance)
-    model.startprob_, model.transmat_ = np.full(k, 1 / k), np.full((k, k), 1 / k)
-    model.means_, model._covars_ = 0.9 * centres + 0.1 * mean, np.tile(variance, (k, 1))
-    model.continuous = np.repeat([h.activation != "softmax" for h in network.heads], [h.width for h in network.heads])
-    return model
+    continuous = np.repeat([h.activation != "softmax" for h in network.heads], [h.width for h in network.heads])
+    return Fit(
+        start=np.full(k, 1 / k),
+        transition=np.full((k, k), 1 / k),
+        mean=0.9 * centres + 0.1 * mean,
+        variance=np.tile(variance, (k, 1)),
+        continuous=continuous,
+    )
+
+
+def _shares(counts: np.ndarray) -> np.ndarray:
+    return counts / counts.sum(-1, keepdims=True)
+
+
+@compiled()
+def expected(
+    density: np.ndarray, lengths: np.ndarray, start: np.ndarray, transition: np.ndarray
+) -> tuple[float, np.ndarray, np.ndarray, np.ndarray]:
+    """The forward-backward algorithm over series that lie one after another, by their log densities (R, K).
+
+    The log likelihood; how many series are expected to start in each state, (K,), and to go from one to another,
+    (K, K); and the chance of each state at each record, (R, K). Each step is scaled to a sum of 1, so that nothing
+    underflows as long as no transition has a chance of 0.
+    """
+    n, k = density.shape
+    likelihood, starts, moves = 0.0, np.zeros(k), np.zeros((k, k))
+    chance, weight, scale = np.empty((n, k)), np.empty((n, k)), np.empty(n)
+    first = 0
+    for length in lengths:
+        end = first + length
+
+        # forward: the chance of each state, given the series so far
+        for t in range(first, end):
+            most = density[t].max()
+            for j in range(k):
+                before = start[j]
+                if t > first:
+                    before = 0.0
+                    for i in range(k):
+                        before += weight[t - 1, i] * transition[i, j]
+                chance[t, j] = np.exp(density[t, j] - most)  # of the record
+                weight[t, j] = before * chance[t, j]
+            scale[t] = weight[t].sum()
+            weight[t] /= scale[t]
+            likelihood += most + np.log(scale[t])
+
+        # backward: times how much likelier the rest of the series is from there
+        after = np.ones(k)
+        for t in range(end - 2, first - 1, -1):
+            seen = chance[t + 1] * after / scale[t + 1]
+            for i in range(k):
+                after[i] = 0.0
+                for j in range(k):
+                    move = transition[i, j] * seen[j]
+                    after[i] += move
+                    moves[i, j] += weight[t, i] * move
+            weight[t] *= after
+        starts += weight[first]
+        first = end
+    return likelihood, starts, moves, weight

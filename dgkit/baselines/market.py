@@ -41,8 +41,8 @@ from torch.nn.functional import cross_entropy, one_hot
 from dgkit._checks import whole
 from dgkit.baselines.protocol import Data, Empirical, Made, by_blocks, descend, heads
 from dgkit.core.encode import Encoder
-from dgkit.core.networks import widths
-from dgkit.core.optimise import adam, glorot
+from dgkit.core.heads import widths
+from dgkit.core.optimise import Adam, glorot
 
 STEPS = {"smoke": 20, "live": 1000, "full": 5000}
 UNITS, LATENT, BATCH, RATE, LIBRARY = 100, 8, 200, 5e-3, 10_000
@@ -170,7 +170,7 @@ def train(network: Network, data: Data, steps: int, rng: torch.Generator) -> Ite
         (network.steps, windows.steps),
     ):
         buffer.copy_(part[library])
-    optimiser = adam(network, rate=RATE)
+    optimiser = Adam(network, rate=RATE)
     ends = network.window + 2
     while True:
         rows = torch.randint(len(windows.end), (BATCH,), generator=rng)

@@ -18,9 +18,10 @@ from torch import Tensor, nn
 
 from dgkit.baselines.protocol import Data, Made, batches, by_blocks, descend, ends, heads, valid
 from dgkit.core.encode import Encoder
+from dgkit.core.heads import activate, widths
 from dgkit.core.losses import critic_loss, generator_loss
-from dgkit.core.networks import Discriminator, activate, widths
-from dgkit.core.optimise import adam, glorot
+from dgkit.core.networks import Discriminator
+from dgkit.core.optimise import Adam, glorot
 
 STEPS = {"smoke": 20, "live": 1000, "full": 5000}
 UNITS, HIDDEN, NOISE, BATCH, RATE, PENALTY = 200, 4, 10, 100, 1e-3, 10.0
@@ -61,7 +62,7 @@ class Network(nn.Module):
 
 def train(network: Network, data: Data, steps: int, rng: torch.Generator) -> Iterator[dict[str, float]]:
     """Losses of each step: of the critic with its penalty, and of the generator."""
-    optimisers = [adam(net, rate=RATE, beta1=0.5) for net in (network.critic, network.generator)]
+    optimisers = [Adam(net, rate=RATE, beta1=0.5) for net in (network.critic, network.generator)]
     for batch in batches(data, BATCH, rng):
         real = _flat(batch.attributes, batch.features)
         fake = _flat(*network(torch.randn((BATCH, NOISE), generator=rng)))

@@ -30,9 +30,10 @@ from dgkit._checks import whole
 from dgkit._seeding import seeded
 from dgkit.core import optimise
 from dgkit.core.encode import Encoder
+from dgkit.core.heads import Head, widths
 from dgkit.core.history import dataset_of
-from dgkit.core.networks import Head, until_end, widths
-from dgkit.core.optimise import glorot
+from dgkit.core.networks import until_end
+from dgkit.core.optimise import Adam, glorot
 from dgkit.errors import DivergenceError
 
 BLOCK = 1000  # samples that a network makes at a time
@@ -243,7 +244,7 @@ def batches(data: Data, size: int, rng: torch.Generator) -> Iterator[Data]:
         yield Data(*(part[rows] for part in data))
 
 
-def descend(optimiser: torch.optim.Adam, loss: Tensor) -> float:
+def descend(optimiser: Adam, loss: Tensor) -> float:
     """One step down the gradient of `loss` for the optimiser's parameters and no others; the loss."""
     optimise.descend(optimiser, loss)
     return loss.item()

@@ -30,8 +30,9 @@ from torch.nn import functional
 
 from dgkit.baselines.protocol import Data, Empirical, Made, batches, by_blocks, descend, ends, heads, valid
 from dgkit.core.encode import Encoder
-from dgkit.core.networks import FeatureGenerator, widths
-from dgkit.core.optimise import adam, glorot
+from dgkit.core.heads import widths
+from dgkit.core.networks import FeatureGenerator
+from dgkit.core.optimise import Adam, glorot
 
 STEPS = {"smoke": 20, "live": 400, "full": 5000}
 UNITS, NOISE, BATCH, RATE, DISCRIMINATOR_RATE = 100, 5, 28, 1e-3, 0.1
@@ -85,8 +86,8 @@ class Discriminator(nn.Module):
 def train(network: Network, data: Data, steps: int, rng: torch.Generator) -> Iterator[dict[str, float]]:
     """Losses of each step: cross-entropy per step of the discriminator (real and fake added) and the generator."""
     network.empirical.fit(data.attributes)
-    judge = torch.optim.SGD(network.discriminator.parameters(), DISCRIMINATOR_RATE)
-    maker = adam(network.generator, rate=RATE)
+    judging = list(network.discriminator.parameters())
+    maker = Adam(network.generator, rate=RATE)
     for batch in batches(data, BATCH, rng):
         fake = network(batch.attributes, rng)
         series = torch.cat([batch.features, fake.detach()])  # (2N, T, F)
@@ -94,9 +95,9 @@ def train(network: Network, data: Data, steps: int, rng: torch.Generator) -> Ite
         verdicts = network.discriminator(batch.attributes.repeat(2, 1), series)
         (on_real, on_fake), (real, made) = verdicts.chunk(2), counted.chunk(2)
         told = _cross_entropy(on_real, 1.0, real) + _cross_entropy(on_fake, 0.0, made)
-        judge.zero_grad()
-        told.backward()
-        judge.step()
+        with torch.no_grad():
+            for weight, slope in zip(judging, torch.autograd.grad(told, judging), strict=True):
+                weight.add_(slope, alpha=-DISCRIMINATOR_RATE)
         deceived = _cross_entropy(network.discriminator(batch.attributes, fake), 1.0, made)
         yield {"discriminator_loss": told.item(), "generator_loss": descend(maker, deceived)}
 

@@ -21,8 +21,9 @@ from torch.nn import functional
 from dgkit.baselines.ar import Records, follow
 from dgkit.baselines.protocol import Data, Empirical, Made, batches, descend, heads, valid
 from dgkit.core.encode import Encoder
-from dgkit.core.networks import FeatureGenerator, activate, widths
-from dgkit.core.optimise import adam
+from dgkit.core.heads import activate, widths
+from dgkit.core.networks import FeatureGenerator
+from dgkit.core.optimise import Adam
 
 STEPS = {"smoke": 5, "live": 300, "full": 5000}
 UNITS, BATCH, RATE = 100, 100, 1e-3
@@ -61,7 +62,7 @@ def train(network: Network, data: Data, steps: int, rng: torch.Generator) -> Ite
     network.attributes.fit(data.attributes)
     network.records.fit(data)
     learner = copy.deepcopy(network)  # `network` holds a moving average of its weights
-    optimiser = adam(learner, rate=RATE)
+    optimiser = Adam(learner, rate=RATE)
     for n, batch in enumerate(batches(data, BATCH, rng)):
         here = valid(batch.lengths, network.records.time).bool()  # (N, T)
         later = (torch.arange(network.records.time) > 0).expand(here.shape)

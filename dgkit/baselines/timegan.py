@@ -28,8 +28,8 @@ from torch.nn import functional
 
 from dgkit.baselines.protocol import Data, Empirical, Made, batches, by_blocks, descend, ends, heads, valid
 from dgkit.core.encode import Encoder
-from dgkit.core.networks import activate, widths
-from dgkit.core.optimise import adam, glorot
+from dgkit.core.heads import activate, widths
+from dgkit.core.optimise import Adam, glorot
 
 STEPS = {"smoke": 9, "live": 180, "full": 3000}
 LATENT, BATCH, RATE, GAMMA, AHEAD = 24, 100, 1e-3, 1.0, 0.15
@@ -85,10 +85,10 @@ def train(network: Network, data: Data, steps: int, rng: torch.Generator) -> Ite
     """Losses of each step, those of its phase: root mean squared errors of `reconstruction` and of the next latent step
     (`supervised`), cross-entropies `discriminator` and `generator`, and `moments`, a distance of means and spreads."""
     network.empirical.fit(data.attributes)
-    coder = adam(network.embedder, network.recovery, rate=RATE)
-    maker = adam(network.generator, network.supervisor, rate=RATE)
-    supervisor = adam(network.supervisor, rate=RATE)
-    judge = adam(network.discriminator, rate=RATE)
+    coder = Adam(network.embedder, network.recovery, rate=RATE)
+    maker = Adam(network.generator, network.supervisor, rate=RATE)
+    supervisor = Adam(network.supervisor, rate=RATE)
+    judge = Adam(network.discriminator, rate=RATE)
     for step, batch in enumerate(batches(data, BATCH, rng)):
         if step < steps // 3:
             loss = _reconstruction(network, batch)
@@ -106,9 +106,9 @@ def _jointly(
     network: Network,
     batch: Data,
     rng: torch.Generator,
-    coder: torch.optim.Adam,
-    maker: torch.optim.Adam,
-    judge: torch.optim.Adam,
+    coder: Adam,
+    maker: Adam,
+    judge: Adam,
 ) -> dict[str, float]:
     n = len(batch.lengths)
     for _ in range(2):

@@ -23,6 +23,7 @@ import numpy as np
 import xarray as xr
 
 from dgkit._checks import whole
+from dgkit._interrupts import after_the_step
 from dgkit.core.config import Config
 from dgkit.errors import ConfigError
 from dgkit.schema import Schema, bare
@@ -30,6 +31,7 @@ from dgkit.schema import Schema, bare
 ORDERS = (
     [1 + x / 10 for x in range(1, 100)] + list(range(12, 64)) + [80, 128, 256, 512, 1024]
 )  # of the Rényi divergence
+ACCOUNTED = {"dp", "batch_size", "discriminator_rounds", "auxiliary"}  # settings on which epsilon depends
 
 
 def epsilon(
@@ -77,7 +79,8 @@ def epsilon(
         return math.inf
     sigma = noise_multiplier / math.sqrt(releases)
     if accountant == "prv":
-        from opacus.accountants import PRVAccountant  # imported here: it takes seconds, and few need it
+        with after_the_step():  # imported here: it takes seconds, and few need it
+            from opacus.accountants import PRVAccountant
 
         history = PRVAccountant()
         history.history = [(sigma, sample_rate, steps)]
@@ -143,7 +146,8 @@ _spent = epsilon  # where an argument has that name
 @lru_cache(maxsize=256)
 def _rdp(sigma: float, sample_rate: float) -> np.ndarray:
     """Rényi divergence of one step at every order."""
-    from opacus.accountants.analysis import rdp
+    with after_the_step():
+        from opacus.accountants.analysis import rdp
 
     return np.asarray(rdp.compute_rdp(q=sample_rate, noise_multiplier=sigma, steps=1, orders=ORDERS))
 
@@ -169,6 +173,18 @@ def _check(noise_multiplier: Any, sample_rate: Any, steps: Any, delta: Any, rele
         raise ConfigError(f"delta={delta!r} must be between 0 and 1, e.g. 1e-5.")
     whole("steps", steps, least=0)
     whole("releases", releases)
+
+
+def changed(before: Config, changes: dict[str, Any]) -> Config:
+    """The settings of a training with some changed; ConfigError where that would make its epsilon untrue."""
+    after = replace(before, **changes)
+    differ = sorted(name for name in ACCOUNTED & set(changes) if getattr(after, name) != getattr(before, name))
+    if differ and (before.dp or after.dp):
+        raise ConfigError(
+            f"{', '.join(differ)}: epsilon is accounted from the first step on with the settings it began with. "
+            "Change only others, such as steps, or train from the start."
+        )
+    return after
 
 
 def spent(config: Config, n: int, batches: int, releases: int) -> float:
@@ -231,16 +247,28 @@ def check_training(config: Config, n: int, schema: Schema) -> None:
             f"publishes a random sample would pass. Set delta={0.1 / n:.1g} or less."
         )
 
-    # variables whose smallest and largest values are taken from the data
-    ranged = [
+    own = ranged(schema)
+    if own and config.private:
+        warnings.warn(
+            f"epsilon does not cover the smallest and the largest value of {', '.join(map(repr, own))}, which are "
+            f"taken from the data. Where bounds are publicly known: ds[{own[0]!r}].attrs.update(valid_min=..., "
+            "valid_max=...).",
+            stacklevel=4,
+        )
+
+
+def ranged(schema: Schema) -> list[str]:
+    """The variables whose smallest and largest values are taken from the data, which epsilon does not cover.
+
+    Examples
+    --------
+    >>> from dgkit.schema import validate
+    >>> from dgkit.simulate import web
+    >>> ranged(validate(web(30)))
+    ['views']
+    """
+    return [
         variable.name
         for variable in (*schema.features, *schema.attributes)
         if variable.kind == "continuous" and not {"valid_min", "valid_max"} <= set(variable.attrs)
     ]
-    if ranged and config.private:
-        warnings.warn(
-            f"epsilon does not cover the smallest and the largest value of {', '.join(map(repr, ranged))}, which are "
-            f"taken from the data. Where bounds are publicly known: ds[{ranged[0]!r}].attrs.update(valid_min=..., "
-            "valid_max=...).",
-            stacklevel=4,
-        )

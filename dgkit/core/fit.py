@@ -9,10 +9,11 @@ from pathlib import Path
 import xarray as xr
 from tqdm.auto import tqdm
 
+from dgkit._atomic import usable
 from dgkit._checks import number, whole
-from dgkit.core import checkpoint, keep
+from dgkit.core import keep
 from dgkit.core.config import Config, given
-from dgkit.core.loading import load
+from dgkit.core.loading import load, load_state
 from dgkit.core.model import DoppelGANger
 from dgkit.core.trainer import Trainer
 from dgkit.errors import ConfigError
@@ -66,6 +67,8 @@ def fit(
     Raises
     ------
     SchemaError, ConfigError, DivergenceError
+    SaveError
+        A checkpoint cannot be written; those of before are whole, and the same call later goes on from them.
 
     Source
     ------
@@ -113,6 +116,10 @@ def fit(
                     break
         except KeyboardInterrupt:
             which = f"that of step {trainer.step}" if choice is None or not choice.measured else "the best so far"
+            if trainer.batches > trainer.step:  # a second interrupt does not wait for the end of a step
+                which += ", or changed in part by the step after it"
+            if checkpoints is not None and trainer.config.private:  # what this model has seen is spent: go on from here
+                trainer.save(Path(checkpoints) / keep.STATE)
             warnings.warn(f"interrupted: the model is {which}", stacklevel=2)
     return trainer.model if choice is None else choice.best(trainer.model)
 
@@ -123,8 +130,7 @@ def _begun(
     """A new trainer, or the one whose state the folder holds, with the checkpoint of that step."""
     if folder is None:
         return Trainer(train, config, store=store)
-    Path(folder).mkdir(parents=True, exist_ok=True)
-    path = Path(folder) / keep.STATE
+    path = usable(folder) / keep.STATE
 
     # none yet: a new training, unless the folder's models are of one that cannot go on
     if not path.exists():
@@ -136,7 +142,7 @@ def _begun(
         return Trainer(train, config, store=store)
 
     # the training that stopped here
-    state = checkpoint.load(path)
+    state = load_state(path)
     keep.check_same_training(folder, state, config)
     trainer = Trainer.resume(state, train, store=store, steps=config.steps, device=config.device)
     if not (model := keep.path_at(folder, trainer.step)).exists():  # stopped between the two files

@@ -1,17 +1,32 @@
-"""Attributes that are given to a model, to generate series for: as they are, and in its own dtypes to encode."""
+"""What `sample` is asked for: attributes, as they are and in the model's own dtypes to encode; another length."""
 
+import warnings
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
-from dgkit._checks import whole
+from dgkit._checks import shown, whole
+from dgkit.core.encode import Encoder
 from dgkit.errors import ConfigError, SchemaError
 from dgkit.schema import Schema, check_dtype, known_dtype
 
 
-def filled(schema: Schema, values: Mapping[str, Any], n: int | None) -> xr.Dataset:
+def rows_of(schema: Schema, attributes: Any, n: int | None) -> xr.Dataset:
+    """The attributes that `sample` was given as a Dataset, a row a series; ConfigError where n says otherwise."""
+    if not isinstance(attributes, xr.Dataset | Mapping):
+        raise SchemaError(f"attributes={shown(attributes)} is no Dataset and no mapping of names.")
+    if not isinstance(attributes, xr.Dataset):
+        return _filled(schema, attributes, n)
+    rows = attributes.sizes.get("sample", 0)
+    if n not in (None, rows):
+        raise ConfigError(f"n={n} but `attributes` has {rows} rows. Leave n out, or select n rows.")
+    return attributes
+
+
+def _filled(schema: Schema, values: Mapping[str, Any], n: int | None) -> xr.Dataset:
     """One value of each attribute, n times."""
     if n is None:
         raise ConfigError("sample(attributes={...}) needs n: how many series for these attributes.")
@@ -48,3 +63,24 @@ def _exactly(values: np.ndarray, dtype: np.dtype) -> np.ndarray:
     except (TypeError, ValueError, OverflowError):
         return values
     return cast if np.array_equal(cast.astype(object), plain) else values
+
+
+def lasting(encoder: Encoder, steps: int) -> Encoder:
+    """The encoder for series of another number of steps; says what is not known of them."""
+    trained, schema = encoder.schema, encoder.schema.lasting(whole("length", steps))
+    if steps > trained.time:
+        if encoder.passes == 1:
+            raise ConfigError(
+                f"length={steps} is more than the {trained.time} steps trained on, and this model makes a series in "
+                f"one pass (sample_len={encoder.sample_len}): its LSTM never learned to go on. Train with a smaller "
+                "sample_len, or leave length out."
+            )
+        lost = trained.time_coordinate is not None and schema.time_coordinate is None
+        warnings.warn(
+            f"memory ends: the discriminator never saw beyond T = {trained.time} steps, so nothing says that the "
+            f"last {steps - trained.time} of {steps} look like the data."
+            + " The time coordinate is left out, for it cannot go on in a regular step."
+            * lost,
+            stacklevel=4,
+        )
+    return replace(encoder, schema=schema)

@@ -7,7 +7,6 @@ import math
 from array import array
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import overload
 
 import numpy as np
 import xarray as xr
@@ -70,8 +69,8 @@ class StepRecord:
     epsilon: float = math.inf
 
 
-class History(Sequence[StepRecord]):
-    """A training's records, one a step: read like a list, kept as one row of numbers that grows.
+class History:
+    """A training's records, one a step: read by their place, kept as one row of numbers that grows.
 
     A million objects would take minutes to become columns, and half a gigabyte.
 
@@ -110,14 +109,8 @@ class History(Sequence[StepRecord]):
     def __len__(self) -> int:
         return len(self._numbers) // len(self._NAMES)
 
-    @overload
-    def __getitem__(self, k: int) -> StepRecord: ...
-    @overload
-    def __getitem__(self, k: slice) -> list[StepRecord]: ...
-    def __getitem__(self, k: int | slice) -> StepRecord | list[StepRecord]:
-        if isinstance(k, slice):
-            return [self[i] for i in range(*k.indices(len(self)))]
-        width, first = len(self._NAMES), range(len(self))[k]  # IndexError where there is none
+    def __getitem__(self, k: int) -> StepRecord:
+        width, first = len(self._NAMES), range(len(self))[k]  # IndexError where there is none, which ends iteration too
         step, *rest = self._numbers[first * width : (first + 1) * width]
         return StepRecord(int(step), *rest)
 

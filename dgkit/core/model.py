@@ -4,25 +4,24 @@ Follows `sample_from` and `discriminate_from` in `gan/doppelganger.py` of the or
 """
 
 import copy
-import warnings
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from os import PathLike
 from typing import Any
 
 import numpy as np
 import torch
 import xarray as xr
-from torch import nn
+from torch import Tensor, nn
 
 from dgkit import _checks, _files
 from dgkit._checks import whole
 from dgkit.core.config import Config
-from dgkit.core.encode import Encoder
-from dgkit.core.given import asked_of, filled
+from dgkit.core.encode import BLOCK, Encoder
+from dgkit.core.given import asked_of, lasting, rows_of
 from dgkit.core.history import CHOICE
 from dgkit.core.networks import Generator, Noise, critic_of
-from dgkit.errors import ConfigError, SchemaError
+from dgkit.errors import ConfigError
 from dgkit.schema import joined
 
 
@@ -76,6 +75,10 @@ class DoppelGANger:
         """The networks there are by name: generator, discriminator, auxiliary."""
         found = {"generator": self.generator, "discriminator": self.discriminator, "auxiliary": self.auxiliary}
         return {name: network for name, network in found.items() if network is not None}
+
+    def weights(self) -> dict[str, Tensor]:
+        """All networks' parameters and buffers, by name."""
+        return {f"{name}.{k}": v for name, net in self.networks().items() for k, v in net.state_dict().items()}
 
     def __repr__(self) -> str:
         schema, config = self.encoder.schema, self.config
@@ -146,25 +149,19 @@ class DoppelGANger:
         schema = self.encoder.schema
         asked = given = None
         if attributes is not None:
-            if not isinstance(attributes, xr.Dataset | Mapping):
-                raise SchemaError(f"attributes={_checks.shown(attributes)} is no Dataset and no mapping of names.")
-            if not isinstance(attributes, xr.Dataset):
-                attributes = filled(schema, attributes, n)
-            rows = attributes.sizes.get("sample", 0)
-            if n not in (None, rows):
-                raise ConfigError(f"n={n} but `attributes` has {rows} rows. Leave n out, or select n rows.")
-            n, asked = rows, asked_of(schema, attributes)
+            attributes = rows_of(schema, attributes, n)
+            n, asked = attributes.sizes["sample"], asked_of(schema, attributes)
             given = torch.from_numpy(self.encoder.encode_attributes(attributes.assign(asked.data_vars)))
 
         # everything random, at once: how the samples are cut into blocks below changes none
         n = whole("n", n)
         if fixed_length is None:
             fixed_length = not schema.variable_length
-        encoder = self.encoder if length is None else self._lasting(whole("length", length))
+        encoder = self.encoder if length is None else lasting(self.encoder, length)
         noise = self.generator.draw(n, torch.Generator().manual_seed(_checks.seed(seed)), encoder.passes)
 
         def made() -> Iterator[xr.Dataset]:  # some series at a time, so that memory stays near the result's
-            step = max(1, 1_000_000 // max(1000, encoder.passes))
+            step = min(1000, max(1, BLOCK // max(encoder.inputs, encoder.passes * self.config.lstm_units)))
             for some in (slice(start, start + step) for start in range(0, n, step)):
                 part = Noise(noise.attribute[some], noise.minmax[some], *(x[:, some].contiguous() for x in noise[2:]))
                 found = self.generator(part, None if given is None else given[some], fixed_length)
@@ -181,26 +178,6 @@ class DoppelGANger:
             ds[name] = ("sample", da.values, {**ds[name].attrs, **da.attrs})
         return ds.assign_coords(asked.coords)
 
-    def _lasting(self, steps: int) -> Encoder:
-        """The encoder for series of another number of steps; says what is not known of them."""
-        trained, schema = self.encoder.schema, self.encoder.schema.lasting(steps)
-        if steps > trained.time:
-            if self.encoder.passes == 1:
-                raise ConfigError(
-                    f"length={steps} is more than the {trained.time} steps trained on, and this model makes a series "
-                    f"in one pass (sample_len={self.encoder.sample_len}): its LSTM never learned to go on. Train with "
-                    "a smaller sample_len, or leave length out."
-                )
-            lost = trained.time_coordinate is not None and schema.time_coordinate is None
-            warnings.warn(
-                f"memory ends: the discriminator never saw beyond T = {trained.time} steps, so nothing says that the "
-                f"last {steps - trained.time} of {steps} look like the data."
-                + " The time coordinate is left out, for it cannot go on in a regular step."
-                * lost,
-                stacklevel=4,
-            )
-        return replace(self.encoder, schema=schema)
-
     @torch.no_grad()
     def discriminate(self, ds: xr.Dataset, *, auxiliary: bool = False) -> xr.DataArray:
         """The discriminator's score of each sample of `ds`, higher for what looks real; dims (sample,), no unit."""
@@ -212,9 +189,7 @@ class DoppelGANger:
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write the model to one file (safetensors): tensors and JSON, nothing that runs when opened."""
-        tensors = {f"history.{name}": torch.tensor(self.history[name].values) for name in self.history}
-        for name, network in self.networks().items():
-            tensors |= {f"{name}.{k}": v for k, v in network.state_dict().items()}
+        history = {f"history.{name}": torch.tensor(self.history[name].values) for name in self.history}
         chosen = {name: self.history.attrs[name] for name in CHOICE if name in self.history.attrs}
         plain = {"config": asdict(self.config), "encoder": self.encoder.to_json(), "history": chosen}
-        _files.write(path, "model", tensors, plain)
+        _files.write(path, "model", history | self.weights(), plain)

@@ -8,7 +8,6 @@ Letters for shapes: N samples in the batch, S steps a pass (sample_len), R passe
 F feature width with the two flags, z noise width (each part may have its own).
 """
 
-from collections.abc import Callable
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -16,24 +15,9 @@ import torch
 from torch import Tensor, nn
 
 from dgkit.core.config import Config
+from dgkit.core.heads import Head, activate, glorot_blocks, harden, widths
 from dgkit.core.optimise import glorot
 from dgkit.errors import ConfigError
-
-
-class Head(NamedTuple):
-    """One output of a generator: `width` numbers through one activation."""
-
-    name: str
-    width: int
-    activation: str  # "softmax", "sigmoid" (0 to 1) or "tanh" (-1 to 1)
-
-
-def widths(heads: list[Head]) -> int:
-    """The numbers that these heads make together."""
-    return sum(head.width for head in heads)
-
-
-FLAG = Head("generation flag", 2, "softmax")  # (1, 0): goes on after this step; (0, 1): ends here, or has ended
 
 
 class Noise(NamedTuple):
@@ -73,7 +57,7 @@ class AttributeGenerator(nn.Module):
         # one matrix for all heads, which start as if each had its own
         self.head = nn.Linear(inputs, widths(heads))
         glorot(self)
-        _glorot_blocks(self.head, heads)
+        glorot_blocks(self.head, heads)
 
     def forward(self, inputs: Tensor) -> Tensor:  # (N, z or A + z) -> (N, A or M)
         return activate(self.head(self.hidden(inputs)), self.heads)
@@ -87,7 +71,7 @@ class FeatureGenerator(nn.Module):
         self.heads, self.sample_len = heads, sample_len
         self.lstm = nn.LSTM(inputs, units, layers)
         self.head = nn.Linear(units, sample_len * widths(heads))
-        _glorot_blocks(self.head, heads * sample_len)
+        glorot_blocks(self.head, heads * sample_len)
 
         # the LSTM starts as TensorFlow's: one Glorot-uniform matrix for inputs and state, and one bias
         for layer in range(layers):
@@ -210,44 +194,3 @@ def until_end(features: Tensor) -> Tensor:
 def flat(attributes: Tensor, minmax: Tensor, features: Tensor) -> Tensor:
     """A batch as the discriminator reads it, (N, R * S * F + A + M); the auxiliary one reads the last A + M."""
     return torch.cat([features.flatten(1), attributes, minmax], 1)
-
-
-def activate(values: Tensor, heads: list[Head]) -> Tensor:
-    """Each head's activation on its part of the last dim."""
-    if len({head.activation for head in heads}) == 1 and heads[0].activation != "softmax":
-        return ACTIVATIONS[heads[0].activation](values)
-    parts = values.split([head.width for head in heads], -1)
-    return torch.cat([ACTIVATIONS[head.activation](part) for head, part in zip(heads, parts, strict=True)], -1)
-
-
-def _softmax(values: Tensor) -> Tensor:
-    if values.shape[-1] == 2:  # the flags: the same numbers as torch's softmax in half the time
-        return torch.sigmoid(values - values.flip(-1))
-    return values.softmax(-1)
-
-
-ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
-    "softmax": _softmax, "sigmoid": torch.sigmoid, "tanh": torch.tanh
-}  # fmt: skip
-
-
-def harden(values: Tensor, heads: list[Head]) -> Tensor:
-    """Soft categories -> one-hot of the largest, the rest as it is; no gradient passes."""
-    values = values.detach()
-    if not heads:
-        return values
-    parts = values.split([head.width for head in heads], -1)
-    return torch.cat(
-        [
-            torch.zeros_like(part).scatter_(-1, part.argmax(-1, True), 1.0) if head.activation == "softmax" else part
-            for head, part in zip(heads, parts, strict=True)
-        ],
-        -1,
-    )
-
-
-def _glorot_blocks(layer: nn.Linear, heads: list[Head]) -> None:
-    """`glorot` for one matrix that stands for a linear layer per head: each block has its own fan-out."""
-    for block in layer.weight.data.split([head.width for head in heads]):
-        nn.init.xavier_uniform_(block)
-    nn.init.zeros_(layer.bias)

@@ -12,7 +12,7 @@ import copy
 import math
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, replace
+from dataclasses import replace
 from functools import cached_property
 from os import PathLike
 from typing import Any
@@ -21,19 +21,21 @@ import torch
 import xarray as xr
 from torch import Tensor
 
+from dgkit import _files
 from dgkit._interrupts import after_the_step
 from dgkit._seeding import chosen, seeded
 from dgkit.core import accounting, checkpoint, on_disk
 from dgkit.core.batches import Batch, Draws
 from dgkit.core.clipping import private_gradients
 from dgkit.core.config import Config, given
+from dgkit.core.divergence import check_measured
 from dgkit.core.encode import Encoder
 from dgkit.core.history import OF_DATA, History, StepRecord
+from dgkit.core.loading import check_state, load_state
 from dgkit.core.losses import CriticLoss, critic_loss, generator_loss
 from dgkit.core.model import DoppelGANger
 from dgkit.core.networks import Generated, Noise, flat
-from dgkit.core.optimise import adam, apply, average_into, average_share, descend
-from dgkit.errors import DivergenceError
+from dgkit.core.optimise import Adam, apply, average_into, average_share, descend
 
 
 class Trainer:
@@ -75,24 +77,15 @@ class Trainer:
     _GOOD_EVERY = 200  # steps between copies of the state to fall back on
 
     def __init__(
-        self,
-        train: xr.Dataset,
-        config: Config | None = None,
-        *,
-        start: DoppelGANger | None = None,
-        store: str | PathLike[str] | None = None,
-    ):
+        self, train: xr.Dataset, config: Config | None = None, *,
+        start: DoppelGANger | None = None, store: str | PathLike[str] | None = None,
+    ):  # fmt: skip
         self.config = config = given(config)
         self.device = config.torch_device()
 
         # the data as the discriminators read them, all samples, in memory or in a file: (samples, inputs)
-        self.encoder = Encoder.fit(
-            train,
-            sample_len=config.sample_len,
-            auto_normalise=config.auto_normalise,
-            normalise=config.normalise,
-            minmax_scale=config.minmax_scale,
-        )
+        settings = ("sample_len", "auto_normalise", "normalise", "minmax_scale")
+        self.encoder = Encoder.fit(train, **{name: getattr(config, name) for name in settings})
         real = on_disk.rows_of(self.encoder, train, store)
         self.real = real if isinstance(real, on_disk.Rows) else real.to(self.device)
         self.narrow = self.encoder.narrow  # what the auxiliary discriminator reads
@@ -105,15 +98,10 @@ class Trainer:
         if start is not None:
             checkpoint.copy_weights(start, self._model)
         self.generator, self.discriminator = self._model.generator, self._model.discriminator
-        self.auxiliary = self._model.auxiliary
-        self.optimisers = {
-            name: adam(
-                network.train().to(self.device),
-                rate=getattr(config, f"{name}_lr"),
-                beta1=config.of(f"{name}_beta1"),
-            )
-            for name, network in self._model.networks().items()
-        }
+        self.auxiliary, self.networks, self.optimisers = self._model.auxiliary, self._model.networks(), {}
+        for name, network in self.networks.items():
+            rate, beta1 = getattr(config, f"{name}_lr"), config.of(f"{name}_beta1")
+            self.optimisers[name] = Adam(network.train().to(self.device), rate=rate, beta1=beta1)
 
         # what is drawn at random; of a private run `rng` gives what is public
         self.draws = Draws(config, self.device, seed)
@@ -127,7 +115,7 @@ class Trainer:
         self.history = History()
         self.batches = 0  # that the discriminators have seen: what epsilon counts
         self.pending: tuple[Noise, Generated] | None = None  # of a discriminator half step, for the generator's
-        self._good: tuple[int, dict[str, Any]] | None = None  # a step, and the state then but for the history
+        self.good: tuple[int, dict[str, Any]] | None = None  # a step, and the state then but for the history
 
     @property
     def updates(self) -> int:
@@ -145,8 +133,8 @@ class Trainer:
     def __next__(self) -> StepRecord:
         if self.step >= self.config.steps:
             raise StopIteration
-        if self._good is None or self.step % self._GOOD_EVERY == 0:
-            self._good = self.step, checkpoint.state(self, history=False)
+        if self.good is None or self.step % self._GOOD_EVERY == 0:
+            self.good = self.step, checkpoint.state(self, history=False)
 
         start = time.perf_counter()
         with after_the_step():
@@ -168,7 +156,7 @@ class Trainer:
         DivergenceError
         """
         record = StepRecord(step=self.step + 1, seconds=seconds, epsilon=self.epsilon(), **measured)
-        self._check(record)
+        check_measured(self, record)
         self.history.append(record)
         return record
 
@@ -248,38 +236,11 @@ class Trainer:
         private_loss, gradients = private_gradients(critic, real, fake, alpha, weight, dp, self.config.batch_size)
         return private_loss, apply(optimiser, gradients)
 
-    # --- privacy and divergence ---------------------------------------------------------------------------------------
+    # --- privacy ---------------------------------------------------------------------------------------
 
     def epsilon(self) -> float:
         """Privacy spent so far, half steps taken by hand included; infinite where nothing is promised."""
         return accounting.spent(self.config, len(self.real), self.batches, self.updates)
-
-    def _check(self, record: StepRecord) -> None:
-        """DivergenceError where a loss, or what the step made of the weights, is no number or beyond all measure."""
-        # losses and gradients, but for those that are NaN because they are off or private
-        config, values = self.config, asdict(record)
-        for name in ("step", "seconds", "epsilon", *(OF_DATA if config.private else ())):
-            del values[name]
-        if self.auxiliary is None:
-            values = {name: value for name, value in values.items() if not name.startswith("auxiliary")}
-
-        # the weights: they can be gone while the losses of the step, taken before it, are not
-        for name, network in self._model.networks().items():
-            weights = [parameter.detach() for parameter in network.parameters()]
-            values[f"the size of the {name}'s weights"] = float(torch.nn.utils.get_total_norm(weights))
-
-        for name, value in values.items():
-            if abs(value) < 1e6:
-                continue
-            good, state = self._good or (0, None)
-            raise DivergenceError(
-                f"training diverged at step {record.step}: {name} is {value:g}. Likely cause: learning rates too high "
-                f"({config.discriminator_lr:g}, {config.generator_lr:g}) or a penalty too small ({config.penalty:g}). "
-                f"The last good state, of step {good}, is in this error's `state`: "
-                "Trainer.resume(error.state, train, discriminator_lr=..., generator_lr=...) goes on from there.",
-                record.step,
-                state and checkpoint.with_history(state, self.history, good),
-            )
 
     # --- the model, and going on --------------------------------------------------------------------------------------
 
@@ -305,11 +266,7 @@ class Trainer:
 
     def weights(self) -> dict[str, Tensor]:
         """All networks' parameters and buffers, by name."""
-        return {
-            f"{name}.{key}": value
-            for name, network in self._model.networks().items()
-            for key, value in network.state_dict().items()
-        }
+        return self._model.weights()
 
     @cached_property
     def data_hash(self) -> str:
@@ -347,17 +304,19 @@ class Trainer:
             `train` is not what the state was trained on, or a change asks for other networks, or would make the
             epsilon of private training untrue.
         """
-        trainer = cls(train, checkpoint.changed(state, changes), store=store)
+        check_state(state)
+        before = Config(**state["plain"]["config"])
+        trainer = cls(train, accounting.changed(before, changes), store=store)
         checkpoint.restore(trainer, state, changes)
         return trainer
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write the state to a file (safetensors, beside and renamed); `Trainer.load` goes on from it."""
-        checkpoint.save(path, self.state())
+        _files.write(path, "training state", **self.state())
 
     @classmethod
     def load(
         cls, path: str | PathLike[str], train: xr.Dataset, *, store: str | PathLike[str] | None = None
     ) -> "Trainer":
         """Resume from a file. Raises FileFormatError, ConfigError."""
-        return cls.resume(checkpoint.load(path), train, store=store)
+        return cls.resume(load_state(path), train, store=store)

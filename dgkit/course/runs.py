@@ -15,6 +15,7 @@ import xarray as xr
 from tqdm.auto import tqdm
 
 from dgkit import datasets
+from dgkit._atomic import usable
 from dgkit._cells import (
     Point,
     assemble,
@@ -26,7 +27,6 @@ from dgkit._cells import (
     read,
     stored,
     timed,
-    usable,
     write,
 )
 from dgkit.core.config import Config
@@ -86,6 +86,7 @@ def record(
     """
     experiment = experiment_of(name)
     folder = usable(Path(cells) / name)
+    path = usable(out if out is not None else store.folder()) / f"{name}.nc"
     points = points_of(experiment.grid)
     paths = {k: _path(experiment, folder, k) for k in range(-1, len(points))}  # -1: the check
     missing = [k for k, path in paths.items() if kept(path) is None]
@@ -113,8 +114,6 @@ def record(
         "machine": files[-1].attrs["machine"],
         "wall_seconds": float(ds.seconds.sum()),
     }
-    path = Path(out if out is not None else store.folder()) / f"{name}.nc"
-    path.parent.mkdir(parents=True, exist_ok=True)
     write(ds, path, check=files[0])
     return path
 
@@ -154,7 +153,7 @@ def record_checkpoint(path: Path) -> None:
     with one_thread():
         for _ in tqdm(trainer, total=1000, desc=path.stem, unit="step"):
             pass
-    path.parent.mkdir(parents=True, exist_ok=True)
+    usable(path.parent)
     trainer.save(path)
 
 

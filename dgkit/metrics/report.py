@@ -336,8 +336,8 @@ def _datasets(
         )
     if features is None and tables:
         raise SchemaError(
-            "tables do not say what their columns are. Name them: evaluate(real, generated, sample=..., time=..., "
-            "features=[...], attributes=[...])."
+            "tables do not say what their columns are. Name them: sample=..., time=..., features=[...], "
+            "attributes=[...], after the tables."
         )
     if features is None:
         return dict(given), ""  # neither Datasets nor tables: `validate` says so

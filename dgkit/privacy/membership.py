@@ -259,7 +259,7 @@ def train_shadows(
     [20, 20]
     """
     from dgkit.core.config import given
-    from dgkit.core.fit import fit
+    from dgkit.sweeps import train_model  # `fit` makes of an interrupt a shorter training
 
     whole("pairs", pairs)
     config = given(config)
@@ -271,7 +271,7 @@ def train_shadows(
         half = rng.permutation(2 * n) < n
         for trained_on in (half, ~half):
             own = replace(config, seed=int(rng.integers(2**31)))
-            shadows.append(Shadow(fit(candidates.isel(sample=trained_on), own, progress=False), trained_on))
+            shadows.append(Shadow(train_model(candidates.isel(sample=trained_on), own), trained_on))
     return shadows
 
 

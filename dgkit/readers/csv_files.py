@@ -20,6 +20,7 @@ from dgkit._checks import whole
 from dgkit._netcdf import limit
 from dgkit.errors import ConfigError, FileFormatError, SchemaError
 from dgkit.readers import sources, tabular
+from dgkit.readers.grid import CHOICES
 from dgkit.readers.patterns import Pattern
 from dgkit.readers.records import Cells, Records, lines_kept, some_lines
 from dgkit.readers.tables import feature_columns, from_table, some_names
@@ -35,10 +36,10 @@ def from_csv(
     time: str | None = None,
     attributes: Sequence[str] = (),
     units: Mapping[str, str] | None = None,
-    fill: str | None = None,
+    fill: str | Mapping[str, str] | None = None,
     max_bytes: int | None = None,
     text: Sequence[str] = (),
-    **reading: Any,
+    **options: Any,
 ) -> xr.Dataset:
     """A dataset from a file or many: `read_csv` of the columns it needs, then `from_table`.
 
@@ -50,8 +51,9 @@ def from_csv(
         As `from_table` takes them. The column `sample` is taken as it is written, also where that is a number. With
         `time` and without `sample`, features by pattern (``{"load": "*"}``) mean that each of their columns is a
         series, and each row a time. `max_bytes` bounds also what a packed file may hold.
-    text, **reading
-        As `read_csv` takes them; and ``blank_rows="drop"`` leaves out rows of a wide table that have no value at all.
+    text, **options
+        As `read_csv` takes them; `step`, `counters` and the other choices of time, as `from_table` takes them; and
+        ``blank_rows="drop"`` leaves out rows of a wide table that have no value at all.
 
     Returns
     -------
@@ -71,8 +73,9 @@ def from_csv(
     ...     from_csv(file, sample="page", time="day", features=["views"]).views.values
     array([[1.5, 2.5]])
     """
-    of_file = {key: reading.pop(key) for key in list(reading) if key in _OF_FILE}
-    blank_rows = reading.pop("blank_rows", None)
+    of_file = {key: options.pop(key) for key in list(options) if key in _OF_FILE}
+    choices = {key: options.pop(key) for key in list(options) if key in CHOICES}
+    blank_rows = options.pop("blank_rows", None)
     content = _Files(path, max_bytes=max_bytes, **of_file)
     steps = feature_columns(content.header, features)
     keys = [name for name in (sample, time) if name is not None]
@@ -81,7 +84,9 @@ def from_csv(
         patterns = [name for name, columns in features.items() if isinstance(columns, str)]
         steps |= {name: [column for column in steps[name] if column not in roles] for name in patterns}
     wanted = dict.fromkeys([*keys, *attributes, *(column for columns in steps.values() for column in columns)])
-    table = content.table(list(wanted), text=[*text, *([] if sample is None else [sample])], **reading)
+    counted = {name for name, way in (choices.get("bins") or {}).items() if way == "count"} - set(content.header)
+    wanted = {name: None for name in wanted if name not in counted}
+    table = content.table(list(wanted), text=[*text, *([] if sample is None else [sample])], **options)
     if isinstance(features, Mapping) and time is None:
         table = _without_blank(table, steps, blank_rows, content)
     if isinstance(features, Mapping) and time is not None and sample is None:  # a series a column
@@ -97,6 +102,7 @@ def from_csv(
         units=units,
         fill=fill,
         max_bytes=max_bytes,
+        **choices,
     )
     return ds.assign_attrs(reading=table.attrs["reading"]) if table.attrs.get("reading") else ds
 

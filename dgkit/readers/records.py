@@ -45,7 +45,7 @@ class Cells:
             codes = again[np.concatenate(joint)]
         bare = [text.strip() for text in values]
         if bare != values.tolist():
-            again, values = pd.factorize(_objects(bare))
+            again, values = pd.factorize(as_objects(bare))
             codes = again[codes]
         return codes, values
 
@@ -144,7 +144,7 @@ class Records:
         """The fields of these columns in these records; "" where a record is too short."""
         if self.rows is not None:
             rows = [self.rows[k] for k in kept]
-            return [Cells([_objects([row[p] if p < len(row) else "" for row in rows])]) for p in places]
+            return [Cells([as_objects([row[p] if p < len(row) else "" for row in rows])]) for p in places]
         starts = np.concatenate([[0], self.ends[:-1] + 1])
         breaks = np.flatnonzero(np.diff(kept) != 1)
         if len(breaks) == 0:
@@ -296,7 +296,7 @@ def _index(content: bytes, separator: int) -> tuple[np.ndarray, np.ndarray, np.n
     )
 
 
-def _objects(texts: list[str]) -> np.ndarray:
+def as_objects(texts: list[str]) -> np.ndarray:
     made = np.empty(len(texts), object)
     made[:] = texts
     return made

@@ -17,8 +17,9 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from dgkit._atomic import contents
 from dgkit._checks import whole
-from dgkit._netcdf import limit, read_bytes
+from dgkit._netcdf import limit
 from dgkit._netcdf_child import TooMuchError, too_much
 from dgkit.errors import FileFormatError
 from dgkit.schema import Schema, Variable, validate
@@ -330,9 +331,9 @@ def _reconstructor(kind: Any, base: Any, state: Any) -> _Output:
 
 
 def _file(path: Path) -> bytes:
-    if not path.exists():
+    if not os.path.exists(path):
         raise FileFormatError(f"no file {str(path)!r}; a folder of the original release holds it.")
-    return read_bytes(path)
+    return contents(path)
 
 
 def _read_arrays(path: Path, max_bytes: int | None) -> dict[str, np.ndarray]:

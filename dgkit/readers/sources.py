@@ -16,7 +16,8 @@ import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
-from dgkit._netcdf import limit, read_bytes
+from dgkit._atomic import contents
+from dgkit._netcdf import limit
 from dgkit.errors import ConfigError, FileFormatError
 
 Paths = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]  # one file, a pattern of many, or a list
@@ -68,7 +69,7 @@ def files(path: Paths) -> list[Path]:
 
 def unpacked(path: Path, member: str | None, max_bytes: int | None) -> tuple[str, bytes]:
     """What a file holds ("text", "json", "parquet", "excel"), and its bytes, unpacked."""
-    content = read_bytes(path)
+    content = contents(path)
     most = limit(len(content), max_bytes)
     for _ in range(2):  # a packed file in an archive
         if content.startswith(b"\x1f\x8b"):

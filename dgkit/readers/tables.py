@@ -1,9 +1,10 @@
 """Tables as datasets: long, wide, or one long series cut into windows. CSV files are read by `dgkit.readers.csv_files`.
 
-A row of a long table is a step: rows are put in the order of their time, and the distance of two times counts for
-nothing. Left out: resampling (do that in pandas or polars before), and time zones.
+Rows go to their place by their time (`grid`): what is missing between two rows is a gap, and no later row moves up.
 """
 
+import json
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
@@ -11,15 +12,17 @@ from typing import Any
 
 import narwhals as nw
 import numpy as np
+import pandas as pd
 import xarray as xr
 
 from dgkit._checks import whole
 from dgkit._netcdf import limit
 from dgkit.errors import ConfigError, SchemaError
+from dgkit.readers import grid
+from dgkit.readers.grid import Asked, Choices, Placed, fill_missing, missing_in
 from dgkit.readers.values import column_values, place_of
-from dgkit.schema import lengths, validate
+from dgkit.schema import _NOT_CATEGORIES, blocks, lengths, validate
 
-FILLS = (None, "linear", "previous")
 Features = Sequence[str] | Mapping[str, str | Sequence[str]]  # as `from_table` takes them
 
 
@@ -31,10 +34,23 @@ def from_table(
     time: str | None = None,
     attributes: Sequence[str] = (),
     units: Mapping[str, str] | None = None,
-    fill: str | None = None,
+    fill: str | Mapping[str, str] | None = None,
     max_bytes: int | None = None,
+    step: Any = None,
+    tolerance: Any = None,
+    max_gap: int | None = None,
+    gaps: str | None = None,
+    duplicates: str | None = None,
+    counters: Sequence[str] | None = None,
+    timezone: str | None = None,
+    ambiguous: str | None = None,
+    bin: Any = None,
+    bins: Mapping[str, str] | None = None,
 ) -> xr.Dataset:
     """A dataset from a table, long or wide.
+
+    Rows go to their place in time. What the table leaves open where it changes the numbers (a gap, two rows for one
+    time, a counter) is asked about: the error names the choices.
 
     Parameters
     ----------
@@ -42,38 +58,64 @@ def from_table(
         Long: a row for each sample and time. Wide: a row for each sample, its steps in columns.
     features : list of str, or mapping
         Long: columns that change over time. Wide: for each feature its columns in time's order, as a list or as a
-        pattern like "day_*" (then in the table's order).
+        pattern like "day_*": in the order of the times or numbers in their names, else in the table's.
     sample : str, optional
         The column that says which series a row belongs to. None: a long table is one series (see `windows`); in a wide
         one each row is a sample.
     time : str, optional
-        Long only: the column to order a series by; numbers or dates.
+        Long only: the column that tells when; numbers or dates. None: rows are steps in their order.
     attributes : list of str
         Columns that are the same in all rows of a sample.
     units : mapping, optional
         Unit of each feature or attribute.
-    fill : {None, "linear", "previous"}
-        What to do with a feature's missing values. None: refuse them. "linear": numbers on the line, over steps,
-        between their neighbours, text as the value before. "previous": the value before. At a series' ends both take
-        the nearest value.
+    fill : {None, "linear", "previous"}, or mapping of feature to one
+        What to do with a feature's missing values, and with steps that have no row. None: ask. "linear": numbers on the
+        line, over steps, between their neighbours (of a counter the readings: each step gets the mean rate over the
+        gap), text as the value before. "previous": the value before. At a series' ends both take the nearest value.
     max_bytes : int, optional
         Most bytes of memory that a feature of a long table may take, as all its series get as many steps as the
         longest. Default: 128 MB, or 32 times what its column takes where that is more.
+    step : str, Timedelta or number, optional
+        From a row to the next: "5min", "1h", "1D", "MS" (months), "B" (business days); a number if times are numbers.
+        Default: the most frequent distance, if the rows confirm it.
+    tolerance : as `step`, optional
+        How far a time may be from that of its step. Default: a tenth of a step.
+    max_gap : int, optional
+        Longest gap to fill, in steps.
+    gaps : {None, "keep"}
+        What to do with gaps that are not filled. None: ask. "keep": they stay NaN, for `windows` to leave out.
+    duplicates : {None, "mean", "last", "first"}
+        Which of several rows for one step count; of a counter "mean" takes the last. None: ask.
+    counters : list of str, optional
+        Features that count up: they become the rate per second (per unit of time, if times are numbers) from the step
+        before, so a series' first step goes. Going on from 0 after 2^32 or 2^64 is a wrap where that gives a usual
+        rate; any other fall is a reset, which leaves a gap of one step. Default: none, but a feature that only grows is
+        asked about; () says that none is.
+    timezone : str, optional
+        Zone of times that say none, such as "Europe/Berlin". Times become UTC; steps of days and more keep to the days
+        of the zone.
+    ambiguous : {None, "first", "second"}
+        Which one an hour is that comes twice, where clocks go back, if the order of the rows does not tell.
+    bin, bins : as `step`, and mapping of name to way
+        For events: the rows of a `bin` ("1h") become one step, by "sum", "mean", "count", "min", "max", "median",
+        "first" or "last" of each feature; a name that is no column with "count" counts rows. Bins without a row: 0 for
+        "sum" and "count", else a gap.
 
     Returns
     -------
     Dataset
-        Series of unequal length get a `length`; in a wide table a series ends after its last step with any value.
-        Where all samples share the same times, they become the `time` coordinate; otherwise each series starts at
-        step 0. Order of the samples: as they first appear.
+        Each series starts at its own first time. Those of unequal length get a `length`; what is missing at a series'
+        end in all features is its end. Where all samples share the same times, they become the `time` coordinate;
+        otherwise the coordinate `start` tells each one's first. Order of the samples: as they first appear.
+        ``attrs["time_read"]`` (JSON) tells what was decided and how often; `dgkit.schema.describe` says it in words.
 
     Raises
     ------
     SchemaError
         Names the column: it is not there, has missing values or a type that is neither number, text nor truth value;
-        a sample has two rows for one time, or an attribute with two values.
+        an attribute has two values in a sample. Or it names the choices that a table leaves open.
     ConfigError
-        Unknown `fill`.
+        A choice that cannot be.
 
     See Also
     --------
@@ -86,12 +128,24 @@ def from_table(
     >>> table = pd.DataFrame({"page": ["a", "a", "b"], "day": [1, 2, 1], "views": [3.0, 4.0, 5.0]})
     >>> from_table(table, sample="page", time="day", features=["views"]).length.values.tolist()
     [2, 1]
+    >>> polls = pd.DataFrame({"minute": [0, 5, 10, 25, 30], "load": [1.0, 2.0, 3.0, 6.0, 7.0]})
+    >>> from_table(polls, time="minute", features=["load"], fill="linear")["load"].values.tolist()
+    [[1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0]]
     """
     table = opened(df)
+    choices = Choices(step, tolerance, fill, max_gap, gaps, duplicates, counters, timezone, ambiguous, bin, bins)
     ds = dataset(
-        table, features, sample=sample, time=time, attributes=attributes, units=units, fill=fill, max_bytes=max_bytes
+        table,
+        features,
+        sample=sample,
+        time=time,
+        attributes=attributes,
+        units=units,
+        choices=choices,
+        max_bytes=max_bytes,
     )
-    validate(ds)
+    _check_learnable(ds, table)
+    validate(ds, gaps=gaps == "keep")
     return ds
 
 
@@ -113,21 +167,24 @@ def dataset(
     time: str | None,
     attributes: Sequence[str],
     units: Mapping[str, str] | None,
-    fill: str | None,
+    choices: Choices,
     max_bytes: int | None = None,
 ) -> xr.Dataset:
     """What `from_table` makes of a table, before `validate` has seen it."""
-    if fill not in FILLS:
-        raise ConfigError(f"fill is {fill!r}; choose one of {', '.join(map(repr, FILLS))}.")
     if max_bytes is not None:
         whole("max_bytes", max_bytes)
-    wide, names = isinstance(features, Mapping), list(features)
+    wide, asked = isinstance(features, Mapping), Asked(table)
+    names = list(features)
+    _check_choices(choices, names, table.columns, wide, time)
     steps = feature_columns(table.columns, features)
+    counted = [name for name in names if name not in table.columns and (choices.bins or {}).get(name) == "count"]
+    steps = {name: columns for name, columns in steps.items() if name not in counted}
     keys = [name for name in (sample, time) if name is not None]
     needed = [*keys, *attributes, *(column for columns in steps.values() for column in columns)]
     _check_columns(table, needed, names, attributes, wide, time)
-    gaps = {column for columns in steps.values() for column in columns} if wide or fill else set()
-    columns = {name: column_values(table, name, gaps=name in gaps) for name in dict.fromkeys(needed)}
+    own = {column for columns in steps.values() for column in columns}
+    needed = [name for name in needed if name != time or name in own or name in attributes]
+    columns = {name: column_values(table, name, gaps=name in own) for name in dict.fromkeys(needed)}
     dates = [name for name in needed if name not in keys and columns[name].dtype.kind == "M"]
     if dates:
         raise SchemaError(
@@ -151,28 +208,72 @@ def dataset(
                 f"({place_of(table, wrong[0])}). What changes over time is a feature: name it in `features`."
             )
         data[name] = ("sample", values, _attrs(name, units))
+    for name, of in steps.items():
+        if all(columns[column].dtype.kind in "fU" and missing_in(columns[column]).all() for column in of):
+            raise SchemaError(f"column {of[0]!r} has no value. Leave feature {name!r} out of features=.")
+
+    # the series, blank where nothing is known
     coords: dict[str, Any] = {} if sample is None else {"sample": ("sample", ids)}
     if wide:
         if len(ids) != table.shape[0]:
             raise SchemaError(f"column {sample!r} names a sample twice; a wide table has one row for each.")
-        series = {name: _stacked([columns[column] for column in steps[name]]) for name in names}
-        present = np.logical_or.reduce([~_missing(values) for values in series.values()])  # (N, T)
-        length = present.shape[1] - present[:, ::-1].argmax(1)
-        if not present.any(1).all():
-            row = int(np.flatnonzero(~present.any(1))[0])
-            raise SchemaError(
-                f"feature {names[0]!r} and all others have no value in sample {str(ids[row])!r} "
-                f"({place_of(table, row)}). Drop that row."
-            )
+        series, at = _wide_features(table, columns, steps, ids, choices, asked)
     else:
-        series, length = _long_features(table, columns, names, time, row_of, ids, coords, max_bytes)
+        at = grid.in_order(row_of, len(ids))
+        if time is not None:
+            times = grid.times_of(table, time, row_of, choices)
+            at = grid.placed(times, row_of, ids, choices, asked, table, names)
+        series = _long_features(
+            columns, [*names, *(n for n in choices.bins or () if n not in names)], at, ids, choices, max_bytes
+        )
+    counters = list(choices.counters or ())
+    if counters:
+        _make_rates(series, table, counters, steps, at, ids, choices, wide, asked)
+    elif choices.counters is None and choices.bin is None and (time is not None or wide):
+        _ask_for_counters(series, at.length, asked)
+    length = _ends(series, at, ids, wide, table, row_of)
+
+    # what is missing: filled, kept or asked about
+    filled = kept = 0
     for name, values in series.items():
-        if fill:
-            _fill(values, length, fill)
-        data[name] = (("sample", "time"), values, _attrs(name, units))
-    if (length != next(iter(series.values())).shape[1]).any():
+        most = choices.max_gap if choices.max_gap is None or name not in counters else choices.max_gap + 1
+        filled += fill_missing(values, length, choices.how(name), most)
+        missing = missing_in(values) & (np.arange(values.shape[1]) < length[:, None])
+        kept += int(missing.sum())
+        none = np.flatnonzero((missing.sum(1) == length) & (choices.gaps != "keep"))
+        if len(none):
+            raise SchemaError(
+                f"feature {name!r} has no value in sample {str(ids[none[0]])!r} ({len(none)} such samples). Drop the "
+                "rows of that sample, or leave the feature out."
+            )
+        if missing.any() and choices.gaps != "keep":
+            _ask_for_fill(name, missing, columns, steps, at, ids, choices, asked, table, row_of, wide)
+    asked.ask()
+    said = {key: value for key, value in at.said.items() if not key.startswith("_")}
+    said |= ({"filled_values": filled} if filled else {}) | ({"kept_missing": kept} if kept else {})
+
+    steps_made = next(iter(series.values())).shape[1]
+    own_attrs = {name: _attrs(name, units) for name in series}
+    for name in counters:
+        per = at.said.get("_per", "s")
+        own_attrs[name] = {"units": f"{(units or {}).get(name, '1')}/{per}"}
+    for name, values in series.items():
+        data[name] = (("sample", "time"), values, own_attrs[name])
+    if (length != steps_made).any():
         data["length"] = ("sample", length.astype(np.int64))
-    return xr.Dataset(data, coords)
+    if at.timed:
+        start = at.at(np.arange(len(ids)), np.zeros(len(ids), np.int64))
+        if wide or ((length == steps_made).all() and (start == start[0]).all()):
+            line = at.at(np.zeros(steps_made, np.int64), np.arange(steps_made))
+            if line.dtype.kind == "f" and not {"gaps", "snapped", "duplicates", "counters"} & at.said.keys():
+                line = at.seconds[:steps_made].astype(line.dtype)  # numbers to the last bit as they were
+            coords["time"] = ("time", line)
+        else:
+            coords["start"] = ("sample", start)
+            if not (start == start[0]).all():
+                said["starts"] = "at different times"
+    attrs = {"time_read": json.dumps(said)} if said else {}
+    return xr.Dataset(data, coords, attrs)
 
 
 def windows(ds: xr.Dataset, length: int, step: int | None = None) -> xr.Dataset:
@@ -194,6 +295,8 @@ def windows(ds: xr.Dataset, length: int, step: int | None = None) -> xr.Dataset:
         Attributes as those of the series that a window comes from. Coordinates of `sample`: `series`, which one that is
         (its id, or its position), and `start`, the time (or step) of the window's first step: make attributes of it,
         such as ``start.dt.dayofweek``. What is left at a series' end is dropped; so is a series shorter than a window.
+        No window crosses a gap, be it a missing value or a jump of the `time` coordinate: ``attrs["windows_left_out"]``
+        says how many windows were left out for that.
 
     Raises
     ------
@@ -208,7 +311,7 @@ def windows(ds: xr.Dataset, length: int, step: int | None = None) -> xr.Dataset:
     >>> windows(day, 4, step=3).power.values.tolist()
     [[0.0, 1.0, 2.0, 3.0], [3.0, 4.0, 5.0, 6.0], [6.0, 7.0, 8.0, 9.0]]
     """
-    validate(ds, training=False)
+    validate(ds, training=False, gaps=True)
     step = length if step is None else step
     for name, value in (("length", length), ("step", step)):
         whole(name, value)
@@ -216,23 +319,81 @@ def windows(ds: xr.Dataset, length: int, step: int | None = None) -> xr.Dataset:
     counts = np.maximum((valid - length) // step + 1, 0)
     if not counts.any():
         raise ConfigError(f"length is {length}, but the longest series has {valid.max()} steps; cut shorter windows.")
+    whole_to = _steps_to_gap(ds, valid)  # (N, T)
     series = np.repeat(np.arange(len(valid)), counts)  # (W,)
     starts = (np.arange(len(series)) - np.repeat(np.cumsum(counts) - counts, counts)) * step  # (W,)
+    clear = whole_to[series, starts] >= length
+    if not clear.any():
+        raise ConfigError(
+            f"length is {length}, but each of the {len(clear)} windows has a gap; the longest part without one has "
+            f"{whole_to.max()} steps. Cut shorter windows, or fill gaps (from_table: fill=, max_gap=)."
+        )
+    series, starts = series[clear], starts[clear]
     at = {
         "sample": xr.DataArray(series, dims="sample"),
         "time": xr.DataArray(starts[:, None] + np.arange(length), dims=("sample", "time")),
     }
-    plain = ds.drop_vars("length", errors="ignore").drop_vars(
-        [name for name in ("sample", "time") if name in ds.coords]
+    plain = ds.drop_vars(["length"], errors="ignore").drop_vars(
+        [name for name in ("sample", "time", "start") if name in ds.coords]
     )
     cut = plain.isel(at)
     named = ds["sample"].values[series] if "sample" in ds.coords else series
-    times = ds["time"].values[starts] if "time" in ds.coords else starts
-    return cut.assign_coords(series=("sample", named), start=("sample", times))
+    times = ds["time"].values[starts] if "time" in ds.coords else _times_of_starts(ds, series, starts)
+    cut = cut.assign_coords(series=("sample", named), start=("sample", times))
+    return cut if clear.all() else cut.assign_attrs(windows_left_out=int((~clear).sum()))
+
+
+def _steps_to_gap(ds: xr.Dataset, valid: np.ndarray) -> np.ndarray:
+    """From each step of each series how many follow, itself included, before a gap or the end, (N, T)."""
+    steps = ds.sizes["time"]
+    broken = np.zeros(steps + 1, bool)  # no window goes over the border before this step
+    if (
+        "time" in ds.coords
+        and steps > 2
+        and ds["time"].dtype.kind in "iufM"
+        and not _read(ds).get("step", "").endswith("B")
+    ):
+        apart = np.diff(ds["time"].values).astype(np.float64)
+        broken[1:-1] = np.abs(apart) > 1.5 * np.abs(np.median(apart))
+    result = np.empty((ds.sizes["sample"], steps), np.int64)
+    for some in blocks(ds):
+        missing = np.zeros(result[some].shape, bool)
+        for da in ds.data_vars.values():
+            if da.ndim == 2 and da.dtype.kind in "fU":
+                missing |= missing_in(da.isel(sample=some).values)
+        ends = np.where(missing, np.arange(steps), np.where(broken[1:], np.arange(1, steps + 1), steps))
+        ends = np.minimum(np.minimum.accumulate(ends[:, ::-1], 1)[:, ::-1], valid[some, None])
+        result[some] = ends - np.arange(steps)
+    return result
+
+
+def _read(ds: xr.Dataset) -> dict[str, Any]:
+    """What `from_table` said of time."""
+    try:
+        said = json.loads(ds.attrs.get("time_read", "{}"))
+    except (TypeError, ValueError):
+        return {}
+    return said if isinstance(said, dict) else {}
+
+
+def _times_of_starts(ds: xr.Dataset, series: np.ndarray, starts: np.ndarray) -> np.ndarray:
+    """When windows begin, where each series has its own first time."""
+    if "start" not in ds.coords or ds["start"].dims != ("sample",):
+        return starts
+    first, said = ds["start"].values[series], _read(ds)
+    step = said.get("step", said.get("bin"))
+    if first.dtype.kind != "M":
+        return first + starts * float(step) if step and first.dtype.kind == "f" else first + starts * int(step or 1)
+    if step is None:
+        return starts
+    return grid.later(first, starts, step)
 
 
 def feature_columns(table: Sequence[str], features: Features) -> dict[str, list[str]]:
-    """The columns of each feature, in time's order; SchemaError for a pattern that none matches."""
+    """The columns of each feature, in time's order.
+
+    SchemaError for a pattern that none matches, and for an order that is not that of the times in the columns' names.
+    """
     if not isinstance(features, Mapping):
         return {name: [name] for name in features}
     found: dict[str, list[str]] = {}
@@ -243,55 +404,310 @@ def feature_columns(table: Sequence[str], features: Features) -> dict[str, list[
             found[name], empty = list(columns), "it has no column"
         if not found[name]:
             raise SchemaError(f"feature {name!r}: {empty}; the table has {some_names(table)}.")
+        times = times_in(found[name])
+        if times is None or (np.diff(times) > 0).all():
+            continue
+        order = np.argsort(times, kind="stable")
+        if isinstance(columns, str) and (np.diff(times[order]) > 0).all():
+            found[name] = [found[name][k] for k in order]
+        else:
+            k = int(np.flatnonzero(np.diff(times) <= 0)[0])
+            raise SchemaError(
+                f"feature {name!r}: by their names the columns are not in time's order, {found[name][k]!r} comes "
+                f"before {found[name][k + 1]!r}. Name each step once, in its order: "
+                f"features={{{name!r}: [{some_names([found[name][k] for k in order], 4)}]}}."
+            )
     return found
 
 
+_TIMES_IN_NAMES = (  # what to look for, and the formats it may be written in
+    (r"\d{4}-\d\d?-\d\d?[T ]\d\d?:\d\d(:\d\d(\.\d+)?)?", ("ISO8601",)),
+    (r"\d{4}-\d\d?-\d\d?", ("%Y-%m-%d",)),
+    (r"\d{4}/\d\d?/\d\d?", ("%Y/%m/%d",)),
+    (r"\d{4}_\d\d?_\d\d?", ("%Y_%m_%d",)),
+    (r"\d{4}\.\d\d?\.\d\d?", ("%Y.%m.%d",)),
+    (r"\d\d?\.\d\d?\.\d{4}", ("%d.%m.%Y",)),
+    (r"\d\d?/\d\d?/\d{4}", ("%m/%d/%Y", "%d/%m/%Y")),
+    (r"\d\d?/\d\d?/\d\d", ("%m/%d/%y", "%d/%m/%y")),
+    (r"(19|20)\d\d-\d\d", ("%Y-%m",)),
+    (r"(19|20)\d{6}", ("%Y%m%d",)),
+    (r"(19|20)\d{4}", ("%Y%m",)),
+)
+
+
+def times_in(names: Sequence[str]) -> np.ndarray | None:
+    """The times in the names of columns: dates, or whole numbers; None where there are none, or not one in each.
+
+    Examples
+    --------
+    >>> times_in(["day 1", "day 10", "day 2"]), times_in(["a", "b"])
+    (array([ 1, 10,  2]), None)
+    """
+    for pattern, formats in _TIMES_IN_NAMES:
+        found = [re.search(rf"(?<!\d)({pattern})(?!\d)", name, re.ASCII) for name in names]
+        if not all(found) or len({name.replace(m[1], "", 1) for name, m in zip(names, found, strict=True) if m}) > 1:
+            continue
+        texts = [m[1] for m in found if m]
+        read = [pd.to_datetime(pd.Series(texts), format=form, errors="coerce") for form in formats]
+        read = [one for one in read if one.notna().all()]
+        in_order = [one for one in read if one.is_monotonic_increasing]
+        if len(read) == 1 or len(in_order) == 1:  # of two readings the one in order
+            return (read if len(read) == 1 else in_order)[0].to_numpy().astype("M8[ns]")
+        if len(read) > 1:
+            return None
+    parts = [re.split(r"(\d+)", name, flags=re.ASCII) for name in names]
+    if len({(len(part), *part[::2]) for part in parts}) > 1:
+        return None
+    varying = [k for k in range(1, len(parts[0]), 2) if len({int(part[k]) for part in parts}) > 1]
+    if len(varying) != 1 or any(len(part[varying[0]]) > 18 for part in parts):
+        return None
+    return np.array([int(part[varying[0]]) for part in parts])
+
+
 def _long_features(
-    table: nw.DataFrame[Any],
     columns: Mapping[str, np.ndarray],
     names: Sequence[str],
-    time: str | None,
-    row_of: np.ndarray,
+    at: Placed,
     ids: np.ndarray,
-    coords: dict[str, Any],
+    choices: Choices,
     max_bytes: int | None,
-) -> tuple[dict[str, np.ndarray], np.ndarray]:
-    """Series of a long table, sorted by time, blank after their end, (N, T); their lengths, (N,)."""
-    when = columns[time] if time is not None else np.arange(len(row_of))
-    if when.dtype.kind == "U":
-        raise SchemaError(
-            f"column {time!r} is text ({str(when[0])!r} in {place_of(table, 0)}), which has no order in time. Make it "
-            f"numbers or dates, e.g. df[{time!r}] = pandas.to_datetime(df[{time!r}], format=...)."
-        )
-    rows = np.lexsort((when, row_of))
-    sorted_sample, sorted_time = row_of[rows], when[rows]
-    again = np.flatnonzero((sorted_sample[1:] == sorted_sample[:-1]) & (sorted_time[1:] == sorted_time[:-1]))
-    if len(again):
-        first, second = rows[again[0]], rows[again[0] + 1]
-        raise SchemaError(
-            f"column {time!r}: sample {str(ids[row_of[first]])!r} has two rows for {when[first]}: "
-            f"{place_of(table, first)} and {place_of(table, second)} ({len(again)} such). Drop one, or aggregate them."
-        )
-    length = np.bincount(row_of, minlength=len(ids))
-    step = np.arange(len(rows)) - np.repeat(np.cumsum(length) - length, length)
-    series = {}
+) -> dict[str, np.ndarray]:
+    """Series of a long table, blank where no row is and after their end, (N, T)."""
+    series, longest = {}, int(at.length.argmax())
     for name in names:
-        values = columns[name].astype(str if columns[name].dtype.kind == "U" else np.float64)
-        longest = int(length.argmax())
-        needed = len(ids) * int(length[longest]) * values.itemsize
-        if needed > limit(values.nbytes, max_bytes):
+        values = columns.get(name)
+        if values is not None:
+            values = values.astype(str if values.dtype.kind == "U" else np.float64)[at.rows]
+        itemsize = 8 if values is None else values.itemsize
+        needed = len(ids) * int(at.length[longest]) * itemsize
+        if needed > limit(len(at.rows) * itemsize, max_bytes):
+            first = at.at(np.array([longest]), np.array([0]))[0]
+            last = at.at(np.array([longest]), at.length[[longest]] - 1)[0]
             raise SchemaError(
-                f"feature {name!r}: sample {str(ids[longest])!r} has {length[longest]} steps; with as many for each of "
-                f"{len(ids)} samples it takes {needed / 1e6:,.0f} MB. Drop the longest, cut all into `windows`, or "
-                f"give max_bytes={needed}."
+                f"feature {name!r}: sample {str(ids[longest])!r} has {at.length[longest]} steps, from {first} to "
+                f"{last}; with as many for each of {len(ids)} samples it takes {needed / 1e6:,.0f} MB. Drop the "
+                f"longest, cut all into `windows`, or give max_bytes={needed}."
             )
-        series[name] = np.full((len(ids), length.max()), "" if values.dtype.kind == "U" else np.nan, values.dtype)
-        series[name][sorted_sample, step] = values[rows]
-    if time is not None and (length == length[0]).all():
-        grid = sorted_time.reshape(len(ids), -1)
-        if (grid == grid[0]).all():
-            coords["time"] = ("time", grid[0])
-    return series, length
+        if choices.bins is not None:
+            series[name] = grid.binned(values, at, choices.bins[name])
+            continue
+        assert values is not None
+        kept, values = grid.one_a_step(values, at, choices.duplicates)
+        series[name] = _blank((len(ids), int(at.length.max())), values.dtype)
+        series[name][at.series[kept], at.slot[kept]] = values
+    return series
+
+
+def _blank(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+    return np.full(shape, "" if dtype.kind == "U" else np.nan, dtype)
+
+
+def _wide_features(
+    table: nw.DataFrame[Any],
+    columns: Mapping[str, np.ndarray],
+    steps: Mapping[str, list[str]],
+    ids: np.ndarray,
+    choices: Choices,
+    asked: Asked,
+) -> tuple[dict[str, np.ndarray], Placed]:
+    """Series of a wide table, (N, T); where its columns' names are dates, on the grid of those."""
+    (name, one), *others = steps.items()
+    for other, of in others:
+        if len(of) != len(one):
+            raise SchemaError(
+                f"feature {name!r} has {len(one)} columns, {other!r} {len(of)}; each needs one for each step "
+                f"({some_names(one, 3)}; {some_names(of, 3)})."
+            )
+    n, slot = len(ids), np.arange(len(one))
+    found = {feature: times_in(of) for feature, of in steps.items()}
+    times, said, dated = found[name], {"order": "columns are steps in their order"}, False
+    line: Placed | None = None
+    others_times = [
+        other for other, own in found.items() if own is None or times is None or not np.array_equal(own, times)
+    ]
+    if times is not None and len(one) > 1 and not (others_times and times.dtype.kind != "M"):
+        if others_times:
+            other = others_times[0]
+            raise SchemaError(
+                f"the columns of features {name!r} and {other!r} have other times in their names: "
+                f"{some_names(one, 3)} and {some_names(steps[other], 3)}. Name the same steps for both."
+            )
+        dated = times.dtype.kind == "M"
+        own = grid.Times(
+            f"{one[0]} to {one[-1]}",
+            times.astype("M8[ns]").astype(np.int64) if dated else times,
+            dated,
+            None,
+            times.dtype,
+        )
+        line = grid.placed_columns(own, one, choices, asked)
+    if line is None:
+        line = Placed(slot, 0 * slot, slot, slot, np.array([len(one)]), lambda of, k: k, said, False)
+    slot, said = line.slot, line.said
+    series, length = {}, int(slot.max()) + 1
+    for feature, of in steps.items():
+        values = _stacked([columns[column] for column in of])
+        series[feature] = values
+        if length > len(slot):
+            values = values if values.dtype.kind in "fU" else values.astype(np.float64)
+            series[feature] = _blank((n, length), values.dtype)
+            series[feature][:, slot] = values
+    row, k = np.repeat(np.arange(n), len(slot)), np.tile(slot, n)
+    if not dated:
+        said["_per"] = "step"
+    at = Placed(np.arange(len(k)), row, k, np.tile(line.seconds, n), np.full(n, length), line.at, said, dated)
+    return series, at
+
+
+def _make_rates(
+    series: dict[str, np.ndarray],
+    table: nw.DataFrame[Any],
+    counters: list[str],
+    steps: Mapping[str, list[str]],
+    at: Placed,
+    ids: np.ndarray,
+    choices: Choices,
+    wide: bool,
+    asked: Asked,
+) -> None:
+    """Counters become rates; all features lose their first step, which has none."""
+    if wide:
+        readings = {
+            name: np.stack([grid.counter_values(table, c) for c in steps[name]], 1).ravel() for name in counters
+        }
+    else:
+        readings = {name: grid.counter_values(table, name)[at.rows] for name in counters}
+    anew = grid.began_anew(list(readings.values()), at)
+    said: dict[str, Any] = {}
+    for name in counters:
+        made = grid.rates(name, readings[name], at, anew, choices.how(name) == "linear", choices.max_gap)
+        series[name] = made.per_second
+        if made.fast > max(1, 0.01 * len(at.rows)) and not asked.questions:  # with the times in doubt, so is this
+            raise SchemaError(
+                f"column {name!r} of counters= goes up by nearly 2^32 in {made.fast} steps: a counter of 32 bits that "
+                "goes round once or more between two rows, so that no rate is known. Read the one of 64 bits "
+                "(ifHCInOctets), or leave the feature out."
+            )
+        counts = {"wraps": made.wraps, "resets": made.resets, "unseen_wraps_possible": made.unseen}
+        said[name] = {what: count for what, count in counts.items() if count}
+    short = np.flatnonzero(at.length < 2)
+    if len(short):
+        raise SchemaError(
+            f"column {counters[0]!r} of counters= has one row in sample {str(ids[short[0]])!r}; a rate needs two "
+            f"({len(short)} such samples). Drop the rows of that sample."
+        )
+    for name in series:
+        series[name] = series[name][:, 1:]
+    before = at.at
+    at.length, at.at, at.said = at.length - 1, lambda of, k: before(of, k + 1), at.said | {"counters": said}
+
+
+def _ask_for_counters(series: Mapping[str, np.ndarray], length: np.ndarray, asked: Asked) -> None:
+    grow = {name: grid.only_grows(values, length) for name, values in series.items()}
+    found = [name for name, changes in grow.items() if changes]
+    if found:
+        asked.add(
+            f"column {found[0]!r} only grows ({grow[found[0]]} of its steps go up, hardly any down)"
+            + (f", and so do {some_names(found[1:], 5)}" if found[1:] else "")
+            + ": is it a counter, such as bytes since the start? Then counters=[...] makes rates of it; counters=() "
+            "says that none is.",
+            counters=repr(found),
+        )
+
+
+def _ends(
+    series: Mapping[str, np.ndarray],
+    at: Placed,
+    ids: np.ndarray,
+    wide: bool,
+    table: nw.DataFrame[Any],
+    row_of: np.ndarray,
+) -> np.ndarray:
+    """Steps of each series up to its last one with any value, (N,)."""
+    present = np.logical_or.reduce([~missing_in(values) for values in series.values()])  # (N, T)
+    empty = np.flatnonzero(~present.any(1))
+    if len(empty):
+        row = int(empty[0]) if wide else int(np.flatnonzero(row_of == empty[0])[0])
+        raise SchemaError(
+            f"feature {next(iter(series))!r} and all others have no value in sample {str(ids[empty[0]])!r} "
+            f"({place_of(table, row)}). Drop that row{'' if wide else ' and all others of the sample'}."
+        )
+    length: np.ndarray = present.shape[1] - present[:, ::-1].argmax(1)
+    ended = int((at.length - length).sum())
+    if ended:
+        at.said["empty_steps_at_ends"] = ended
+    return length
+
+
+def _ask_for_fill(
+    name: str,
+    missing: np.ndarray,
+    columns: Mapping[str, np.ndarray],
+    steps: Mapping[str, list[str]],
+    at: Placed,
+    ids: np.ndarray,
+    choices: Choices,
+    asked: Asked,
+    table: nw.DataFrame[Any],
+    row_of: np.ndarray,
+    wide: bool,
+) -> None:
+    """What to do with a feature's missing values, said in the words of where they come from."""
+    i = int(np.flatnonzero(missing.any(1))[0])
+    k = int(np.flatnonzero(missing[i])[0])
+    text = name in steps and columns[steps[name][0]].dtype.kind == "U"
+    hows = "fill='previous'" if text else "fill='linear' or 'previous'"
+    answers = {"fill": "'previous'" if text or asked.answers.get("fill") == "'previous'" else "'linear'"}
+    if choices.how(name) is not None:  # and the gap is longer than may be filled
+        runs = np.diff(np.flatnonzero(np.diff(np.pad(missing, ((0, 0), (1, 1))).astype(np.int8).ravel())))[::2]
+        asked.add(
+            f"feature {name!r}: {len(runs)} gaps are longer than max_gap={choices.max_gap}, the longest of "
+            f"{runs.max()} steps. Raise max_gap=, or keep them as NaN, for `windows` to leave out: gaps='keep'.",
+            gaps="'keep'",
+        )
+        return
+    keep = "or keep them as NaN, for `windows` to leave out: gaps='keep'"
+    if wide:
+        column = steps[name][k] if len(steps[name]) == missing.shape[1] + ("counters" in at.said) else f"step {k}"
+        if "_gap" in at.said and not any(
+            missing_in(columns[c]).any() for c in steps[name] if columns[c].dtype.kind in "fU"
+        ):
+            question = at.said["_gap"]
+        else:
+            question = (
+                f"feature {name!r} has {int(missing[i].sum())} missing values before the end of sample {str(ids[i])!r} "
+                f"({place_of(table, i)}), the first at {column!r}; {int(missing.any(1).sum())} samples have some."
+            )
+        asked.add(f"{question} Fill them: {hows}; {keep}.", **answers)
+        return
+    if name in columns and columns[name].dtype.kind in "fU" and "counters" not in at.said and choices.bin is None:
+        empty = np.flatnonzero(missing_in(columns[name][at.rows]))
+        empty = empty[missing[at.series[empty], at.slot[empty]]]
+        if len(empty):
+            asked.add(
+                f"column {name!r} has {len(empty)} missing values, the first in "
+                f"{place_of(table, int(at.rows[empty].min()))}. Fill them: {hows}; {keep}; or drop those rows.",
+                **answers,
+            )
+            empty_too = missing.sum() == len(empty)
+            if empty_too:
+                return
+    counter = at.said.get("counters", {}).get(name)
+    if "_gap" in at.said:
+        question = at.said["_gap"]
+    elif counter:
+        question = (
+            f"column {name!r} of counters= began anew, or may have wrapped unseen ({counter}), which leaves steps "
+            "without a rate."
+        )
+    else:
+        question = (
+            f"feature {name!r} has {int(missing.sum())} steps without a value, the first in sample {str(ids[i])!r}, "
+            f"step {k}."
+        )
+    said = f"{question} Fill gaps: {hows}, max_gap= for no more than so many steps; {keep}."
+    if said not in asked.questions:
+        asked.add(said, **answers)
 
 
 def _stacked(columns: list[np.ndarray]) -> np.ndarray:
@@ -303,26 +719,7 @@ def _stacked(columns: list[np.ndarray]) -> np.ndarray:
 
 
 def _as_text(values: np.ndarray) -> np.ndarray:
-    return np.where(_missing(values), "", values.astype(str))
-
-
-def _missing(values: np.ndarray) -> np.ndarray:
-    missing: np.ndarray = values == "" if values.dtype.kind == "U" else np.isnan(values)
-    return missing
-
-
-def _fill(values: np.ndarray, length: np.ndarray, fill: str) -> None:
-    """Replaces what is missing before the end of a series that has any value."""
-    missing = _missing(values)
-    for i in np.flatnonzero((missing & (np.arange(values.shape[1]) < length[:, None])).any(1)):
-        n = length[i]
-        known = np.flatnonzero(~missing[i, :n])
-        if not len(known):
-            continue  # `validate` names it
-        if fill == "linear" and values.dtype.kind != "U":
-            values[i, :n] = np.interp(np.arange(n), known, values[i, known])
-        else:
-            values[i, :n] = values[i, known[np.maximum(np.searchsorted(known, np.arange(n), "right") - 1, 0)]]
+    return np.where(missing_in(values), "", values.astype(str))
 
 
 def _check_columns(
@@ -348,6 +745,62 @@ def _check_columns(
         )
     if table.shape[0] == 0:
         raise SchemaError(f"the table has no rows, so {names[0]!r} holds nothing.")
+
+
+def _check_choices(choices: Choices, names: list[str], columns: Sequence[str], wide: bool, time: str | None) -> None:
+    """ConfigError for choices that do not go with the table."""
+    timed = [
+        n
+        for n in ("step", "tolerance", "duplicates", "timezone", "ambiguous", "bin")
+        if getattr(choices, n) is not None
+    ]
+    if timed and time is None and (not wide or timed[0] not in ("step", "tolerance")):
+        raise ConfigError(f"{timed[0]}={getattr(choices, timed[0])!r} needs a column of times: time='...'.")
+    if choices.counters and time is None and not wide:
+        raise ConfigError(f"counters={list(choices.counters)!r} need a column of times: time='...'.")
+    for option, given in (
+        ("counters", choices.counters or ()),
+        ("fill", choices.fill if isinstance(choices.fill, Mapping) else ()),
+    ):
+        for name in given:
+            if name not in names:
+                raise ConfigError(f"{option}= names {name!r}, which is none of features={names!r}.")
+    for name, way in (choices.bins or {}).items():
+        if name not in names and (way != "count" or name in columns):
+            raise ConfigError(
+                f"bins= names {name!r}, which is none of features={names!r}; only a count of rows is new."
+            )
+    for name in names:
+        if choices.bins is not None and name not in choices.bins:
+            raise ConfigError(f"bins= does not say how feature {name!r} is binned, e.g. bins={{{name!r}: 'mean'}}.")
+
+
+def _check_learnable(ds: xr.Dataset, table: nw.DataFrame[Any]) -> None:
+    """What `validate` refuses, in the arguments of the reader."""
+    n, of_file = ds.sizes["sample"], Asked(table).of_file
+    for name, da in ds.data_vars.items():
+        values = da.values
+        if values.dtype.kind == "f" and (found := int(np.isinf(values).sum())):
+            mend = (
+                "missing=['', 'inf', 'Infinity'] (as the file has it)"
+                if of_file
+                else "df.replace([numpy.inf, -numpy.inf], numpy.nan)"
+            )
+            what = "and fill='linear' or 'previous'" if da.ndim == 2 else "and drop its rows"
+            raise SchemaError(f"column {name!r} has {found} infinite values. Count them as missing, by {mend}, {what}.")
+        if da.ndim == 2 or name == "length" or n == 1:
+            continue
+        distinct = len(np.unique(values))
+        if distinct == 1:
+            raise SchemaError(
+                f"attribute {name!r} has the same value {values[0].item()!r} in all {n} samples: nothing to learn. "
+                f"Leave {name!r} out of attributes=."
+            )
+        if values.dtype.kind == "U" and n >= _NOT_CATEGORIES and distinct == n:
+            raise SchemaError(
+                f"attribute {name!r} has another value in each of {n} samples: an identifier, not a category. Leave "
+                f"{name!r} out of attributes=."
+            )
 
 
 def some_names(columns: Sequence[str], most: int = 20) -> str:

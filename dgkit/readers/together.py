@@ -5,17 +5,18 @@ there are and how far apart. Left out: bringing together what does not agree; th
 guessed.
 """
 
+import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import narwhals as nw
 import numpy as np
+import pandas as pd
 import xarray as xr
 
 from dgkit.errors import SchemaError
+from dgkit.readers.grid import Choices
 from dgkit.readers.tables import Features, dataset, feature_columns, opened, some_names
-from dgkit.readers.values import column_values
 
 SAME_STEP = 1e-6  # relative: steps of times that are no whole numbers differ by rounding
 UNITS = {"day": 86400, "hour": 3600, "minute": 60, "second": 1}  # in seconds
@@ -64,7 +65,8 @@ def read_together(
     up to 2 steps: a series ends with its last row
     no time: rows are steps in their order
     """
-    names = {"sample": sample, "time": time, "attributes": attributes, "units": units, "fill": fill}
+    choices = Choices(fill=fill, counters=())  # what counts up in both is compared as it stands
+    names = {"sample": sample, "time": time, "attributes": attributes, "units": units, "choices": choices}
     first, *others = tables
     frames = {source: _named(source, opened, table) for source, table in tables.items()}
     columns = _named(first, feature_columns, frames[first].columns, features)
@@ -85,10 +87,9 @@ def read_together(
     said.append(f"up to {steps} steps: a series ends with its last row" if varying else f"{steps} steps")
 
     if time is not None:
-        paces = {source: _pace(frame, sample, time) for source, frame in frames.items()}
         for other in others:
-            _check_pace(paces, first, other, time)
-        said += [f"time {time}, {source}: {pace}" for source, pace in paces.items()]
+            _check_step(sets, first, other, time)
+        said += [f"time {time}, {source}: {_pace(ds)}" for source, ds in sets.items()]
     else:
         order = f"columns are steps in their order in the {first} table"
         said.append(f"no time: {order if isinstance(features, Mapping) else 'rows are steps in their order'}")
@@ -100,7 +101,13 @@ def _named(source: str, read: Any, *arguments: Any, **options: Any) -> Any:
     try:
         return read(*arguments, **options)
     except SchemaError as error:
-        raise SchemaError(f"{source} table: {error}") from error
+        message = str(error)
+        if "For example: from_" in message:  # a choice that is the reader's
+            message += (
+                "\nevaluate takes fill=; with other choices read the tables first: evaluate(dgkit.from_table(...), "
+                "dgkit.from_table(...))."
+            )
+        raise SchemaError(f"{source} table: {message}") from error
 
 
 def _check_columns(
@@ -196,68 +203,53 @@ def _of_length(ds: xr.Dataset, steps: int, varying: bool, first: str, other: str
     return ds.drop_vars([*room, "time"], errors="ignore").assign(room | {"length": length})
 
 
-@dataclass(frozen=True)
-class _Pace:
-    """How far apart the rows of a series are."""
-
-    dates: bool
-    steps: int  # from a row to the next, in all series
-    step: float | None  # the usual one, in seconds if of dates; None where fewer than half of them are like it
-    odd: int  # steps of another size
-
-    def __str__(self) -> str:
-        if not self.steps:
-            return "no series has two rows"
-        if self.step is None:
-            return "no even step; rows count as steps in their order"
-        size = _duration(self.step) if self.dates else f"{self.step:g}"
-        gaps = f", but for {self.odd} of {self.steps}; rows count as steps in their order" if self.odd else ""
-        return f"steps of {size}{gaps}"
+def _read(ds: xr.Dataset) -> dict[str, Any]:
+    """What the reader said of time."""
+    said: dict[str, Any] = json.loads(ds.attrs["time_read"]) if "time_read" in ds.attrs else {}
+    return said
 
 
-def _pace(table: nw.DataFrame[Any], sample: str | None, time: str) -> _Pace:
-    when = column_values(table, time, gaps=False)
-    row_of = np.zeros(len(when), np.int64)
-    if sample is not None:
-        row_of = np.unique(column_values(table, sample, gaps=False).astype(str), return_inverse=True)[1]
-    order = np.lexsort((when, row_of))
-    apart = np.diff(when[order])[np.diff(row_of[order]) == 0]
-    dates = when.dtype.kind == "M"
-    apart = apart / np.timedelta64(1, "s") if dates else apart.astype(np.float64)
-    if not len(apart):
-        return _Pace(dates, 0, None, 0)
-    step = float(np.median(apart))
-    odd = int((np.abs(apart - step) > SAME_STEP * step).sum())
-    return _Pace(dates, len(apart), step if odd < len(apart) / 2 else None, odd)
+def _pace(ds: xr.Dataset) -> str:
+    """How far apart the steps are, and whether some had no row."""
+    said = _read(ds)
+    if "step" not in said:
+        return "no series has two rows"
+    gaps = f", {said['missing_steps']} of them without a row (filled)" if "gaps" in said else ""
+    return f"steps of {_duration(said['step'], _dates(ds))}{gaps}"
 
 
-def _check_pace(paces: Mapping[str, _Pace], first: str, other: str, time: str) -> None:
+def _dates(ds: xr.Dataset) -> bool:
+    return ds["time" if "time" in ds.coords else "start"].dtype.kind == "M"
+
+
+def _check_step(sets: Mapping[str, xr.Dataset], first: str, other: str, time: str) -> None:
     """SchemaError where the two tables' times are of two kinds, or go in other steps."""
-    ours, theirs = paces[first], paces[other]
-    if ours.dates != theirs.dates:
-        kinds = ["dates" if pace.dates else "numbers" for pace in (ours, theirs)]
+    ours, theirs = (_read(sets[source]).get("step") for source in (first, other))
+    kinds = ["dates" if _dates(sets[source]) else "numbers" for source in (first, other)]
+    if kinds[0] != kinds[1]:
         raise SchemaError(
             f"column {time!r} holds {kinds[0]} in the {first} table, {kinds[1]} in the {other} one. Make both the "
             "same, or number the rows of both (pandas, sorted by time: df.groupby(sample).cumcount())."
         )
-    if ours.step is None or not theirs.steps:
-        return  # nothing to hold the other one's steps against
-    if theirs.step is None or abs(theirs.step - ours.step) > SAME_STEP * ours.step:
-        raise SchemaError(
-            f"column {time!r}: {ours} in the {first} table, {theirs} in the {other} one. Bring both to one step, e.g. "
-            "by the mean of each larger step, or, if rows are meant to be steps whatever their times, leave `time` "
-            "out and sort the rows."
-        )
-    if theirs.odd and not ours.odd:
-        raise SchemaError(
-            f"column {time!r}: {ours} throughout in the {first} table, but {theirs.odd} of the {theirs.steps} steps "
-            f"in the {other} one are of another size. Add the rows that are missing, or, if rows are meant to be "
-            "steps whatever their times, leave `time` out and sort the rows."
-        )
+    if ours is None or theirs is None or ours == theirs:
+        return
+    if kinds[0] == "numbers" and abs(float(ours) - float(theirs)) <= SAME_STEP * float(ours):
+        return
+    raise SchemaError(
+        f"column {time!r}: {_pace(sets[first])} in the {first} table, {_pace(sets[other])} in the {other} one. Bring "
+        "both to one step, e.g. by the mean of each larger step, or, if rows are meant to be steps whatever their "
+        "times, leave `time` out and sort the rows."
+    )
 
 
-def _duration(seconds: float) -> str:
-    """In the largest unit that makes it a whole number."""
+def _duration(step: str, dates: bool) -> str:
+    """A step in words: in the largest unit that makes it a whole number."""
+    try:
+        seconds = pd.Timedelta(step).total_seconds() if dates else None
+    except ValueError:  # months and business days
+        seconds = None
+    if seconds is None:
+        return step
     for unit, size in UNITS.items():
         if seconds % size == 0:
             count = round(seconds / size)

@@ -6,6 +6,7 @@ place, the column and the option that settles it. pandas makes numbers and dates
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 import narwhals as nw
@@ -14,18 +15,19 @@ import pandas as pd
 
 from dgkit._netcdf import limit
 from dgkit.errors import ConfigError, SchemaError
-from dgkit.readers.records import Cells
+from dgkit.readers.records import Cells, as_objects
 
 LINE = "line"  # name of a pandas index that holds the lines of a file, as `read_csv` makes it
 MISSING = ("", "NA", "N/A", "#N/A", "NaN", "nan", "null", "NULL", "None")
-_CLOCK = r"(?P<clock>\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?)"
-_ZONE = r"(?P<zone>Z|[+-]\d{2}:?\d{2})"
+_CLOCK = r"(?P<clock>\d\d?:\d{2}(:\d{2}(\.\d{1,9})?)?)( ?(?P<half>[AaPp])[Mm])?"
+_ZONE = r"(?P<zone>Z|UTC|GMT|[+-]\d{2}(:?\d{2})?)"
 _YEAR_FIRST = re.compile(
     rf"(?P<y>\d{{4}})(?P<mark>[-/])(?P<m>\d\d?)(?P=mark)(?P<d>\d\d?)([T ]{_CLOCK} ?{_ZONE}?)?", re.ASCII
 )
 _YEAR_LAST = re.compile(
     rf"(?P<a>\d\d?)(?P<mark>[./-])(?P<b>\d\d?)(?P=mark)(?P<y>\d{{4}})(,?[T ]{_CLOCK} ?{_ZONE}?)?", re.ASCII
 )
+_MONTH = re.compile(r"\d{4}[-/.](0?[1-9]|1[0-2])", re.ASCII)
 NUMBER = {
     ".": re.compile(r"[+-]?(\d{1,3}(,\d{3})+|\d+)?(\.\d*)?([eE][+-]?\d+)?", re.ASCII),
     ",": re.compile(r"[+-]?(\d{1,3}(\.\d{3})+|\d+)?(,\d*)?([eE][+-]?\d+)?", re.ASCII),
@@ -40,8 +42,8 @@ _DATE_FORMS = ("day first", "month first", "seconds", "milliseconds")
 class _Column:
     """A column's distinct values that are not missing, where each first stands, and how to get back to all rows."""
 
-    def __init__(self, name: str, cells: Cells, lines: Sequence[Any], missing: frozenset[str]):
-        self.name, self.lines = name, lines
+    def __init__(self, name: str, cells: Cells, lines: Sequence[Any], missing: frozenset[str], place: str = "line"):
+        self.name, self.lines, self.place = name, lines, place
         codes, values = cells.distinct()
         first = np.zeros(len(values), np.int64)
         first[codes[::-1]] = np.arange(len(codes))[::-1]
@@ -56,7 +58,7 @@ class _Column:
         return distinct.reset_index(drop=True).reindex(self.codes).reset_index(drop=True)
 
     def at(self, k: int) -> str:
-        return f"{str(self.values[k])!r} in line {self.lines[self.first[k]]}"
+        return f"{str(self.values[k])!r} in {self.place} {self.lines[self.first[k]]}"
 
 
 def understood(
@@ -172,16 +174,18 @@ def _truth_dates_or_text(column: _Column) -> pd.Series:
         found = [pattern.fullmatch(value) is not None for value in column.values]
         if any(found):
             if not all(found):
+                mend = _format_for(column, found.index(False))
                 raise SchemaError(
                     f"column {column.name!r} has the date {column.at(found.index(True))}, but also "
-                    f"{column.at(found.index(False))}. Mend the file, or take all as text (text=[{column.name!r}])."
+                    f"{column.at(found.index(False))}. Mend the file, say how all are written ({mend}), "
+                    f"or, where it is no time, take all as text (text=[{column.name!r}])."
                 )
             return _dates(column, None)
     return pd.Series(column.values, dtype=object)
 
 
 def _dates(column: _Column, form: str | None) -> pd.Series:
-    """The distinct values as dates without a zone; `form` as `read_csv` takes it, None: find out."""
+    """The distinct values as dates, in UTC if they have zones; `form` as `read_csv` takes it, None: find out."""
     values = pd.Series(column.values, dtype=object)
     if form in ("seconds", "milliseconds"):
         numbers = pd.to_numeric(values, errors="coerce")
@@ -189,22 +193,87 @@ def _dates(column: _Column, form: str | None) -> pd.Series:
     elif form is not None and form not in _DATE_FORMS:
         read = pd.to_datetime(values, format=form, errors="coerce", utc="%z" in form)
     else:
-        read = pd.to_datetime(_iso(column, form), format="ISO8601", errors="coerce", utc=True)
-    if read.dt.tz is not None:
-        read = read.dt.tz_localize(None)
-    outside = read.isna() | ~read.between(pd.Timestamp("1678-01-01"), pd.Timestamp("2262-01-01"))
+        rewritten, zoned = _iso(column, form)
+        read = pd.to_datetime(rewritten, format="ISO8601", errors="coerce", utc=True)
+        read = read if zoned else read.dt.tz_localize(None)
+    plain = read if read.dt.tz is None else read.dt.tz_localize(None)
+    outside = plain.isna() | ~plain.between(pd.Timestamp("1678-01-01"), pd.Timestamp("2262-01-01"))
     if outside.any():
         k = int(np.flatnonzero(outside)[0])
         how = f" as {form!r}" if form else ""
         raise SchemaError(
             f"column {column.name!r} has {column.at(k)}, which is no date{how} (from 1678 to 2261). Mend the file, or "
-            f"say how to read it: dates={{{column.name!r}: 'day first'}}, 'month first', or a format like '%d/%m/%y'."
+            f"say how to read it: {_format_for(column, k)}, or 'day first' or 'month first' in its place."
         )
     return read
 
 
-def _iso(column: _Column, form: str | None) -> pd.Series:
-    """Dates rewritten as yyyy-mm-ddThh:mm:ss; "" for what is none."""
+def text_times(name: str, items: list[str], places: Sequence[int], place: str) -> pd.Series:
+    """The times of a column of text, where there is one reading; SchemaError that says how to give it, if not.
+
+    `place` is what `places` are: "line" of a file, else "row" of a table.
+    """
+    column = _Column(name, Cells([as_objects(items)]), places, frozenset(), place)
+    try:
+        if all(_MONTH.fullmatch(value) for value in column.values):
+            months = pd.Series([value.replace("/", "-").replace(".", "-") for value in column.values], dtype=object)
+            return column.rows(pd.to_datetime(months, format="%Y-%m"))
+        if all(_YEAR_FIRST.fullmatch(value) or _YEAR_LAST.fullmatch(value) for value in column.values):
+            return column.rows(_dates(column, None))
+    except SchemaError as error:
+        if place == "line":
+            raise
+        first = str(error).split(". ")[0]  # what was found; the rest are arguments of `read_csv`
+        raise SchemaError(f"{first}. Make it dates: {_mend_of_dates(column, 0)}") from error
+    other = [_MONTH.fullmatch(v) or _YEAR_FIRST.fullmatch(v) or _YEAR_LAST.fullmatch(v) for v in column.values]
+    odd = [k for k, match in enumerate(other) if not match]
+    k = odd[0] if odd else 0
+    raise SchemaError(
+        f"column {name!r} is text ({column.at(k)}), which has no order in time. Say how to read it: "
+        f"{_format_for(column, k) if place == 'line' else _mend_of_dates(column, k)}."
+    )
+
+
+def _mend_of_dates(column: _Column, k: int) -> str:
+    form = _format_of(column.values[k]) or "..."
+    return f"df[{column.name!r}] = pandas.to_datetime(df[{column.name!r}], format={form!r})"
+
+
+def _format_for(column: _Column, k: int) -> str:
+    """The argument of `read_csv` that reads a date such as the k-th value."""
+    form = _format_of(column.values[k])
+    return f"dates={{{column.name!r}: {form or '...'!r}}}" + ("" if form else ", a format such as '%d.%m.%y %H:%M'")
+
+
+_DAYS = (
+    "%Y-%m-%d", "%Y.%m.%d", "%Y/%m/%d", "%Y_%m_%d", "%Y%m%d", "%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y",
+    "%m-%d-%Y", "%d.%m.%y", "%d/%m/%y", "%m/%d/%y", "%d-%b-%Y", "%d-%b-%y", "%d %b %Y", "%d %B %Y", "%d/%b/%Y",
+    "%b %d %Y", "%b %d, %Y", "%B %d, %Y", "%a %d %b %Y", "%a, %d %b %Y", "%b %Y", "%B %Y", "%b-%y", "%Y-%m", "%m/%Y",
+)  # fmt: skip
+_CLOCKS = (
+    "%H:%M", "%H:%M:%S", "%H:%M:%S.%f", "%H:%M:%S,%f", "%H.%M.%S", "%H.%M", "%H-%M-%S", "%H_%M_%S", "%H%M%S", "%H%M",
+    "%I:%M %p", "%I:%M:%S %p", "%I:%M%p", "%I:%M:%S%p",
+)  # fmt: skip
+
+
+def _format_of(value: str) -> str | None:
+    """A format that reads the value, None where none of the usual ones does."""
+    clocks = [f"{clock}{zone}" for zone in ("", "%z", " %z") for clock in _CLOCKS]
+    for form in (
+        *_DAYS,
+        *clocks,
+        *(f"{d}{mark}{c}" for d in _DAYS for mark in (" ", "T", "_", ":", "") for c in clocks),
+    ):
+        try:
+            datetime.strptime(value, form)
+        except ValueError:
+            continue
+        return form
+    return None
+
+
+def _iso(column: _Column, form: str | None) -> tuple[pd.Series, bool]:
+    """Dates rewritten as yyyy-mm-ddThh:mm:ss, "" for what is none; and whether they have zones."""
     facts = np.array([_facts(value) for value in column.values], np.uint8)  # no matches kept: a million take 400 MB
     zoned, plain = np.flatnonzero(facts & _ZONED), np.flatnonzero(facts & _ZONED == 0)
     if zoned.size and plain.size:
@@ -223,8 +292,20 @@ def _iso(column: _Column, form: str | None) -> pd.Series:
             day, month = match["d"], match["m"]
         else:
             day, month = (match["a"], match["b"]) if day_first else (match["b"], match["a"])
-        rewritten.append(f"{match['y']}-{month:0>2}-{day:0>2}T{match['clock'] or '00:00'}{match['zone'] or ''}")
-    return pd.Series(rewritten, dtype=object)
+        zone = "Z" if match["zone"] in ("UTC", "GMT") else match["zone"] or ""
+        rewritten.append(f"{match['y']}-{month:0>2}-{day:0>2}T{_clock(match)}{zone}")
+    return pd.Series(rewritten, dtype=object), bool(zoned.size)
+
+
+def _clock(match: re.Match[str]) -> str:
+    """The time of day by 24 hours; what no clock shows stays as it is, and is no date then."""
+    clock = match["clock"] or "00:00"
+    hour, rest = clock.split(":", 1)
+    if match["half"] is not None:
+        if not 1 <= int(hour) <= 12:
+            return "none"
+        hour = str(int(hour) % 12 + (12 if match["half"] in "Pp" else 0))
+    return f"{hour:0>2}:{rest}"
 
 
 def _facts(value: str) -> int:

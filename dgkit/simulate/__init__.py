@@ -1,5 +1,7 @@
 """Three simulators whose ground truth is known: web traffic, a shared compute cluster, home broadband.
 
+A fourth, `snmp_month`, simulates a file: the faults of raw polls, and the truth they hide.
+
 They stand in for the paper's datasets (Lin et al. 2020, section 5: Wikipedia Web Traffic, Google cluster usage traces,
 FCC Measuring Broadband America) with models simple enough to state in full, so that a generated dataset can be held
 against the truth and not only against another sample. `web_mean`, `cluster_load` and `broadband_mean` give what is
@@ -61,10 +63,11 @@ from dgkit.simulate.pages import (
     web,
     web_mean,
 )
+from dgkit.simulate.snmp import snmp_month
 
 __all__ = [
     "Domain", "JobClass", "Provider", "Technology",
-    "broadband", "broadband_mean", "cluster", "cluster_load", "web", "web_mean",
+    "broadband", "broadband_mean", "cluster", "cluster_load", "snmp_month", "web", "web_mean",
     # the truth, as constants
     "ACCESS", "ACCESS_AGENT", "AGENT", "ARRIVALS", "BROADBAND_NOISE", "BURST", "DAY", "DOMAINS", "END_EVENTS",
     "EVICT_HAZARD", "HARMONICS", "HOME", "JOB_CLASSES", "LEAK", "LOSS", "LOSS_OF_DAY", "MACHINES", "OWN_REGION",

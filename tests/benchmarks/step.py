@@ -15,8 +15,9 @@ import torch
 from torch import Tensor
 from training import wwt_sizes
 
+from dgkit.core.heads import activate, harden
 from dgkit.core.losses import critic_loss, generator_loss
-from dgkit.core.networks import activate, harden, until_end
+from dgkit.core.networks import until_end
 from dgkit.core.optimise import apply
 
 PRODUCTS = 10  # of the step's largest matrices, timed together
@@ -76,7 +77,7 @@ def parts(trainer: dg.Trainer) -> dict[str, tuple]:
 
     weights = [[layer.weight for layer in net.layers] for net in (trainer.discriminator, trainer.auxiliary)]
     gradients = {
-        name: [torch.randn_like(p) * 1e-3 for group in optimiser.param_groups for p in group["params"]]
+        name: [torch.randn_like(p) * 1e-3 for p in optimiser.parameters]
         for name, optimiser in trainer.optimisers.items()
     }
 

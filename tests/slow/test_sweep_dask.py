@@ -1,5 +1,6 @@
 """A sweep on Dask workers, processes of their own: the cells made here, also when one is killed or all interrupted."""
 
+import contextlib
 import os
 import time
 from collections import Counter
@@ -123,6 +124,32 @@ def test_workers_killed_one_after_another_cost_their_cells_alone(client, web, tm
     assert len(set(killed.result())) == 4
     here = sweep(web, grid, base=TINY, measure=measure, progress=False)
     np.testing.assert_array_equal(there.views, here.views.astype("f4"))
+
+
+def test_workers_killed_faster_than_they_start_cost_time_alone(client, web, tmp_path):
+    grid, end, killed = {"seed": list(range(4))}, time.monotonic() + 6, []
+
+    def kill_all():
+        while time.monotonic() < end:
+            for nanny in list(client.cluster.workers.values()):
+                with contextlib.suppress(psutil.Error, TypeError, ValueError):  # one that has none just now
+                    psutil.Process(nanny.pid).kill()
+                    killed.append(nanny.pid)
+            time.sleep(0.3)
+
+    with ThreadPoolExecutor(1) as other:
+        done = other.submit(kill_all)
+        there = sweep(web, grid, base=TINY, measure=a_mean, client=client, folder=tmp_path, progress=False)
+        done.result()
+
+    here = sweep(web, grid, base=TINY, measure=a_mean, progress=False)
+    np.testing.assert_array_equal(there.views, here.views.astype("f4"))
+    assert len(set(killed)) > 4
+
+
+def a_mean(model):
+    time.sleep(1)
+    return xr.Dataset({"views": model.sample(3, seed=1).views.mean()})
 
 
 def ends_its_worker(model):

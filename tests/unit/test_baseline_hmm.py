@@ -1,5 +1,7 @@
 """The HMM baseline: what it learns of planted chains, against what was planted."""
 
+import itertools
+
 import numpy as np
 import pytest
 import torch
@@ -91,20 +93,48 @@ def test_the_likelihood_never_falls(small):
     assert history.values[-1] < history.values[0]
 
 
+def test_expectations_are_those_over_all_ways_through_the_states():
+    rng = np.random.default_rng(0)
+    lengths, k = np.array([4, 1, 3]), 3
+    start, transition = rng.dirichlet(np.ones(k)), rng.dirichlet(np.ones(k), k)
+    density = rng.normal(-800, 300, (lengths.sum(), k))  # far beyond what exp can hold
+
+    likelihood, starts, moves, weight = hmm.expected(density, lengths, start, transition)
+
+    total, wanted_starts, wanted_moves, wanted_weight = 0.0, np.zeros(k), np.zeros((k, k)), np.zeros_like(density)
+    for rows in np.split(np.arange(lengths.sum()), lengths.cumsum()[:-1]):
+        ways = list(itertools.product(range(k), repeat=len(rows)))
+        logs = [
+            np.log(start[way[0]])
+            + sum(np.log(transition[pair]) for pair in itertools.pairwise(way))
+            + density[rows, way].sum()
+            for way in ways
+        ]
+        total += np.logaddexp.reduce(logs)
+        for way, chance in zip(ways, np.exp(logs - np.logaddexp.reduce(logs)), strict=True):
+            wanted_starts[way[0]] += chance
+            wanted_weight[rows, way] += chance
+            for pair in itertools.pairwise(way):
+                wanted_moves[pair] += chance
+    assert likelihood == pytest.approx(total, rel=1e-12)
+    for found, wanted in ((starts, wanted_starts), (moves, wanted_moves), (weight, wanted_weight)):
+        np.testing.assert_allclose(found, wanted, atol=1e-12)
+
+
 def test_the_density_of_a_record_is_that_of_independent_features(small):
     encoder = Encoder.fit(small, auto_normalise=False)
     network = hmm.Network(encoder, samples=small.sizes["sample"], states=3)
     rows = encoder.encode(small).features.flatten(0, 1)
     records = rows[rows.sum(1) != 0].double().numpy()
-    model = hmm._started(network, records, torch.Generator().manual_seed(0))
+    fit = hmm._started(network, records, torch.Generator().manual_seed(0))
 
-    found = model._compute_log_likelihood(records[:5])
+    found = fit.density(records[:5])
 
-    normal = torch.distributions.Normal(torch.tensor(model.means_[:, :2]), torch.tensor(model._covars_[:, :2]).sqrt())
+    normal = torch.distributions.Normal(torch.tensor(fit.mean[:, :2]), torch.tensor(fit.variance[:, :2]).sqrt())
     expected = normal.log_prob(torch.tensor(records[:5, None, :2])).sum(2).numpy()
     for record in range(5):
         for state in range(3):
             for categories in (slice(2, 5), slice(5, 7)):  # state, generation flag
                 chosen = records[record, categories].argmax()
-                expected[record, state] += np.log(model.means_[state, categories][chosen])
+                expected[record, state] += np.log(fit.mean[state, categories][chosen])
     np.testing.assert_allclose(found, expected, atol=1e-8)

@@ -10,7 +10,7 @@ import pytest
 import dgkit as dg
 from dgkit.core.keep import checkpoints
 from dgkit.core.trainer import Trainer
-from dgkit.errors import ConfigError, SchemaError
+from dgkit.errors import ConfigError, SaveError, SchemaError
 from tests.conftest import small_dataset
 
 
@@ -51,6 +51,13 @@ def test_keeping_and_choosing_do_not_change_the_training(small, tiny_config, hel
     )  # fmt: skip
 
     assert watched.history.attrs["best_step"] == tiny_config.steps and same(watched, plain)
+
+
+def test_a_folder_that_cannot_be_is_named_before_training(small, tiny_config, tmp_path):
+    (tmp_path / "file").touch()
+
+    with pytest.raises(SaveError, match="cannot be made a folder"):
+        dg.fit(small, tiny_config, checkpoints=tmp_path / "file", progress=False)
 
 
 @pytest.mark.parametrize("stop", ["an interrupt", "between the two files", "in the middle of a file"])

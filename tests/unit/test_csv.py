@@ -255,7 +255,7 @@ def test_files_that_hold_no_table_are_refused_by_line(write, case):
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path):
-    with pytest.raises(FileFormatError, match=r"nothing\.csv' cannot be read: No such file"):
+    with pytest.raises(FileFormatError, match=r"no file at .*nothing\.csv"):
         read_csv(tmp_path / "nothing.csv")
 
 
@@ -291,7 +291,7 @@ def test_a_column_that_is_not_there_is_named(write):
     ("rows", "message"),
     [
         ("a,1,2,de\na,2,3,de\na,1,2,de\n", r"'day': sample 'a' has two rows for 1: line 2 and line 4"),
-        ("a,1,2,de\na,2,,de\n", r"'views' has 1 missing values, the first in line 3"),
+        ("a,1,2,de\na,2,,de\na,3,4,de\n", r"'views' has 1 missing values, the first in line 3"),
         ("a,1,2,de\nb,1,2,\n", r"'domain' has 1 missing values, the first in line 3"),
         ("a,1,2,de\na,2,2,en\n", r"'domain' has more than one value in sample 'a' \(line 3\)"),
         ("a,Monday,2,de\na,Tuesday,2,de\n", r"'day' is text \('Monday' in line 2\)"),
@@ -329,7 +329,9 @@ def test_a_wide_table_ends_each_series_after_its_last_value(write):
 def test_gaps_in_a_wide_table_are_refused_or_filled(write):
     path = write("home,d1,d2,d3\nh1,1,2,3\nh2,4,,6\n")
 
-    with pytest.raises(SchemaError, match=r"'load' has 1 NaN before the end of sample 1"):
+    with pytest.raises(
+        SchemaError, match=r"'load' has 1 missing values .* sample '1' \(line 3\), the first at 'd2'.*fill='linear'"
+    ):
         from_csv(path, features={"load": "d*"})
     filled = from_csv(path, features={"load": "d*"}, fill="linear")
     np.testing.assert_array_equal(filled["load"], [[1, 2, 3], [4, 5, 6]])

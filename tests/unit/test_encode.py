@@ -8,6 +8,7 @@ import xarray as xr
 
 from dgkit.core import encode
 from dgkit.core.encode import Encoder, generation_flags
+from dgkit.core.loading import encoder_of
 from dgkit.core.networks import flat
 from dgkit.errors import ConfigError, SchemaError
 from dgkit.schema import bare
@@ -174,7 +175,7 @@ def test_what_cannot_be_encoded_is_refused_by_name(small):
 def test_encoder_survives_json(small):
     encoder = Encoder.fit(small, sample_len=5)
 
-    again = Encoder.from_json(encoder.to_json())
+    again = encoder_of(encoder.to_json())
 
     assert again.to_json() == encoder.to_json()
     assert all(bool((a == b).all()) for a, b in zip(again.encode(small), encoder.encode(small), strict=True))

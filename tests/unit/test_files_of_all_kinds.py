@@ -322,7 +322,7 @@ def test_the_file_as_kaggle_publishes_it_is_read_in_one_call():
 
     truth = pd.read_csv(KAGGLE)
     assert table.shape == (400, 555)
-    assert (table.title + "_de.wikipedia.org_all-access_" + table.agent).tolist() == truth.Page.tolist()
+    assert table.title.str.cat([table.domain, table.access, table.agent], sep="_").tolist() == truth.Page.tolist()
     np.testing.assert_array_equal(table[truth.columns[1:]].astype(float), truth.iloc[:, 1:])
 
 

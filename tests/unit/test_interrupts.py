@@ -9,6 +9,7 @@ import pytest
 import torch
 
 import dgkit as dg
+from dgkit import _atomic, _moved
 from dgkit._interrupts import after_the_step
 from dgkit.core import trainer as loop
 from dgkit.errors import DivergenceError
@@ -84,10 +85,70 @@ def test_a_second_interrupt_does_not_wait():
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
-def test_gradients_are_on_again_after_an_interrupt_within_an_update(small, tiny_config, monkeypatch):
-    from torch import _dynamo
+def test_a_second_interrupt_does_not_wait_in_blocks_within_each_other_either():
+    reached = []
 
-    monkeypatch.setattr(_dynamo, "graph_break", stopping(_dynamo.graph_break, 20))  # torch calls it within an update
+    @after_the_step()
+    def inner():
+        with after_the_step():
+            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)
+            reached.append("never")
+
+    with pytest.raises(KeyboardInterrupt), after_the_step():
+        inner()
+
+    assert not reached
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_an_interrupt_waits_until_what_a_name_of_the_package_needs_is_imported():
+    imported = []
+
+    def attached(name):
+        signal.raise_signal(signal.SIGINT)
+        imported.append(name)
+
+    with pytest.raises(KeyboardInterrupt):
+        _moved.forwarding("dgkit", attached)("fit")
+
+    assert imported == ["fit"]
+
+
+def test_an_interrupt_waits_until_a_file_is_written_and_none_is_left_beside_it(tmp_path):
+    def parts():
+        yield b"half of it, "
+        signal.raise_signal(signal.SIGINT)
+        yield b"the other half"
+
+    with pytest.raises(KeyboardInterrupt):
+        _atomic.replace(tmp_path / "file", parts())
+
+    assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"half of it, the other half"]
+
+
+def test_an_interrupted_private_training_goes_on_from_where_its_model_is(small, tiny_config, tmp_path, monkeypatch):
+    """Or the steps after the last checkpoint would be taken again on other batches, and spent twice."""
+    config = dg.Config(**{**vars(tiny_config), "dp": dg.privacy.DP(1.0, delta=1e-3)})
+    monkeypatch.setattr(loop, "private_gradients", stopping(loop.private_gradients, 6))
+
+    with pytest.warns(UserWarning, match="interrupted: the model is that of step 3"):
+        model = dg.fit(small, config, checkpoints=tmp_path, progress=False)
+    monkeypatch.undo()
+    state = dg.Trainer.load(tmp_path / "training_state.dgkit", small)
+
+    assert state.step == state.batches == model.history.sizes["step"] == 3
+
+
+def test_a_model_that_a_second_interrupt_left_within_a_step_says_so(small, tiny_config, monkeypatch):
+    monkeypatch.setattr(loop, "descend", stopping(stopping(loop.descend, 8), 8))
+
+    with pytest.warns(UserWarning, match="that of step 2, or changed in part by the step after it"):
+        dg.fit(small, tiny_config, progress=False)
+
+
+def test_gradients_are_on_again_after_an_interrupt_within_an_update(small, tiny_config, monkeypatch):
+    monkeypatch.setattr(torch, "_fused_adam_", stopping(torch._fused_adam_, 10))
 
     with pytest.warns(UserWarning, match="interrupted"):
         dg.fit(small, tiny_config, progress=False)

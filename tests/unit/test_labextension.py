@@ -64,9 +64,9 @@ def test_a_changed_source_changes_the_digest(tmp_path, monkeypatch):
 
 
 def test_the_list_of_chapters_is_up_to_date(listing):
-    assert listing.COURSE.read_text(encoding="utf-8") == listing.text(), (
-        "a chapter has changed since they were listed: python widgets/list_chapters.py"
-    )
+    message = "a chapter has changed since they were listed: python widgets/list_chapters.py"
+    assert listing.COURSE.read_text(encoding="utf-8") == listing.text(), message
+    assert listing.README.read_text(encoding="utf-8") == listing.readme(), message
 
 
 def test_every_exercise_of_the_checks_is_in_its_chapter(listing):

@@ -1,6 +1,7 @@
 """Membership inference: rates against plain loops, attacks on models that leak by construction, audits of epsilon."""
 
 import math
+import signal
 from dataclasses import replace
 
 import numpy as np
@@ -245,6 +246,18 @@ def test_shadows_are_trained_on_halves_of_all_candidates_and_come_again():
 
 
 @pytest.mark.slow
+def test_an_interrupt_makes_no_shadow_of_fewer_steps(monkeypatch):
+    members, others = pages(10)
+    step = Trainer.step_generator
+    monkeypatch.setattr(Trainer, "step_generator", lambda self: (signal.raise_signal(signal.SIGINT), step(self))[1])
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            train_shadows(members, others, TINY, pairs=1)
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 def test_a_network_that_overfits_is_told_on_by_its_discriminator_and_a_fresh_one_is_not():
     members, others = pages(20)
     config = Config(steps=600, sample_len=28, batch_size=20, discriminator_units=64, discriminator_layers=3)
@@ -372,11 +385,6 @@ def canary_scores(noise_multiplier, *, in_training, models=100):
     not `in_training`, no batch ever holds it, at the same sampling rate.
     """
 
-    class Audited(Trainer):
-        def _rows(self):
-            rows = super()._rows()
-            return rows if in_training else rows[rows != 0]
-
     x = 0.05 * np.random.default_rng(0).normal(size=(10, 14))
     x[0] = np.where(np.arange(14) % 2, 1, -1)
     ds = xr.Dataset({"x": (("sample", "time"), x)})
@@ -385,7 +393,9 @@ def canary_scores(noise_multiplier, *, in_training, models=100):
     config = Config(steps=4, batch_size=5, sample_len=14, auto_normalise=False, discriminator_lr=0.01, dp=dp, **small)
     scores = []
     for k in range(models):
-        trainer = Audited(ds, config)
+        trainer = Trainer(ds, config)
+        drawn = trainer.draws.samples
+        trainer.draws.samples = lambda n: (rows := drawn(n))[(rows != 0) | in_training]
         trainer.rng.manual_seed(2 * k + in_training)  # batches and noise; the weights start from the config's seed
         list(trainer)
         values = trainer.model.discriminate(ds).values

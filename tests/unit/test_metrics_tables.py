@@ -142,24 +142,32 @@ def test_the_real_table_decides_the_order_of_a_wide_tables_columns():
     assert "columns are steps in their order in the real table" in report.attrs["read_as"]
 
 
-def test_gaps_that_the_real_table_has_too_are_said():
+def test_gaps_are_asked_about_and_those_filled_are_said():
     real = pd.DataFrame({"page": ["a"] * 9, "day": [0, 1, 2, 3, 5, 6, 7, 8, 9], "views": np.arange(9.0)})
     even = real.assign(day=np.arange(9))
     names = {"sample": "page", "time": "day", "features": ["views"]}
 
-    report = evaluate(real, even, **names)
-
-    assert "time day, real: steps of 1, but for 1 of 8; rows count as steps in their order" in report.attrs["read_as"]
-    with pytest.raises(SchemaError, match="1 of the 8 steps in the generated one are of another size"):
+    with pytest.raises(
+        SchemaError, match=r"(?s)real table: column 'day': 1 steps of 1 have no row.*evaluate takes fill="
+    ):
+        evaluate(real, even, **names)
+    with pytest.raises(SchemaError, match="generated table: column 'day': 1 steps of 1 have no row"):
         evaluate(even, real, **names)
 
+    report = evaluate(real, pd.concat([even, even[-1:].assign(day=9)]), **names, fill="linear")
 
-def test_times_without_an_even_step_are_said():
+    assert "time day, real: steps of 1, 1 of them without a row (filled)" in report.attrs["read_as"]
+
+
+def test_times_without_an_even_step_are_asked_about():
     events = pd.DataFrame({"time": [0.0, 1.0, 3.5, 3.7, 9.0], "load": [1.0, 2.0, 3.0, 4.0, 5.0]})
 
-    report = evaluate(events, events, time="time", features=["load"])
+    with pytest.raises(SchemaError, match=r"real table: column 'time': no step explains .*leave `time` out"):
+        evaluate(events, events, time="time", features=["load"])
 
-    assert "time time, real: no even step; rows count as steps in their order" in report.attrs["read_as"]
+    report = evaluate(events, events, features=["load"])
+
+    assert "no time: rows are steps in their order" in report.attrs["read_as"]
 
 
 def test_steps_that_differ_by_rounding_are_the_same():
@@ -192,7 +200,7 @@ def test_steps_that_differ_by_rounding_are_the_same():
             lambda df: pd.concat([df, df[df.page == "p0"].assign(day=lambda one: one.day + 12 * DAY)]),
             "longest series has 24 steps in the generated table, 12 in the real one",
         ),
-        (lambda df: df[(df.page != "p0") | (df.day.dt.day != 4)], "1 of the .* steps in the generated one are of ano"),
+        (lambda df: df[(df.page != "p0") | (df.day.dt.day != 4)], "generated table: .* 1 steps of 1D have no row"),
         (lambda df: df.assign(views=df.views.where(df.views > 5)), "generated table: column 'views' has .* missing"),
         (lambda df: pd.concat([df, df[:1]]), "generated table: column 'day': sample .* has two rows for"),
     ],

@@ -3,11 +3,13 @@
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from dgkit.core.config import Config
+from dgkit.core.heads import FLAG, Head, activate, harden
 from dgkit.core.losses import critic_loss, generator_loss, input_gradient
-from dgkit.core.networks import FLAG, AttributeGenerator, Discriminator, Generator, Head, Noise, activate, harden
-from dgkit.core.optimise import average_share
+from dgkit.core.networks import AttributeGenerator, Discriminator, Generator, Noise
+from dgkit.core.optimise import Adam, average_share, descend
 
 
 class Layout:
@@ -283,3 +285,31 @@ def test_a_moving_average_forgets_its_start_and_ends_at_the_decay_asked_for():
     assert average == pytest.approx(values.mean())  # with 0.999 alone it were 904
     assert average_share(0.99, 98) > 0.01 == pytest.approx(average_share(0.99, 10**9))
     assert [average_share(decay, n) for decay, n in ((0.0, 5), (0.5, 1), (0.75, 7))] == [1.0, 0.5, 0.25]
+
+
+def test_adam_is_torchs_bit_for_bit():
+    torch.manual_seed(0)
+    mine, theirs = nn.Linear(5, 3), nn.Linear(5, 3)
+    theirs.load_state_dict(mine.state_dict())
+    ours = Adam(mine, rate=0.01, beta1=0.5)
+    reference = torch.optim.Adam(theirs.parameters(), 0.01, (0.5, 0.999), fused=True)
+    for _ in range(20):
+        inputs = torch.randn(7, 5)
+        descend(ours, mine(inputs).square().sum())
+        reference.zero_grad()
+        theirs(inputs).square().sum().backward()
+        reference.step()
+
+    for a, b in zip(mine.parameters(), theirs.parameters(), strict=True):
+        assert torch.equal(a, b)
+
+
+def test_a_parameter_without_a_gradient_stays_and_gets_no_moments():
+    network = nn.ModuleList([nn.Linear(2, 1), nn.Linear(2, 1)])
+    before = network[1].weight.clone()
+
+    optimiser = Adam(network)
+    descend(optimiser, network[0](torch.ones(1, 2)).sum())
+
+    assert torch.equal(network[1].weight, before)
+    assert sorted(optimiser.moments) == [0, 1]

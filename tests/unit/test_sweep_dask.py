@@ -3,6 +3,8 @@
 Workers that are processes, killed and interrupted: tests/slow/test_sweep_dask.py.
 """
 
+import time
+
 import pytest
 import xarray as xr
 from distributed import Client
@@ -27,6 +29,11 @@ def web():
 
 def mean(model):
     return xr.Dataset({"views": model.sample(3, seed=1).views.mean()})
+
+
+def slow(model):
+    time.sleep(0.5)
+    return mean(model)
 
 
 def failing(model):
@@ -65,6 +72,21 @@ def test_a_closed_client_is_named_and_finished_cells_are_kept(way, web, tmp_path
 
     kept = len(list(tmp_path.iterdir()))
     assert f" {kept} of 4 cells" in str(caught.value) and kept == (way != "before")
+
+
+def test_a_cluster_without_workers_is_not_waited_for_for_ever(web, tmp_path, monkeypatch):
+    monkeypatch.setattr(sweeps, "PATIENCE", 1)
+    with Client(processes=False, n_workers=1, threads_per_worker=1, dashboard_address=None) as client:
+
+        def alone(cell, path, stored=sweeps.stored):
+            client.cluster.sync(client.cluster.workers[0].close)
+            return stored(cell, path)
+
+        monkeypatch.setattr(sweeps, "stored", alone)
+        with pytest.raises(DgkitError, match=r"no worker for 1 s.* of 9 cells are finished, and kept in .*call again"):
+            sweep(
+                web, {"seed": list(range(9))}, base=TINY, measure=slow, client=client, folder=tmp_path, progress=False
+            )
 
 
 @pytest.mark.parametrize("client", ["a cluster", 3])

@@ -2,6 +2,7 @@
 
 import os
 import sys
+import tempfile
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -199,7 +200,7 @@ def test_what_is_in_the_place_of_a_cell_or_of_the_folder_is_named(web, tmp_path)
     path.unlink()
     os.mkfifo(path)
 
-    with pytest.warns(UserWarning, match="regular file"), pytest.raises(SaveError, match=r"0 of 1 cells are finished"):
+    with pytest.warns(UserWarning, match="a pipe"), pytest.raises(SaveError, match=r"0 of 1 cells are finished"):
         cells(tmp_path, web, of(5))
     (tmp_path / "file").touch()
     with pytest.raises(SaveError, match="folder"):
@@ -220,6 +221,19 @@ def test_a_cell_that_cannot_be_written_is_named_and_the_others_kept(web, tmp_pat
         sweep(web, {"seed": [0, 1, 2]}, base=TINY, measure=of(5), folder=tmp_path, progress=False)
 
     assert [path.suffix for path in tmp_path.iterdir()] == [".nc"]
+
+
+def test_what_a_killed_run_left_in_the_folder_for_temporary_files_is_removed(web, tmp_path, monkeypatch):
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+    left = tmp_path / "temporary" / f".dgkit-{_atomic._HERE}-999999999-0123abcd.tmp"
+    left.touch()
+    os.utime(left, (0, 0))
+
+    sweep(web, {"seed": [0]}, base=TINY, folder=tmp_path / "cells", progress=False)
+
+    assert os.listdir(tmp_path / "temporary") == []
+    assert len(os.listdir(tmp_path / "cells")) == 1
 
 
 def test_numbers_that_32_bits_do_not_hold_are_kept_in_64(web, tmp_path):
@@ -297,5 +311,6 @@ def test_the_hash_of_data_outlives_a_file_and_changes_with_a_value(web, tmp_path
     changed.views[3, 4] += 1
 
     assert data_hash(xr.load_dataset(tmp_path / "web.nc")) == data_hash(web)
+    assert data_hash(web.chunk(sample=7)) == data_hash(web)
     assert data_hash(changed) != data_hash(web)
     assert data_hash(web.assign(agent=("sample", web.agent.values[::-1]))) != data_hash(web)

@@ -147,7 +147,7 @@ def test_learning_rates_act_at_once_and_other_networks_on_reset(studio):
     press(studio, "change", discriminator_lr=0.0003, generator_lr=0.01)
     press(studio, "change", sample_len=6, seed=4)
 
-    assert studio.trainer.optimisers["generator"].param_groups[0]["lr"] == 0.01
+    assert studio.trainer.optimisers["generator"].rate == 0.01
     assert studio.trainer.config.auxiliary_lr == studio.trainer.config.discriminator_lr == 0.0003
     assert studio.trainer.step == 3 and studio.trainer.config.sample_len == 4
     assert sorted(studio.status["pending"]) == ["sample_len", "seed"]

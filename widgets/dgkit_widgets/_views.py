@@ -4,7 +4,6 @@ Pure functions of a trainer, a dataset and a choice of feature; nothing here cha
 Left out: drawing itself, which is widgets/js/src/studio.js.
 """
 
-from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -14,9 +13,10 @@ import xarray as xr
 
 from dgkit import Trainer, metrics
 from dgkit.core.encode import Encoder
-from dgkit.core.history import StepRecord
+from dgkit.core.heads import harden
+from dgkit.core.history import History
 from dgkit.core.losses import critic_loss, generator_loss
-from dgkit.core.networks import Generated, harden
+from dgkit.core.networks import Generated
 from dgkit.errors import SchemaError
 from dgkit.metrics.autocorrelation import curve_errors
 from dgkit.metrics.distributions import valid_feature
@@ -44,7 +44,7 @@ class Curves:
     def clear(self) -> None:
         self._rows, self._n = np.empty((256, len(CURVES)), np.float32), 0
 
-    def extend(self, history: Sequence[StepRecord]) -> None:
+    def extend(self, history: History) -> None:
         """Take over the records that are new; a shorter history than before begins again."""
         if len(history) < self._n:
             self.clear()

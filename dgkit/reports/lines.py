@@ -1,0 +1,267 @@
+"""The lines of a report: what was measured, what chance gives, the threshold, and the verdict.
+
+Most hold generated samples against held-out ones, and that against real samples dealt at random into two sets; the
+constraints, copies, the membership attack and epsilon have chances of their own, said where they are computed.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from dgkit.errors import ConfigError, DgkitError
+from dgkit.metrics import nearest_neighbours
+from dgkit.metrics.distributions import valid_feature
+from dgkit.metrics.report import COPY, SAME
+from dgkit.reports.measures import LEAST, Measure, folded, measures
+from dgkit.schema import Schema, Variable, blocks
+
+Sets = Mapping[str, xr.Dataset]  # "training", "generated" and, where there is one, "held-out"
+Limits = Mapping[str, float]
+DEALS = 50  # of real samples into two sets: the farthest is what one of fifty reports on real data would see
+FEWEST = 20  # samples of a set; below, chance covers nearly everything
+QUERIES = 500  # samples whose nearest neighbours are searched among all, or that an attack tells apart
+EPSILON = 10.0  # no chance to hold it against: above, the promise is weak (Ponomareva et al. 2023, "tier 2")
+UP_TO_1 = {"range", "modes", "zeros", "shares", "changes", "attribute", "missing", "joint", "effect"}
+UP_TO_1 |= {"constraint", "copies", "nearness", "membership"}
+DIFFER = "training and held-out data themselves differ here, which is counted as chance"
+ENTRY = ("line", "attribute", "value", "measured", "chance", "chance_worst", "samples")
+Entry = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of the table; NaN where there is no such number."""
+
+    kind: str
+    of: str
+    measured: float = np.nan
+    chance: float = np.nan
+    chance_worst: float = np.nan
+    threshold: float = np.nan
+    verdict: str = "not judged"
+    why: str = ""
+
+    @property
+    def name(self) -> str:
+        """As `thresholds` name it."""
+        return f"{self.kind}: {self.of}" if self.of else self.kind
+
+
+def judged(
+    kind: str, of: str, measured: float, dealt: Sequence[float], limits: Limits, why: str = "", least: float = 0.0
+) -> Line:
+    """The line of what was measured, against what chance gives.
+
+    `why` is what stands against judging by chance; `least` what one sample makes, which alone never fails.
+
+    Examples
+    --------
+    >>> judged("values", "load", 4.0, [1.0, 1.0, 2.0], {"chance": 2.0}).threshold
+    3.0
+    >>> judged("values", "load", 4.0, [1.0, 1.0, 2.0], {"chance": 2.0, "values": 5.0}).verdict
+    'pass'
+    """
+    known = [value for value in dealt if not np.isnan(value)]
+    middle, worst = (float(np.median(known)), float(max(known))) if known else (np.nan, np.nan)
+    line = Line(kind, of, float(measured), middle, worst)
+    threshold = limits.get(line.name, limits.get(kind))
+    if threshold is not None:
+        why, given = "", f"the limit was given{'; ' * bool(why)}{why}"
+    else:
+        threshold, given = middle + max(limits["chance"] * (worst - middle), least), ""
+        if kind in UP_TO_1 and threshold >= 1:
+            why = "chance alone may give all that there can be: too few samples"
+    if why or np.isnan(measured) or np.isnan(threshold):
+        return replace(line, why=why or "not defined for these samples")
+    passes = measured <= threshold + 1e-9 * abs(threshold)
+    return replace(line, threshold=float(threshold), verdict="pass" if passes else "fail", why=given)
+
+
+def compared(
+    samples: Sets, schema: Schema, by: list[str], limits: Limits, random: np.random.Generator
+) -> tuple[list[Line], list[Entry]]:
+    """A line for each measure of generated against held-out samples, and what was found at each attribute's values."""
+    order = [name for name in ("training", "held-out", "generated") if name in samples]
+    sizes = [samples[name].sizes["sample"] for name in order]
+    rows = dict(zip(order, np.split(np.arange(sum(sizes)), np.cumsum(sizes)[:-1]), strict=True))
+    made, against, why = rows["generated"], rows.get("held-out", rows["training"]), ""
+    pairs = [(against, made)]
+    if "held-out" not in rows:
+        why = "no held-out data; measured against training data"
+    else:
+        dealt = (random.permutation(sum(sizes[:-1])) for _ in range(DEALS))
+        pairs += [(one[: len(against)], one[len(against) :][: len(made)]) for one in dealt]
+        pairs.append((against, random.choice(rows["training"], len(made), replace=False)))  # as they are
+        if min(sizes) < FEWEST:
+            why = f"fewer than {FEWEST} samples in a set are too few to judge by"
+
+    lines: list[Line] = []
+    entries: list[Entry] = []
+    for measure in measures([samples[name] for name in order], schema, by):
+        tables = [measure.gaps(*pair) for pair in pairs] if measure.gaps else []
+        found = [folded(*table) for table in tables] or [measure.apart(*pair) for pair in pairs]
+        few = f"no value has {LEAST} samples in both sets" if measure.gaps and np.isnan(found[0]) else ""
+        counts = tables[0][1] if tables else np.array([len(against)])
+        one = folded(1 / np.maximum(counts, 1), counts) if measure.gaps or measure.kind == "missing" else 0.0
+        line = judged(measure.kind, measure.of, found[0], found[1:], limits, why or few, one)
+        if line.verdict != "not judged" and found[-1] > judged("", "", 0, found[1:-1], {"chance": 2.0}).threshold:
+            line = replace(line, why="; ".join(filter(None, [line.why, DIFFER])))
+        lines.append(line)
+        entries += _entries(line.name, measure, tables)
+    return lines, entries
+
+
+def _entries(line: str, measure: Measure, tables: list[tuple[np.ndarray, np.ndarray]]) -> Iterator[Entry]:
+    """What was found at each value of an attribute: the gap, and the middle and the farthest of the deals'."""
+    if len(tables) < 2:
+        return
+    (gaps, counts), *dealt = tables
+    for k, chance in enumerate(np.stack([table[0] for table in dealt], 1)):
+        known = chance[~np.isnan(chance)]
+        middle, worst = (float(np.median(known)), float(known.max())) if known.size else (np.nan, np.nan)
+        found = (line, measure.attribute, measure.values[k], float(gaps[k]), middle, worst, int(counts[k]))
+        yield dict(zip(ENTRY, found, strict=True))
+
+
+# --- constraints -----------------------------------------------------------------------------------------------------
+
+
+def kept(sets: Sets, schema: Schema, constraints: Mapping[str, Any], limits: Limits, random: Any) -> Iterator[Line]:
+    """Constraints and declared bounds: the share of all generated samples that break each; chance: of all real ones."""
+    bounds = dict(bound for variable in (*schema.features, *schema.attributes) for bound in _bound(variable))
+    for of, rule in {**bounds, **constraints}.items():
+        broken = {name: _broken(ds, of, rule) for name, ds in sets.items()}
+        made = broken.pop("generated")
+        real = np.concatenate(list(broken.values()))
+        yield judged("constraint", str(of), made.mean(), _recounted(real, made.size, random), limits)
+
+
+def _recounted(real: np.ndarray, size: int, random: np.random.Generator) -> list[float]:
+    """The share of true ones among `size`, as chance gives it: both counts, of real ones and of others, may be off."""
+    share, sizes = real.mean(), np.array([real.size, size])
+    off: np.ndarray = (random.binomial(sizes, share, (DEALS, 2)) / sizes - share).sum(1)
+    return list(np.maximum(share + off, 0))
+
+
+def _bound(variable: Variable) -> Iterator[tuple[str, Any]]:
+    """A constraint of the bounds that the training data declare."""
+    low, high = (variable.attrs.get(name) for name in ("valid_min", "valid_max"))
+    if variable.kind == "categorical" or low is high is None:
+        return
+    told = "".join(f" {word} {end:g}" for word, end in (("from", low), ("to", high)) if end is not None)
+
+    def rule(ds: xr.Dataset) -> np.ndarray:
+        values = (valid_feature(ds, variable.name) if variable.role == "feature" else ds[variable.name]).values
+        wrong = (values < (-np.inf if low is None else low)) | (values > (np.inf if high is None else high))
+        return np.logical_not(wrong.reshape(len(wrong), -1).any(axis=1))
+
+    yield f"{variable.name}{told}", rule
+
+
+def _broken(ds: xr.Dataset, name: str, rule: Any) -> np.ndarray:
+    """Which samples break a rule, (N,), some samples in memory at a time."""
+    parts = []
+    for some in blocks(ds):
+        part = ds.isel(sample=some).compute()
+        how = f"constraint {name!r} must be a function of a Dataset that gives True for each sample that keeps it"
+        try:
+            keeps = np.asarray(rule(part))
+        except Exception as error:
+            raise ConfigError(f"{how}; it ended in {type(error).__name__}: {error}") from error
+        if keeps.shape != (part.sizes["sample"],) or keeps.dtype != bool:
+            raise ConfigError(
+                f"{how}; it gave {keeps.dtype} of shape {keeps.shape} for {part.sizes['sample']} samples. For example: "
+                f"lambda ds: (ds[{next(iter(ds.data_vars))!r}] >= 0).all('time')"
+            )
+        parts.append(~keeps)
+    return np.concatenate(parts)
+
+
+# --- copies and privacy ----------------------------------------------------------------------------------------------
+
+
+def near(sets: Sets, limits: Limits, random: np.random.Generator) -> Iterator[Line]:
+    """Copies of training samples, and whether generated ones are nearer to these than to held-out ones."""
+    train, held_out = sets["training"], sets.get("held-out")
+    if train.sizes["sample"] < FEWEST:
+        yield from (Line(kind, "", why=f"fewer than {FEWEST} training samples") for kind in ("copies", "nearness"))
+        return
+
+    # copies; chance: held-out samples that are a training one's double, or training ones another's, and one more
+    queries = some(sets["generated"], random)
+    made = nearest_neighbours(queries, train, k=2)
+    if held_out is None:
+        real = nearest_neighbours(some(train, random), train, k=3).distance.values[:, 1:]  # the first is itself
+    else:
+        real = nearest_neighbours(some(held_out, random), train, k=2).distance.values
+    doubles, copied = (_copies(distance, np.median(real[:, 0])) for distance in (real, made.distance.values))
+    dealt = [*_recounted(doubles, copied.size, random), (doubles.sum() + 1) / doubles.size]
+    line = judged("copies", "", copied.mean(), dealt, limits)
+    if held_out is None:
+        line = replace(line, why="chance: training samples, each among the others")
+    elif doubles.any():
+        line = replace(
+            line, why=f"{doubles.sum()} of {doubles.size} held-out samples are a training one but for little"
+        )
+    yield line
+
+    # nearness; chance: which real samples are training ones is dealt again (equally near ones count by their shares)
+    if held_out is None:
+        yield Line("nearness", "", why="no held-out data to be nearer to")
+        return
+    other = nearest_neighbours(queries, held_out, k=1, scaled_by=train)
+    mine, theirs = (found.isel(neighbour=0) for found in (made, other))
+    n, total = train.sizes["sample"], train.sizes["sample"] + held_out.sizes["sample"]
+    tied = (mine.distance == theirs.distance).values
+    nearest = np.where(mine.distance < theirs.distance, mine["index"], n + theirs["index"])[~tied]
+    hits = [nearest < n, *(np.isin(nearest, random.permutation(total)[:n]) for _ in range(DEALS))]
+    measured, *dealt = (float((hit.sum() + tied.sum() * n / total) / tied.size) for hit in hits)
+    yield judged("nearness", "", measured, dealt, limits)
+
+
+def some(ds: xr.Dataset, random: np.random.Generator, most: int = QUERIES) -> xr.Dataset:
+    """So many samples at most, in their order."""
+    size = ds.sizes["sample"]
+    return ds.isel(sample=np.sort(random.choice(size, min(size, most), replace=False)))
+
+
+def _copies(distance: np.ndarray, typical: float) -> np.ndarray:
+    """Which samples are another but for little, by the distances of the two nearest; as in `evaluate`."""
+    first, second = distance.T
+    return np.logical_or(first <= COPY * second, first <= SAME * typical)
+
+
+def of_model(model: Any, sets: Sets, limits: Limits, random: np.random.Generator) -> Iterator[Line]:
+    """The membership attack, with members and others dealt again for chance; epsilon where training was private."""
+    if model is None or "held-out" not in sets:
+        why = "no model was given" if model is None else "no held-out data to tell training data from"
+        yield Line("membership", "", why=why)
+    else:
+        yield _attacked(model, sets, limits, random)
+    if (dp := getattr(getattr(model, "config", None), "dp", None)) is not None:
+        yield judged("epsilon", f"at delta {dp.delta:g}", spent(model), [], {"epsilon": EPSILON, **limits})
+
+
+def spent(model: Any) -> float:
+    """Epsilon of a training that was asked to be private; infinite where nothing is promised."""
+    known = model.config.private and model.history.sizes.get("step")
+    return float(model.history.epsilon.values[-1]) if known else np.inf
+
+
+def _attacked(model: Any, sets: Sets, limits: Limits, random: np.random.Generator) -> Line:
+    from dgkit.privacy import membership_attack
+    from dgkit.privacy.membership import estimates
+
+    most = min(QUERIES, sets["training"].sizes["sample"], sets["held-out"].sizes["sample"])
+    members, others = (some(sets[name], random, most).compute() for name in ("training", "held-out"))
+    kind = "discriminator" if hasattr(model, "discriminate") else "distance"
+    try:
+        attack = membership_attack(model, members, others, kind, generated=1000, resamples=1)
+    except DgkitError as error:
+        return Line("membership", f"by {kind}", why=str(error))
+    scores, member = attack.scores.values, attack.scores.member.values
+    dealt = [estimates(scores, random.permutation(member), resamples=1)[1].value for _ in range(DEALS)]
+    return judged("membership", f"by {kind}", attack.auc.value, dealt, limits)

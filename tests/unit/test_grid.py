@@ -1,0 +1,784 @@
+"""Rows to their place in time: what is planted in a table is found, asked about, and undone by the choices named."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+import xarray as xr
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import dgkit as dg
+from dgkit.datasets import from_csv, windows
+from dgkit.errors import ConfigError, SchemaError
+from dgkit.simulate.snmp import TOLERANCE, ZONE, snmp_month
+
+CASES = {"deadline": None, "derandomize": True, "suppress_health_check": [HealthCheck.too_slow]}
+ONE = {"time": "t", "features": ["x"]}
+MANY = {"sample": "id", **ONE}
+
+
+def read(ds):
+    return json.loads(ds.attrs["time_read"])
+
+
+def polls(times, values=None, **columns):
+    """A table of one series."""
+    return pd.DataFrame({"t": times, "x": np.arange(len(times)) % 7 * 1.5 if values is None else values, **columns})
+
+
+# -- planted tables: the truth, or an error that names the choice ------------------------------------------------------
+
+
+@st.composite
+def planted(draw):
+    """A table with faults planted, the call that undoes them, and the truth."""
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    kind = draw(st.sampled_from(["numbers", "fractions", "dates", "zone", "days of a zone", "months"]))
+    faults = draw(
+        st.sets(st.sampled_from(["gaps", "jitter", "twice", "counter", "resets", "shuffled", "newest", "late"]))
+    )
+    n, steps = draw(st.integers(1, 3)), draw(st.integers(24, 60))
+
+    # the grid, and which of its steps have a row
+    choice = {
+        "numbers": st.sampled_from([1, 5, 7, 300]),
+        "fractions": st.sampled_from([0.1, 0.5, 2.25]),
+        "dates": st.sampled_from(["1min", "5min", "7min", "1h", "1D", "7D"]),
+        "zone": st.sampled_from(["5min", "30min", "1h"]),
+        "days of a zone": st.just("1D"),
+        "months": st.sampled_from(["MS", "ME", "QS"]),
+    }[kind]
+    step = draw(choice)
+    dates = kind not in ("numbers", "fractions")
+    if not dates:
+        first = 3 * step if kind == "numbers" else 0.3
+        grid, size = first + np.arange(steps) * step, float(step)
+    elif kind == "months":
+        grid, size = pd.date_range("2001-03-01", periods=steps, freq=step), 28 * 86400.0
+    elif kind == "days of a zone":
+        grid, size = pd.date_range("2024-03-11", periods=steps, freq="D"), 86400.0
+    else:
+        size = pd.Timedelta(step).total_seconds()
+        grid = pd.date_range("2024-10-26 23:30" if kind == "zone" else "2024-03-01", periods=steps, freq=step)
+    present = np.ones((n, steps), bool)
+    if "late" in faults:
+        present[0, : draw(st.integers(1, 8))] = False
+    begin = present.argmax(1)
+    if "gaps" in faults:
+        present &= rng.random((n, steps)) > 0.12
+    present[np.arange(n), begin] = present[np.arange(n), begin + 1] = present[:, -2:] = True
+    has_gaps = any((~present[i, begin[i] :]).any() for i in range(n))
+
+    # values: a gauge, or a counter, whose rate is the truth, with resets or wraps of 32 bits
+    counter = "counter" in faults
+    rates = 100.0 * rng.integers(10, 300, (n, steps))
+    lasts = np.full(steps, size)
+    if counter and dates:
+        stamps = pd.DatetimeIndex(grid)
+        if kind == "days of a zone":
+            stamps = stamps.tz_localize("Europe/Berlin")
+        lasts = np.diff(stamps.as_unit("ns").asi8, prepend=0) / 1e9
+        lasts[0] = size
+    since = np.cumsum(np.rint(rates * lasts), 1).astype(np.int64)
+    reset = None
+    if counter:
+        bits = 2**64 if since.max() > 2**28 else 2**32
+        values = (since.astype(object) + (bits - int(since[0, steps // 2]))) % bits
+        if "resets" in faults:
+            at = begin[0] + draw(st.integers(3, 10))
+            reset = (0, at)
+            present[0, at - 2 : at + 3] = True
+            values = since.astype(object) + 2**31
+            values[0, at:] = [int(v - since[0, at]) + 5 for v in since[0, at:]]
+        truth = rates.copy()
+        has_gaps = any((~present[i, begin[i] :]).any() for i in range(n))
+        truth[:, 1:][~(present[:, 1:] & present[:, :-1])] = np.nan
+        if reset:
+            truth[reset] = np.nan
+    else:
+        values, truth = rates, np.where(present, rates, np.nan)
+
+    # the rows
+    i, k = np.nonzero(present)
+    jitter = rng.uniform(-0.07, 0.07, len(k)) * size * ("jitter" in faults and kind != "months" and not counter)
+    if dates:
+        when = pd.DatetimeIndex(grid)[k]
+        if kind == "zone":
+            when = when.tz_localize("UTC")
+        when = when + pd.to_timedelta(np.rint(jitter * 1e3), unit="ms")
+        if kind == "zone":
+            when = when.tz_convert("Europe/Berlin").tz_localize(None)
+    else:
+        when = grid[k] + jitter
+        if kind == "numbers" and not jitter.any():
+            when = when.astype(np.int64)
+    table = pd.DataFrame(
+        {"id": np.array(list("abc"))[i], "t": when, "x": [values[a, b] for a, b in zip(i, k, strict=True)]}
+    )
+    if bits_of(table.x) == 64:
+        table["x"] = table.x.astype(np.uint64)
+    else:
+        table["x"] = table.x.astype(np.int64 if counter else np.float64)
+    again = rng.choice(len(table), 3, replace=False) if "twice" in faults else []
+    table = pd.concat([table, table.iloc[again]]).sort_values(["id", "t"] if kind != "zone" else ["id"], kind="stable")
+    if kind == "zone" and len(again):  # beside the row that it repeats
+        table = table.sort_index(kind="stable")
+    if "shuffled" in faults and kind != "zone":
+        table = table.sample(frac=1, random_state=draw(st.integers(0, 99)))
+    elif "newest" in faults:
+        table = table[::-1]
+
+    # the choices, and what is to come of them
+    choices = {"step": step, "gaps": "keep", "duplicates": "last", "counters": ["x"] if counter else ()}
+    if kind in ("zone", "days of a zone"):
+        choices["timezone"] = "Europe/Berlin"
+    needed = {"fill="} if has_gaps or reset else set()
+    needed |= {"duplicates="} if len(again) else set()
+    needed |= {"timezone="} if kind == "zone" else set()
+    expected = {}
+    for a in range(n):
+        own = truth[a, begin[a] + counter :]
+        expected["abc"[a]] = own, grid[begin[a] + counter]
+    return table.reset_index(drop=True), choices, needed, expected
+
+
+def bits_of(values):
+    return 64 if max(values) > 2**62 else 32
+
+
+def agrees(ds, expected, size=None):
+    """The Dataset holds the truth, and if there is a `size` of steps at its times."""
+    for name, (values, first) in expected.items():
+        own = ds.sel(sample=name)
+        n = int(own["length"]) if "length" in own else own.sizes["time"]
+        assert n == len(values)
+        np.testing.assert_allclose(own.x.values[:n], values, rtol=1e-3)
+        if size is None:
+            continue
+        start = own.start.values if "start" in own.coords else own.time.values[0]
+        if isinstance(first, pd.Timestamp):
+            assert abs(pd.Timestamp(start) - first) <= 0.03 * pd.Timedelta(size)
+        else:
+            assert start == pytest.approx(first, abs=0.1 * size)
+
+
+def holds(case):
+    table, choices, needed, expected = case
+    size = choices["step"] if not isinstance(choices["step"], str) or choices["step"][-1] in "nhD" else "0D"
+    counts = {"counters": choices["counters"]}
+    try:
+        ds = dg.from_table(table, **MANY, **counts)
+    except SchemaError as error:
+        assert any(name in str(error) for name in needed or {"step="}), str(error)
+    else:
+        assert needed <= {"timezone="}  # which a series that does not cross the change of clocks can do without
+        if "timezone" not in choices or not choices["counters"]:  # days without their zone are of 24 hours each
+            agrees(ds, expected, size if "timezone" not in choices else None)
+
+    try:
+        ds = dg.from_table(table, **MANY, **choices)
+    except SchemaError as error:  # of two rows of an hour that comes twice, one lost or one written twice
+        assert "timezone" in choices and choices["step"] != "1D" and "ambiguous=" in str(error), str(error)
+    else:
+        agrees(ds, expected, size)
+
+
+@settings(max_examples=60, **CASES)
+@given(planted())
+def test_planted_tables_give_the_truth_or_an_error_that_names_the_choice(case):
+    holds(case)
+
+
+@pytest.mark.slow
+@settings(max_examples=1_000, **CASES)
+@given(planted())
+def test_a_thousand_planted_tables_give_the_truth_or_an_error_that_names_the_choice(case):
+    holds(case)
+
+
+# -- a month of polls --------------------------------------------------------------------------------------------------
+
+SNMP = {"sample": "device", "time": "time", "features": ["in_octets", "out_octets", "cpu"], "attributes": ["site"]}
+UNDONE = {"timezone": ZONE, "duplicates": "last", "counters": ["in_octets", "out_octets"]}
+
+
+@pytest.fixture(scope="module")
+def month():
+    return snmp_month(0)
+
+
+@pytest.mark.parametrize("through_a_file", [False, pytest.param(True, marks=pytest.mark.slow)])
+def test_a_month_of_polls_with_all_faults_is_read_as_it_was(month, tmp_path, through_a_file):
+    table, truth = month
+    source, reader = table, dg.from_table
+    if through_a_file:
+        source, reader = tmp_path / "month.csv", from_csv
+        table.to_csv(source, index=False)
+    with pytest.raises(SchemaError, match=r"(?s)timezone=.*duplicates=.*counters=\[.*fill=.*For example: from_"):
+        reader(source, **SNMP)
+
+    ds = reader(source, **SNMP, **UNDONE, gaps="keep")
+
+    assert (ds.start == truth.start).all() and (ds["length"] == truth["length"]).all() and (ds.site == truth.site).all()
+    for name in SNMP["features"]:
+        np.testing.assert_allclose(ds[name], truth[name], rtol=TOLERANCE if name != "cpu" else 0)
+    said = read(ds)
+    assert said["duplicates"] == truth.attrs["duplicates"] and said["missing_steps"] == truth.attrs["lost"]
+    assert [said["counters"][name]["resets"] for name in UNDONE["counters"]] == [truth.attrs["resets"]] * 2
+
+
+def test_a_month_of_polls_with_short_gaps_filled_keeps_what_the_counters_counted(month):
+    table, truth = month
+
+    ds = dg.from_table(table, **SNMP, **UNDONE, fill="linear", max_gap=3, gaps="keep")
+
+    lost = truth.out_octets.isnull().values[1]
+    begin, end = np.flatnonzero(np.diff(np.pad(lost, 1).astype(int))).reshape(-1, 2).T
+    one = begin[end - begin == 2]  # a poll lost alone: the steps before and after it share their mean
+    assert len(one)
+    assert (ds.out_octets.values[1, one] == ds.out_octets.values[1, one + 1]).all()
+    assert np.isnan(ds.out_octets.values[1]).sum() == 49  # the outage, and the step after it
+
+
+# -- gaps --------------------------------------------------------------------------------------------------------------
+
+
+def test_steps_without_a_row_are_asked_about_filled_or_kept_and_move_nothing():
+    hours = pd.date_range("2024-03-01", periods=48, freq="h")
+    day = np.cos(2 * np.pi * hours.hour.values / 24)
+    table = pd.concat(
+        [polls(hours, day, id="a"), polls(hours, day, id="b").drop(index=range(10, 16))], ignore_index=True
+    )
+
+    with pytest.raises(
+        SchemaError, match=r"6 steps of 1h have no row.*after 2024-03-01 09:00:00 in sample 'b' \(row 57\).*fill="
+    ):
+        dg.from_table(table, **MANY)
+    kept = dg.from_table(table, **MANY, gaps="keep")
+    filled = dg.from_table(table, **MANY, fill="linear")
+    before = dg.from_table(table, **MANY, fill={"x": "previous"})
+
+    there = np.r_[0:10, 16:48]
+    np.testing.assert_array_equal(kept.x[1, there], day[there])
+    assert np.isnan(kept.x[1, 10:16]).all()
+    np.testing.assert_allclose(filled.x[1, 9:17], np.linspace(day[9], day[16], 8))
+    assert (before.x[1, 9:16] == day[9]).all()
+    assert (filled.time.values == hours.values).all()
+    assert "6 missing values filled" in str(dg.schema.describe(filled))
+    assert "1 gaps in 1 samples, 6 steps, the longest of 6 after 2024-03-01 09:00:00 in b" in str(
+        dg.schema.describe(kept)
+    )
+    assert "6 missing" in str(dg.schema.describe(kept))
+    with pytest.raises(SchemaError, match="NaN before the end"):
+        dg.schema.validate(kept)
+
+
+def test_gaps_longer_than_may_be_filled_are_asked_about():
+    table = polls([0, 1, 2, 4, 5, 9, 10, 11, 12, 13])
+
+    with pytest.raises(SchemaError, match=r"1 gaps are longer than max_gap=1, the longest of 3 steps.*gaps='keep'"):
+        dg.from_table(table, **ONE, fill="linear", max_gap=1)
+    ds = dg.from_table(table, **ONE, fill="linear", max_gap=1, gaps="keep")
+
+    assert np.flatnonzero(np.isnan(ds.x[0])).tolist() == [6, 7, 8]
+
+
+def test_no_window_crosses_a_gap():
+    hours = pd.date_range("2024-03-01", periods=6 * 24, freq="h")
+    kept = (hours < "2024-03-02 12:00") | (hours >= "2024-03-04 07:00")
+    table = polls(hours[kept], hours.hour.values[kept].astype(float))
+
+    cut = windows(dg.from_table(table, **ONE, gaps="keep"), 24)
+
+    np.testing.assert_array_equal(cut.x, np.tile(np.arange(24), (3, 1)))
+    assert cut.start.dt.day.values.tolist() == [1, 5, 6] and cut.attrs["windows_left_out"] == 3
+    with pytest.raises(ConfigError, match="the longest part without one has 65 steps"):
+        windows(dg.from_table(table, **ONE, gaps="keep").isel(time=slice(30, None)), 70)
+
+
+def test_no_window_crosses_a_jump_of_the_time_coordinate():
+    ds = xr.Dataset({"x": (("sample", "time"), np.arange(10.0)[None])}, {"time": [0, 1, 2, 3, 4, 9, 10, 11, 12, 13]})
+
+    cut = windows(ds, 4, step=1)
+
+    assert cut.start.values.tolist() == [0, 1, 9, 10] and cut.attrs["windows_left_out"] == 3
+
+
+def test_windows_of_series_that_start_at_different_times_know_when_they_begin():
+    table = pd.concat([polls(pd.date_range("2024-01-01 03:00", periods=6, freq="h"), id="a"),
+                       polls(pd.date_range("2024-01-05", periods=4, freq="h"), id="b")])  # fmt: skip
+
+    ds = dg.from_table(table, **MANY)
+
+    assert "time" not in ds.coords and read(ds)["starts"] == "at different times"
+    assert ds["length"].values.tolist() == [6, 4] and not ds.x.isnull()[:, 0].any()
+    assert windows(ds, 2).start.dt.hour.values.tolist() == [3, 5, 7, 0, 2]
+
+
+def test_what_is_missing_at_a_series_end_is_its_end():
+    length = np.array([3, 1, 5])
+    values = np.where(np.arange(5) < length[:, None], np.arange(15.0).reshape(3, 5), np.nan)
+    table = xr.Dataset({"x": (("id", "t"), values)}, {"id": list("abc")}).to_dataframe().reset_index()
+
+    for options in ({}, {"fill": "previous"}):
+        ds = dg.from_table(table.rename(columns={"level_1": "t"}), **MANY, **options)
+
+        assert ds["length"].values.tolist() == [3, 1, 5]
+        np.testing.assert_array_equal(ds.x, values)
+        assert read(ds)["empty_steps_at_ends"] == 6
+
+
+# -- steps -------------------------------------------------------------------------------------------------------------
+
+STEPS = {
+    "months": (pd.date_range("2023-01-01", periods=14, freq="MS"), "MS"),
+    "months, at their end": (pd.date_range("2023-01-01", periods=14, freq="ME"), "MS"),
+    "quarters": (pd.date_range("2020-01-01", periods=14, freq="QS"), "3MS"),
+    "years": (pd.date_range("2000-01-01", periods=14, freq="YS"), "12MS"),
+    "minutes": (pd.date_range("2023-01-01", periods=14, freq="5min"), "5min"),
+    "an odd step": (pd.date_range("2023-01-01 00:03:07", periods=14, freq="421s"), "421s"),
+    "numbers": (np.arange(14) * 7 + 3, "7"),
+    "fractions": (np.arange(14) * 0.1, "0.1"),
+}
+
+
+@pytest.mark.parametrize("case", STEPS)
+def test_steps_are_found_and_said_and_a_gap_in_them_too(case):
+    times, text = STEPS[case]
+
+    ds = dg.from_table(polls(times), **ONE)
+    gap = dg.from_table(polls(times).drop(index=[5, 6]), **ONE, gaps="keep")
+
+    assert read(ds) == {"step": text, "step_found": 1.0}
+    np.testing.assert_array_equal(ds.time, times)
+    assert np.flatnonzero(np.isnan(gap.x[0])).tolist() == [5, 6]
+    assert dg.from_table(
+        polls(times), **ONE, step=text if case not in ("numbers", "fractions") else float(text)
+    ).x.equals(ds.x)
+
+
+def test_business_days_have_no_gap_at_the_weekend():
+    days = pd.bdate_range("2024-01-01", periods=15)
+
+    with pytest.raises(SchemaError, match="4 steps of 1D have no row"):
+        dg.from_table(polls(days), **ONE)
+    ds = dg.from_table(polls(days), **ONE, step="B")
+
+    assert (ds.time.values == days.values).all()
+    assert windows(ds, 8).sizes["sample"] == 1
+
+
+def test_days_of_a_zone_are_of_one_step_where_clocks_change():
+    days = pd.date_range("2024-03-28", periods=6, freq="D", tz="Europe/Berlin")
+
+    for times, options in (
+        (days, {}),
+        (days.tz_localize(None), {"timezone": "Europe/Berlin"}),
+        (days.tz_convert("UTC"), {"timezone": "Europe/Berlin"}),
+    ):
+        ds = dg.from_table(polls(times), **ONE, **options)
+
+        assert read(ds)["step"] == "1D" and read(ds)["timezone"] == "Europe/Berlin"
+        assert (ds.time.values == days.tz_localize(None).values).all()
+
+
+def test_jitter_is_put_right_within_a_tolerance_and_beyond_it_asked_about():
+    grid = pd.date_range("2024-01-01", periods=50, freq="5min")
+    off = np.random.default_rng(0).integers(-20, 21, 50)
+    table = polls(grid + pd.to_timedelta(off, unit="s"))
+
+    ds = dg.from_table(table, **ONE)
+    assert (ds.time.values == grid.values).all() and read(ds)["step"] == "5min"
+    assert read(ds)["snapped_most"] == f"{abs(off).max()}s" and read(ds)["tolerance"] == "30s"
+    with pytest.raises(
+        SchemaError,
+        match=r"further than 10s .*tolerance=.*\nFor example: from_table\(..., step='5min', tolerance='20s'",
+    ):
+        dg.from_table(table, **ONE, step="5min", tolerance="10s")
+    assert dg.from_table(table, **ONE, step="5min", tolerance="20s").equals(ds)
+
+
+def test_rows_that_are_no_polls_are_told_apart_and_binned():
+    rng = np.random.default_rng(0)
+    times = pd.Timestamp("2024-01-01") + pd.to_timedelta(np.sort(rng.uniform(0, 86400, 300)), unit="s")
+    table = pd.DataFrame({"t": times, "x": rng.random(300), "kind": rng.choice(["a", "b"], 300)})
+
+    with pytest.raises(
+        SchemaError, match=r"no step explains .*events.*\nFor example: from_table\(..., bin='1h', bins="
+    ):
+        dg.from_table(table, **ONE)
+    ds = dg.from_table(
+        table, time="t", features=["x", "kind"], bin="1h", bins={"x": "sum", "kind": "last", "n": "count"}
+    )
+
+    hours = table.groupby(table.t.dt.floor("h"))
+    np.testing.assert_allclose(ds.x[0], hours.x.sum())
+    np.testing.assert_array_equal(ds.n[0], hours.size())
+    np.testing.assert_array_equal(ds["kind"][0], hours.kind.last())
+    assert (ds.time.values == pd.date_range("2024-01-01", periods=24, freq="h").values).all()
+    assert "300 events in bins of 1h" in str(dg.schema.describe(ds))
+
+
+def test_bins_without_an_event_are_zero_where_that_is_known_and_else_gaps():
+    table = polls(pd.to_datetime(["2024-01-31", "2024-02-29", "2024-05-01"]), [1.0, 2.0, 4.0])
+
+    ds = dg.from_table(table, **ONE, bin="MS", bins={"x": "sum", "n": "count"})
+    assert ds.x.values.tolist() == [[1, 2, 0, 0, 4]] and ds.n.values.tolist() == [[1, 1, 0, 0, 1]]
+    with pytest.raises(SchemaError, match=r"'x' has 2 steps without a value.*fill="):
+        dg.from_table(table, **ONE, bin="MS", bins={"x": "mean"})
+
+
+def test_rows_without_a_column_of_times_are_steps_in_their_order_and_that_is_said():
+    ds = dg.from_table(polls([3, 1, 2]), features=["x"])
+
+    assert "time" not in ds.coords and "no time: rows are steps in their order" in str(dg.schema.describe(ds))
+
+
+# -- two rows for one time, and time zones -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("way", "value"), [("mean", 2.0), ("first", 1.0), ("last", 3.0)])
+def test_of_two_rows_for_one_time_the_one_asked_for_counts(way, value):
+    table = polls([0, 1, 1, 2, 3], [5.0, 1.0, 3.0, 6.0, 7.0])
+
+    with pytest.raises(SchemaError, match=r"two rows for 1: row 1 and row 2.*duplicates='mean', 'last' or 'first'"):
+        dg.from_table(table, **ONE)
+    ds = dg.from_table(table, **ONE, duplicates=way)
+
+    assert ds.x.values.tolist() == [[5, value, 6, 7]] and read(ds)["duplicates"] == 1
+    newest_first = dg.from_table(table[::-1], **ONE, duplicates=way)  # the last in time, not in the file
+    assert newest_first.x.equals(ds.x)
+
+
+def hours_of_berlin(begin, periods, freq="h"):
+    return pd.date_range(begin, periods=periods, freq=freq, tz="UTC").tz_convert("Europe/Berlin")
+
+
+@pytest.mark.parametrize("freq", ["h", "20min"])
+@pytest.mark.parametrize("backwards", [False, True])
+def test_the_hour_that_comes_twice_is_told_by_the_order_of_the_rows(freq, backwards):
+    times = hours_of_berlin("2024-10-26 20:00", 24, freq)
+    table = polls(times.tz_localize(None))[:: -1 if backwards else 1]
+
+    with pytest.raises(SchemaError, match="timezone="):
+        dg.from_table(table, **ONE)
+    ds = dg.from_table(table, **ONE, timezone="Europe/Berlin")
+
+    assert (ds.time.values == times.tz_convert("UTC").tz_localize(None).values).all()
+    np.testing.assert_array_equal(ds.x[0], np.arange(24) % 7 * 1.5)
+
+
+def test_an_hour_that_the_order_leaves_open_is_asked_about():
+    times = hours_of_berlin("2024-10-26 20:00", 12)
+    table = polls(times.tz_localize(None)).drop(index=5)
+
+    with pytest.raises(
+        SchemaError, match=r"02:00:00 in row 4 comes twice in Europe/Berlin.*ambiguous='first' or 'second'"
+    ):
+        dg.from_table(table, **ONE, timezone="Europe/Berlin", gaps="keep")
+    gaps = [
+        int(
+            np.flatnonzero(
+                np.isnan(dg.from_table(table, **ONE, timezone="Europe/Berlin", gaps="keep", ambiguous=which).x[0])
+            )[0]
+        )
+        for which in ("first", "second")
+    ]
+    assert gaps == [5, 4]
+
+
+def test_an_hour_that_clocks_skip_is_refused_with_a_zone_and_a_gap_without():
+    times = pd.date_range("2024-03-31", periods=6, freq="h")
+    with pytest.raises(SchemaError, match="02:00:00 in row 2 is a time that the clocks of Europe/Berlin skip"):
+        dg.from_table(polls(times), **ONE, timezone="Europe/Berlin")
+
+    local = hours_of_berlin("2024-03-30 22:00", 6)
+    with pytest.raises(SchemaError, match="1 steps of 1h have no row"):
+        dg.from_table(polls(local.tz_localize(None)), **ONE)
+    assert dg.from_table(polls(local.tz_localize(None)), **ONE, timezone="Europe/Berlin").sizes["time"] == 6
+
+
+def test_times_with_their_own_zone_become_utc(tmp_path):
+    times = hours_of_berlin("2024-10-26 20:00", 12)
+    utc = times.tz_convert("UTC").tz_localize(None).values
+    mixed = pl.DataFrame({"t": list(times.tz_convert("UTC")), "x": np.arange(12) % 5})
+    (tmp_path / "x.csv").write_text("t,x\n" + "".join(f"{t.isoformat()},{k % 5}\n" for k, t in enumerate(times)))
+
+    sets = [
+        dg.from_table(polls(times), **ONE),
+        dg.from_table(polls(np.array([t.to_pydatetime() for t in times], object)), **ONE),  # of two offsets
+        dg.from_table(polls([t.isoformat() for t in times]), **ONE),
+        dg.from_table(mixed, **ONE),
+        from_csv(tmp_path / "x.csv", **ONE),
+        from_csv(tmp_path / "x.csv", **ONE, timezone="Europe/Berlin"),
+    ]
+
+    for ds in sets:
+        assert (ds.time.values == utc).all() and "UTC" in read(ds)["timezone"]
+
+
+# -- counters ----------------------------------------------------------------------------------------------------------
+
+
+def counted(rates, start=0, bits=64, step=10):
+    """What a counter shows every `step` seconds, exactly."""
+    shown = [int(start)]
+    for rate in rates:
+        shown.append((shown[-1] + int(rate) * step) % 2**bits)
+    return np.array(shown, np.uint64)
+
+
+def counter(values, times=None, **options):
+    times = pd.date_range("2024-01-01", periods=len(values), freq="10s") if times is None else times
+    return dg.from_table(polls(times, values), **ONE, counters=["x"], **options)
+
+
+RATES = np.random.default_rng(0).integers(900, 1100, 60)
+
+
+@pytest.mark.parametrize(("start", "bits"), [(0, 64), (2**32 - 200_000, 32), (2**64 - 200_000, 64), (2**63, 64)])
+def test_a_counter_becomes_its_rate_also_where_it_wraps(start, bits):
+    ds = counter(counted(RATES, start, bits), units={"x": "bytes"})
+
+    np.testing.assert_allclose(ds.x[0], RATES, rtol=1e-12)
+    assert ds.x.attrs["units"] == "bytes/s"
+    assert ds.time.values[0] == np.datetime64("2024-01-01T00:00:10")
+    assert read(ds)["counters"]["x"].get("wraps", 0) == (start > 2**63 or bits == 32)
+
+
+def test_a_counter_that_begins_anew_leaves_a_gap_of_one_step():
+    values = counted(RATES, 10**9)
+    values[30:] -= values[30] - 7
+
+    with pytest.raises(SchemaError, match=r"'x' of counters= began anew.*'resets': 1.*fill="):
+        counter(values)
+    ds = counter(values, gaps="keep")
+
+    assert np.flatnonzero(np.isnan(ds.x[0])).tolist() == [29]
+    np.testing.assert_allclose(np.delete(ds.x[0], 29), np.delete(RATES, 29))
+
+
+def test_a_reset_shown_by_one_counter_holds_for_the_others_of_its_row():
+    fast, slow = counted(RATES, 10**9), counted(RATES % 3, 0)
+    fast[30:] -= fast[30] - 7
+    slow[30:] += np.uint64(500)  # began anew too, and has passed where it was
+
+    times = pd.date_range("2024-01-01", periods=61, freq="10s")
+    ds = dg.from_table(polls(times, fast, y=slow), time="t", features=["x", "y"], counters=["x", "y"], gaps="keep")
+
+    assert [np.flatnonzero(np.isnan(ds[name][0])).tolist() for name in "xy"] == [[29], [29]]
+
+
+def test_over_a_gap_a_counter_gives_the_mean_rate_if_it_is_filled_on_the_line():
+    times = pd.date_range("2024-01-01", periods=61, freq="10s")
+    values, lost = counted(RATES), np.arange(20, 23)
+
+    ds = counter(np.delete(values, lost), times.delete(lost), fill="linear")
+    np.testing.assert_allclose(ds.x[0, 19:23], RATES[19:23].mean())
+    np.testing.assert_allclose(ds.x.sum(), RATES.sum())
+    before = counter(np.delete(values, lost), times.delete(lost), fill="previous")
+    assert (before.x[0, 19:23] == RATES[18]).all()
+
+
+def test_a_counter_of_32_bits_that_may_have_gone_round_in_a_gap_has_no_rate_there():
+    values = counted(RATES * 10**5, 0, 32)
+    times, lost = pd.date_range("2024-01-01", periods=61, freq="10s"), np.arange(20, 25)
+
+    ds = counter(np.delete(values, lost), times.delete(lost), fill="linear", max_gap=5, gaps="keep")
+
+    assert read(ds)["counters"]["x"]["unseen_wraps_possible"] == 1
+    np.testing.assert_allclose(np.delete(ds.x[0], np.arange(19, 25)), np.delete(RATES * 1e5, np.arange(19, 25)))
+    assert abs(ds.x[0, 19:25] - 1e8).max() < 2e7  # from the rates beside it
+    with pytest.raises(SchemaError, match=r"goes round once or more between two rows.*64 bits"):
+        counter(counted(RATES * 3_100_000 + np.arange(60) * 7_919_000, 0, 32), gaps="keep")
+
+
+def test_a_feature_that_only_grows_is_asked_about():
+    times = pd.date_range("2024-01-01", periods=61, freq="10s")
+
+    with pytest.raises(
+        SchemaError, match=r"'x' only grows.*counters=\(\).*\nFor example: from_table\(..., counters=\['x'\]\)"
+    ):
+        dg.from_table(polls(times, counted(RATES)), **ONE)
+    assert dg.from_table(polls(times, counted(RATES)), **ONE, counters=()).sizes["time"] == 61
+
+
+NO_COUNTERS = {
+    "a clock": np.arange(200.0) * 300,
+    "the number of the day": np.arange(200) // 24,
+    "the hour": np.arange(200) % 24,
+    "constant": np.full(200, 3.0),
+    "noise": np.random.default_rng(0).random(200),
+    "a walk": 50 + np.random.default_rng(0).normal(0.2, 1, 200).cumsum(),
+    "below zero": np.random.default_rng(0).random(200).cumsum() - 50,
+    "short": np.arange(7.0) ** 2,
+}
+
+
+@pytest.mark.parametrize("case", NO_COUNTERS)
+def test_what_grows_for_another_reason_is_not_asked_about(case):
+    values = NO_COUNTERS[case]
+
+    ds = dg.from_table(polls(np.arange(len(values)), values), **ONE)
+
+    np.testing.assert_array_equal(ds.x[0], values)
+
+
+# -- choices that cannot be, other forms of times, and what is written down --------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"step": "5 parsecs"}, "step='5 parsecs' must be a positive number: column 't' holds numbers"),
+        ({"step": -1}, "step=-1"),
+        ({"gaps": "drop"}, "gaps is 'drop'"),
+        ({"duplicates": "sum"}, "duplicates is 'sum'"),
+        ({"max_gap": 3}, "max_gap=3 says how long"),
+        ({"counters": "x"}, r"must be a list: counters=\['x'\]"),
+        ({"counters": ["y"]}, "counters= names 'y'"),
+        ({"fill": {"y": "linear"}}, "fill= names 'y'"),
+        ({"bin": 2}, "go together"),
+        ({"bin": 2, "bins": {"y": "mean"}}, "bins= names 'y'"),
+        ({"bin": 2, "bins": {"n": "count"}}, "does not say how feature 'x' is binned"),
+        ({"bin": 2, "bins": {"x": "middle"}}, "'middle'"),
+        ({"timezone": "Europe/Berlin"}, "goes with dates"),
+        ({"time": None, "step": 2}, "step=2 needs a column of times"),
+    ],
+)
+def test_choices_that_cannot_be_are_refused_by_name(options, message):
+    with pytest.raises(ConfigError, match=message):
+        dg.from_table(polls(range(10)), **ONE | options)
+
+
+def test_an_unknown_zone_or_step_is_refused():
+    times = pd.date_range("2024-01-01", periods=5, freq="h")
+
+    with pytest.raises(ConfigError, match="timezone is 'Mars'"):
+        dg.from_table(polls(times), **ONE, timezone="Mars")
+    with pytest.raises(ConfigError, match="'5 parsecs' is no length of time"):
+        dg.from_table(polls(times), **ONE, step="5 parsecs")
+    with pytest.raises(ConfigError, match="step=5 is no length of time"):
+        dg.from_table(polls(times), **ONE, step=5)
+
+
+TIMES = {
+    "month": (["1949-01", "1949-02"], ["1949-01-01", "1949-02-01"]),
+    "hours of one digit": (["1/15/2011 8:05", "1/15/2011 9:05"], ["2011-01-15T08:05", "2011-01-15T09:05"]),
+    "AM and PM": (["1/15/2011 12:05:00 AM", "1/15/2011 12:05:00 PM"], ["2011-01-15T00:05", "2011-01-15T12:05"]),
+    "UTC in words": (
+        ["2026-08-06 20:00:01 UTC", "2026-08-06 20:10:01 UTC"],
+        ["2026-08-06T20:00:01", "2026-08-06T20:10:01"],
+    ),
+    "zone of two digits": (
+        ["2021-03-01 00:00:00+01", "2021-03-01 00:05:00+01"],
+        ["2021-02-28T23:00", "2021-02-28T23:05"],
+    ),
+    "5G": (["2019.12.16_13.39.39", "2019.12.16_13.39.40"], "'%Y.%m.%d_%H.%M.%S'"),
+    "clock": (["18.00.00", "19.00.00"], "'%H.%M.%S'"),
+    "month by name": (["Jan 2024", "Feb 2024"], "'%b %Y'"),
+    "year, month and day as a number": (["20240131", "20240201"], "'%Y%m%d'"),
+}
+
+
+@pytest.mark.parametrize("case", TIMES)
+def test_times_as_files_have_them_are_read_or_the_error_says_how(tmp_path, case):
+    texts, right = TIMES[case]
+    path = tmp_path / "x.csv"
+    path.write_text("t,x\n" + "".join(f"{text},{k}\n" for k, text in enumerate(texts)))
+
+    if isinstance(right, list):
+        assert (from_csv(path, **ONE).time.values == np.array(right, "M8[ns]")).all()
+        assert (dg.from_table(polls(texts), **ONE).time.values == np.array(right, "M8[ns]")).all()
+        return
+    with pytest.raises(SchemaError, match=f"dates={{'t': {right}}}"):
+        from_csv(path, **ONE)
+    assert from_csv(path, **ONE, dates={"t": right.strip("'")}).sizes["time"] == 2
+    with pytest.raises(SchemaError, match=f"pandas.to_datetime.*format={right}"):
+        dg.from_table(polls([int(t) for t in texts] if texts[0].isdigit() else texts), **ONE)
+
+
+def test_a_date_of_two_readings_in_a_table_is_asked_about():
+    with pytest.raises(SchemaError, match=r"'03/04/2024' in row 0.*df\['t'\] = pandas.to_datetime"):
+        dg.from_table(polls(["03/04/2024", "04/04/2024"]), **ONE)
+
+
+def wide(columns, **more):
+    return pd.DataFrame({"id": ["a", "b"], **{name: [k, k] for name, k in columns.items()}} | more)
+
+
+def test_columns_are_put_in_the_order_of_the_times_in_their_names():
+    counted_ = wide({f"d{k}": k for k in (1, 10, 2, 3, 4, 5, 6, 7, 8, 9)})
+    dated = wide({f"2024-01-0{k}": k for k in (3, 2, 1)})
+
+    assert dg.from_table(counted_, sample="id", features={"x": "d*"}).x.values[0].tolist() == list(range(1, 11))
+    ds = dg.from_table(dated, sample="id", features={"x": "2024-*"})
+    assert ds.x.values[0].tolist() == [1, 2, 3]
+    assert (ds.time.values == pd.date_range("2024-01-01", periods=3).values).all()
+    with pytest.raises(SchemaError, match=r"'d10' comes before 'd2'.*features={'x': \['d1', 'd2'"):
+        dg.from_table(counted_, sample="id", features={"x": list(counted_.columns[1:])})
+
+
+def test_steps_that_have_no_column_are_a_gap():
+    table = wide({f"2024-01-0{k}": k for k in (1, 2, 4, 5)})
+
+    with pytest.raises(SchemaError, match=r"1 steps of 1D have no column, the first after '2024-01-02'.*fill="):
+        dg.from_table(table, sample="id", features={"x": "2024-*"})
+    ds = dg.from_table(table, sample="id", features={"x": "2024-*"}, fill="linear")
+
+    assert ds.x.values[0].tolist() == [1, 2, 3, 4, 5] and ds.sizes["time"] == 5
+
+
+def test_features_of_a_wide_table_must_have_the_same_steps():
+    table = wide({"a 2024-01": 1, "a 2024-02": 2, "b 2024-02": 2, "b 2024-03": 3, "c1": 3})
+
+    with pytest.raises(SchemaError, match="'x' has 2 columns, 'y' 1"):
+        dg.from_table(table, sample="id", features={"x": "a*", "y": "c*"})
+    with pytest.raises(SchemaError, match="other times in their names"):
+        dg.from_table(table, sample="id", features={"x": "a*", "y": "b*"})
+
+
+def test_a_wide_table_of_counters_becomes_rates():
+    days = pd.date_range("2024-01-01", periods=30)
+    table = pd.DataFrame(
+        np.random.default_rng(0).integers(0, 9, (4, 30)).cumsum(1), columns=[f"{d:%m/%d/%y}" for d in days]
+    )
+
+    with pytest.raises(SchemaError, match=r"'cases' only grows"):
+        dg.from_table(table, features={"cases": "*"})
+    ds = dg.from_table(table, features={"cases": "*"}, counters=["cases"])
+
+    np.testing.assert_allclose(ds.cases * 86400, np.diff(table.to_numpy(), axis=1))
+    assert (ds.time.values == days[1:].values).all()
+
+
+def test_errors_name_the_arguments_of_the_reader(tmp_path):
+    path = tmp_path / "x.csv"
+    tries = {
+        "Leave 'region' out of attributes=": (
+            "id,t,v,region\n" + "".join(f"s{i // 3},{i % 3},{i},eu\n" for i in range(18)),
+            ["region"],
+        ),
+        "Leave 'name' out of attributes=": (
+            "id,t,v,name\n" + "".join(f"s{i // 3},{i % 3},{i},n{i // 3}\n" for i in range(90)),
+            ["name"],
+        ),
+        r"missing=\['', 'inf', 'Infinity'\].*fill=": ("id,t,v\na,1,2.5\na,2,Infinity\na,3,1\n", []),
+        "column 'v' has no value. Leave": ("id,t,v\na,1,\na,2,\nb,1,\nb,2,\n", []),
+    }
+    for message, (text, attributes) in tries.items():
+        path.write_text(text)
+        with pytest.raises(SchemaError, match=message):
+            from_csv(path, sample="id", time="t", features=["v"], attributes=attributes)
+
+
+def test_what_was_decided_outlives_a_file(tmp_path):
+    ds = dg.from_table(polls([0, 1, 2, 5, 6, 7, 8]), **ONE, fill="linear")
+    ds.to_netcdf(tmp_path / "x.nc")
+
+    again = dg.open_dataset(tmp_path / "x.nc")
+
+    assert read(again) == read(ds) and "1 gaps in 1 samples, 2 steps" in str(dg.schema.describe(again))

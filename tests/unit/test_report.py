@@ -1,0 +1,481 @@
+"""A report: each fault fails the lines meant to catch it, real data fail none, and the file is safe to open."""
+
+import re
+from html.parser import HTMLParser
+from itertools import pairwise
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+
+import dgkit as dg
+from dgkit.errors import ConfigError, SchemaError
+
+TIME = {"autocorrelation", "autocorrelation_standard", "steps", "rises", "shape", "effect_on_shape"}
+
+
+@pytest.fixture(scope="module")
+def web():
+    return thirds(dg.simulate.web(1800, time=42))
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    return thirds(dg.open_dataset("cluster").isel(sample=slice(1800)))
+
+
+def thirds(ds, seed=0):
+    """Training, held-out, and a third set that stands for a perfect generator."""
+    train, rest = dg.split(ds, 1 / 3, seed=seed)
+    return train, *dg.split(rest, 0.5, seed=seed + 1)
+
+
+def failing(train, fake, held_out, **options) -> set[str]:
+    found = dg.report(train, fake, held_out, **options).dataset
+    return set(found.kind.values[found.verdict.values == "fail"].tolist())
+
+
+def moved(fake, name, values):
+    return fake.assign({name: (fake[name].dims, np.asarray(values, fake[name].dtype), fake[name].attrs)})
+
+
+# --- each fault fails its line ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["web", "cluster", "broadband"])
+def test_held_out_data_handed_in_as_generated_pass_all_lines(name):
+    train, held_out = dg.split(dg.open_dataset(name), 0.5)
+
+    assert failing(train, held_out, held_out) == set()
+
+
+def test_real_data_fail_hardly_any_line(web):
+    lines = [dg.report(*(part[k] for k in (0, 2, 1)), seed=seed).dataset for seed in range(4) for part in [web]]
+
+    verdicts = np.concatenate([found.verdict.values for found in lines])
+    assert (verdicts == "fail").mean() <= 0.02
+    assert (verdicts == "pass").mean() > 0.9
+
+
+def test_copies_of_training_data_fail_the_lines_on_copies_alone(web, cluster):
+    for train, held_out, _ in (web, cluster):
+        assert failing(train, train, held_out) == {"copies", "nearness"}
+
+
+def test_a_few_copies_are_found(web):
+    train, held_out, fake = web
+    few = xr.concat([train.isel(sample=slice(15)), fake.isel(sample=slice(15, None))], "sample")
+
+    assert failing(train, few, held_out) == {"copies"}
+
+
+def test_copies_are_found_without_held_out_data_too(web):
+    train, _, fake = web
+
+    assert failing(train, train, None) == {"copies"}
+    assert failing(train, fake, None) == set()
+
+
+def test_a_destroyed_order_of_time_fails_the_lines_on_time_alone(web):
+    train, held_out, fake = web
+    random = np.random.default_rng(0)
+
+    found = failing(train, moved(fake, "views", random.permuted(fake.views.values, axis=1)), held_out)
+
+    assert {"autocorrelation", "autocorrelation_standard", "steps", "rises", "shape"} <= found <= TIME
+
+
+def test_attributes_dealt_to_other_series_fail_the_effects_alone(web):
+    train, held_out, fake = web
+    order = np.random.default_rng(0).permutation(fake.sizes["sample"])
+    shuffled = fake.assign({name: ("sample", fake[name].values[order]) for name in ("domain", "access", "agent")})
+
+    assert failing(train, shuffled, held_out) == {"effect", "effect_on_shape"}
+
+
+def test_one_attribute_without_its_effect_fails_its_own_lines_alone(web, cluster):
+    for (train, held_out, fake), name, needed in (
+        (web, "domain", {"effect: domain on views", "effect_on_shape: domain on views"}),
+        (cluster, "job_class", {f"effect: job_class on {of}" for of in ("cpu_rate", "memory", "assigned_memory")}),
+    ):
+        order = np.random.default_rng(0).permutation(fake.sizes["sample"])
+
+        found = dg.report(train, moved(fake, name, fake[name].values[order]), held_out).dataset
+
+        assert set(found.line.values[found.verdict.values == "fail"].tolist()) == needed
+
+
+@pytest.mark.parametrize(
+    ("fault", "meant"),
+    [
+        (lambda views: views * 1.4, {"values", "level"}),
+        (lambda views: np.minimum(views, np.quantile(views, 0.9)), {"range", "amplitude"}),
+        (
+            lambda views: np.exp(pd.DataFrame(np.log(views)).T.rolling(3, min_periods=1).mean().T.values),
+            {"steps", "rises"},
+        ),
+        (lambda views: np.where(np.random.default_rng(0).random(views.shape) < 0.02, 0, views), {"zeros"}),
+        (lambda views: views[:, ::-1], {"shape"}),
+    ],
+    ids=["level shift", "clipped range", "lost bursts", "zeros", "time reversed"],
+)
+def test_a_fault_of_values_fails_its_line_and_none_of_attributes(web, fault, meant):
+    train, held_out, fake = web
+
+    found = failing(train, moved(fake, "views", fault(fake.views.values.astype(float))), held_out)
+
+    assert meant <= found
+    assert not found & {"attribute", "missing", "joint", "copies", "nearness", "lengths"}
+
+
+def test_one_series_over_and_over_fails_the_line_on_kinds(web):
+    train, held_out, fake = web
+
+    few = moved(fake, "views", fake.views.values[np.arange(fake.sizes["sample"]) % 5])
+
+    assert "modes" in failing(train, few, held_out)
+
+
+def test_wrong_lengths_fail_their_line(cluster):
+    train, held_out, fake = cluster
+    ends = np.maximum(1, fake.length.values // 2)
+    cut = {name: fake[name].where(np.arange(60) < ends[:, None]) for name in ("cpu_rate", "memory", "assigned_memory")}
+
+    found = failing(train, fake.assign({**cut, "length": ("sample", ends)}), held_out)
+
+    assert "lengths" in found and not found & {"attribute", "missing", "joint"}
+
+
+def test_wrong_shares_of_categories_fail_their_lines_and_no_effect(web):
+    train, held_out, fake = web
+    rarely = fake.isel(sample=np.flatnonzero((fake.access != "desktop") | (np.arange(600) % 3 == 0)))
+    never = fake.isel(sample=np.flatnonzero(fake.access != "desktop"))
+
+    found = failing(train, rarely, held_out)
+    assert "attribute" in found and not found & {"effect", "effect_on_shape", "missing"}
+    assert {"attribute", "missing"} <= failing(train, never, held_out)
+
+
+def test_features_that_no_longer_move_together_fail_their_line(cluster):
+    train, held_out, fake = cluster
+    turned = moved(fake, "memory", fake.memory.max("time").values[:, None] - fake.memory.values)
+
+    assert "pairs" in failing(train, turned, held_out)
+
+
+def test_categories_over_time_are_compared_by_their_shares_and_their_changes():
+    random = np.random.default_rng(0)
+
+    def states(n):
+        start, change = random.integers(2, size=(n, 1)), (random.random((n, 30)) < 0.1).cumsum(1)
+        return xr.Dataset({"state": (("sample", "time"), np.array(["off", "on"])[(start + change) % 2])})
+
+    train, held_out, fake = (states(200) for _ in range(3))
+    shuffled = moved(fake, "state", random.permuted(fake.state.values, axis=1))
+
+    assert failing(train, fake, held_out) == set()
+    assert failing(train, shuffled, held_out) == {"changes"}
+
+
+def test_a_device_that_is_out_of_line_is_found_and_named():
+    random = np.random.default_rng(0)
+
+    def polls(broken=None):
+        device = np.repeat(np.arange(12), 25)
+        load = device[:, None] + random.normal(size=(300, 24)).cumsum(1)
+        load[device == broken] = 11.0 - load[device == broken]
+        return xr.Dataset({"load": (("sample", "time"), load)}, {"device": ("sample", device)})
+
+    train, held_out = polls(), polls()
+
+    assert failing(train, polls(), held_out, by="device") == set()
+    found = dg.report(train, polls(broken=0), held_out, by="device").dataset
+    assert found.verdict.sel(line="effect: device on load") == "fail"
+    gaps = found.isel(entry=(found.entry_line == "effect: device on load").values)
+    assert gaps.entry_value.values[(gaps.entry_measured / gaps.entry_chance_worst).values.argmax()] == "0"
+
+
+# --- constraints, privacy, thresholds --------------------------------------------------------------------------------
+
+
+def test_constraints_and_declared_bounds_are_held_against_what_real_data_break(web):
+    train, held_out, fake = (part.assign(views=part.views.assign_attrs(valid_min=0, valid_max=1e9)) for part in web)
+    fake = moved(fake, "views", np.where(np.arange(600)[:, None] == 7, -1, fake.views.values))
+    rules = {"weekly": lambda ds: ds.views.isel(time=0) > 0, "odd": lambda ds: ds.views.isel(time=0) % 2 == 1}
+
+    found = dg.report(train, fake, held_out, constraints=rules).dataset.set_index(line="line")
+
+    lines = found.isel(line=(found.kind == "constraint").values)
+    told = dict(zip(lines.line.values.tolist(), lines.verdict.values.tolist(), strict=True))
+    assert told == {
+        "constraint: views from 0 to 1e+09": "fail",
+        "constraint: weekly": "fail",
+        "constraint: odd": "pass",
+    }
+    assert lines.measured.sel(line="constraint: weekly").item() == pytest.approx(1 / 600)
+
+
+def test_held_out_data_that_were_trained_on_are_said_to_be(web):
+    train, held_out, fake = web
+    leaked = xr.concat([train.isel(sample=slice(300)), held_out.isel(sample=slice(300))], "sample")
+
+    found = dg.report(train, fake, leaked).dataset
+
+    assert re.match(r"2\d\d of 500 held-out samples are a training one", found.why.sel(line="copies").item())
+
+
+@pytest.mark.parametrize(
+    "rule", [lambda ds: ds.nothing, lambda ds: ds.views > 0, lambda ds: [True], lambda ds: ds.views.max("time")]
+)
+def test_a_constraint_that_is_none_is_named_with_what_it_should_be(web, rule):
+    with pytest.raises(ConfigError, match=r"constraint 'mine' must be a function of a Dataset that gives True"):
+        dg.report(web[0], web[2], web[1], constraints={"mine": rule})
+    with pytest.raises(ConfigError, match="must be a mapping of names to functions"):
+        dg.report(web[0], web[2], web[1], constraints=[rule])
+
+
+def test_without_held_out_data_lines_say_that_they_cannot_be_judged(web):
+    train, _, fake = web
+
+    found = dg.report(train, fake)
+
+    lines = found.dataset.isel(line=~found.dataset.kind.isin(["copies", "constraint"]).values)
+    assert set(lines.verdict.values.tolist()) == {"not judged"}
+    assert all("no held-out data" in why or "no model" in why for why in lines.why.values)
+    assert found.passed is None and "No held-out data were given" in found.html
+    assert dg.report(train, fake, thresholds={"values": 0.5}).dataset.verdict.sel(line="values: views (log)") == "pass"
+
+
+def test_too_few_samples_are_not_judged(web):
+    train, held_out, fake = web
+
+    found = dg.report(train, fake.isel(sample=slice(3)), held_out).dataset
+
+    assert found.verdict.sel(line="values: views (log)") == "not judged"
+    assert "too few" in found.why.sel(line="values: views (log)").item()
+
+
+def test_held_out_data_of_another_kind_are_the_bar_and_are_said_to_differ(web):
+    train, held_out, fake = web
+    other = moved(held_out, "views", held_out.views.values * 3)
+
+    found = dg.report(train, fake, other).dataset
+
+    assert found.verdict.sel(line="level: views (log)") == "pass"
+    assert "training and held-out data themselves differ" in found.why.sel(line="level: views (log)").item()
+
+
+def test_a_threshold_is_for_a_kind_or_for_one_line_or_for_how_far_chance_may_be_left(web):
+    train, held_out, fake = web
+    wrong = moved(fake, "views", fake.views.values * 1.5)
+
+    assert "values" not in failing(train, wrong, held_out, thresholds={"values": 2.0})
+    assert "values" not in failing(train, wrong, held_out, thresholds={"values: views (log)": 2.0})
+    assert {"values", "level"}.isdisjoint(failing(train, wrong, held_out, thresholds={"chance": 50}))
+    assert "epsilon" not in failing(train, fake, held_out, thresholds={"epsilon": 1})
+
+
+@pytest.mark.parametrize("name", ["value", "values: clicks", "", 3])
+def test_a_threshold_for_no_line_is_refused_with_those_there_are(web, name):
+    with pytest.raises(ConfigError, match="values"):
+        dg.report(*(web[k].isel(sample=slice(30)) for k in (0, 2, 1)), thresholds={name: 1.0})
+
+
+def test_a_coordinate_to_group_by_that_is_not_there_is_refused_or_said(web):
+    train, held_out, fake = web
+    named = train.assign_coords(device=("sample", np.arange(600) % 10))
+
+    with pytest.raises(ConfigError, match=r"by='device' is nothing on \(sample,\)"):
+        dg.report(train, fake, held_out, by="device")
+    assert dg.report(named, fake, held_out, by="device").dataset.why.sel(line="effect: device on series") == (
+        "the generated data have no 'device'"
+    )
+
+
+TINY = {"steps": 3, "batch_size": 20, "sample_len": 7, "lstm_units": 6, "attribute_units": 8, "discriminator_units": 10}
+
+
+def test_a_model_is_described_and_attacked(web):
+    train, held_out = (part.isel(sample=slice(400)) for part in web[:2])
+    model = dg.fit(train, dg.Config(**TINY, seed=5), progress=False)
+
+    found = dg.report(train, model.sample(100), held_out, model=model)
+
+    line = found.dataset.sel(line="membership: by discriminator")
+    attack = dg.privacy.membership_attack(model, train, held_out)
+    assert line.verdict == "pass" and line.measured == pytest.approx(attack.auc.value)
+    assert line.chance == pytest.approx(0.5, abs=0.05)
+    assert "DoppelGANger, 3 training steps" in found.html and "<dt>seed:</dt> <dd>5</dd>" in found.html
+    assert "Training was not private" in found.html
+
+
+def test_a_model_that_knows_its_training_data_fails_the_membership_line(web):
+    train, held_out, fake = web
+
+    class Leaky:
+        def sample(self, n, seed):
+            return train
+
+    found = dg.report(train, fake, held_out, model=Leaky()).dataset
+
+    assert found.verdict.sel(line="membership: by distance") == "fail"
+
+
+def test_a_private_model_shows_its_epsilon_and_that_the_report_is_not_covered(web):
+    train, held_out, fake = web
+    model = dg.fit(train, dg.Config(**TINY, dp=dg.privacy.DP(2.0, delta=1e-4)), progress=False)
+
+    found = dg.report(train, fake, held_out, model=model)
+
+    line = found.dataset.sel(line="epsilon: at delta 0.0001")
+    assert line.measured == pytest.approx(model.history.epsilon.values[-1])
+    assert line.verdict == ("pass" if line.measured <= 10 else "fail")
+    assert "Epsilon does not cover this file" in found.html
+    strict = dg.report(train, fake, held_out, model=model, thresholds={"epsilon": 1e-3})
+    assert strict.dataset.verdict.sel(line="epsilon: at delta 0.0001") == "fail" and strict.passed is False
+
+
+def test_a_model_of_other_data_is_refused(web, cluster):
+    model = dg.fit(cluster[0], dg.Config(**TINY), progress=False)
+
+    with pytest.raises(ConfigError, match="the model was trained on"):
+        dg.report(web[0], web[2], web[1], model=model)
+    with pytest.raises(ConfigError, match=r"has no sample\(n, seed=\.\.\.\)"):
+        dg.report(web[0], web[2], web[1], model="web.dgkit")
+
+
+# --- what may come in ------------------------------------------------------------------------------------------------
+
+
+def test_tables_of_another_library_are_read_as_evaluate_reads_them(web):
+    tables = [
+        part.isel(time=slice(8)).drop_vars("time").to_dataframe().reset_index().astype({"views": float}) for part in web
+    ]
+    columns = {"features": ["views"], "sample": "sample", "time": "time", "attributes": ["domain", "access", "agent"]}
+
+    found = dg.report(tables[0], tables[2], tables[1], **columns)
+
+    assert found.dataset.verdict.sel(line="values: views (log)") == "pass"
+    assert "Tables read as" in found.html
+    with pytest.raises(SchemaError, match=r"Name them: sample=\.\.\., time=\.\.\., features=\[\.\.\.\]"):
+        dg.report(tables[0], tables[2], tables[1])
+
+
+def test_no_attributes_numbers_as_attributes_and_short_series_are_reported():
+    random = np.random.default_rng(0)
+
+    def make(steps, **more):
+        return xr.Dataset({"load": (("sample", "time"), random.normal(size=(200, steps)))} | more)
+
+    for steps in (1, 2, 3):
+        found = dg.report(make(steps), make(steps), make(steps))
+        assert found.passed is not False and found.html
+    sets = [make(5, size=("sample", random.normal(size=200)), count=("sample", random.integers(9, size=200)))
+            for _ in range(3)]  # fmt: skip
+    found = dg.report(*sets).dataset
+    assert (found.verdict.sel(line=["attribute: size", "attribute: count", "effect: size on load"]) == "pass").all()
+
+
+@pytest.mark.parametrize("unit", [2.0**-300, 2.0**300])
+def test_the_unit_of_a_feature_changes_no_line_on_it(web, unit):
+    train, fake, held_out = (web[k][["views"]].drop_attrs() for k in (0, 2, 1))
+    fake = moved(fake, "views", fake.views.values[:, ::-1])
+
+    found = dg.report(train, fake, held_out).dataset
+    other = dg.report(*(ds.astype(float) * unit for ds in (train, fake, held_out))).dataset
+
+    own = ~found.kind.isin(["copies", "nearness"]).values
+    np.testing.assert_array_equal(found.verdict[own], other.verdict[own])
+    np.testing.assert_allclose(found.measured[own], other.measured[own], rtol=1e-6, atol=1e-9)
+    assert (found.verdict == "fail").any()
+
+
+def test_chunked_data_give_the_same_report(web):
+    plain = dg.report(web[0], web[2], web[1])
+    chunked = dg.report(*(web[k].chunk(sample=70) for k in (0, 2, 1)))
+
+    del plain.dataset.attrs["made"], chunked.dataset.attrs["made"]
+    xr.testing.assert_identical(plain.dataset, chunked.dataset)
+
+
+def test_a_report_can_be_kept_as_netcdf(web, tmp_path):
+    found = dg.report(web[0], web[2], web[1])
+
+    found.dataset.to_netcdf(tmp_path / "report.nc")
+
+    xr.testing.assert_equal(xr.load_dataset(tmp_path / "report.nc"), found.dataset)
+
+
+# --- the file --------------------------------------------------------------------------------------------------------
+
+
+class Read(HTMLParser):
+    """Every tag with its attributes, and whether they close in order."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.tags, self.open = [], []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+        if tag not in ("meta", "wbr"):
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+
+HOSTILE = "<script>alert(1)</script>$x^{2$\x00\u202e'\"&"
+
+
+def test_the_file_is_whole_needs_nothing_else_and_runs_nothing(web, tmp_path):
+    bad = {"views": HOSTILE, "domain": "</svg><img src=x onerror=alert(2)>"}
+    sets = [part.rename(bad).assign_attrs(title=HOSTILE) for part in web]
+    for part in sets:
+        part["access"] = "sample", np.char.replace(part.access.values.astype("U40"), "desktop", "<b>$\\frac")
+        part[HOSTILE].attrs["units"] = "<i>"
+
+    found = dg.report(sets[0], sets[2], sets[1], constraints={HOSTILE: lambda ds: ds.access != "<"})
+    found.save(tmp_path / "report.html")
+
+    text = (tmp_path / "report.html").read_text("utf-8")
+    tags = Read(text).tags
+    assert not {tag for tag, _ in tags} & {"script", "img", "link", "iframe", "object", "i", "foreignobject"}
+    links = [value for _, attrs in tags for name, value in attrs.items() if name in ("src", "href", "xlink:href")]
+    assert all(value.startswith("#") for value in links)
+    assert not [name for _, attrs in tags for name in attrs if name.startswith("on")]
+    assert not re.search(r"url\((?!#)|@import|[\x00-\x08]|\u202e", text)
+    assert found._repr_html_().count("<tr>") > 20 and "<script" not in found._repr_html_()
+
+
+def test_pictures_and_tables_can_be_read_without_seeing_them(web):
+    tags = Read(dg.report(web[0], web[2], web[1]).html).tags
+
+    pictures = [attrs for tag, attrs in tags if tag == "svg"]
+    assert len(pictures) == 4 and all(one["role"] == "img" and one["aria-label"] for one in pictures)
+    levels = [int(tag[1]) for tag, _ in tags if re.fullmatch("h[1-6]", tag)]
+    assert levels[0] == 1 and all(b - a <= 1 for a, b in pairwise(levels))
+    assert all("scope" in attrs for tag, attrs in tags if tag == "th")
+    assert ("html", {"lang": "en"}) in tags
+
+
+def test_ids_in_the_file_occur_once(cluster):
+    train, held_out, fake = (part[["cpu_rate", "end_event", "length"]] for part in cluster)
+    text = dg.report(train, fake, held_out).html
+
+    used = set(re.findall(r'(?:url\(#|href="#)([^")]+)', text))
+    ids = re.findall(r'\bid="([^"]+)"', text)
+    assert used <= set(ids)
+    assert not [one for one in used if ids.count(one) > 1]
+
+
+def test_the_repr_counts_and_lists(web):
+    text = repr(dg.report(web[0], web[2], web[1]))
+
+    assert text.startswith("Report: ") and "not judged" in text.splitlines()[0]
+    assert any(line.startswith("values: views (log)") and line.endswith("pass") for line in text.splitlines())
