@@ -1,43 +1,36 @@
-"""CSV files as tables and datasets: separator, encoding, decimal sign and dates are found out, or asked for.
+"""Files as tables and datasets: what holds the rows, which lines are rows, and what their columns mean.
 
-Python's `csv` splits the lines, which alone tells the line of a mistake; what a column's text means is found out in
-`values`. Left out: compressed and remote files, and reading in pieces: a file is held in memory as text while it is
-read, about 100 bytes a field.
+`sources` finds and unpacks the files, `records` and `tabular` make rows of them, `values` says what a column means:
+here they meet. Nothing is guessed where two readings would do: the error names the place and the argument that settles
+it. Left out: remote files, and tables larger than memory.
 """
 
-import codecs
 import csv
-import io
-import os
+import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import islice
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import xarray as xr
 
-from dgkit._atomic import contents
 from dgkit._checks import whole
-from dgkit.errors import ConfigError, FileFormatError
+from dgkit._netcdf import limit
+from dgkit.errors import ConfigError, FileFormatError, SchemaError
+from dgkit.readers import sources, tabular
 from dgkit.readers.grid import CHOICES
 from dgkit.readers.numbers import NUMBER
-from dgkit.readers.tables import as_names, feature_columns, from_table
-from dgkit.readers.values import given_forms, understood
-
-SEPARATORS = ",;\t|"
-_MARKS = (  # the longer first: UTF-32's begins with UTF-16's
-    (codecs.BOM_UTF8, "utf-8-sig"),
-    (codecs.BOM_UTF32_LE, "utf-32"),
-    (codecs.BOM_UTF32_BE, "utf-32"),
-    (codecs.BOM_UTF16_LE, "utf-16"),
-    (codecs.BOM_UTF16_BE, "utf-16"),
-)
+from dgkit.readers.patterns import Pattern
+from dgkit.readers.records import Cells, Records, lines_kept, some_lines
+from dgkit.readers.tables import as_names, feature_columns, from_table, some_names
+from dgkit.readers.transposed import SERIES, series_in_columns
+from dgkit.readers.values import LINE, MISSING, given_forms, understood
 
 
 def from_csv(
-    path: str | os.PathLike[str],
+    path: sources.Paths,
     *,
     features: Sequence[str] | Mapping[str, str | Sequence[str]],
     sample: str | None = None,
@@ -56,20 +49,23 @@ def from_csv(
     zeros: Mapping[str, str] | Sequence[str] = (),
     **options: Any,
 ) -> xr.Dataset:
-    """A dataset from a CSV file: `read_csv` of the columns it needs, then `from_table`.
+    """A dataset from a file or many: `read_csv` of the columns it needs, then `from_table`.
 
     Parameters
     ----------
-    path : path
-        Of the file.
+    path : path, pattern or list
+        As `read_csv` takes it: CSV, packed or not, JSON lines, Excel, Parquet.
     features, sample, time, attributes, units, fill, max_bytes
-        As `from_table` takes them. The column `sample` is taken as it is written, also where that is a number.
+        As `from_table` takes them. The column `sample` is taken as it is written, also where that is a number. With
+        `time` and without `sample`, features by pattern (``{"load": "*"}``) mean that each of their columns is a
+        series, and each row a time. `max_bytes` bounds also what a packed file may hold.
     text, numbers
         As `read_csv` takes them; a feature's name stands for all its columns.
     categories, scale, valid_min, valid_max, counts, zeros
         As `from_table` takes them.
     **options
-        As `read_csv` takes them; and `step`, `counters` and the other choices of time, as `from_table` takes them.
+        As `read_csv` takes them; `step`, `counters` and the other choices of time, as `from_table` takes them; and
+        ``blank_rows="drop"`` leaves out rows of a wide table that have no value at all.
 
     Returns
     -------
@@ -89,9 +85,11 @@ def from_csv(
     ...     from_csv(file, sample="page", time="day", features=["views"]).views.values
     array([[1.5, 2.5]])
     """
-    content = _Content(path, **{key: options.pop(key) for key in list(options) if key in _OF_FILE})
+    of_file = {key: options.pop(key) for key in list(options) if key in _OF_FILE}
     choices = {key: options.pop(key) for key in list(options) if key in CHOICES}
     features = as_names(features)
+    blank_rows = options.pop("blank_rows", None)
+    content = _Files(path, max_bytes=max_bytes, **of_file)
     steps = feature_columns(content.header, features)
 
     def columns(names: Iterable[str]) -> list[str]:
@@ -99,20 +97,27 @@ def from_csv(
 
     forms = given_forms(numbers)
     keys = [name for name in (sample, time) if name is not None]
+    if isinstance(features, Mapping):  # a pattern means none of those that have a role of their own
+        roles = {*keys, *attributes}
+        patterns = [name for name, columns in features.items() if isinstance(columns, str)]
+        steps |= {name: [column for column in steps[name] if column not in roles] for name in patterns}
     wanted = dict.fromkeys([*keys, *attributes, *(column for columns in steps.values() for column in columns)])
     counted = {name for name, way in (choices.get("bins") or {}).items() if way == "count"} - set(content.header)
     wanted = {name: None for name in wanted if name not in counted}
-    table = understood(
-        content.header,
-        content.columns,
+    table = content.table(
         list(wanted),
         text=columns([*text, *([] if sample is None else [sample])]),
         numbers={column: form for name, form in forms.items() for column in columns([name])},
         codes=columns(categories),
-        separator=content.separator,
         **options,
     )
-    return from_table(
+    if isinstance(features, Mapping) and time is None:
+        table = _without_blank(table, steps, blank_rows, content)
+    if isinstance(features, Mapping) and time is not None and sample is None:  # a series a column
+        table, features, sample = series_in_columns(table, features, steps, time), list(steps), SERIES
+    elif isinstance(features, Mapping):
+        features = steps
+    ds = from_table(
         table,
         features=features,
         sample=sample,
@@ -131,10 +136,11 @@ def from_csv(
         zeros=zeros,
         **choices,
     )
+    return ds.assign_attrs(reading=table.attrs["reading"]) if table.attrs.get("reading") else ds
 
 
 def read_csv(
-    path: str | os.PathLike[str],
+    path: sources.Paths,
     *,
     columns: Sequence[str] | None = None,
     text: Sequence[str] = (),
@@ -146,13 +152,24 @@ def read_csv(
     encoding: str | None = None,
     skip: int = 0,
     names: Sequence[str] | None = None,
+    header: int | None = None,
+    comment: str | None = None,
+    footer: int | str | None = None,
+    ragged: str | None = None,
+    member: str | None = None,
+    from_path: str | None = None,
+    split: Mapping[str, str] | None = None,
+    max_bytes: int | None = None,
 ) -> pd.DataFrame:
-    """A table from a CSV file, each column numbers, truth values, dates or text, never a mixture.
+    """A table from one file or many, each column numbers, truth values, dates or text, never a mixture.
+
+    CSV, also packed (gzip, bz2, xz, zip), and JSON lines; with ``pip install dgkit[files]`` Excel and Parquet as well.
 
     Parameters
     ----------
-    path : path
-        Of the file.
+    path : path, or list of these
+        Of the file, or a pattern of many, such as "logs/**/*.csv". Of many, all have the columns that are read; a row
+        is found again by its line and the file's name.
     columns : list of str, optional
         Those to read. Default: all.
     text : list of str
@@ -173,24 +190,45 @@ def read_csv(
         cut off. "K=1000" and "K=1024": letters such as K and M multiply. "duration" (1h20m, 0:12:30), "h:m" and "m:s"
         become seconds. "plain" (all columns of a list): digits may be grouped or padded with zeros: 10 237, 1'000, 007.
     separator : str, optional
-        One character. None: that of comma, semicolon, tab and bar that gives most lines as many fields as the first.
+        One character, or "\\\\s+" for any number of spaces. None: that of comma, semicolon, tab and bar that gives most
+        lines as many fields as the first.
     encoding : str, optional
         Default: UTF-8, UTF-16 or UTF-32, by mark and content. Of others the file does not say which it is.
     skip : int
         Lines before the one with the names.
     names : list of str, optional
-        Of the columns, if the file has no line with names.
+        Of the columns, if the file has no line with names; skip= the line with names to replace them.
+    header : int, optional
+        Lines that hold names: of two, a name is the words above each other, and one in the upper line stands for the
+        blanks to its right as well. Default: one, which is taken if its numbers, if any, are numbered columns (0, 1, 2
+        or years); otherwise the error asks. 0 goes with `names`.
+    comment : str, optional
+        What lines begin with that are left out, such as "#".
+    footer : int or str, optional
+        Lines to leave out at the end, or what the first of them begins with, such as "Total".
+    ragged : {None, "drop", "fill"}
+        Lines with too few or too many fields, or none: left out, or what they lack is missing. None: an error asks.
+    member : str, optional
+        Which file of a zip archive, or which sheet of an Excel file. Needed if there are several.
+    from_path : str, optional
+        Columns to make of each file's path, such as "{site}/{device}.csv". They are text.
+    split : mapping, optional
+        Columns to make of a column's text, such as ``{"Page": "{title}_{domain}_{agent}"}``. It is matched from the
+        right: the first field may hold the marks that separate the others.
+    max_bytes : int, optional
+        Most bytes that a packed file may hold. Default: 128 MB, or 32 times the file's size where that is more.
 
     Returns
     -------
     DataFrame
         Its index "line" tells the line of the file at which a row begins. Missing values are NaN, NaT or None. A column
-        of numbers with leading zeros is text.
+        of numbers with leading zeros is text. ``attrs["reading"]`` tells what was left out, and where.
 
     Raises
     ------
     FileFormatError
-        No file, no rows, undecodable, lines of unequal numbers of fields, an open quote, a name twice or none at all.
+        No file, no rows, undecodable, lines of unequal numbers of fields, an open quote, a name twice or none at all;
+        an address (nothing is fetched), a pickle, or more than `max_bytes`.
     SchemaError
         Names column and line: a mixture of numbers, dates and text; a date or number that can be read in two ways, or
         that does not exist.
@@ -210,132 +248,485 @@ def read_csv(
     ...     read_csv(file).to_dict("list")
     {'day': [Timestamp('2024-01-31 00:00:00')], 'note': ['on, off'], 'load': [1]}
     """
-    content = _Content(path, separator=separator, encoding=encoding, skip=skip, names=names)
-    return understood(
-        content.header,
-        content.columns,
-        columns,
-        text=text,
-        dates=dates,
-        missing=missing,
-        decimal=decimal,
-        numbers=numbers,
-        separator=content.separator,
+    content = _Files(
+        path,
+        separator=separator,
+        encoding=encoding,
+        skip=skip,
+        names=names,
+        header=header,
+        comment=comment,
+        footer=footer,
+        ragged=ragged,
+        member=member,
+        from_path=from_path,
+        split=split,
+        max_bytes=max_bytes,
     )
+    return content.table(columns, text=text, dates=dates, missing=missing, decimal=decimal, numbers=numbers)
 
 
-# -- the file: bytes to text to rows -----------------------------------------------------------------------------------
+# -- the files: rows and the names of their columns --------------------------------------------------------------------
 
-_OF_FILE = ("separator", "encoding", "skip", "names")
+SEPARATORS = ",;\t|"
+SPACES = r"\s+"  # as separator=: any number of spaces or tabs
+_OF_FILE = (
+    "separator", "encoding", "skip", "names", "header", "comment", "footer", "ragged", "member", "from_path", "split",
+)  # fmt: skip
+_NO_ROWS = "Lines that are no rows can be left out: comment='#', footer='Total' (or their number), ragged='drop'."
+_TYPED = "{name}= goes with files of text; Parquet says itself what its columns are. Leave it out."
 
 
-class _Content:
-    """A file's text, the names of its columns and its rows.
+class _Files:
+    """The files that a path means, as one table of text.
 
     Attributes
     ----------
     header : list of str
+        The columns' names, those that `from_path` and `split` make among them.
     """
 
     def __init__(
         self,
-        path: str | os.PathLike[str],
+        path: sources.Paths,
+        *,
+        from_path: str | None = None,
+        split: Mapping[str, str] | None = None,
+        max_bytes: int | None = None,
+        **options: Any,
+    ):
+        if max_bytes is not None:
+            whole("max_bytes", max_bytes)
+        self.paths = sources.files(path)
+        self.options = {"max_bytes": max_bytes, **options}
+        self.first = _File(self.paths[0], **self.options)
+        self.told: list[str] = []
+        self._read = False  # once already: what was left out has been told
+        self.from_path = None if from_path is None else Pattern("from_path", from_path)
+        self.split = {name: Pattern(f"split[{name!r}]", pattern) for name, pattern in (split or {}).items()}
+        for name in self.split:
+            if name not in self.first.header:
+                raise SchemaError(f"split: no column {name!r}; the file has {some_names(self.first.header)}.")
+        made = [field for one in (self.from_path, *self.split.values()) if one for field in one.fields]
+        self.header = [*self.first.header, *made]
+        twice = [name for name in made if self.header.count(name) > 1]
+        if twice:
+            raise ConfigError(f"{twice[0]!r} of from_path= or split= is already a column. Call the field otherwise.")
+
+    def table(self, wanted: Sequence[str] | None, *, text: Sequence[str] = (), **meaning: Any) -> pd.DataFrame:
+        """The wanted columns, as `read_csv` gives them."""
+        names = list(self.header if wanted is None else wanted)
+        if self.first.kind == "parquet":
+            table = self._typed(names, text, meaning)
+        else:
+            if self.first.kind in ("json", "excel") and meaning.get("decimal") is None:
+                meaning["decimal"] = "."
+            try:
+                table = understood(
+                    self.header, self.columns, names, text=text, separator=self.first.separator, **meaning
+                )
+            except SchemaError as error:
+                if "Mend the file" in str(error) or self.first.header[0].startswith("#"):
+                    raise SchemaError(f"{error} {_NO_ROWS}") from error
+                raise
+        table.attrs["reading"] = "; ".join(self.told)
+        return table
+
+    def columns(self, wanted: Sequence[str]) -> tuple[Sequence[Any], list[Cells]]:
+        """Where each row begins, and the fields of each wanted column, of all files."""
+        of_split = {field: (name, k) for name, pattern in self.split.items() for k, field in enumerate(pattern.fields)}
+        of_path = {} if self.from_path is None else {field: k for k, field in enumerate(self.from_path.fields)}
+        needed = list(dict.fromkeys(of_split[c][0] if c in of_split else c for c in wanted if c not in of_path))
+        lines: list[Any] = []
+        cells: dict[str, Cells] = {name: Cells() for name in wanted}
+        for k, path in enumerate(self.paths):
+            file = self.first if k == 0 and not self._read else _File(path, **self.options)
+            self._compare(file, needed)
+            rows, found = file.columns(needed)
+            got = dict(zip(needed, found, strict=True))
+            at = f" of {path.name}"
+            lines += [f"{line}{at}" for line in rows] if len(self.paths) > 1 else rows.tolist()
+            if not self._read:
+                self.told += [f"{path.name}: {what}" if len(self.paths) > 1 else what for what in file.told]
+            values = None if self.from_path is None else self._of_path(path)
+            shared: dict[str, tuple[np.ndarray, np.ndarray]] = {}
+            for name, column in cells.items():
+                if name in of_path:
+                    assert values is not None
+                    column.parts.append((np.zeros(len(rows), np.uint8), [values[of_path[name]]]))
+                elif name in of_split:
+                    source, place = of_split[name]
+                    if source not in shared:
+                        shared[source] = got[source].distinct()
+                    codes, texts = shared[source]
+                    parts = [self._split(source, text, codes, n, rows, at)[place] for n, text in enumerate(texts)]
+                    column.parts.append((codes, parts))
+                else:
+                    column.parts += got[name].parts
+                    if len(self.paths) > 1:
+                        column.pack()
+            if k == 0 and len(self.paths) > 1:
+                self.first.close()
+        self._read = True
+        if not lines:
+            raise FileFormatError(
+                f"{self.first.name!r} names columns ({', '.join(self.header[:5])}) but holds no rows."
+            )
+        return lines, [cells[name] for name in wanted]
+
+    def _of_path(self, path: Path) -> list[str]:
+        assert self.from_path is not None
+        found = self.from_path.match(path.as_posix(), within="/")
+        if found is None:
+            fields = "/".join(f"{{{field}}}" for field in self.from_path.fields)
+            raise FileFormatError(
+                f"{str(path)!r} is not as from_path= says, with its fields {fields}. Mend the pattern."
+            )
+        return found
+
+    def _split(self, name: str, text: str, codes: np.ndarray, n: int, rows: np.ndarray, at: str) -> list[str]:
+        if not text:
+            return [""] * len(self.split[name].fields)
+        found = self.split[name].match(text)
+        if found is None:
+            line = rows[int(np.flatnonzero(codes == n)[0])]
+            where = f"line {line}{at if len(self.paths) > 1 else ''}"
+            raise SchemaError(f"split: column {name!r} has {text!r} in {where}, which is not as its pattern says.")
+        return found
+
+    def _compare(self, file: "_File", needed: Sequence[str]) -> None:
+        """SchemaError where a file has not the columns that the first has; others may differ, and that is told."""
+        if file.kind != self.first.kind and "parquet" in (file.kind, self.first.kind):
+            raise FileFormatError(
+                f"{file.name!r} is {file.kind}, but {self.first.name!r} {self.first.kind}. Read them apart."
+            )
+        has, known = set(file.header), set(self.first.header)
+        lacks = [name for name in needed if name in known and name not in has]
+        new = [name for name in file.header if name not in known]
+        also = f", but has {some_names(new, 5)}" if new else ""
+        if lacks:
+            raise SchemaError(
+                f"{file.name!r} has no column {some_names(lacks, 5)}{also}; {self.first.name!r} has. Read those files "
+                "apart whose columns differ, or give all the same names: names=[...] with skip=1."
+            )
+        if new:
+            file.told.append(f"its columns {some_names(new, 5)} are not in {self.paths[0].name}, and not read")
+
+    def _typed(self, wanted: list[str], text: Sequence[str], meaning: Mapping[str, Any]) -> pd.DataFrame:
+        if self.split:
+            raise ConfigError(_TYPED.format(name="split"))
+        for name, value in meaning.items():
+            if value and name not in ("numbers", "codes"):  # `from_table` heeds these
+                raise ConfigError(_TYPED.format(name=name))
+        of_path = [] if self.from_path is None else self.from_path.fields
+        for name in [*wanted, *text]:
+            if name not in self.header:
+                raise SchemaError(f"no column {name!r}; the file has {some_names(self.header)}.")
+        tables = []
+        for k, path in enumerate(self.paths):
+            file = self.first if k == 0 else _File(path, **self.options)
+            needed = [name for name in wanted if name not in of_path]
+            self._compare(file, needed)
+            table = tabular.parquet_table(path, needed, file.most)
+            table = table.assign(**dict(zip(of_path, self._of_path(path), strict=True))) if of_path else table
+            if len(self.paths) > 1:
+                table.index = pd.Index([f"{line} of {path.name}" for line in table.index])
+            tables.append(table[wanted])
+        whole_table = pd.concat(tables)
+        whole_table.index.name = LINE
+        return whole_table.assign(**{name: whole_table[name].astype(str) for name in text if name in wanted})
+
+
+class _File:
+    """One file: the names of its columns and, of text, its records.
+
+    Attributes
+    ----------
+    kind : {"text", "json", "excel", "parquet"}
+    header : list of str
+    told : list of str
+        What was left out, and what was decided.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
         separator: str | None = None,
         encoding: str | None = None,
         skip: int = 0,
         names: Sequence[str] | None = None,
+        header: int | None = None,
+        comment: str | None = None,
+        footer: int | str | None = None,
+        ragged: str | None = None,
+        member: str | None = None,
+        max_bytes: int | None = None,
     ):
-        self.path, self.skip, self.named = str(path), skip, names is None
-        whole("skip", skip, least=0)
-        if separator is not None and (not isinstance(separator, str) or len(separator) != 1 or separator in '"\r\n'):
-            raise ConfigError(f"separator is {separator!r}; it must be one character, and no quote or line end.")
-        self.lines = list(io.StringIO(_decoded(Path(path), encoding), newline=""))[skip:]
-        self.separator = separator or _separator(self.lines)
-        first = next(self._records(), None)
-        if first is None:
-            raise FileFormatError(f"{self.path!r} is empty{f' after {skip} lines' if skip else ''}.")
-        line, record = first
-        if names is None:
-            numbers = [cell for cell in record if NUMBER["."].fullmatch(cell.strip()) and cell.strip()]
-            if numbers:
+        _checked(separator, skip, header, comment, footer, ragged)
+        self.name, self.told, self.ragged, self.comment = str(path), list[str](), ragged, comment
+        self.kind, content = sources.unpacked(path, member, max_bytes)
+        self.most = limit(path.stat().st_size, max_bytes)
+        self.separator = separator or ","
+        if self.kind == "parquet":
+            self.header = tabular.parquet_names(path)
+            return
+        if self.kind == "excel":
+            self.records = tabular.excel_records(path, content, member, self.most)
+        else:
+            content = sources.utf8(path, content, encoding)
+            if self.kind == "json":
+                self.records, header = tabular.json_records(path, content), header or 1
+            else:
+                self.records = self._of_text(content, separator, skip, comment, footer)
+        del content
+        bare = self.records.bare()
+        full = np.flatnonzero(~bare)
+        if not len(full):
+            raise FileFormatError(f"{self.name!r} is empty{f' after {skip} lines' if skip else ''}.")
+        self.header, first = self._names(full, names, header, skip)
+        self.kept = self._rows(first, bare)
+
+    def _of_text(
+        self, content: bytes, separator: str | None, skip: int, comment: str | None, footer: int | str | None
+    ) -> Records:
+        if b"\n" not in content:
+            content = content.replace(b"\r", b"\n")
+        says = re.match(rb"sep=(.)\r?\n", content)
+        if says and separator is None and not skip:  # Excel's own first line
+            separator, skip = says[1].decode("latin-1"), 1
+            self.told.append(f"line 1 says that the separator is {separator!r}")
+        content, lines, left_out = lines_kept(content, skip, comment, footer, self.name)
+        self.told += left_out
+        self.separator = separator or _separator(content, self.name)
+        if self.separator == SPACES:
+            content = re.sub(rb"(?m)^[ \t]+|[ \t]+(?=\r?$)", b"", content)
+            content = re.sub(rb'("[^"\n]*")|[ \t]+', lambda found: found[1] or b" ", content)
+        return Records.of_text(content, lines, " " if self.separator == SPACES else self.separator, self.name)
+
+    def _names(
+        self, full: np.ndarray, names: Sequence[str] | None, header: int | None, skip: int
+    ) -> tuple[list[str], int]:
+        """The columns' names, and the record at which the rows may begin."""
+        top = [self.records.fields(k) for k in full[: max(header or 1, 1) + 1]]
+        line = self.records.lines[full[0]]
+        if names is not None:
+            if header:
+                raise ConfigError(f"header={header} says where names are, and names= gives them. Leave one out.")
+            if header is None and len(top) > 1 and _reads_as_names(top[0], top[1]):
                 raise FileFormatError(
-                    f"{self.path!r}: line {line} should hold the columns' names, but has the number {numbers[0]!r}. "
-                    "Give them as names=[...], or the lines before them as skip=."
+                    f"{self.name!r}: line {line} seems to hold names of columns ({some_names(top[0], 3)}), and names= "
+                    f"gives others. Leave that line out with skip={line}, or say that it is a row with header=0."
                 )
-            if not any(record):
-                raise FileFormatError(f"{self.path!r}: line {line} should hold the columns' names, but has none.")
-        given = record if names is None else names
-        self.header = [str(name).strip() or f"column_{k}" for k, name in enumerate(given, 1)]
-        counts = Counter(self.header)
-        twice = [name for name in self.header if counts[name] > 1]
-        if twice:
+            return self._whole_names([str(name).strip() for name in names]), int(full[0])
+        if header == 0:
+            raise ConfigError("header=0 says that no line holds names; then give them as names=[...].")
+        used = max(header or 1, 1)
+        numbers = [cell for cell in top[0] if cell.strip() and NUMBER["."].fullmatch(cell.strip())]
+        if header is None and numbers:
+            if not (_steady(top[0]) and len(top) > 1 and not _steady(top[1])):
+                raise FileFormatError(
+                    f"{self.name!r}: line {line} should hold the columns' names, but has the number {numbers[0]!r}. If "
+                    "they are names all the same: header=1. If no line has names: names=[...]. If lines stand before "
+                    "the one with names: skip=."
+                )
+            self.told.append(f"line {line} holds names, {len(numbers)} of them numbers")
+        rows = [[cell.strip() for cell in row] for row in top[:used]]
+        if len(rows) < used or (header and header > 1 and len(full) <= used):
+            raise FileFormatError(f"{self.name!r} has no rows under {header} lines of names.")
+        joined = rows[-1]
+        for row in rows[-2::-1]:
+            upper, last = [], ""
+            for cell in row + [""] * (len(joined) - len(row)):  # a name above stands over the blanks to its right
+                last = cell or last
+                upper.append(last)
+            joined = [" ".join(filter(None, pair)) for pair in zip(upper, joined, strict=False)]
+        return self._whole_names(joined), int(full[used - 1]) + 1
+
+    def _whole_names(self, names: list[str]) -> list[str]:
+        return [name or f"column_{k}" for k, name in enumerate(names, 1)]
+
+    def _rows(self, first: int, bare: np.ndarray) -> np.ndarray:
+        """The records that are rows; what is none is told, or an error asks."""
+        records, width = self.records, len(self.header)
+        row = np.arange(len(bare)) >= first
+        blank = row & bare & (records.widths <= 1)
+        last = int(np.flatnonzero(~bare).max())
+        if width == 1 and self.ragged is None and (blank[:last]).any():
+            where = records.lines[np.flatnonzero(blank[:last])]
             raise FileFormatError(
-                f"{self.path!r}: {len(twice)} columns are named {twice[0]!r}. Rename them in line {line}."
+                f"{self.name!r} has one column and {len(where)} blank lines ({some_lines(where)}). Are they missing "
+                "values, ragged='fill', or nothing, ragged='drop'?"
+                + (" Lines that begin with '#' are left out by comment='#'." if self.header[0].startswith("#") else "")
             )
+        self._leave(
+            row, blank & (np.arange(len(bare)) > last) if width == 1 and self.ragged == "fill" else blank, "blank lines"
+        )
+        self._leave(row, bare & (np.arange(len(bare)) > last), "lines without any value at the end")
+        if first and width > 1:
+            again = records.same_as(first - 1)
+            again[:first] = False
+            self._leave(row, again, "lines that repeat the names")
+        self.bare = records.lines[np.flatnonzero(row & bare)]
+        if self.ragged == "drop":
+            self._leave(row, row & bare, "lines without any value")
+            self._leave(row, row & (records.widths != width), f"lines of other than {width} fields")
+        odd = np.flatnonzero(row & (records.widths != width))
+        long = odd[records.widths[odd] > width]
+        if len(long):
+            extra = records.cells(long, range(width, int(records.widths[long].max())))
+            empty = all(not text for cells in extra for text in cells.distinct()[1])
+            if empty and (self.ragged == "fill" or len(long) == row.sum()):
+                self.told.append(f"{len(long):,} lines end in a separator too many")
+                odd = np.setdiff1d(odd, long)
+        if len(odd) and not (self.ragged == "fill" and (records.widths[odd] < width).all()):
+            raise FileFormatError(f"{self.name!r}: {self._odd(odd, row)}")
+        if len(odd):
+            self.told.append(f"{len(odd):,} short lines filled with missing values ({some_lines(records.lines[odd])})")
+        return np.flatnonzero(row)
 
-    def columns(self, wanted: Sequence[str]) -> tuple[list[int], list[list[str]]]:
+    def _leave(self, row: np.ndarray, which: np.ndarray, what: str) -> None:
+        which = np.flatnonzero(which & row)
+        if len(which):
+            row[which] = False
+            self.told.append(f"{len(which):,} {what} ({some_lines(self.records.lines[which])})")
+
+    def _odd(self, odd: np.ndarray, row: np.ndarray) -> str:
+        """What an error says of lines with too few or too many fields, and the arguments that would help."""
+        records, width, rows = self.records, len(self.header), np.flatnonzero(row)
+        lines, widths = records.lines[odd], records.widths[odd]
+        by = "white space" if self.separator == SPACES else repr(self.separator)
+        shown = ", ".join(f"line {line} has {n}" for line, n in zip(lines[:3], widths[:3], strict=True))
+        shown += " fields" + (f", and so on, {len(odd):,} lines in all" if len(odd) > 3 else "")
+        said = f"{shown}, separated by {by}; {width} columns are named. "
+        begins = [records.fields(k)[0][:40] if records.fields(k) else "" for k in odd[:100]]
+        ways = []
+        hashes = [text for text in [self.header[0], *begins] if text.startswith("#")]
+        if hashes and self.comment is None and (len(odd) * 2 > len(rows) or not self.header[0].startswith("#")):
+            ways.append("Leave out lines that begin with '#': comment='#'.")
+        if len(odd) == len(rows) and (widths == width + 1).all():
+            named = ["row", *self.header]
+            ways.append(
+                f"If the first column has no name (row names, as R writes them): names={named[:6]}"
+                f"{'...' if len(named) > 6 else ''}, skip={records.lines[rows[0]] - 1}."
+            )
+        elif len(odd) < len(rows) and np.array_equal(odd, rows[-len(odd) :]) and len(odd) <= len(rows) / 2 + 1:
+            start = f"footer={begins[0]!r} or " if begins[0] and not begins[0].startswith("#") else ""
+            ways.append(f"Leave out a footer: {start}footer={len(odd)}.")
+        elif len(odd) > len(rows) / 2 and len(set(widths)) == 1 and not hashes:
+            ways.append(f"If the names stand in line {lines[0]}: skip={lines[0] - 1}.")
+        if (widths < width).all():
+            ways.append("Leave short lines out, ragged='drop', or take what they lack as missing, ragged='fill'.")
+        else:
+            ways.append("Leave those lines out: ragged='drop'.")
+        ways.append("Or mend them (text that holds a separator goes in double quotes), or give another separator=.")
+        return said + " ".join(ways)
+
+    def columns(self, wanted: Sequence[str]) -> tuple[np.ndarray, list[Cells]]:
         """The line at which each row begins, and the fields of each wanted column."""
+        counts = Counter(self.header)
         place = {name: k for k, name in enumerate(self.header)}
-        places = [place[name] for name in wanted]
-        lines: list[int] = []
-        columns: list[list[str]] = [[] for _ in wanted]
-        for line, record in islice(self._records(), int(self.named), None):
-            if len(record) != len(self.header):
+        for name in wanted:
+            if counts[name] > 1:
+                at = [k + 1 for k, other in enumerate(self.header) if other == name]
                 raise FileFormatError(
-                    f"{self.path!r}: line {line} has {len(record)} fields, separated by {self.separator!r}; "
-                    f"{len(self.header)} columns are named. Mend that line (text that holds a separator goes in double "
-                    "quotes), give another separator=, or the lines before the names as skip=."
+                    f"{self.name!r}: {counts[name]} columns are named {name!r}, the "
+                    f"{', '.join(f'{k}.' for k in at[:5])} Ask for others only (columns=, features=), or name all "
+                    "anew: names=[...] with skip= the line of names."
                 )
-            lines.append(line)
-            for column, k in zip(columns, places, strict=True):
-                column.append(record[k])
-        if not lines:
-            raise FileFormatError(f"{self.path!r} names columns ({', '.join(self.header[:5])}) but holds no rows.")
-        return lines, columns
+        if not len(self.kept):
+            return np.zeros(0, np.int64), [Cells() for _ in wanted]
+        cells = self.records.cells(self.kept, [place[name] for name in wanted]) if wanted else []
+        lines = self.records.lines[self.kept]
+        self.close()
+        return lines, cells
 
-    def _records(self) -> Iterator[tuple[int, list[str]]]:
-        """The line at which each record begins, and its fields; empty lines are left out."""
-        reader = csv.reader(self.lines, delimiter=self.separator, strict=True, skipinitialspace=self.separator != "\t")
-        line = 1
-        try:
-            for record in reader:
-                if record:
-                    yield self.skip + line, record
-                line = reader.line_num + 1
-        except csv.Error as error:
-            found = "a double quote is never closed" if "unexpected end" in str(error) else str(error)
-            raise FileFormatError(f"{self.path!r}: from line {self.skip + line} on, {found}.") from error
+    def close(self) -> None:
+        """Lets go of the text."""
+        self.records = Records(np.zeros(0, np.int64), np.zeros(0, np.int64))
 
 
-def _decoded(path: Path, encoding: str | None) -> str:
-    content = contents(path)
-    if content[:2] in (b"PK", b"\x1f\x8b"):
-        raise FileFormatError(f"{str(path)!r} is a compressed or Excel file. Unpack it, or save it as CSV.")
-    marked = next((name for mark, name in _MARKS if content.startswith(mark)), None)
-    if encoding is None and marked is None and b"\0" in content[:4]:  # UTF-16 without a mark: every other byte is 0
-        marked = "utf-16-le" if content[1:2] == b"\0" else "utf-16-be"
-    try:
-        return content.decode(encoding or marked or "utf-8")
-    except LookupError as error:
-        raise ConfigError(f"encoding is {encoding!r}, which Python does not know.") from error
-    except UnicodeError as error:
-        line = content.count(b"\n", 0, getattr(error, "start", 0)) + 1
-        shown = content.split(b"\n")[line - 1].decode("cp1252", "replace").strip()[:60]
-        raise FileFormatError(
-            f"{str(path)!r} is not {encoding or marked or 'UTF-8'}, see line {line}. Western European files "
-            f"are often encoding='cp1252', in which the line reads {shown!r}; give the encoding that reads right."
-        ) from error
+def _checked(separator: Any, skip: Any, header: Any, comment: Any, footer: Any, ragged: Any) -> None:
+    whole("skip", skip, least=0)
+    if header is not None:
+        whole("header", header, least=0, below=6)
+    if separator not in (None, SPACES) and (
+        not isinstance(separator, str) or len(separator) != 1 or separator in '"\r\n'
+    ):
+        raise ConfigError(
+            f"separator is {separator!r}; it must be one character, and no quote or line end, or {SPACES!r} for any "
+            "number of spaces."
+        )
+    if comment is not None and (not isinstance(comment, str) or not comment.strip() or "\n" in comment):
+        raise ConfigError(f"comment is {comment!r}; it must be what a comment line begins with, such as '#'.")
+    if isinstance(footer, str) and not footer.strip():
+        raise ConfigError(
+            "footer is blank; it must be what the footer's first line begins with, or its number of lines."
+        )
+    if footer is not None and not isinstance(footer, str):
+        whole("footer", footer, least=0)
+    if ragged not in (None, "drop", "fill"):
+        raise ConfigError(f"ragged is {ragged!r}; choose 'drop' or 'fill', or leave it out to be asked.")
 
 
-def _separator(lines: Sequence[str]) -> str:
+def _steady(row: Sequence[str]) -> bool:
+    """Whether the numbers in a line are whole and one step apart, as numbered columns are (0, 1, 2 ... or years)."""
+    numbers = [cell.strip() for cell in row if cell.strip() and NUMBER["."].fullmatch(cell.strip())]
+    if len(numbers) < 4 or not all(re.fullmatch(r"\d{1,9}", cell, re.ASCII) for cell in numbers):
+        return False
+    return len(set(np.diff([int(cell) for cell in numbers]))) == 1 and numbers[0] != numbers[1]
+
+
+def _reads_as_names(first: Sequence[str], second: Sequence[str]) -> bool:
+    """Whether a line holds words, or numbered columns, where the next has other numbers."""
+    number = [cell.strip() != "" and NUMBER["."].fullmatch(cell.strip()) is not None for cell in second]
+    if _steady(first) and not _steady(second):
+        return True
+    words = [cell.strip() for cell, is_number in zip(first, number, strict=False) if is_number]
+    return bool(words) and all(re.match(r"[^\W\d]", word) and word not in MISSING for word in words)
+
+
+def _separator(content: bytes, name: str) -> str:
     """The separator by which most of the first lines have as many fields as the very first; more fields win a tie."""
+    lines = content[: 2**20].decode(errors="ignore").splitlines(keepends=True)[:200]
     best, score = SEPARATORS[0], (0.0, 1)
     for separator in SEPARATORS:
-        reader = csv.reader(lines[:200], delimiter=separator, skipinitialspace=separator != "\t")
+        reader = csv.reader(lines, delimiter=separator, skipinitialspace=separator != "\t")
         try:
             counts = [len(record) for record in reader if record]
         except csv.Error:
             continue
         if counts and counts[0] > 1:
             score, best = max((score, best), ((counts.count(counts[0]) / len(counts), counts[0]), separator))
+    words = {len(line.split()) for line in lines if line.strip()}
+    if score == (0.0, 1) and len(words) == 1 and words.pop() > 1 and '"' not in "".join(lines):
+        raise FileFormatError(
+            f"{name!r}: there is none of {', '.join(map(repr, SEPARATORS))} in line 1. If spaces separate the columns: "
+            f"separator=r'{SPACES}'; if it is one column: separator=','."
+        )
     return best
+
+
+def _without_blank(
+    table: pd.DataFrame, steps: Mapping[str, Sequence[str]], blank_rows: str | None, content: _Files
+) -> pd.DataFrame:
+    """A wide table without the rows that have no value in any feature; asks, where it is not said what they are."""
+    if blank_rows not in (None, "drop"):
+        raise ConfigError(f"blank_rows is {blank_rows!r}; choose 'drop', or leave it out to be asked.")
+    blank = np.ones(len(table), bool)
+    for columns in steps.values():
+        for column in columns:
+            blank &= table[column].isna().to_numpy()
+            if not blank.any():
+                return table
+    lines = table.index[blank].tolist()
+    if blank_rows is None:
+        raise SchemaError(
+            f"{len(lines):,} rows have no value in any column of `features` ({some_lines(lines)}). Leave them out: "
+            "blank_rows='drop'."
+        )
+    said = f"{len(lines):,} rows without a value ({some_lines(lines)})"
+    before = table.attrs["reading"]
+    table = table[~blank]
+    table.attrs["reading"] = "; ".join(filter(None, [before, said]))
+    return table

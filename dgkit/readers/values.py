@@ -18,6 +18,7 @@ import pandas as pd
 from dgkit._netcdf import limit
 from dgkit.errors import ConfigError, SchemaError
 from dgkit.readers.numbers import NUMBER, WORDS, Texts, fitting, formed, identifiers, parsed, readings, unit_of
+from dgkit.readers.records import Cells, as_objects
 
 LINE = "line"  # name of a pandas index that holds the lines of a file, as `read_csv` makes it
 MISSING = ("", *sorted(WORDS))  # the words only in columns of numbers, dates or truth values, unless asked for
@@ -40,11 +41,9 @@ _DATE_FORMS = ("day first", "month first", "seconds", "milliseconds")
 class _Column:
     """A column's distinct values that are not missing, where each first stands, and how to get back to all rows."""
 
-    def __init__(self, name: str, cells: list[str], lines: Any, missing: frozenset[str], row: str = "line"):
+    def __init__(self, name: str, cells: Cells, lines: Any, missing: frozenset[str], row: str = "line"):
         self.name, self.lines, self.row = name, lines, row
-        codes, found = pd.factorize(np.array(cells, dtype=object))
-        place, values = pd.factorize(np.array([value.strip() for value in found], dtype=object))
-        codes = place[codes]
+        codes, values = cells.distinct()
         first = np.zeros(len(values), np.int64)
         first[codes[::-1]] = np.arange(len(codes))[::-1]
         self.values, self.first = values, first  # (distinct,)
@@ -66,6 +65,8 @@ class _Column:
 
     def rows(self, distinct: pd.Series) -> pd.Series:
         """All rows of what the distinct values became; NaN, NaT or None where missing."""
+        if self.codes.size and self.codes.min() >= 0:
+            return pd.Series(distinct.array[self.codes])
         return distinct.reset_index(drop=True).reindex(self.codes).reset_index(drop=True)
 
     def at(self, k: int) -> str:
@@ -80,7 +81,7 @@ class _Column:
 
 def understood(
     header: Sequence[str],
-    read: Callable[[Sequence[str]], tuple[list[int], list[list[str]]]],
+    read: Callable[[Sequence[str]], tuple[Sequence[Any], list[Cells]]],
     columns: Sequence[str] | None,
     *,
     text: Sequence[str] = (),
@@ -145,7 +146,8 @@ def understood(
             gone = np.isin(values, markers)
             column, values = column.drop(gone), values[~gone]
         table[name] = column.rows(pd.Series(values))
-    return pd.DataFrame({name: table[name] for name in wanted}).set_index(pd.Index(lines, name=LINE))
+    made = pd.DataFrame({name: table.pop(name) for name in dict.fromkeys(wanted)}, copy=False)
+    return made.set_index(pd.Index(lines, name=LINE))
 
 
 def check_decimal(decimal: str | None) -> None:
@@ -242,7 +244,7 @@ def _clear_sign(column: _Column, found: Mapping[str, np.ndarray]) -> str:
     return "" if len(found) != 1 or _asks_for_a_sign(column, found) else next(iter(found))
 
 
-def _signs(names: Sequence[str], cells: list[list[str]], missing: frozenset[str], forms: Mapping[str, str]) -> set[str]:
+def _signs(names: Sequence[str], cells: list[Cells], missing: frozenset[str], forms: Mapping[str, str]) -> set[str]:
     """The decimal signs that other columns leave no doubt of."""
     signs = set()
     for name, fields in zip(names, cells, strict=True):
@@ -324,7 +326,7 @@ def text_times(name: str, items: list[str], places: Sequence[int], place: str) -
 
     `place` is what `places` are: "line" of a file, else "row" of a table.
     """
-    column = _Column(name, items, places, frozenset(), place)
+    column = _Column(name, Cells([as_objects(items)]), places, frozenset(), place)
     try:
         if all(_MONTH.fullmatch(value) for value in column.values):
             months = pd.Series([value.replace("/", "-").replace(".", "-") for value in column.values], dtype=object)
@@ -564,7 +566,7 @@ def _of_items(
         )
     if form is not None:
         lines = _Rows(table)
-        column = _Column(name, items, lines, frozenset(("",)), row=lines.word).without_words()
+        column = _Column(name, Cells([as_objects(items)]), lines, frozenset(("",)), row=lines.word).without_words()
         numbers = _one_reading(column, _formed(column, form, decimal), set() if decimal is None else {decimal})
         return column.rows(pd.Series(numbers)).to_numpy()
     widths = [len(item) for item in items]
@@ -584,7 +586,7 @@ class _Rows:
         self.table, self.word = table, place_of(table, 0).split()[0]
 
     def __getitem__(self, row: int) -> str:
-        return place_of(self.table, int(row)).split()[1]
+        return place_of(self.table, int(row)).split(maxsplit=1)[1]
 
 
 def _as_codes(values: np.ndarray) -> np.ndarray:

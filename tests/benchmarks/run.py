@@ -1,6 +1,6 @@
 """`make bench`: every benchmark in one run, one table; ours and the other take turns, so that ratios hold.
 
-python tests/benchmarks/run.py [metrics] [speed] [step] [busy] [penalty] [privacy] [widgets] [memory]
+python tests/benchmarks/run.py [metrics] [speed] [step] [busy] [penalty] [privacy] [widgets] [read] [memory]
 [fidelity] [--seconds 60]
 """
 
@@ -18,6 +18,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 import bench_metrics
 import busy
 import memory
+import reading
 import step
 import training
 
@@ -36,6 +37,7 @@ def main() -> None:
         "penalty": lambda seconds: training.penalty_rows(),
         "privacy": lambda seconds: training.privacy_rows(),
         "widgets": lambda seconds: widgets.rows(),
+        "read": lambda seconds: reading.rows(),
         "memory": lambda seconds: memory.rows(),
         "step": lambda seconds: step.rows(),
         "busy": lambda seconds: busy.rows(),

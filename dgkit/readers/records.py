@@ -1,0 +1,302 @@
+"""A text file's records: which lines are rows, which are not, and the fields of each column.
+
+NumPy finds where records end and how many fields each has, pandas takes them apart, many at once. Where quotes stand
+in odd places, Python's `csv` reads instead, which knows the line of a mistake. What is left out is told.
+"""
+
+import csv
+import io
+import re
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+import pandas as pd
+
+from dgkit.errors import FileFormatError
+
+_BLOCK = 2**24  # bytes in which records are looked for in one go
+_CELLS = 2**23  # fields that are held as Python's text in one go
+_JOINT = "\0"  # stands in no text: `sources.utf8` refuses it
+Part = np.ndarray | tuple[np.ndarray, "str | list[str]"]
+
+
+class Cells:
+    """A column's fields: as text, or in parts of codes and the distinct texts, which take a tenth of the memory."""
+
+    def __init__(self, parts: Iterable[Part] = ()):
+        self.parts = list(parts)
+
+    def pack(self) -> None:
+        for k, part in enumerate(self.parts):
+            if isinstance(part, np.ndarray):
+                codes, values = pd.factorize(part)
+                self.parts[k] = (codes.astype(np.min_scalar_type(len(values))), _JOINT.join(values))
+
+    def distinct(self) -> tuple[np.ndarray, np.ndarray]:
+        """A code for each row, and the distinct texts, as they first appear, without blanks around."""
+        if len(self.parts) == 1 and isinstance(self.parts[0], np.ndarray):
+            codes, values = pd.factorize(self.parts[0])
+        else:
+            self.pack()
+            pieces = [(codes, t.split(_JOINT) if isinstance(t, str) else t) for codes, t in self.parts]
+            starts = np.cumsum([0, *(len(texts) for _, texts in pieces)])
+            joint = [codes.astype(np.int64) + start for (codes, _), start in zip(pieces, starts[:-1], strict=True)]
+            again, values = pd.factorize(np.array([text for _, texts in pieces for text in texts], object))
+            codes = again[np.concatenate(joint)]
+        bare = [text.strip() for text in values]
+        if bare != values.tolist():
+            again, values = pd.factorize(as_objects(bare))
+            codes = again[codes]
+        return codes, values
+
+    def clear(self) -> None:
+        self.parts.clear()
+
+
+class Records:
+    """The records of a text, and of them those that are rows.
+
+    Attributes
+    ----------
+    lines, widths : ndarray, (R,)
+        The line at which each record begins, and its number of fields.
+    left_out : list of str
+        What is no row, and where.
+    """
+
+    def __init__(self, lines: np.ndarray, widths: np.ndarray):
+        self.lines, self.widths, self.left_out = lines, widths, list[str]()
+        self.rows: list[list[str]] | None = None
+        self.content, self.separator = b"", ","
+        self.ends = np.zeros(0, np.int64)
+
+    @classmethod
+    def of_text(cls, content: bytes, lines: np.ndarray, separator: str, name: str) -> "Records":
+        """`lines`: the number in the file of each line of `content`."""
+        if not content.strip():
+            return cls.of_rows([], lines[:0])
+        if not content.endswith(b"\n"):
+            content += b"\n"
+        if len(separator.encode()) == 1 and (found := _index(content, ord(separator))) is not None:
+            ends, first, widths = found
+            records = cls(lines[first], widths)
+            records.content, records.ends, records.separator = content, ends, separator
+            return records
+        rows: list[list[str]] = []
+        begins: list[int] = []
+        text = list(io.StringIO(content.decode(), newline=""))
+        at = np.cumsum([0, *(line.count("\n") for line in text)])  # a lone \r ends a line of csv's, not one of ours
+        reader = csv.reader(text, delimiter=separator, strict=True, skipinitialspace=separator != "\t")
+        line = 0
+        try:
+            for record in reader:
+                rows.append(record)
+                begins.append(int(at[line]))
+                line = reader.line_num
+        except csv.Error as error:
+            found_is = "a double quote is never closed" if "unexpected end" in str(error) else str(error)
+            raise FileFormatError(
+                f"{name!r}: from line {lines[min(at[line], len(lines) - 1)]} on, {found_is}."
+            ) from error
+        return cls.of_rows(rows, lines[np.array(begins, np.int64)])
+
+    @classmethod
+    def of_rows(cls, rows: list[list[str]], lines: np.ndarray) -> "Records":
+        records = cls(lines, np.array([len(row) for row in rows], np.int64))
+        records.rows = rows
+        return records
+
+    def bare(self) -> np.ndarray:
+        """Which records hold nothing but separators and blanks, (R,)."""
+        if self.rows is not None:
+            return np.array([not any(map(str.strip, row)) for row in self.rows], bool)
+        starts = np.concatenate([[0], self.ends[:-1] + 1])
+        nothing = self.separator.encode() + b' \t\r"'
+        begins = np.frombuffer(self.content, np.uint8)[starts]
+        empty = np.isin(begins, [10, *nothing]) & (self.ends - starts <= 3 * self.widths + 1)  # what may be, by a look
+        for k in np.flatnonzero(empty):
+            empty[k] = not self.content[starts[k] : self.ends[k]].strip(nothing)
+        return empty
+
+    def raw(self, k: int) -> bytes | list[str]:
+        """A record as it stands."""
+        if self.rows is not None:
+            return self.rows[k]
+        return self.content[(self.ends[k - 1] + 1) if k else 0 : self.ends[k]].rstrip(b"\r")
+
+    def fields(self, k: int) -> list[str]:
+        if self.rows is not None:
+            return self.rows[k]
+        text = io.StringIO(self.raw(k).decode(), newline="")  # type: ignore[union-attr]
+        return next(csv.reader(text, delimiter=self.separator, skipinitialspace=self.separator != "\t"), [])
+
+    def same_as(self, k: int) -> np.ndarray:
+        """Which records read as this one, (R,)."""
+        if self.rows is not None:
+            return np.array([row == self.rows[k] for row in self.rows], bool)
+        starts = np.concatenate([[0], self.ends[:-1] + 1])
+        near = np.abs((self.ends - starts) - (self.ends[k] - starts[k])) <= 1
+        for other in np.flatnonzero(near & (self.widths == self.widths[k])):
+            near[other] = self.raw(int(other)) == self.raw(k)
+        return near & (self.widths == self.widths[k])
+
+    def cells(self, kept: np.ndarray, places: Sequence[int]) -> list[Cells]:
+        """The fields of these columns in these records; "" where a record is too short."""
+        if self.rows is not None:
+            rows = [self.rows[k] for k in kept]
+            return [Cells([as_objects([row[p] if p < len(row) else "" for row in rows])]) for p in places]
+        starts = np.concatenate([[0], self.ends[:-1] + 1])
+        breaks = np.flatnonzero(np.diff(kept) != 1)
+        if len(breaks) == 0:
+            file = io.BytesIO(self.content)
+            file.seek(starts[kept[0]])
+        else:  # runs of records that follow each other
+            runs = zip([0, *(breaks + 1)], [*breaks, len(kept) - 1], strict=True)
+            file = io.BytesIO(b"".join(self.content[starts[kept[a]] : self.ends[kept[b]] + 1] for a, b in runs))
+        width, wanted = int(self.widths[kept].max()), sorted(set(places))
+        chunks = pd.read_csv(
+            file,
+            sep=self.separator,
+            header=None,
+            names=range(max(width, wanted[-1] + 1)),
+            usecols=wanted,
+            index_col=False,
+            dtype=object,
+            na_filter=False,
+            skipinitialspace=self.separator != "\t",
+            skip_blank_lines=False,
+            nrows=len(kept),
+            chunksize=max(_CELLS // len(wanted), 256),
+            low_memory=False,
+            engine="c",
+        )
+        found: dict[int, Cells] = {p: Cells() for p in wanted}
+        rows_read = 0
+        with chunks:
+            for k, chunk in enumerate(chunks):
+                rows_read += len(chunk)
+                for p, cells in found.items():
+                    cells.parts.append(chunk[p].to_numpy())
+                    if k or rows_read < len(kept):
+                        cells.pack()
+        assert rows_read == len(kept), "records and pandas disagree"
+        return [found[p] for p in places]
+
+
+def lines_kept(
+    content: bytes, skip: int, comment: str | None, footer: int | str | None, name: str
+) -> tuple[bytes, np.ndarray, list[str]]:
+    """The text without the lines that are left out, the number of each line kept, and what is told of the others."""
+    starts = np.concatenate([[0], _positions(content, 10) + 1])
+    if starts[-1] == len(content):
+        starts = starts[:-1]
+    out, told = np.zeros(len(starts), bool), []
+
+    def leave(which: np.ndarray, what: str) -> None:
+        which = which[~out[which]]
+        if len(which):
+            out[which] = True
+            told.append(f"{len(which):,} {what} ({some_lines(which + 1)})")
+
+    leave(np.arange(min(skip, len(starts))), "skipped lines")
+    if comment:
+        leave(_beginning(content, starts, comment), "comment lines")
+    if isinstance(footer, str):
+        begins = _beginning(content, starts, footer)
+        if not len(begins):
+            raise FileFormatError(f"{name!r}: no line begins with {footer!r}, as footer= says.")
+        leave(np.arange(begins[0], len(starts)), "lines of the footer")
+    elif footer:
+        full = [
+            k
+            for k in range(len(starts) - 1, -1, -1)
+            if not out[k] and content[starts[k] :][:64].split(b"\n")[0].strip()
+        ]
+        leave(np.arange(full[:footer][-1], len(starts)) if full else np.arange(0), "lines of the footer")
+    if not out.any():
+        return content, np.arange(1, len(starts) + 1), told
+    ends = np.append(starts[1:], len(content))
+    kept = np.flatnonzero(~out)
+    breaks = np.flatnonzero(np.diff(kept) != 1)
+    runs = zip([0, *(breaks + 1)], [*breaks, len(kept) - 1], strict=True) if len(kept) else ()
+    return b"".join(content[starts[kept[a]] : ends[kept[b]]] for a, b in runs), kept + 1, told
+
+
+def some_lines(lines: Sequence[int] | np.ndarray, most: int = 5) -> str:
+    """Lines as an error shows them.
+
+    Examples
+    --------
+    >>> some_lines([3]), some_lines(range(4, 30))
+    ('line 3', 'lines 4, 5, 6, 7, 8, ...')
+    """
+    shown = ", ".join(str(line) for line in lines[:most])
+    return f"line{'s' if len(lines) > 1 else ''} {shown}{', ...' if len(lines) > most else ''}"
+
+
+def _beginning(content: bytes, starts: np.ndarray, mark: str) -> np.ndarray:
+    """Which lines begin with a mark, blanks and a quote before it aside, and not within a quoted text."""
+    found, inside, at = [], 0, 0
+    for match in re.finditer(rb'(?m)^[ \t]*"?' + re.escape(mark.encode()), content):
+        start = match.start()
+        inside ^= content.count(b'"', at, start) & 1  # a line within a quoted text is none of the file's
+        at = start
+        if not inside:
+            found.append(start)
+            at = len(content) if (end := content.find(b"\n", start)) < 0 else end  # a comment's own quotes are none
+    return np.searchsorted(starts, np.array(found, np.int64), "right") - 1
+
+
+def _positions(content: bytes, byte: int) -> np.ndarray:
+    pieces = []
+    for at in range(0, len(content), _BLOCK):
+        block = np.frombuffer(content, np.uint8, min(_BLOCK, len(content) - at), at)
+        pieces.append(np.flatnonzero(block == byte) + at)
+    return np.concatenate(pieces) if pieces else np.zeros(0, np.int64)
+
+
+def _index(content: bytes, separator: int) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
+    """Where each record ends, its first line (from 0) and its number of fields; None where quotes stand oddly.
+
+    A quote opens where a field begins, and closes where one ends; what is between two holds no end of a record.
+    """
+    if b"\r" in content and content.count(b"\r") != content.count(b"\r\n"):
+        return None
+    quoted, inside = b'"' in content, False
+    ends, firsts, totals, lines, fields = [], [], [], 0, 0
+    for at in range(0, len(content), _BLOCK):
+        block = np.frombuffer(content, np.uint8, min(_BLOCK, len(content) - at), at)
+        newline, marks = block == 10, block == separator
+        every = np.flatnonzero(newline)
+        if quoted:
+            quote = block == 34
+            within = np.logical_xor.accumulate(quote) ^ inside  # a closing quote stands outside, an opening one inside
+            inside = bool(within[-1])
+            newline, marks = newline & ~within, marks & ~within
+            where = np.flatnonzero(quote)
+            around = np.frombuffer(content, np.uint8)
+            left = np.where(where + at > 0, around[np.maximum(where + at - 1, 0)], 10)
+            right = around[np.minimum(where + at + 1, len(content) - 1)]
+            opens = within[where]
+            good = np.where(opens, np.isin(left, [10, separator, 34]), np.isin(right, [10, 13, separator, 34]))
+            if not good.all():
+                return None
+        at_end = np.flatnonzero(newline)
+        ends.append(at_end + at)
+        firsts.append(np.searchsorted(every, at_end, "right") + lines)  # lines ended so far: that of the next record
+        totals.append(np.searchsorted(np.flatnonzero(marks), at_end) + fields)
+        lines, fields = lines + len(every), fields + int(marks.sum())
+    if inside:
+        return None
+    total = np.concatenate(totals)
+    return (
+        np.concatenate(ends),
+        np.concatenate([[0], np.concatenate(firsts)[:-1]]).astype(np.int64),
+        np.diff(total, prepend=0) + 1,
+    )
+
+
+def as_objects(texts: list[str]) -> np.ndarray:
+    made = np.empty(len(texts), object)
+    made[:] = texts
+    return made

@@ -1,0 +1,182 @@
+"""Tables that are no CSV: JSON lines, Excel, Parquet. The first two become rows of text, as those of a CSV file are.
+
+JSON is Python's own; openpyxl reads Excel (values as they were last computed: no formula is run), DuckDB reads
+Parquet (in its own memory, and no other file). Left out: lists in cells, several tables on a sheet.
+"""
+
+import datetime
+import glob
+import io
+import json
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from dgkit.errors import FileFormatError, MissingExtraError
+from dgkit.readers.records import Records, some_lines
+
+
+def json_records(path: Path, content: bytes) -> Records:
+    """Objects, one a line or in one list, as records under a first one that holds the names; `a.b` is b within a."""
+    text = content.decode()
+    found: list[tuple[int, Any]] = []
+    if text.lstrip().startswith("["):
+        found = [(k, one) for k, one in enumerate(_parsed(path, text, 1), 1)]
+    else:
+        for line, piece in enumerate(text.split("\n"), 1):
+            if piece.strip():
+                found.append((line, _parsed(path, piece, line)))
+    names: dict[str, int] = {}
+    flat = []
+    for line, one in found:
+        if not isinstance(one, dict):
+            raise FileFormatError(
+                f"{str(path)!r}: line {line} holds {str(one)[:40]!r}; an object with names is needed."
+            )
+        row: dict[str, str] = {}
+        _flatten(path, line, one, "", row)
+        for name in row:
+            names.setdefault(name, len(names))
+        flat.append(row)
+    rows = [[row.get(name, "") for name in names] for row in flat]
+    return Records.of_rows([list(names), *rows], np.array([0, *(line for line, _ in found)], np.int64))
+
+
+def _parsed(path: Path, text: str, line: int) -> Any:
+    try:
+        return json.loads(text, parse_int=str, parse_float=str, parse_constant=str)  # numbers as they are written
+    except (ValueError, RecursionError) as error:
+        at = line + getattr(error, "lineno", 1) - 1
+        raise FileFormatError(
+            f"{str(path)!r}: line {at} is no JSON: {error!s:.100}. Each line holds one object."
+        ) from error
+
+
+def _flatten(path: Path, line: int, one: dict[str, Any], above: str, row: dict[str, str]) -> None:
+    for key, value in one.items():
+        name = above + key
+        if isinstance(value, dict):
+            _flatten(path, line, value, f"{name}.", row)
+        elif isinstance(value, list):
+            raise FileFormatError(
+                f"{str(path)!r}: line {line} has a list in {name!r}; a cell holds one value. Make columns or rows "
+                "of it first, e.g. with pandas.json_normalize, and give the table to from_table."
+            )
+        else:
+            row[name] = "" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def excel_records(path: Path, content: bytes, sheet: str | None, most: int) -> Records:
+    """A sheet's cells, as text; the line of a record is its row in the sheet."""
+    try:
+        import openpyxl
+    except ImportError as error:
+        raise MissingExtraError(
+            f"{str(path)!r} is an Excel file, which needs openpyxl. Install it: pip install dgkit[files], or save the "
+            "sheet as CSV."
+        ) from error
+    if not content.startswith(b"PK"):
+        raise FileFormatError(f"{str(path)!r} is of an Excel before 2007. Save it as .xlsx or CSV.")
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            if not any(name.startswith("xl/") for name in archive.namelist()):
+                raise FileFormatError(f"{str(path)!r} is an OpenDocument file. Save it as .xlsx or CSV.")
+            size = sum(entry.file_size for entry in archive.infolist())
+            if size > most:
+                raise FileFormatError(
+                    f"{str(path)!r} holds {size:,} bytes once it is unpacked, more than {most:,}. If that is right: "
+                    f"max_bytes={2 * size}."
+                )
+            parts = [archive.read(name) for name in archive.namelist() if name.endswith(".xml")]
+        if any(b"<!ENTITY" in part for part in parts):
+            raise FileFormatError(f"{str(path)!r} defines entities, which no Excel writes. Save it as CSV.")
+        formulas = any(b"<f>" in part or b"<f " in part for part in parts)
+        del parts
+        book = openpyxl.load_workbook(io.BytesIO(content), read_only=True, data_only=True, keep_links=False)
+        names = [page.title for page in book.worksheets]
+        if sheet is None and len(names) > 1:
+            raise FileFormatError(
+                f"{str(path)!r} has {len(names)} sheets: {', '.join(map(repr, names[:10]))}. Say which: "
+                f"member={names[0]!r}."
+            )
+        if sheet is not None and sheet not in names:
+            raise FileFormatError(f"{str(path)!r} has no sheet {sheet!r}, but {', '.join(map(repr, names[:10]))}.")
+        chosen = names[0] if sheet is None else sheet
+        book[chosen].reset_dimensions()  # a file may declare any size
+        rows, lines, wrong = [], [], []
+        for k, cells in enumerate(book[chosen].iter_rows(), 1):
+            rows.append([_cell_text(cell.value) for cell in cells])
+            lines.append(k)
+            wrong += [(k, f"{cell.value} in {cell.coordinate}") for cell in cells if cell.data_type == "e"]
+        unknown = []
+        if formulas:
+            plain = openpyxl.load_workbook(io.BytesIO(content), read_only=True, keep_links=False)[chosen]
+            plain.reset_dimensions()
+            for k, cells in enumerate(plain.iter_rows(), 1):
+                unknown += [
+                    (k, cell.coordinate) for j, cell in enumerate(cells) if cell.data_type == "f" and not rows[k - 1][j]
+                ]
+    except FileFormatError:
+        raise
+    except Exception as error:  # the library has errors of many kinds
+        raise FileFormatError(f"{str(path)!r} cannot be read as Excel, or is damaged: {error!s:.200}.") from error
+    for found, what in ((wrong, "hold an error of Excel's"), (unknown, "hold a formula whose value is not stored")):
+        if found:
+            raise FileFormatError(
+                f"{str(path)!r}: {len(found)} cells {what}, the first {found[0][1]} "
+                f"({some_lines(sorted({k for k, _ in found}))}). Mend or empty them in Excel, and save the file there."
+            )
+    return Records.of_rows(rows, np.array(lines, np.int64))
+
+
+def _cell_text(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
+        return str(int(value))  # Excel has no whole numbers
+    return value.isoformat(" ") if isinstance(value, datetime.datetime) else str(value)
+
+
+def parquet_names(path: Path) -> list[str]:
+    return [name for name, *_ in _duckdb(path, "describe select * from read_parquet(?)").itertuples(index=False)]
+
+
+def parquet_table(path: Path, columns: list[str], most: int) -> pd.DataFrame:
+    """The columns, of the types that the file says; its index tells the row, from 1. Times with a zone become UTC."""
+    rows = int(_duckdb(path, "select count(*) from read_parquet(?)").to_numpy()[0, 0])
+    if rows * len(columns) * 8 > most:
+        raise FileFormatError(
+            f"{str(path)!r} has {rows:,} rows of these {len(columns)} columns, which take more than {most:,} bytes. If "
+            f"that is right: max_bytes={rows * len(columns) * 16}."
+        )
+    quoted = ", ".join('"' + name.replace('"', '""') + '"' for name in columns)
+    table = _duckdb(path, f"select {quoted} from read_parquet(?)")
+    for name in table:
+        if isinstance(table[name].dtype, pd.DatetimeTZDtype):
+            table[name] = table[name].dt.tz_convert("UTC").dt.tz_localize(None)
+    return table.set_index(pd.RangeIndex(1, len(table) + 1))
+
+
+def _duckdb(path: Path, query: str) -> pd.DataFrame:
+    try:
+        import duckdb
+    except ImportError as error:
+        raise MissingExtraError(
+            f"{str(path)!r} is a Parquet file, which needs DuckDB. Install it: pip install dgkit[files], or give "
+            "from_table what pandas.read_parquet or polars.read_parquet gives."
+        ) from error
+    alone: dict[str, Any] = {
+        "autoinstall_known_extensions": "false",
+        "autoload_known_extensions": "false",
+        "threads": "1",
+    }
+    try:
+        with duckdb.connect(config=alone) as connection:
+            return connection.execute(query, [[glob.escape(str(path))]]).df()
+    except duckdb.Error as error:
+        raise FileFormatError(f"{str(path)!r} cannot be read as Parquet, or is damaged: {error!s:.200}") from error

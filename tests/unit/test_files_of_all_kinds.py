@@ -1,0 +1,398 @@
+"""Files as they are found: packed, many, with lines that are no rows, of other formats: read, or asked about."""
+
+import bz2
+import gzip
+import io
+import json
+import lzma
+import pickle
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from dgkit.datasets import from_csv, read_csv
+from dgkit.errors import ConfigError, DgkitError, FileFormatError, MissingExtraError, SchemaError
+
+KAGGLE = Path(__file__).parents[3] / "shared" / "data" / "kaggle_form.csv.gz"
+ASK = {"time": "t", "features": ["v"]}
+PLAIN = "t,v\n1,2.5\n2,3.5\n"
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write(content, name="x.csv"):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        return path
+
+    return write
+
+
+def zipped(**files):
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, text in files.items():
+            archive.writestr(name.replace("_", "."), text)
+    return made.getvalue()
+
+
+PACKED = {
+    "gzip": gzip.compress(PLAIN.encode()),
+    "gzip in two streams": gzip.compress(PLAIN[:8].encode()) + gzip.compress(PLAIN[8:].encode()),
+    "bz2": bz2.compress(PLAIN.encode()),
+    "xz": lzma.compress(PLAIN.encode()),
+    "zip": zipped(a_csv=PLAIN),
+    "gzip in zip": zipped(a_gz=gzip.compress(PLAIN.encode())),
+}
+
+
+@pytest.mark.parametrize("kind", PACKED)
+def test_packed_files_are_read_whatever_they_are_called(write, kind):
+    assert from_csv(write(PACKED[kind]), **ASK).v.values.tolist() == [[2.5, 3.5]]
+
+
+def test_of_a_zip_archive_of_several_files_one_is_named(write):
+    path = write(zipped(a_csv="t,v\n1,9\n", b_csv=PLAIN))
+
+    with pytest.raises(FileFormatError, match=r"holds 2 files: 'a.csv', 'b.csv'.*member='a.csv'"):
+        from_csv(path, **ASK)
+    assert from_csv(path, **ASK, member="b.csv").v.values.tolist() == [[2.5, 3.5]]
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, bz2.compress, lzma.compress, lambda content: zipped(a_csv=content)])
+def test_a_bomb_is_refused_before_it_takes_memory(write, pack):
+    bomb = write(pack(b"t,v\n" + b"1,0\n" * 50_000_000 if pack is gzip.compress else b"t,v\n" + b"1,0\n" * 40_000))
+
+    with pytest.raises(FileFormatError, match=r"more than .* bytes once it is unpacked.*max_bytes="):
+        read_csv(bomb, max_bytes=None if pack is gzip.compress else 100_000)
+
+
+REFUSED = {
+    "a pickle": (pickle.dumps({"t": [1]}), "is a pickle"),
+    "a web page": (b"<html><table>", "is a web page"),
+    "NetCDF": (b"\x89HDF\r\n\x1a\n123", "dg.open_dataset"),
+    "half a gzip": (gzip.compress(PLAIN.encode())[:-12], "ends too early|damaged"),
+    "a zero byte": (b"t,v\n1,2\n2,\x003\n", "zero byte in line 3"),
+    "no JSON": (b'{"t": 1}\n{"t": \n', "line 2 is no JSON"),
+    "a list in JSON": (b'{"t": 1, "v": [1, 2]}\n', r"line 1 has a list in 'v'"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_is_no_table_is_refused_by_what_it_is(write, case):
+    content, message = REFUSED[case]
+
+    with pytest.raises(FileFormatError, match=message):
+        read_csv(write(content))
+
+
+def test_nothing_is_fetched(tmp_path):
+    with pytest.raises(FileFormatError, match="nothing is fetched"):
+        read_csv("https://example.org/x.csv")
+
+
+FURNITURE = {
+    "comments": ("# a\n# b\nt,v\n1,2\n# c\n2,3\n", {"comment": "#"}, "3 comment lines (lines 1, 2, 5)"),
+    "a footer by its text": ("t,v\n1,2\n2,3\nTotal,5\nend\n", {"footer": "Total"}, "2 lines of the footer"),
+    "a footer by number": ("t,v\n1,2\n2,3\nTotal,5\n\n", {"footer": 1}, "lines of the footer (lines 4, 5)"),
+    "blank lines": ("t,v\n\n1,2\n  \n2,3\n\n", {}, "blank lines (lines 2, 4, 6)"),
+    "rows of separators": ("t;v;;\n1;2;;\n2;3;;\n;;;\n;;;\n", {}, "2 lines without any value at the end (lines 4, 5)"),
+    "sep=;": ("sep=;\nt;v\n1;2\n2;3\n", {}, "the separator is ';'"),
+    "names again": ("t,v\n1,2\nt,v\n2,3\n", {}, "1 lines that repeat the names (line 3)"),
+    "short lines": ("i,t,v\n0,1,2\n-1,RESTART\n0,2,3\n", {"ragged": "drop"}, "lines of other than 3 fields (line 3)"),
+    "a separator at each end": ("t,v\n1,2,\n2,3,\n", {}, "2 lines end in a separator too many"),
+    "two tables of Influx": (
+        "#type,s\n,t,v\n,1,2\n\n#type,s\n,t,v\n,2,3\n", {"comment": "#"}, "1 lines that repeat the names (line 6)",
+    ),
+    "a column twice": ("t,Len,Len,v\n1,6,2,2\n2,7,3,3\n", {}, ""),
+    "spaces": ("  t    v\n1  2\n 2\t 3\n", {"separator": r"\s+"}, ""),
+    "two lines of names": ("t,v\n,eth0\n1,2\n2,3\n", {"header": 2, "rename": {"v": "v eth0"}}, ""),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", FURNITURE)
+def test_lines_that_are_no_rows_are_left_out_and_told(write, case):
+    text, options, told = FURNITURE[case]
+    v = options.get("rename", {}).get("v", "v")
+    ask = {"time": "t", "features": [v], **{key: value for key, value in options.items() if key != "rename"}}
+
+    ds = from_csv(write(text), **ask)
+
+    assert ds[v].values.tolist() == [[2, 3]]
+    assert told in ds.attrs.get("reading", "")
+
+
+ASKED = {
+    "comments": ("# a\nt,v\n1,2\n", "comment='#'"),
+    "Zeek": ("#separator x\n#fields\tt\tv\n1\t2\n", "comment='#'"),
+    "a footer": (
+        "t,v\n1,2\n2,3\n3,4\nSummary\na,b,c\n",
+        r"line 5 has 1, line 6 has 3 fields.*footer='Summary'.*footer=2",
+    ),
+    "a sum": ("t,v\n2024-01-01,1\n2024-01-02,2\nTotal,3\n", "footer='Total'"),
+    "short lines": (
+        "i,t,v\n1,2,3\n1,2\n1,2,3\n1\n1,2,3\n",
+        r"line 3 has 2, line 5 has 1 fields.*ragged='drop'.*'fill'",
+    ),
+    "names of rows": ('"t","v"\n"1",1,2\n"2",2,3\n', r"names=\['row', 't', 'v'\], skip=1"),
+    "spaces": ("t  v\n1  2\n", r"separator=r'\\s\+'"),
+    "a blank line in one column": ("v\n1\n\n2\n", "line 3.*ragged='fill'.*ragged='drop'"),
+    "numbers for names": ("t,7,v\n1,2,3\n", r"number '7'.*header=1.*names="),
+    "names over names": ("t,v\n1,2\n", r"line 1 seems to hold names.*skip=1.*header=0"),
+    "a column twice": ("t,v,v\n1,2,3\n", r"2 columns are named 'v', the 2., 3."),
+}
+
+
+@pytest.mark.parametrize("case", ASKED)
+def test_lines_that_may_be_no_rows_are_asked_about(write, case):
+    text, message = ASKED[case]
+    names = {"names": ["t", "v"]} if case == "names over names" else {}
+
+    with pytest.raises(DgkitError, match=message):
+        from_csv(write(text), **ASK, **names)
+
+
+def test_all_irregular_lines_are_counted_and_the_first_are_named(write):
+    rows = ["1,2"] * 50 + ["1,2,3"] * 60
+    np.random.default_rng(0).shuffle(rows)
+
+    with pytest.raises(FileFormatError, match=r"and so on, 60 lines in all"):
+        read_csv(write("a,b\n" + "\n".join(rows)))
+
+
+def test_short_lines_can_be_filled(write):
+    table = read_csv(write("t,v\n1,2\n2\n3,4\n"), ragged="fill")
+
+    np.testing.assert_array_equal(table.v, [2, np.nan, 4])
+    assert table.attrs["reading"] == "1 short lines filled with missing values (line 3)"
+
+
+def test_numbered_columns_are_names(write):
+    path = write("f,kind,1,2,3,4,5\na,http,10,20,30,25,10\nb,timer,5,5,6,5,5\nc,http,1,0,0,4,0\n")
+
+    ds = from_csv(path, sample="f", features={"calls": "[0-9]*"}, attributes=["kind"])
+
+    assert ds.sample.values.tolist() == ["a", "b", "c"]
+    assert ds.calls.values[0].tolist() == [10, 20, 30, 25, 10]
+    assert "line 1 holds names, 5 of them numbers" in ds.attrs["reading"]
+
+
+def test_a_first_row_of_numbers_in_steps_is_no_line_of_names_where_the_next_is_like_it(write):
+    with pytest.raises(FileFormatError, match=r"header=1.*names="):
+        read_csv(write("a,1,2,3,4\nb,5,6,7,8\n"))
+
+
+def test_many_files_are_one_table_with_columns_of_their_paths(write):
+    for site in ("ber", "ulm"):
+        for device in ("r1", "r2"):
+            write(f"t,v\n1,{len(site + device)}\n2,{device[1]}\n", f"logs/{site}/{device}.csv")
+    folder = write("", "logs/readme").parent
+
+    table = read_csv(str(folder / "*" / "*.csv"), from_path="{site}/{device}.csv")
+
+    assert table.site.tolist() == ["ber"] * 4 + ["ulm"] * 4
+    assert table.device.tolist() == ["r1", "r1", "r2", "r2"] * 2
+    assert table.v.tolist() == [5, 1, 5, 2] * 2
+    assert table.index[3] == "3 of r2.csv"
+
+
+def test_a_mistake_in_one_of_many_files_is_named_by_line_and_file(write):
+    paths = [write("t,v\n1,2\n", "a.csv"), write("t,v\n1,2\n2,x\n", "b.csv")]
+
+    with pytest.raises(SchemaError, match=r"'x' in line 3 of b.csv"):
+        read_csv(paths)
+
+
+def test_files_of_other_columns_are_named_with_what_differs(write):
+    paths = [write("t,v\n1,2\n", "a.csv"), write("v,t,w\n5,2,1\n", "b.csv"), write("t,u\n1,2\n", "c.csv")]
+
+    with pytest.raises(SchemaError, match=r"c.csv' has no column 'v', but has 'u'"):
+        read_csv(paths)
+    assert read_csv(paths[:2]).v.tolist() == [2, 5]
+    assert "b.csv: its columns 'w' are not in a.csv" in read_csv(paths[:2]).attrs["reading"]
+
+
+def test_a_path_that_is_not_as_its_pattern_says_is_named(write):
+    with pytest.raises(FileFormatError, match=r"not as from_path= says"):
+        read_csv(write(PLAIN, "a/x.csv"), from_path="{site}_{day}.csv")
+    with pytest.raises(ConfigError, match="mark that separates"):
+        read_csv(write(PLAIN), from_path="{site}{day}.csv")
+
+
+def test_text_is_split_from_the_right(write):
+    table = read_csv(write("page,v\na_b_de_all,1\nc_en_all,2\n"), split={"page": "{title}_{domain}_{access}"})
+
+    assert table.title.tolist() == ["a_b", "c"]
+    assert table.domain.tolist() == ["de", "en"]
+    with pytest.raises(SchemaError, match=r"'page' has 'ab' in line 2"):
+        read_csv(write("page,v\nab,1\n"), split={"page": "{title}_{domain}"})
+
+
+def test_days_in_rows_are_series_in_columns(write):
+    path = write("day,r1_in,r2_in,r1_out,r2_out\n2024-01-01,1,2,5,6\n2024-01-02,3,4,7,8\n")
+
+    ds = from_csv(path, time="day", features={"in": "*_in", "out": "*_out"})
+
+    assert ds.sample.values.tolist() == ["r1", "r2"]
+    assert ds["in"].values.tolist() == [[1, 3], [2, 4]]
+    assert ds["out"].values.tolist() == [[5, 7], [6, 8]]
+    with pytest.raises(SchemaError, match="not of the same series"):
+        from_csv(write("day,r1_in,r2_in,r1_out\n1,1,2,3\n"), time="day", features={"in": "*_in", "out": "*_out"})
+
+
+def test_json_lines_and_lists_are_read_as_they_are_written(write):
+    rows = [{"t": 1, "of": {"v": 2.5}, "ok": True}, {"t": 2, "of": {"v": None}, "ok": False}]
+    for text in ("\n".join(map(json.dumps, rows)), json.dumps(rows)):
+        table = read_csv(write(text))
+
+        np.testing.assert_array_equal(table["of.v"], [2.5, np.nan])
+        assert table.ok.tolist() == [True, False]
+
+
+def test_excel_is_read_by_values_and_its_errors_are_named(write, tmp_path):
+    openpyxl = pytest.importorskip("openpyxl")
+
+    def book(*rows, sheets=("Sheet",)):
+        made = openpyxl.Workbook()
+        made.active.title = sheets[0]
+        for row in rows:
+            made.active.append(row)
+        for name in sheets[1:]:
+            made.create_sheet(name)
+        made.save(tmp_path / "x.xlsx")
+        return tmp_path / "x.xlsx"
+
+    day = pd.Timestamp("2024-01-01").to_pydatetime()
+    table = read_csv(book(["t", "v"], [day, 1.5], [day, 2]))
+
+    assert table.v.tolist() == [1.5, 2]
+    assert table.t.tolist() == [day, day]
+    with pytest.raises(FileFormatError, match=r"error of Excel's, the first #REF! in B2 \(line 2\)"):
+        read_csv(book(["t", "v"], [1, "#REF!"]))
+    with pytest.raises(FileFormatError, match=r"formula whose value is not stored, the first B3"):
+        read_csv(book(["t", "v"], [1, 2], [1, "=1+1"]))
+    with pytest.raises(FileFormatError, match=r"2 sheets: 'a', 'b'.*member='a'"):
+        read_csv(book(["t", "v"], [1, 2], sheets=("a", "b")))
+    assert read_csv(book(["t", "v"], [1, 2], sheets=("a", "b")), member="a").v.tolist() == [2]
+
+
+def test_parquet_keeps_its_types(tmp_path):
+    duckdb = pytest.importorskip("duckdb")
+    path = tmp_path / "x[1].parquet"
+    with duckdb.connect() as connection:
+        connection.execute(
+            "copy (select '007' as code, timestamp '2024-01-01' as t, 1.5::double as v union all "
+            f"select '12', timestamp '2024-01-02', null) to '{tmp_path / 'y'}' (format parquet)"
+        )
+    (tmp_path / "y").rename(path)
+
+    table = read_csv(path)
+
+    assert table.code.tolist() == ["007", "12"]
+    assert table.t.tolist() == [pd.Timestamp("2024-01-01"), pd.Timestamp("2024-01-02")]
+    np.testing.assert_array_equal(table.v, [1.5, np.nan])
+    (tmp_path / "bad").write_bytes(b"PAR1" + b"\x15" * 40 + b"PAR1")
+    with pytest.raises(FileFormatError, match="as Parquet, or is damaged"):
+        read_csv(tmp_path / "bad")
+
+
+@pytest.mark.parametrize(
+    ("content", "module"), [(b"PAR1 ... PAR1", "duckdb"), (zipped(**{"xl/workbook_xml": "<"}), "openpyxl")]
+)
+def test_what_a_format_needs_is_named(write, monkeypatch, content, module):
+    monkeypatch.setitem(__import__("sys").modules, module, None)
+
+    with pytest.raises(MissingExtraError, match=r"pip install dgkit\[files\]"):
+        read_csv(write(content))
+
+
+@pytest.mark.skipif(not KAGGLE.exists(), reason="the real file is not here")
+def test_the_file_as_kaggle_publishes_it_is_read_in_one_call():
+    ask = {"sample": "Page", "features": {"views": "20*"}, "split": {"Page": "{title}_{domain}_{access}_{agent}"}}
+
+    with pytest.raises(SchemaError, match=r"8 rows have no value.*blank_rows='drop'"):
+        from_csv(KAGGLE, **ask)
+    table = read_csv(KAGGLE, split=ask["split"])
+
+    truth = pd.read_csv(KAGGLE)
+    assert table.shape == (400, 555)
+    assert table.title.str.cat([table.domain, table.access, table.agent], sep="_").tolist() == truth.Page.tolist()
+    np.testing.assert_array_equal(table[truth.columns[1:]].astype(float), truth.iloc[:, 1:])
+
+
+TEXTS = st.text(st.sampled_from("abc ,;\"'#\nü"), min_size=1, max_size=6).map(lambda text: f"k{text}k")
+VALUES = st.floats(-1e6, 1e6).map(lambda value: round(value, 3))
+
+
+@settings(
+    max_examples=300, deadline=None, derandomize=True,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)  # fmt: skip
+@given(data=st.data())
+def test_a_table_written_in_any_form_comes_back_or_the_error_names_the_choice(tmp_path, data):
+    """Dialect, names, comments, blank lines, footer, packing and parts are drawn; all that is needed is said."""
+    draw = data.draw
+    rows = draw(st.lists(st.tuples(TEXTS, VALUES), min_size=1, max_size=8))
+    separator, end = draw(st.sampled_from(",;\t|")), draw(st.sampled_from(["\n", "\r\n"]))
+    always, upper = draw(st.booleans()), draw(st.booleans())
+    ask: dict = {"separator": separator, "decimal": "."}
+
+    def quoted(text):
+        return '"' + text.replace('"', '""') + '"' if always or set(text) & set('"\n,;\t|') else text
+
+    lines = [separator.join(map(quoted, (text, repr(value)))) for text, value in rows]
+    comments, blanks, footer = draw(st.booleans()), draw(st.booleans()), draw(st.booleans())
+    cuts = sorted(draw(st.lists(st.integers(0, len(lines)), max_size=2)))
+    parts = [lines[a:b] for a, b in zip([0, *cuts], [*cuts, len(lines)], strict=True) if a < b]
+    paths = []
+    for k, part in enumerate(parts):
+        names = [separator + "a"] if upper else []
+        names.append("what" + separator + "v")
+        body = [*(["## made by x", "## y"] if comments else []), *names]
+        for line in part:
+            body += [line, *([""] if blanks and draw(st.booleans()) else [])]
+        body += ["Total" + separator + "n/a", "that is all"] if footer else []
+        packed = draw(st.sampled_from([bytes, gzip.compress, lambda content: zipped(a_csv=content)]))
+        content = end.join([*body, ""] if draw(st.booleans()) else body).encode()
+        paths.append(tmp_path / f"{k}.any")
+        paths[-1].write_bytes(packed(content))
+    given = {"comment": "##"} if comments else {}
+    given |= {"footer": "Total"} if footer else {}
+    given |= {"header": 2} if upper else {}
+    forgotten = draw(st.sampled_from([*given, None]))
+
+    try:
+        table = read_csv(
+            paths, **ask, text=["what"], **{key: value for key, value in given.items() if key != forgotten}
+        )
+    except DgkitError as error:
+        assert forgotten is not None, str(error)
+        assert forgotten in str(error) or forgotten == "header", str(error)
+    else:
+        assert table.what.tolist() == [text for text, _ in rows]
+        assert table["a v" if upper else "v"].tolist() == [value for _, value in rows]
+        assert forgotten is None
+
+
+def test_the_fast_way_and_the_slow_one_read_the_same(write):
+    rows = [f'{k},"a ""{k}""\nb",{k / 4}' for k in range(50)]
+    fast = read_csv(write("i,text,v\n" + "\n".join(rows) + "\n"))
+    slow = read_csv(write("i,text,v\n" + "\n".join(rows).replace("0,", "0 ,").replace('3,"', '3, "') + "\n"))
+
+    assert fast.drop(columns="text").equals(slow.drop(columns="text"))
+    assert fast.text.tolist() == slow.text.tolist()
+    assert fast.index.tolist() == slow.index.tolist() == [2 + 2 * k for k in range(50)]
+
+
+def test_a_table_of_many_columns_is_read_in_pieces_as_in_one(write, monkeypatch):
+    table = pd.DataFrame(np.random.default_rng(0).integers(0, 9, (3000, 5)), columns=list("abcde")).astype(str) + " x"
+    path = write(table.to_csv(index=False))
+    monkeypatch.setattr("dgkit.readers.records._CELLS", 500)
+
+    assert read_csv(path).to_numpy().tolist() == table.to_numpy().tolist()
