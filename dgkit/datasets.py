@@ -126,7 +126,7 @@ def split(
     >>> [part.sizes["sample"] for part in split(open_dataset("web"), 0.25)]
     [750, 2250]
     >>> [float((part.agent == "spider").mean().round(3)) for part in split(open_dataset("web"), stratify="agent")]
-    [0.238, 0.238]
+    [0.259, 0.259]
     """
     schema, n = validate(ds, training=False), ds.sizes["sample"]
     if isinstance(fraction, bool) or not isinstance(fraction, int | float) or not 0 < fraction < 1:
