@@ -1064,16 +1064,24 @@ def only_grows(values: np.ndarray, length: np.ndarray) -> int:
         values = values.astype(np.float64)
     if values.dtype.kind != "f" or not (length >= 8).any() or np.nanmin(values, initial=0) < 0:
         return 0
-    values = values[length >= 8]
-    step = np.diff(values, axis=1)
-    known = ~np.isnan(step)
-    for wrap in _WRAPS:  # going round is no way down
-        if 0.9 * wrap < np.nanmax(values, initial=0) < wrap:
-            step = np.where(step < -wrap / 2, step + wrap, step)
-    up, down = int((step[known] > 0).sum()), int((step[known] < 0).sum())
+    long = length >= 8
+    most = np.nanmax(values, initial=0, where=long[:, None])
+
+    def changes(some: slice) -> np.ndarray:
+        step = np.diff(values[some][long[some]], axis=1)
+        for wrap in _WRAPS:  # going round is no way down
+            if 0.9 * wrap < most < wrap:
+                step = np.where(step < -wrap / 2, step + wrap, step)
+        return step
+
+    up = down = 0
+    for start in range(0, len(values), 4096):  # most features are none, which is seen without a copy of them all
+        step = changes(slice(start, start + 4096))
+        up, down = up + int((step > 0).sum()), down + int((step < 0).sum())
     if up + down < 20 or down > 0.02 * (up + down):
         return 0
-    series, at = np.nonzero(known & (step > 0))
+    step = changes(slice(None))
+    series, at = np.nonzero(step > 0)
     rises, waits = step[series, at], np.diff(at)[np.diff(series) == 0]
     even = rises.std() < 0.03 * rises.mean() or (rises == np.median(rises)).mean() > 0.9
     if even and (not len(waits) or (waits == np.median(waits)).mean() > 0.9):

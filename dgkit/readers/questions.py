@@ -3,7 +3,8 @@
 Each question says which calls settle it; none is asked of what is settled already.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
+from functools import partial
 from typing import Any
 
 import narwhals as nw
@@ -94,8 +95,12 @@ def few_whole(ds: xr.Dataset, settled: Collection[str] = ()) -> dict[str, list[f
     {'port': [22, 80, 443]}
     """
     few = {}
-    for name, values in _numbers(ds, settled):
-        # most columns are told by their first values
+    for name, parts in _numbers(ds, settled):
+        # most columns are told by their first values, without a copy of all
+        start = next(parts(), np.zeros(0))[:1000]
+        if len(start) == 1000 and (len(np.unique(start)) > 24 or (start % 1 != 0).any()):
+            continue
+        values = np.concatenate(list(parts()))
         if len(values) < 30 or len(np.unique(values[:1000])) > 24 or (values[:1000] % 1 != 0).any():
             continue
         distinct, times = np.unique(values, return_counts=True)
@@ -105,13 +110,17 @@ def few_whole(ds: xr.Dataset, settled: Collection[str] = ()) -> dict[str, list[f
     return few
 
 
-def _numbers(ds: xr.Dataset, settled: Collection[str]) -> Iterator[tuple[str, np.ndarray]]:
-    """The values that are there of each variable of numbers that nothing has been said of."""
+def _numbers(ds: xr.Dataset, settled: Collection[str]) -> Iterator[tuple[str, Callable[[], Iterator[np.ndarray]]]]:
+    """The values that are there of each variable of numbers that nothing has been said of, in parts."""
     length = lengths(ds)
+
+    def parts(da: xr.DataArray) -> Iterator[np.ndarray]:
+        for values in valid_values(da, length):
+            yield values[np.isfinite(values)] if values.dtype.kind == "f" else values
+
     for name, da in ds.data_vars.items():
         if name != "length" and name not in settled and da.dtype.kind in "iuf" and "categories" not in da.attrs:
-            values = np.concatenate(list(valid_values(da, length)))
-            yield str(name), values[np.isfinite(values)] if values.dtype.kind == "f" else values
+            yield str(name), partial(parts, da)
 
 
 def _like_a_count(distinct: np.ndarray, times: np.ndarray) -> bool:
@@ -136,14 +145,17 @@ def long_whole(ds: xr.Dataset, settled: Collection[str] = ()) -> dict[str, int]:
     {'phone': 5550000}
     """
     found = {}
-    for name, values in _numbers(ds, settled):
-        if not len(values):
+    for name, parts in _numbers(ds, settled):
+        ranges = [(values.min(), values.max()) for values in parts() if len(values)]
+        if not ranges:
             continue
-        low, high = values.min(), values.max()
+        low, high = min(low for low, _ in ranges), max(high for _, high in ranges)
         if high > 2**53 and high % 1 == 0 and high < 2**64:
             found[name] = int(high)
             continue
-        alike = low >= 10**6 and len(str(int(low))) == len(str(int(high))) and (values % 1 == 0).all()
-        if alike and ds[name].ndim == 1 and len(values) >= 20 and len(np.unique(values)) == len(values):
+        if ds[name].ndim > 1 or low < 10**6 or len(str(int(low))) != len(str(int(high))):
+            continue
+        values = np.concatenate(list(parts()))
+        if (values % 1 == 0).all() and len(values) >= 20 and len(np.unique(values)) == len(values):
             found[name] = int(values[0])
     return found

@@ -750,10 +750,11 @@ def _wide_features(
             values = values if values.dtype.kind in "fU" else values.astype(np.float64)
             series[feature] = _blank((n, length), values.dtype)
             series[feature][:, slot] = values
-    row, k = np.repeat(np.arange(n), len(slot)), np.tile(slot, n)
+    many = n if choices.counters else 1  # only rates need each value's own row: of 80 million values, 2.5 GB
+    row, k = np.repeat(np.arange(many), len(slot)), np.tile(slot, many)
     if not dated:
         said["_per"] = "step"
-    at = Placed(np.arange(len(k)), row, k, np.tile(line.seconds, n), np.full(n, length), line.at, said, dated)
+    at = Placed(np.arange(len(k)), row, k, np.tile(line.seconds, many), np.full(n, length), line.at, said, dated)
     return series, at
 
 

@@ -47,13 +47,13 @@ class _Column:
         first = np.zeros(len(values), np.int64)
         first[codes[::-1]] = np.arange(len(codes))[::-1]
         self.values, self.first = values, first  # (distinct,)
-        self.codes = codes  # (rows,), -1 where missing
+        self.codes = codes.astype(np.int32)  # (rows,), -1 where missing; wide tables hold many of them
         self.drop(np.array([value in missing for value in values], bool))
 
     def drop(self, gone: np.ndarray) -> "_Column":
         """Counts these of the distinct values as missing too."""
         if gone.any():
-            place = np.append(np.where(gone, -1, np.cumsum(~gone) - 1), -1)
+            place = np.append(np.where(gone, -1, np.cumsum(~gone) - 1), -1).astype(np.int32)
             self.codes = place[self.codes]
             self.values, self.first = self.values[~gone], self.first[~gone]
         return self
