@@ -1060,15 +1060,13 @@ def only_grows(values: np.ndarray, length: np.ndarray) -> int:
 
     None is: what has negative values or few changes, and what rises evenly, as clocks and row numbers do.
     """
-    if values.dtype.kind in "iu":
-        values = values.astype(np.float64)
-    if values.dtype.kind != "f" or not (length >= 8).any() or np.nanmin(values, initial=0) < 0:
+    if values.dtype.kind not in "iuf" or not (length >= 8).any() or np.nanmin(values, initial=0) < 0:
         return 0
     long = length >= 8
     most = np.nanmax(values, initial=0, where=long[:, None])
 
     def changes(some: slice) -> np.ndarray:
-        step = np.diff(values[some][long[some]], axis=1)
+        step = np.diff(values[some][long[some]].astype(np.float64), axis=1)
         for wrap in _WRAPS:  # going round is no way down
             if 0.9 * wrap < most < wrap:
                 step = np.where(step < -wrap / 2, step + wrap, step)

@@ -140,8 +140,9 @@ def understood(
         rest = [name for name in header if name not in set(wanted) | as_text | set(dates)]
         signs |= _signs(rest, read(rest)[1], absent, forms) if rest else set()
         signs |= {"."} if separator == "," and not signs else set()  # decimal commas would need quotes
-    for name, found in by_sign.items():
-        column, values = described[name], _one_reading(described[name], found, signs if decimal is None else {decimal})
+    for name in list(by_sign):  # let go of one by one: a wide table's text takes as much as its numbers
+        column, found = described.pop(name), by_sign.pop(name)
+        values = _one_reading(column, found, signs if decimal is None else {decimal})
         if markers.size:  # by value: -999, -999.0 and -999.00 are one
             gone = np.isin(values, markers)
             column, values = column.drop(gone), values[~gone]
