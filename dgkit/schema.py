@@ -956,28 +956,43 @@ class Description:
         return f"<table><caption>{html.escape(self.title)}</caption><tr>{header}</tr>{body}</table>"
 
 
+def missing_in(values: np.ndarray) -> np.ndarray:
+    """Which values of numbers (NaN) or text ("") are missing.
+
+    Examples
+    --------
+    >>> missing_in(np.array([1.0, np.nan])).tolist(), missing_in(np.array(["", "a"])).tolist()
+    ([False, True], [True, False])
+    """
+    missing: np.ndarray = values == "" if values.dtype.kind == "U" else np.isnan(values)
+    return missing
+
+
 def _known(blocks: Iterable[np.ndarray]) -> Iterator[tuple[np.ndarray, int]]:
     """Of flat values those that are not missing, and how many there were with these; without blocks that have none."""
     for block in blocks:
-        known = (
-            block[block != ""]
-            if block.dtype.kind == "U"
-            else block[~np.isnan(block)]
-            if block.dtype.kind == "f"
-            else block
-        )
+        known = block[~missing_in(block)] if block.dtype.kind in "fU" else block
         if len(known):
             yield known, len(block)
 
 
-def _time_lines(read: Any) -> Iterator[str]:
-    """What `from_table` decided about time, from `attrs["time_read"]`: the step, gaps and what was done, counters."""
+def time_read(attrs: Mapping[str, Any]) -> dict[str, Any]:
+    """What `from_table` decided about time, of a dataset's `attrs["time_read"]`; nothing where it did not.
+
+    Examples
+    --------
+    >>> time_read({"time_read": '{"step": "1h"}'}), time_read({})
+    ({'step': '1h'}, {})
+    """
     try:
-        said = json.loads(read) if isinstance(read, str) else {}
-    except ValueError:
-        return
-    if not isinstance(said, dict):
-        return
+        said = json.loads(attrs.get("time_read", "{}"))
+    except (TypeError, ValueError):
+        return {}
+    return said if isinstance(said, dict) else {}
+
+
+def _time_lines(said: Mapping[str, Any]) -> Iterator[str]:
+    """The same in words: the step, gaps and what was done, counters."""
     if "order" in said:
         yield str(said["order"])
     if "step" in said:
@@ -1057,7 +1072,7 @@ def describe(ds: xr.Dataset) -> Description:
     rows += [("proposed", each.name, "", f"{each._call()}: {each.reason}") for each in proposals(ds)]
     if schema.variable_length:
         rows.append(("length", "length", "steps", f"{length.min()} to {length.max()}, median {np.median(length):g}"))
-    rows += [("time", "time", "", line) for line in _time_lines(schema.attrs.get("time_read"))]
+    rows += [("time", "time", "", line) for line in _time_lines(time_read(schema.attrs))]
     name = f"{schema.attrs['title']}: " if "title" in schema.attrs else ""
     title = f"{name}{ds.sizes['sample']:,} samples of up to {schema.time} steps"
     return Description(title, tuple(rows))

@@ -349,7 +349,7 @@ class _Files:
             if not self._read:
                 self.told += [f"{path.name}: {what}" if len(self.paths) > 1 else what for what in file.told]
             values = None if self.from_path is None else self._of_path(path)
-            shared: dict[str, tuple[np.ndarray, np.ndarray]] = {}
+            shared: dict[str, tuple[np.ndarray, list[list[str]]]] = {}  # of each column that is split
             for name, column in cells.items():
                 if name in of_path:
                     assert values is not None
@@ -357,16 +357,15 @@ class _Files:
                 elif name in of_split:
                     source, place = of_split[name]
                     if source not in shared:
-                        shared[source] = got[source].distinct()
-                    codes, texts = shared[source]
-                    parts = [self._split(source, text, codes, n, rows, at)[place] for n, text in enumerate(texts)]
-                    column.parts.append((codes, parts))
+                        codes, texts = got[source].distinct()
+                        fields = [self._split(source, text, codes, n, rows, at) for n, text in enumerate(texts)]
+                        shared[source] = codes, fields
+                    codes, fields = shared[source]
+                    column.parts.append((codes, [field[place] for field in fields]))
                 else:
                     column.parts += got[name].parts
                     if len(self.paths) > 1:
                         column.pack()
-            if k == 0 and len(self.paths) > 1:
-                self.first.close()
         self._read = True
         if not lines:
             raise FileFormatError(

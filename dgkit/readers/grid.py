@@ -22,7 +22,8 @@ from pandas.tseries.frequencies import to_offset
 
 from dgkit._checks import shown, whole
 from dgkit.errors import ConfigError, SchemaError
-from dgkit.readers.values import LINE, column_values, place_of, text_times
+from dgkit.readers.values import column_values, lines_of, place_of, text_times
+from dgkit.schema import missing_in
 
 FILLS = (None, "linear", "previous")
 WAYS = ("sum", "mean", "count", "min", "max", "median", "first", "last")
@@ -102,8 +103,7 @@ class Asked:
     """
 
     def __init__(self, table: nw.DataFrame[Any]):
-        native = table.to_native()
-        self.of_file = isinstance(native, pd.DataFrame) and native.index.name == LINE
+        self.of_file = lines_of(table) is not None
         self.function = "from_csv" if self.of_file else "from_table"
         self.questions: list[str] = []
         self.answers: dict[str, str] = {}
@@ -184,11 +184,9 @@ def times_of(table: nw.DataFrame[Any], name: str, row_of: np.ndarray, choices: C
     if series.dtype in (nw.String, nw.Categorical, nw.Enum, nw.Object) and not series.is_null().any():
         items = series.to_list()
         if all(isinstance(item, str) for item in items):
-            native = table.to_native()
-            of_file = isinstance(native, pd.DataFrame) and native.index.name == LINE
-            read = text_times(
-                name, items, list(native.index) if of_file else range(len(items)), "line" if of_file else "row"
-            )
+            lines = lines_of(table)
+            places, place = (range(len(items)), "row") if lines is None else (lines, "line")
+            read = text_times(name, items, places, place)
         elif all(isinstance(item, date) and not isinstance(item, datetime) for item in items):
             read = pd.Series(pd.to_datetime(items))
         elif all(isinstance(item, datetime) for item in items):  # of several offsets
@@ -695,12 +693,16 @@ def _step_of(rows: _Rows, features: list[str]) -> Step:
     )
 
 
+def _tolerance(step: Step, times: Times, choices: Choices) -> float:
+    """How far a time may be from that of its step, in ticks."""
+    given = choices.tolerance
+    return _JITTER * step.size if given is None else _given(given, times, "tolerance").size
+
+
 def _in_steps(rows: _Rows, step: Step) -> Slots:
     """Which step each row is; asks about rows far from theirs, several for one, and steps without any."""
     times, series, choices = rows.times, rows.series, rows.choices
-    tolerance = _JITTER * step.size
-    if choices.tolerance is not None:
-        tolerance = _given(choices.tolerance, times, "tolerance").size
+    tolerance = _tolerance(step, times, choices)
     slots = _slots(rows.ticks, series, step, tolerance)
 
     # jitter
@@ -780,7 +782,7 @@ def placed_columns(times: Times, names: list[str], choices: Choices, asked: Aske
                 "it, e.g. step='1D', tolerance='1h', or rename them if they are steps in their order."
             )
         step = found
-    tolerance = _JITTER * step.size if choices.tolerance is None else _given(choices.tolerance, times, "tolerance").size
+    tolerance = _tolerance(step, times, choices)
     slots = _slots(ticks, series, step, tolerance)
     far = np.flatnonzero(np.abs(slots.off) > tolerance)
     if len(far):
@@ -848,11 +850,6 @@ def _bins(ticks: np.ndarray, series: np.ndarray, step: Step) -> Slots:
 
 
 # -- values on the grid ------------------------------------------------------------------------------------------------
-
-
-def missing_in(values: np.ndarray) -> np.ndarray:
-    missing: np.ndarray = values == "" if values.dtype.kind == "U" else np.isnan(values)
-    return missing
 
 
 def one_a_step(values: np.ndarray, at: Placed, how: str | None) -> tuple[np.ndarray, np.ndarray]:

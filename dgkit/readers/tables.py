@@ -20,11 +20,11 @@ from dgkit._checks import whole
 from dgkit._netcdf import limit
 from dgkit.errors import ConfigError, SchemaError
 from dgkit.readers import grid
-from dgkit.readers.grid import Asked, Choices, Placed, fill_missing, missing_in
+from dgkit.readers.grid import Asked, Choices, Placed, fill_missing
 from dgkit.readers.numbers import unit_of
 from dgkit.readers.questions import about_text, about_whole_numbers
 from dgkit.readers.values import check_decimal, column_values, given_forms, is_truth, place_of
-from dgkit.schema import blocks, lengths, validate
+from dgkit.schema import blocks, lengths, missing_in, time_read, validate
 
 Features = Sequence[str] | Mapping[str, str | Sequence[str]]  # as `from_table` takes them
 
@@ -544,7 +544,7 @@ def _steps_to_gap(ds: xr.Dataset, valid: np.ndarray) -> np.ndarray:
         "time" in ds.coords
         and steps > 2
         and ds["time"].dtype.kind in "iufM"
-        and not _read(ds).get("step", "").endswith("B")
+        and not time_read(ds.attrs).get("step", "").endswith("B")
     ):
         apart = np.diff(ds["time"].values).astype(np.float64)
         broken[1:-1] = np.abs(apart) > 1.5 * np.abs(np.median(apart))
@@ -560,20 +560,11 @@ def _steps_to_gap(ds: xr.Dataset, valid: np.ndarray) -> np.ndarray:
     return result
 
 
-def _read(ds: xr.Dataset) -> dict[str, Any]:
-    """What `from_table` said of time."""
-    try:
-        said = json.loads(ds.attrs.get("time_read", "{}"))
-    except (TypeError, ValueError):
-        return {}
-    return said if isinstance(said, dict) else {}
-
-
 def _times_of_starts(ds: xr.Dataset, series: np.ndarray, starts: np.ndarray) -> np.ndarray:
     """When windows begin, where each series has its own first time."""
     if "start" not in ds.coords or ds["start"].dims != ("sample",):
         return starts
-    first, said = ds["start"].values[series], _read(ds)
+    first, said = ds["start"].values[series], time_read(ds.attrs)
     step = said.get("step", said.get("bin"))
     if first.dtype.kind != "M":
         return first + starts * float(step) if step and first.dtype.kind == "f" else first + starts * int(step or 1)
@@ -709,13 +700,7 @@ def _wide_features(
     asked: Asked,
 ) -> tuple[dict[str, np.ndarray], Placed]:
     """Series of a wide table, (N, T); where its columns' names are dates, on the grid of those."""
-    (name, one), *others = steps.items()
-    for other, of in others:
-        if len(of) != len(one):
-            raise SchemaError(
-                f"feature {name!r} has {len(one)} columns, {other!r} {len(of)}; each needs one for each step "
-                f"({some_names(one, 3)}; {some_names(of, 3)})."
-            )
+    name, one = next(iter(steps.items()))
     n, slot = len(ids), np.arange(len(one))
     found = {feature: times_in(of) for feature, of in steps.items()}
     times, said, dated = found[name], {"order": "columns are steps in their order"}, False

@@ -322,7 +322,7 @@ def _dates(column: _Column, form: str | None) -> pd.Series:
     return read
 
 
-def text_times(name: str, items: list[str], places: Sequence[int], place: str) -> pd.Series:
+def text_times(name: str, items: list[str], places: Any, place: str) -> pd.Series:
     """The times of a column of text, where there is one reading; SchemaError that says how to give it, if not.
 
     `place` is what `places` are: "line" of a file, else "row" of a table.
@@ -455,12 +455,16 @@ def _day_first(column: _Column, facts: np.ndarray) -> bool:
 # -- a column of a table -----------------------------------------------------------------------------------------------
 
 
+def lines_of(table: nw.DataFrame[Any]) -> pd.Index | None:
+    """Where in its file each row of a table that `read_csv` made begins; None for any other table."""
+    native = table.to_native()
+    return native.index if isinstance(native, pd.DataFrame) and native.index.name == LINE else None
+
+
 def place_of(table: nw.DataFrame[Any], row: int) -> str:
     """Where a row is, as the user can find it: its line in a file that `read_csv` read, or its position."""
-    native = table.to_native()
-    if isinstance(native, pd.DataFrame) and native.index.name == LINE:
-        return f"line {native.index[row]}"
-    return f"row {row}"
+    lines = lines_of(table)
+    return f"row {row}" if lines is None else f"line {lines[row]}"
 
 
 def column_values(
