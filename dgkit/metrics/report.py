@@ -279,10 +279,12 @@ def evaluate(
     time day, generated: steps of 1
     """
     given = {"real": real, "generated": generated} | ({} if held_out is None else {"held_out": held_out})
-    sets, read_as = _datasets(given, features, sample=sample, time=time, attributes=attributes, units=units, fill=fill)
+    sets, read_as = datasets_of(
+        given, features, sample=sample, time=time, attributes=attributes, units=units, fill=fill
+    )
     real = sets["real"]
     made = list(sets)[1:]
-    schemas = [_common_schema(real, sets[source], source.replace("_", "-")) for source in made]
+    schemas = [common_schema(real, sets[source], source.replace("_", "-")) for source in made]
     random = np.random.default_rng(0)
     asked = {source: _draw(ds.sizes["sample"], random) for source, ds in sets.items()}
     found = {
@@ -313,7 +315,7 @@ def evaluate(
     return Report(variables, attrs=attrs | ({"read_as": read_as} if read_as else {}))
 
 
-def _datasets(
+def datasets_of(
     given: Mapping[str, Any], features: Sequence[str] | Mapping[str, str | Sequence[str]] | None, **names: Any
 ) -> tuple[dict[str, xr.Dataset], str]:
     """What `evaluate` was given, tables read as Datasets of the real one's schema, and how they were read."""
@@ -366,7 +368,7 @@ def _metrics(
     return variables
 
 
-def _common_schema(real: xr.Dataset, made: xr.Dataset, source: str) -> Schema:
+def common_schema(real: xr.Dataset, made: xr.Dataset, source: str) -> Schema:
     """The real data's schema; SchemaError if either has none, or if variables or steps of the two differ."""
     schemas = []
     for ds, of in ((real, "real"), (made, source)):
@@ -601,6 +603,21 @@ def _draw(count: int, random: np.random.Generator) -> np.ndarray:
     return np.sort(random.choice(count, min(count, NEIGHBOUR_SAMPLES), replace=False))
 
 
+def are_copies(distance: np.ndarray, typical: float) -> np.ndarray:
+    """Which samples are a real one but for little, by their distances from the two nearest, (n, 2).
+
+    Much nearer to one than to the next, or than what is `typical` among real ones.
+
+    Examples
+    --------
+    >>> are_copies(np.array([[0.001, 1.0], [0.5, 1.0]]), typical=0.7)
+    array([ True, False])
+    """
+    first, second = distance.T
+    found: np.ndarray = (first <= COPY * second) | (first <= SAME * typical)
+    return found
+
+
 def _neighbours(
     sets: dict[str, xr.Dataset], schema: Schema, found: dict[str, dict[str, _Summary]], asked: dict[str, np.ndarray]
 ) -> dict[str, dict[str, xr.DataArray]]:
@@ -637,12 +654,11 @@ def _neighbours(
         return distance / typical if typical > 0 else (1.0 if distance == 0 else np.inf)
 
     def measures(distance: np.ndarray) -> dict[str, float]:
-        first, second = distance.T
-        copies = (first <= COPY * second) | (first <= SAME * typical)
+        first = distance[:, 0]
         return {
             "nearest_neighbour_ratio": over_typical(float(np.median(first))),
             "nearest_neighbour_ratio_low": over_typical(float(np.quantile(first, LOW, method="lower"))),
-            "copied_share": float(copies.mean()),
+            "copied_share": float(are_copies(distance, typical).mean()),
         }
 
     chance = {f"{name}_chance": value for name, value in measures(distances["real"]).items()}

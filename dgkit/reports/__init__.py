@@ -21,7 +21,7 @@ import xarray as xr
 from dgkit import _atomic, _checks
 from dgkit.datasets import data_hash
 from dgkit.errors import ConfigError
-from dgkit.metrics.report import _common_schema, _datasets
+from dgkit.metrics.report import common_schema, datasets_of
 from dgkit.reports.lines import ENTRY, FEWEST, Line, compared, kept, near, of_model, some, spent
 from dgkit.reports.measures import KINDS
 from dgkit.schema import Schema
@@ -186,10 +186,12 @@ def report(
     # what was given
     limits = _limits(thresholds)
     given = {"real": train, "generated": fake} | ({} if held_out is None else {"held_out": held_out})
-    read, read_as = _datasets(given, features, sample=sample, time=time, attributes=attributes, units=units, fill=fill)
+    read, read_as = datasets_of(
+        given, features, sample=sample, time=time, attributes=attributes, units=units, fill=fill
+    )
     sets = {"training": read["real"], "generated": read["generated"]}
     sets |= {"held-out": read["held_out"]} if held_out is not None else {}
-    schemas = [_common_schema(sets["training"], ds, name) for name, ds in list(sets.items())[1:]]
+    schemas = [common_schema(sets["training"], ds, name) for name, ds in list(sets.items())[1:]]
     schema, random = schemas[0], np.random.default_rng(_checks.seed(seed))
     _check_model(model, schema)
     if constraints is not None and not isinstance(constraints, Mapping):

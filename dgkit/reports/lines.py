@@ -14,7 +14,7 @@ import xarray as xr
 from dgkit.errors import ConfigError, DgkitError
 from dgkit.metrics import nearest_neighbours
 from dgkit.metrics.distributions import valid_feature
-from dgkit.metrics.report import COPY, SAME
+from dgkit.metrics.report import are_copies
 from dgkit.reports.measures import LEAST, Measure, folded, measures
 from dgkit.schema import Schema, Variable, blocks
 
@@ -64,8 +64,7 @@ def judged(
     >>> judged("values", "load", 4.0, [1.0, 1.0, 2.0], {"chance": 2.0, "values": 5.0}).verdict
     'pass'
     """
-    known = [value for value in dealt if not np.isnan(value)]
-    middle, worst = (float(np.median(known)), float(max(known))) if known else (np.nan, np.nan)
+    middle, worst = _chance(dealt)
     line = Line(kind, of, float(measured), middle, worst)
     threshold = limits.get(line.name, limits.get(kind))
     if threshold is not None:
@@ -78,6 +77,12 @@ def judged(
         return replace(line, why=why or "not defined for these samples")
     passes = measured <= threshold + 1e-9 * abs(threshold)
     return replace(line, threshold=float(threshold), verdict="pass" if passes else "fail", why=given)
+
+
+def _chance(dealt: Sequence[float] | np.ndarray) -> tuple[float, float]:
+    """The middle of what the deals give, and the farthest; NaN where none gives a number."""
+    known = [value for value in dealt if not np.isnan(value)]
+    return (float(np.median(known)), float(max(known))) if known else (np.nan, np.nan)
 
 
 def compared(
@@ -120,9 +125,7 @@ def _entries(line: str, measure: Measure, tables: list[tuple[np.ndarray, np.ndar
         return
     (gaps, counts), *dealt = tables
     for k, chance in enumerate(np.stack([table[0] for table in dealt], 1)):
-        known = chance[~np.isnan(chance)]
-        middle, worst = (float(np.median(known)), float(known.max())) if known.size else (np.nan, np.nan)
-        found = (line, measure.attribute, measure.values[k], float(gaps[k]), middle, worst, int(counts[k]))
+        found = (line, measure.attribute, measure.values[k], float(gaps[k]), *_chance(chance), int(counts[k]))
         yield dict(zip(ENTRY, found, strict=True))
 
 
@@ -197,7 +200,7 @@ def near(sets: Sets, limits: Limits, random: np.random.Generator) -> Iterator[Li
         real = nearest_neighbours(some(train, random), train, k=3).distance.values[:, 1:]  # the first is itself
     else:
         real = nearest_neighbours(some(held_out, random), train, k=2).distance.values
-    doubles, copied = (_copies(distance, np.median(real[:, 0])) for distance in (real, made.distance.values))
+    doubles, copied = (are_copies(distance, np.median(real[:, 0])) for distance in (real, made.distance.values))
     dealt = [*_recounted(doubles, copied.size, random), (doubles.sum() + 1) / doubles.size]
     line = judged("copies", "", copied.mean(), dealt, limits)
     if held_out is None:
@@ -226,12 +229,6 @@ def some(ds: xr.Dataset, random: np.random.Generator, most: int = QUERIES) -> xr
     """So many samples at most, in their order."""
     size = ds.sizes["sample"]
     return ds.isel(sample=np.sort(random.choice(size, min(size, most), replace=False)))
-
-
-def _copies(distance: np.ndarray, typical: float) -> np.ndarray:
-    """Which samples are another but for little, by the distances of the two nearest; as in `evaluate`."""
-    first, second = distance.T
-    return np.logical_or(first <= COPY * second, first <= SAME * typical)
 
 
 def of_model(model: Any, sets: Sets, limits: Limits, random: np.random.Generator) -> Iterator[Line]:
