@@ -26,20 +26,20 @@ def contents(path: str | os.PathLike[str], largest: float = math.inf) -> bytes:
         with open(os.fsdecode(path), "rb", opener=_at_once) as file:
             about = os.fstat(file.fileno())
             if not stat.S_ISREG(about.st_mode):
-                raise FileFormatError(f"{shown(path)} is no file but a pipe or a device. Give the path of a file.")
+                raise FileFormatError(f"{shown_path(path)} is no file but a pipe or a device. Give the path of a file.")
             if about.st_size > largest:
-                raise FileFormatError(f"{shown(path)} has {about.st_size:,} bytes; dgkit reads up to {largest:,}.")
+                raise FileFormatError(f"{shown_path(path)} has {about.st_size:,} bytes; dgkit reads up to {largest:,}.")
             return file.read(about.st_size)
     except (FileNotFoundError, NotADirectoryError) as error:
-        raise FileFormatError(f"no file at {shown(path)}. Check the path.") from error
+        raise FileFormatError(f"no file at {shown_path(path)}. Check the path.") from error
     except OSError as error:
         if os.path.isdir(path):
-            raise FileFormatError(f"{shown(path)} is a folder. Give the path of a file in it.") from error
-        raise FileFormatError(f"{shown(path)} cannot be read: {error.strerror}. Check who may read it.") from error
+            raise FileFormatError(f"{shown_path(path)} is a folder. Give the path of a file in it.") from error
+        raise FileFormatError(f"{shown_path(path)} cannot be read: {error.strerror}. Check who may read it.") from error
     except FileFormatError:
         raise
     except (TypeError, ValueError) as error:  # no path; a NUL in the name
-        raise FileFormatError(f"{shown(path)} cannot be the path of a file: {error}.") from error
+        raise FileFormatError(f"{shown_path(path)} cannot be the path of a file: {error}.") from error
 
 
 def _at_once(name: str, flags: int) -> int:
@@ -68,7 +68,8 @@ def replace(path: str | os.PathLike[str], parts: Iterable[bytes | memoryview]) -
     except (OSError, TypeError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise SaveError(
-            f"{shown(path)} cannot be written: {why}. Check that its folder is there, may be written to and has room."
+            f"{shown_path(path)} cannot be written: {why}. Check that its folder is there, may be written to and has "
+            "room."
         ) from error
 
 
@@ -91,11 +92,11 @@ def usable(folder: str | os.PathLike[str]) -> Path:
         path = Path(os.fsdecode(folder))
         path.mkdir(parents=True, exist_ok=True)
     except (OSError, TypeError, ValueError) as error:  # no path; a NUL in the name
-        raise SaveError(f"{shown(folder)} cannot be made a folder: {error}. Give another.") from error
+        raise SaveError(f"{shown_path(folder)} cannot be made a folder: {error}. Give another.") from error
     return path
 
 
-def shown(path: str | os.PathLike[str]) -> str:
+def shown_path(path: str | os.PathLike[str]) -> str:
     """A path, or what was given for one, in a message."""
     return repr(os.fsdecode(path) if isinstance(path, str | bytes | os.PathLike) else path)
 

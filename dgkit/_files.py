@@ -15,8 +15,7 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-from dgkit._atomic import contents, replace
-from dgkit._atomic import shown as shown
+from dgkit._atomic import contents, replace, shown_path
 from dgkit.errors import FileFormatError, SaveError
 
 AnyPath = str | os.PathLike[str]
@@ -34,12 +33,12 @@ def write(path: AnyPath, kind: str, tensors: Mapping[str, Tensor], plain: Any) -
     data = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     for name, tensor in data.items():
         if not name.startswith("history.") and (wrong := _unsound(name, tensor)):
-            raise SaveError(f"{shown(path)} is not written: {wrong}. Training diverged; save a model of before.")
+            raise SaveError(f"{shown_path(path)} is not written: {wrong}. Training diverged; save a model of before.")
     content = safetensors.torch.save(data, {"kind": kind, "plain": json.dumps(plain), "sha256": _ZEROS.decode()})
     size = 8 + int.from_bytes(content[:8], "little")
     if size > LONGEST or len(content) > LARGEST:
         raise SaveError(
-            f"{shown(path)} is not written: it would have {len(content):,} bytes, {size:,} of them names and "
+            f"{shown_path(path)} is not written: it would have {len(content):,} bytes, {size:,} of them names and "
             f"settings; dgkit reads up to {LARGEST:,} and {LONGEST:,}. Use smaller networks, or fewer categories."
         )
     header = content[:size].replace(_SUM % _ZEROS, _SUM % hashlib.sha256(content).hexdigest().encode(), 1)
@@ -63,9 +62,11 @@ def read(path: AnyPath, kind: str) -> tuple[dict[str, Tensor], Any]:
             tensors = {name: tensor.clone() for name, tensor in safetensors.torch.load(content).items()}
             return tensors, json.loads(meta["plain"])
     except (safetensors.SafetensorError, *DAMAGES) as error:
-        raise FileFormatError(f"{shown(path)} is not a {kind} file of dgkit, or is damaged: {said(error)}") from error
+        raise FileFormatError(
+            f"{shown_path(path)} is not a {kind} file of dgkit, or is damaged: {said(error)}"
+        ) from error
     named = found if isinstance(found, str) and len(found) < 40 else "safetensors"
-    raise FileFormatError(f"{shown(path)} is a {named} file; expected a {kind} file of dgkit.")
+    raise FileFormatError(f"{shown_path(path)} is a {named} file; expected a {kind} file of dgkit.")
 
 
 def _check_sum(content: bytes, size: int, told: Any) -> None:

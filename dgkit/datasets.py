@@ -14,7 +14,7 @@ import pandas as pd
 import xarray as xr
 
 from dgkit import _checks
-from dgkit._atomic import shown
+from dgkit._atomic import shown_path
 from dgkit._checks import whole
 from dgkit._netcdf import limit, read, texts
 from dgkit._netcdf_child import TooMuchError, too_much
@@ -83,16 +83,20 @@ def open_dataset(name: str | os.PathLike[str], *, max_bytes: int | None = None) 
     path = _data_folder() / f"{name}.nc" if name in SHIPPED else Path(os.fsdecode(given))
     if not given or not os.path.exists(path):  # which says so of a name that cannot be, too
         known = ", ".join(map(repr, (*SHIPPED, "mba")))
-        raise FileFormatError(f"no dataset {shown(name)}: it is neither one of {known} nor a file here.")
+        raise FileFormatError(f"no dataset {shown_path(name)}: it is neither one of {known} nor a file here.")
     ds = _open_zarr(path, max_bytes) if path.is_dir() else read(path, max_bytes=max_bytes, trusted=name in SHIPPED)
     validate(ds)
     return ds
 
 
 def split(
-    ds: xr.Dataset, fraction: float = 0.5, seed: int = 0, *,
-    by: str | None = None, stratify: str | Sequence[str] | None = None,
-) -> tuple[xr.Dataset, xr.Dataset]:  # fmt: skip
+    ds: xr.Dataset,
+    fraction: float = 0.5,
+    seed: int = 0,
+    *,
+    by: str | None = None,
+    stratify: str | Sequence[str] | None = None,
+) -> tuple[xr.Dataset, xr.Dataset]:
     """Two random parts without a common sample (A and A' in the paper's Figure 12).
 
     Parameters
@@ -178,12 +182,15 @@ def _by_groups(
     ranked = ranked[np.argsort(of_group[ranked], kind="stable")]
     for k, own in enumerate(np.split(ranked, np.flatnonzero(np.diff(of_group[ranked])) + 1)):
         if len(own) < 2:
-            what = f"{' and '.join(names)} " + ", ".join(repr(ds[m].values[stratum == k][0].item()) for m in names)
+            if not names:
+                raise ConfigError(
+                    f"{by} has 1 {by}, which cannot be in both parts. by={by!r} needs two values or more."
+                )
+            values = ", ".join(repr(ds[m].values[stratum == k][0].item()) for m in names)
             raise ConfigError(
-                f"{what if names else by} has 1 {by or 'sample'}, which cannot be in both parts. "
-                + (f"Leave it out, or join it with another, or stratify by less than {stratify!r}." if names
-                   else f"by={by!r} needs two values or more.")
-            )  # fmt: skip
+                f"{' and '.join(names)} {values} has 1 {by or 'sample'}, which cannot be in both parts. Leave it out, "
+                f"or join it with another, or stratify by less than {stratify!r}."
+            )
         reached, owed = np.cumsum(sizes[own]), owed + fraction * sizes[own].sum()
         count = int(np.abs(reached[:-1] - owed).argmin()) + 1
         chosen |= np.isin(group, own[:count])

@@ -16,6 +16,7 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from dgkit import _files
+from dgkit._atomic import shown_path
 from dgkit._plain import check_names
 from dgkit.baselines.protocol import Baseline, Training
 from dgkit.core.loading import encoder_of
@@ -214,9 +215,7 @@ def load(path: str | PathLike[str]) -> Baseline:
         model = Baseline(name, encoder, network, options, history)
         _try_out(model)
     except _files.DAMAGES as error:
-        raise FileFormatError(
-            f"{_files.shown(path)} is not a whole file of a baseline: {_files.said(error)}"
-        ) from error
+        raise FileFormatError(f"{shown_path(path)} is not a whole file of a baseline: {_files.said(error)}") from error
     return model
 
 

@@ -229,7 +229,7 @@ class Encoder:
         return np.clip(scale.decode(block[..., 0].astype(np.float64)), scale.low, scale.high)
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values that `from_json` rebuilds the encoder from."""
+        """Plain values that `loading.encoder_of` makes the encoder of again."""
         return {**json.loads(json.dumps(asdict(self))), "schema": self.schema.to_json()}
 
 

@@ -13,6 +13,7 @@ import xarray as xr
 from torch import Tensor
 
 from dgkit import _files
+from dgkit._atomic import shown_path
 from dgkit._plain import check_names, made
 from dgkit.core.config import Config
 from dgkit.core.encode import Encoder
@@ -72,7 +73,7 @@ def load(path: str | PathLike[str]) -> DoppelGANger:
 
         _try_out(model)
     except _files.DAMAGES as error:  # ConfigError, SchemaError and FileFormatError among them
-        raise FileFormatError(f"{_files.shown(path)} is not a whole model file: {_files.said(error)}") from error
+        raise FileFormatError(f"{shown_path(path)} is not a whole model file: {_files.said(error)}") from error
     return model
 
 
@@ -174,7 +175,7 @@ def load_state(path: str | PathLike[str]) -> State:
     try:
         check_state(state)
     except FileFormatError as error:
-        raise FileFormatError(f"{_files.shown(path)} is {error}") from error
+        raise FileFormatError(f"{shown_path(path)} is {error}") from error
     return state
 
 

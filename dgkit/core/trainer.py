@@ -77,9 +77,13 @@ class Trainer:
     _GOOD_EVERY = 200  # steps between copies of the state to fall back on
 
     def __init__(
-        self, train: xr.Dataset, config: Config | None = None, *,
-        start: DoppelGANger | None = None, store: str | PathLike[str] | None = None,
-    ):  # fmt: skip
+        self,
+        train: xr.Dataset,
+        config: Config | None = None,
+        *,
+        start: DoppelGANger | None = None,
+        store: str | PathLike[str] | None = None,
+    ):
         self.config = config = given(config)
         self.device = config.torch_device()
 
@@ -98,7 +102,8 @@ class Trainer:
         if start is not None:
             checkpoint.copy_weights(start, self._model)
         self.generator, self.discriminator = self._model.generator, self._model.discriminator
-        self.auxiliary, self.networks, self.optimisers = self._model.auxiliary, self._model.networks(), {}
+        self.auxiliary, self.networks = self._model.auxiliary, self._model.networks()
+        self.optimisers: dict[str, Adam] = {}
         for name, network in self.networks.items():
             rate, beta1 = getattr(config, f"{name}_lr"), config.of(f"{name}_beta1")
             self.optimisers[name] = Adam(network.train().to(self.device), rate=rate, beta1=beta1)
