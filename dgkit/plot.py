@@ -14,7 +14,7 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
-import seaborn as sns
+import pandas as pd
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
@@ -31,6 +31,29 @@ from dgkit.schema import Schema, lengths, validate
 Sets = xr.Dataset | Mapping[str, xr.Dataset]
 WIDTH = 8.5  # inches, of a notebook's column
 REFERENCE = "0.15"  # near black
+# seaborn's palette "colorblind", and "whitegrid" below: as values, because its import takes scipy.stats and 60 MB along
+COLOURS = ("#0173b2", "#de8f05", "#029e73", "#d55e00", "#cc78bc", "#ca9161", "#fbafe4", "#949494", "#ece133", "#56b4e9")
+STYLE: Any = {
+    "axes.axisbelow": True,
+    "axes.edgecolor": "0.8",
+    "axes.grid": True,
+    "axes.labelcolor": "0.15",
+    "grid.color": "0.8",
+    "lines.solid_capstyle": "round",
+    "patch.edgecolor": "w",
+    "patch.force_edgecolor": True,
+    "text.color": "0.15",
+    "xtick.bottom": False,
+    "xtick.color": "0.15",
+    "ytick.color": "0.15",
+    "ytick.left": False,
+    "font.size": 9,
+    "axes.titlesize": 9.5,
+    "figure.dpi": 100,
+    "legend.frameon": False,
+    "text.parse_math": False,  # names as they are: a "$" begins no formula
+    "text.usetex": False,
+}
 _DASHES: list[Any] = ["-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1)), (0, (1, 1)), (0, (8, 2))]
 
 
@@ -258,6 +281,61 @@ def attributes(sets: Sets, attribute: str | None = None) -> Figure:
     return figure
 
 
+def joint(sets: Sets, x: str, y: str) -> Figure:
+    """How often the values of two attributes go together: a map of shares for each set, in one scale of colours.
+
+    Parameters
+    ----------
+    sets : Dataset or mapping of Datasets
+    x, y : str
+        Two attributes with categories: across and down.
+
+    Returns
+    -------
+    Figure
+
+    Raises
+    ------
+    SchemaError
+        Not a dataset; no such attribute, or one of numbers.
+
+    Examples
+    --------
+    >>> from dgkit.simulate import web
+    >>> figure = joint({"real": web(30), "others": web(30, seed=1)}, "domain", "agent")
+    >>> [axis.get_title() for axis in figure.axes[:2]]
+    ['real', 'others']
+    """
+    import seaborn as sns  # here, where it earns the memory that it takes
+
+    sets, schema = _named(sets)
+    known = {v.name: [str(value) for value in v.categories] for v in schema.attributes if v.kind == "categorical"}
+    for name in (x, y):
+        if name not in known:
+            having = ", ".join(map(repr, known)) or "none"
+            raise SchemaError(f"no attribute {name!r} with categories; the dataset has {having}.")
+    for name, ds in sets.items():
+        _same(name, ds, next(iter(sets.values())), x)
+        _same(name, ds, next(iter(sets.values())), y)
+
+    shares = {}
+    for name, ds in sets.items():
+        table = pd.crosstab(ds[y].values.astype(str), ds[x].values.astype(str), normalize="all")
+        shares[name] = table.reindex(index=known[y], columns=known[x], fill_value=0.0)
+    most = max(float(share.to_numpy().max()) for share in shares.values())
+
+    height = 0.9 + 0.22 * len(known[y])
+    with _figure(1, len(sets), height=height, sharey=True) as (figure, axes):
+        for axis, (name, share) in zip(axes[0], shares.items(), strict=True):
+            ticks = {
+                f"{way}ticklabels": True if len(known[name]) <= 30 else "auto" for way, name in (("x", x), ("y", y))
+            }
+            sns.heatmap(share, ax=axis, vmin=0.0, vmax=most, cmap="viridis", cbar=False, **ticks)
+            axis.set(title=name, xlabel=x, ylabel=y if axis is axes[0, 0] else "")
+        figure.colorbar(axes[0, 0].collections[0], ax=list(axes[0]), label="share of samples (1)")
+    return figure
+
+
 def history(model: Any) -> Figure:
     """What training measured: Wasserstein estimates, losses, gradient norms; a running mean over the raw curve.
 
@@ -293,7 +371,7 @@ def history(model: Any) -> Figure:
         "loss": {"discriminator": "discriminator_loss", "generator": "generator_loss"},
         "gradient norm": {"discriminator": "discriminator_gradient", "generator": "generator_gradient"},
     }
-    colours = dict(zip(("discriminator", "generator", "auxiliary"), sns.color_palette("colorblind"), strict=False))
+    colours = dict(zip(("discriminator", "generator", "auxiliary"), COLOURS, strict=False))
     dashes = {"discriminator": "-", "generator": "--", "auxiliary": "-."}
     window = max(1, records.sizes["step"] // 50)
     with _figure(1, 3, height=2.8) as (figure, axes):
@@ -388,10 +466,9 @@ def against(
     ticks = list(place) if len(place) <= 8 else None
     with _figure(height=3.2) as (figure, axes):
         axis = axes[0, 0]
-        colours = sns.color_palette("colorblind", len(curves))
         labels = list(map(str, reference or ()))
         for k, (name, one) in enumerate(curves.items()):
-            colour, dash, marker = colours[k], _DASHES[k % len(_DASHES)], "os^Dv"[k % 5]
+            colour, dash, marker = COLOURS[k % len(COLOURS)], _DASHES[k % len(_DASHES)], "os^Dv"[k % 5]
             seeds = one if "seed" in one.dims else one.expand_dims("seed")
             label = f"{hue} {name}" if hue and name.replace(".", "").isdigit() else name
             labels.append(label)
@@ -496,9 +573,7 @@ class _Picture(Figure):
 @contextmanager
 def _figure(rows: int = 1, columns: int = 1, *, height: float, **options: Any) -> Iterator[tuple[Figure, np.ndarray]]:
     """A figure of the notebook's width in the kit's style, and its axes, (rows, columns)."""
-    style: Any = {"font.size": 9, "axes.titlesize": 9.5, "figure.dpi": 100, "legend.frameon": False}
-    style |= {"text.parse_math": False, "text.usetex": False}  # names as they are: a "$" begins no formula
-    with sns.axes_style("whitegrid"), plt.rc_context(style):
+    with plt.rc_context(STYLE):
         figure, axes = plt.subplots(
             rows,
             columns,
@@ -561,7 +636,7 @@ def _columns(sets: Collection[str]) -> int:
 
 
 def _colours(sets: Mapping[str, Any]) -> list[Any]:
-    return [REFERENCE, *sns.color_palette("colorblind", max(1, len(sets) - 1))][: len(sets)]
+    return [REFERENCE, *itertools.islice(itertools.cycle(COLOURS), len(sets) - 1)]
 
 
 def _styles(sets: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -21,7 +21,8 @@ class Run:
     """What a run took, and the names of the errors that it showed."""
 
     cpu_seconds: float
-    bytes: int
+    bytes: int  # resident at most
+    own: int  # and of these without what is read from files (libraries), which the system can take back
     wall_seconds: float
     errors: list[str]
 
@@ -42,7 +43,7 @@ def run(chapter: Path, folder: Path, timeout: float = 900) -> Run:
     before = time.perf_counter()
     with Watch() as seen:
         client.execute()
-    return Run(seen.seconds, seen.memory, time.perf_counter() - before, errors(notebook))
+    return Run(seen.seconds, seen.memory, seen.own, time.perf_counter() - before, errors(notebook))
 
 
 def look_again_and_again(channel) -> None:
@@ -80,7 +81,7 @@ class Watch:
     """
 
     def __init__(self):
-        self.memory, self._seconds = 0, {}
+        self.memory, self.own, self._seconds = 0, 0, {}
         self.stop = threading.Event()
         self.thread = threading.Thread(target=self._watch, daemon=True)
         self.before = {child.pid for child in psutil.Process().children(recursive=True)}
@@ -109,5 +110,6 @@ class Watch:
                 except (psutil.NoSuchProcess, psutil.AccessDenied):
                     continue
             held.sort(key=lambda memory: -memory.rss)
-            others = sum(memory.rss - getattr(memory, "shared", 0) for memory in held[1:])
-            self.memory = max(self.memory, held[0].rss + others if held else 0)
+            own = [memory.rss - getattr(memory, "shared", 0) for memory in held]  # "shared" is what is read from files
+            self.memory = max(self.memory, held[0].rss + sum(own[1:]) if held else 0)
+            self.own = max(self.own, sum(own))

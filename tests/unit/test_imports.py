@@ -78,7 +78,7 @@ dgkit.metrics.evaluate(table, table, sample='page', time='day', features=['views
         ("import dgkit as dg; dg.Config(steps=3)", ""),
         ("import dgkit.metrics", "xarray numba"),
         (f"import dgkit.metrics; {TWO_TABLES}", "xarray numba"),
-        ("import dgkit as dg; dg.plot", "xarray numba matplotlib seaborn scipy.stats"),
+        ("import dgkit as dg; dg.plot", "xarray numba matplotlib"),
         ("import dgkit as dg; dg.fit; dg.load", "xarray torch"),
         ("import dgkit as dg; dg.report", "xarray numba"),
         ("import dgkit as dg; dg.baselines.names(); dg.whatif", "xarray torch"),

@@ -10,6 +10,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+import seaborn as sns
 import xarray as xr
 from IPython.core.interactiveshell import InteractiveShell
 
@@ -122,6 +123,34 @@ def test_attribute_bars_are_the_shares(sets):
         assert got == pytest.approx([float((ds.domain == d).mean()) for d in ("de", "en", "fr")])
     assert [text.get_text() for text in figure.axes[0].get_yticklabels()] == ["de", "en", "fr"]
     assert [text.get_text() for text in figure.legends[0].get_texts()] == list(sets)
+
+
+def test_the_colours_are_seaborns_colourblind_palette():
+    assert list(dg.plot.COLOURS) == sns.color_palette("colorblind").as_hex()
+
+
+def test_joint_maps_are_the_shares_of_pairs_on_one_scale(sets):
+    sets = {
+        name: ds.assign(side=("sample", np.array(["left", "right"])[np.arange(40) // 25])) for name, ds in sets.items()
+    }
+
+    figure = dg.plot.joint(sets, "domain", "side")
+
+    for axis, (name, ds) in zip(figure.axes, sets.items(), strict=False):
+        pairs = [
+            [((ds.domain == d) & (ds.side == s)).mean().item() for d in ("de", "en", "fr")] for s in ("left", "right")
+        ]
+        assert axis.collections[0].get_array().data.ravel() == pytest.approx(np.ravel(pairs))
+        assert axis.collections[0].get_clim() == figure.axes[0].collections[0].get_clim()
+        assert axis.get_title() == name
+
+
+def test_joint_maps_are_of_attributes_with_categories(sets):
+    for name in ("size", "colour", "views"):
+        with pytest.raises(SchemaError, match=f"no attribute '{name}' with categories; the dataset has 'domain'"):
+            dg.plot.joint(sets, "domain", name)
+    with pytest.raises(SchemaError, match="'two' has no 'domain'"):
+        dg.plot.joint({**sets, "two": sets["two"].drop_vars("domain")}, "domain", "domain")
 
 
 def test_numeric_attributes_are_histograms_of_shares(sets):
@@ -332,6 +361,7 @@ def hostile_sets():
         lambda sets: dg.plot.autocorrelation(sets),
         lambda sets: dg.plot.cdf(sets),
         lambda sets: dg.plot.attributes(sets),
+        lambda sets: dg.plot.joint(sets, HOSTILE[2], HOSTILE[2]),
         lambda sets: dg.plot.length_histogram(sets),
         lambda sets: dg.plot.histogram({name: ds[HOSTILE[0]] for name, ds in sets.items()}, log=True),
     ],
