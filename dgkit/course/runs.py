@@ -6,10 +6,14 @@ On the command line: `python -m dgkit.course list`, `... record NAME` and `... r
 import json
 import multiprocessing
 import os
+import signal
+import threading
 from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import xarray as xr
 from tqdm.auto import tqdm
@@ -34,6 +38,7 @@ from dgkit.core.trainer import Trainer
 from dgkit.course import store
 from dgkit.course.chapters import experiment_of
 from dgkit.course.experiment import Experiment
+from dgkit.errors import DgkitError
 
 CELLS = Path("build") / "cells"  # finished cells of recordings, in the current folder
 
@@ -74,6 +79,8 @@ def record(
         No such experiment.
     SaveError
         A file cannot be written; the finished cells are kept.
+    DgkitError
+        One of several processes was ended from outside; the finished cells are kept.
 
     Examples
     --------
@@ -92,11 +99,7 @@ def record(
     missing = [k for k, path in paths.items() if kept(path) is None]
     with tqdm(total=len(missing), desc=name, unit="cell", disable=not progress) as bar:
         if jobs > 1 and len(missing) > 1:
-            context = multiprocessing.get_context("spawn")
-            with ProcessPoolExecutor(jobs, mp_context=context) as pool:
-                for done in as_completed([pool.submit(_compute, name, paths[k], k) for k in missing]):
-                    done.result()
-                    bar.update()
+            _compute_side_by_side(name, {k: paths[k] for k in missing}, jobs, bar)
         else:
             for k in missing:
                 _compute(name, paths[k], k)
@@ -177,6 +180,38 @@ def _path(experiment: Experiment, folder: Path, k: int) -> Path:
 def _compute(name: str, path: Path, k: int) -> None:
     """The cell's file."""
     stored(_cell(experiment_of(name), k), path)
+
+
+def _compute_side_by_side(name: str, paths: Mapping[int, Path], jobs: int, bar: Any) -> None:
+    """The files of several cells, in processes that end with this call, however it ends."""
+    others = set(multiprocessing.active_children())
+    pool = ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"), _end_with_parent)
+    try:
+        for done in as_completed([pool.submit(_compute, name, path, k) for k, path in paths.items()]):
+            done.result()
+            bar.update()
+    except BrokenProcessPool as error:
+        raise DgkitError(
+            f"a process that recorded {name!r} was ended from outside, maybe because memory ran out. The finished "
+            f"cells are kept: call again, with fewer jobs than {jobs} if it was memory."
+        ) from error
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+        for process in set(multiprocessing.active_children()) - others:
+            process.terminate()
+            process.join()
+
+
+def _end_with_parent() -> None:
+    """Leave interrupts to the process that asked for the cells, and do not outlive it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    def follow() -> None:
+        if parent := multiprocessing.parent_process():
+            parent.join()
+            os._exit(1)
+
+    threading.Thread(target=follow, daemon=True).start()
 
 
 def _cell(experiment: Experiment, k: int) -> xr.Dataset:
