@@ -179,7 +179,7 @@ def test_private_training_keeps_the_attr_and_spends_what_it_did():
     assert bare(validate(ds)).features[0].attrs == ds.loss.attrs
 
 
-@pytest.mark.parametrize("name", ["ar", "hmm", "rnn", "rcgan", "timegan", "naive_gan"])
+@pytest.mark.parametrize("name", ["ar", "hmm", "rnn", "rcgan", "timegan", "naive_gan", "market"])
 def test_baselines_heed_zeros_and_counts(name):
     ds = lossy(variable=False)[["loss", "cpu", "domain"]]
     ds["cpu"] = abs(10 * ds.cpu).round().assign_attrs(counts=1)
@@ -260,11 +260,14 @@ def test_a_category_bounds_a_feature_by_what_it_is_worth(kind, tmp_path):
     model.save(tmp_path / "a.dgkit")
     fake = dg.load(tmp_path / "a.dgkit").sample(200, seed=1)
 
+    retrained = dg.whatif.retrain_attributes(model, {"kind": {"a": 0.9, "b": 0.1}}, steps=2)
+
     worth = {name: speed for speed, name in names.items()} | {speed: speed for speed in names}
     bound = xr.DataArray([worth[v] for v in fake.speed.values.tolist()], dims="sample")
     assert fake.identical(model.sample(200, seed=1))
     assert (fake.rate <= bound).all()
     assert validate(fake, training=False) == model.encoder.schema
+    assert retrained.sample(5).rate.shape == (5, 12)
 
 
 @pytest.mark.parametrize(
