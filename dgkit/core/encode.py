@@ -18,9 +18,11 @@ import numpy as np
 import torch
 import xarray as xr
 
-from dgkit.core import alike
+from dgkit import _bounds
+from dgkit.core import alike, zeros
 from dgkit.core.heads import FLAG, Head, widths
-from dgkit.core.scales import ACTIVATIONS, Scale, minmax_scales, normalise_per_sample, renormalise_per_sample
+from dgkit.core.scales import ACTIVATIONS, Scale, counted, minmax_scales, relative
+from dgkit.core.series import decoded, encoded, range_heads
 from dgkit.errors import ConfigError
 from dgkit.schema import Schema, Variable, blocks, bounds, cast, joined, lengths, validate
 
@@ -62,16 +64,18 @@ class Encoder:
             raise ConfigError(f"sample_len={sample_len} is longer than the series ({schema.time} steps). Lower it.")
 
         # the range of each continuous variable over all samples
-        scales, pairs = {}, {}
+        scales, pairs, read = {}, {}, {v.name: ds[v.name] for v in (*schema.features, *schema.attributes)}
+        for variable in (v for v in schema.features if _bounds.named(v.attrs)):
+            read[variable.name] = relative(ds[variable.name], _bounds.of(variable, schema.attributes, ds))
         for variable in (*schema.features, *schema.attributes):
             if variable.kind == "continuous":
                 activation = ACTIVATIONS[variable.attrs.get("normalise", normalise)]  # its own, or the setting's
-                scales[variable.name] = Scale(*bounds(ds[variable.name], length), activation)
+                scales[variable.name] = Scale(*bounds(read[variable.name], length), activation)
 
         # and, where each series is scaled by its own, the ranges of those
         for name in (v.name for v in schema.features if auto_normalise and v.kind == "continuous"):
             log = minmax_scale == "log" or (minmax_scale == "auto" and ds[name].attrs.get("scale") == "log")
-            pairs[name] = minmax_scales(ds[name], length, scales[name], log=log)
+            pairs[name] = minmax_scales(read[name], length, scales[name], log=log)
         return cls(schema, sample_len, auto_normalise, ACTIVATIONS[normalise], scales, pairs)
 
     @property
@@ -85,15 +89,12 @@ class Encoder:
 
     @property
     def minmax_heads(self) -> list[Head]:
-        return [
-            Head(f"{name} {part}", 1, scale.activation)
-            for name, pair in self.minmax_scales.items()
-            for part, scale in zip(("mid-range", "half-range"), pair, strict=True)
-        ]
+        return [head for heads in self._ranges.values() for head in heads]
 
     @property
     def feature_heads(self) -> list[Head]:
-        return [*(self._head(variable) for variable in self.schema.features), FLAG]
+        heads = ([self._head(v), *zeros.step_heads(v)] for v in self.schema.features)
+        return [*(head for own in heads for head in own), FLAG]
 
     @property
     def narrow(self) -> int:
@@ -104,6 +105,12 @@ class Encoder:
     def inputs(self) -> int:
         """R * S * (F + 2) + A + M, what the discriminator reads of a sample."""
         return self.passes * self.sample_len * widths(self.feature_heads) + self.narrow
+
+    @property
+    def _ranges(self) -> dict[str, list[Head]]:
+        """What the series of each feature have of their own."""
+        features = (v for v in self.schema.features if v.name in self.minmax_scales)
+        return {v.name: range_heads(v, self.minmax_scales[v.name]) for v in features}
 
     def _head(self, variable: Variable) -> Head:
         if variable.kind == "categorical":
@@ -144,17 +151,20 @@ class Encoder:
 
         # zero past a series' end, and where the last pass is padded
         valid = np.arange(self.schema.time) < length[:, None]  # (N, T)
+        own: dict[str, np.ndarray | None] = {}
         for variable, columns in _columns(self.schema.features, features[:, : self.schema.time]):
             raw = np.asarray(ds[variable.name].transpose("sample", "time").values)
             if variable.kind == "categorical":
                 series = alike.one_hot(raw, variable, valid)  # (N, T, categories)
-            elif (pair := self.minmax_scales.get(variable.name)) is not None:
-                numbers = alike.numbers(raw, variable)
-                series, own = normalise_per_sample(numbers, valid, self.scales[variable.name], pair)
-                self._pair(minmax, variable.name)[:] = own
             else:
-                series = self.scales[variable.name].encode(alike.numbers(raw, variable))[..., None]
+                numbers = alike.numbers(raw, variable)
+                if _bounds.named(variable.attrs):
+                    numbers = numbers / _bounds.of(variable, self.schema.attributes, ds)[:, None]
+                scale, pair = self.scales[variable.name], self.minmax_scales.get(variable.name)
+                series, own[variable.name] = encoded(variable, numbers, valid, scale, pair)
             np.copyto(columns, series, where=valid[..., None])
+        for name, columns in self._own(minmax).items():
+            columns[:] = own[name]
         return rows
 
     def _parts(self, rows: torch.Tensor) -> Encoded:
@@ -163,10 +173,10 @@ class Encoder:
         features, attributes, minmax = rows.split([self.inputs - a - m, a, m], 1)
         return Encoded(attributes, minmax, features.unflatten(1, (self.passes * self.sample_len, -1)))
 
-    def _pair(self, minmax: np.ndarray, name: str) -> np.ndarray:
-        """A feature's mid-range and half-range, (N, 2), a view of (N, M)."""
-        first = 2 * list(self.minmax_scales).index(name)
-        return minmax[:, first : first + 2]
+    def _own(self, minmax: np.ndarray) -> dict[str, np.ndarray]:
+        """What the series of each feature have of their own, views of (N, M)."""
+        ends = np.cumsum([widths(heads) for heads in self._ranges.values()])
+        return dict(zip(self._ranges, np.split(minmax, ends[:-1], 1), strict=True)) if len(ends) else {}
 
     def encode_attributes(self, ds: xr.Dataset, *, within: bool = True) -> np.ndarray:
         """The attributes of `ds` alone, (N, A) float32: one-hot or scaled.
@@ -208,13 +218,16 @@ class Encoder:
         return joined(parts, len(attributes))
 
     def _decode(self, attributes: Any, minmax: Any, features: Any, length: np.ndarray | None) -> xr.Dataset:
-        values = self.decode_attributes(np.asarray(attributes))
+        values, own = self.decode_attributes(np.asarray(attributes)), self._own(np.asarray(minmax))
         for variable, series in _columns(self.schema.features, np.asarray(features)[:, : self.schema.time]):
-            if (pair := self.minmax_scales.get(variable.name)) is None:
-                values[variable.name] = self._decode_one(variable, series)
-            else:
-                own = self._pair(np.asarray(minmax), variable.name)
-                values[variable.name] = renormalise_per_sample(series, own, self.scales[variable.name], pair)
+            name, attrs, bound = variable.name, variable.attrs, None
+            if variable.kind == "categorical":
+                values[name] = self._decode_one(variable, series)
+                continue
+            if _bounds.named(attrs):
+                bound = _bounds.of(variable, self.schema.attributes, values)
+            scale, pair = self.scales[name], self.minmax_scales.get(name)
+            values[name] = decoded(variable, series, own.get(name), scale, pair, length, bound)
         return self.schema.dataset(values, length)
 
     def decode_attributes(self, attributes: np.ndarray) -> dict[str, np.ndarray]:
@@ -226,7 +239,8 @@ class Encoder:
         if variable.kind == "categorical":
             return np.asarray(variable.categories)[block.argmax(-1)]
         scale = self.scales[variable.name]
-        return np.clip(scale.decode(block[..., 0].astype(np.float64)), scale.low, scale.high)
+        values = scale.ranged(block[..., 0])
+        return counted(values, scale) if variable.attrs.get("counts") else values
 
     def to_json(self) -> dict[str, Any]:
         """Plain values that `loading.encoder_of` makes the encoder of again."""
@@ -256,6 +270,6 @@ def _columns(variables: Iterable[Variable], encoded: np.ndarray) -> Iterator[tup
     """Each variable with its columns, a view: one for each category, or one."""
     first = 0
     for variable in variables:
-        width = len(variable.categories) or 1
+        width = (len(variable.categories) or 1) + widths(zeros.step_heads(variable))
         yield variable, encoded[..., first : first + width]
         first += width

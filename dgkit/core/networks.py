@@ -89,7 +89,7 @@ class FeatureGenerator(nn.Module):
         outputs, _ = self.lstm(inputs, (hidden, cell))  # (R, N, units)
         steps = self.head(outputs).transpose(0, 1)  # (N, R, S * F)
         steps = steps.reshape(steps.shape[0], -1, self.head.out_features // self.sample_len)  # (N, R * S, F)
-        return activate(steps, self.heads)
+        return activate(steps, self.heads, decided=self.training)
 
 
 class Generator(nn.Module):
@@ -142,7 +142,7 @@ class Generator(nn.Module):
         minmax = self.minmax(torch.cat([noise.minmax, hard], 1)) if self.minmax else none  # (N, M)
 
         # the series, from both
-        given = torch.cat([hard, minmax.detach()], 1)  # (N, A + M)
+        given = torch.cat([hard, harden(minmax, self.minmax_heads)], 1)  # (N, A + M)
         hidden, cell = noise.hidden, noise.cell
         if self.initial == "zero":
             hidden, cell = torch.zeros_like(hidden), torch.zeros_like(cell)

@@ -14,7 +14,7 @@ HOUSE = House(ROOT)
 FLOORS = [  # from the ground up: what stands on a floor knows those below, and of its own only in one direction
     {"errors", "_threads", "_moved", "_netcdf_child", "_interrupts"},
     {"_atomic", "_plain", "_seeding", "_checks", "_netcdf"},
-    {"_files"},
+    {"_files", "_bounds"},
     {"schema"},
     {"readers", "simulate", "metrics", "core", "datasets", "plot", "downstream"},
     {"baselines", "whatif", "_keys", "_cells"},
