@@ -71,7 +71,7 @@ def check(ds: xr.Dataset, length: np.ndarray, feature: Any, attributes: Any) -> 
             f"attribute {by!r} has attrs['numbers'] and no attrs['categories'], in whose order they are. "
             f"Mend: ds[{by!r}].attrs['categories'] = [...]"
         )
-    bound = of(feature, attributes, ds)
+    bound: Any = of(feature, attributes, ds)
     if not (bound > 0).all():
         i = int((bound > 0).argmin())
         raise SchemaError(
@@ -88,9 +88,11 @@ def check(ds: xr.Dataset, length: np.ndarray, feature: Any, attributes: Any) -> 
         )
 
 
-def of(feature: Any, attributes: Any, values: Any) -> np.ndarray:
-    """The bound (N,) of a feature, given the attributes' values by name."""
-    bound = next(variable for variable in attributes if variable.name == named(feature.attrs))
+def of(feature: Any, attributes: Any, values: Any) -> np.ndarray | None:
+    """The bound (N,) of a feature, given the attributes' values by name; None where no attribute bounds it."""
+    if feature.role != "feature" or (by := named(feature.attrs)) is None:
+        return None
+    bound = next(variable for variable in attributes if variable.name == by)
     return worth(np.asarray(values[bound.name]), bound.categories, bound.attrs)
 
 

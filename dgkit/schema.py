@@ -163,17 +163,8 @@ class Schema:
         return xr.Dataset(data, coords, self.attrs)
 
 
-READ = (
-    "units",
-    "long_name",
-    "scale",
-    "valid_min",
-    "valid_max",
-    "zeros",
-    "counts",
-    "normalise",
-    "numbers",
-)  # attrs that say how
+# attrs that say how a variable is to be read
+READ = ("units", "long_name", "scale", "valid_min", "valid_max", "zeros", "counts", "normalise", "numbers")
 
 
 def bare(schema: Schema) -> Schema:
@@ -382,6 +373,18 @@ def blocks(data: xr.Dataset | xr.DataArray) -> Iterator[slice]:
     for start, stop in pairwise(np.cumsum([0, *min(chunked, key=len, default=(n,))]).tolist()):
         for first in range(start, stop, step):
             yield slice(first, min(first + step, stop))
+
+
+def slices(n: int, step: int) -> Iterator[slice]:
+    """n samples, at most `step` (or one) at a time; of none one slice, which is empty.
+
+    Examples
+    --------
+    >>> list(slices(5, 3)), list(slices(0, 3))
+    ([slice(0, 3, None), slice(3, 5, None)], [slice(0, 0, None)])
+    """
+    step = max(1, step)
+    return (slice(first, min(first + step, n)) for first in range(0, max(n, 1), step))
 
 
 def joined(parts: Iterable[xr.Dataset], n: int) -> xr.Dataset:

@@ -10,7 +10,7 @@ M min/max width (two for each continuous feature), F feature width (one-hot widt
 """
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
@@ -19,12 +19,12 @@ import torch
 import xarray as xr
 
 from dgkit import _bounds
-from dgkit.core import alike, zeros
+from dgkit.core import alike
+from dgkit.core.columns import Columns, generation_flags, split
 from dgkit.core.heads import FLAG, Head, widths
-from dgkit.core.scales import ACTIVATIONS, Scale, counted, minmax_scales, relative
-from dgkit.core.series import decoded, encoded, range_heads
+from dgkit.core.scales import ACTIVATIONS, Scale, minmax_scales, relative
 from dgkit.errors import ConfigError
-from dgkit.schema import Schema, Variable, blocks, bounds, cast, joined, lengths, validate
+from dgkit.schema import Schema, blocks, bounds, cast, joined, lengths, slices, validate
 
 BLOCK = 2**22  # numbers encoded or decoded together, at most: 16 MB of float32
 
@@ -63,19 +63,16 @@ class Encoder:
         if sample_len > schema.time:
             raise ConfigError(f"sample_len={sample_len} is longer than the series ({schema.time} steps). Lower it.")
 
-        # the range of each continuous variable over all samples
-        scales, pairs, read = {}, {}, {v.name: ds[v.name] for v in (*schema.features, *schema.attributes)}
-        for variable in (v for v in schema.features if _bounds.named(v.attrs)):
-            read[variable.name] = relative(ds[variable.name], _bounds.of(variable, schema.attributes, ds))
+        # the range of each continuous variable over all samples; where each series is scaled by its own, of those
+        scales, pairs = {}, {}
         for variable in (*schema.features, *schema.attributes):
             if variable.kind == "continuous":
-                activation = ACTIVATIONS[variable.attrs.get("normalise", normalise)]  # its own, or the setting's
-                scales[variable.name] = Scale(*bounds(read[variable.name], length), activation)
-
-        # and, where each series is scaled by its own, the ranges of those
-        for name in (v.name for v in schema.features if auto_normalise and v.kind == "continuous"):
-            log = minmax_scale == "log" or (minmax_scale == "auto" and ds[name].attrs.get("scale") == "log")
-            pairs[name] = minmax_scales(read[name], length, scales[name], log=log)
+                name, attrs = variable.name, variable.attrs
+                values = relative(ds[name], _bounds.of(variable, schema.attributes, ds))
+                scales[name] = Scale(*bounds(values, length), ACTIVATIONS[attrs.get("normalise", normalise)])
+                if auto_normalise and variable.role == "feature":
+                    log = minmax_scale == "log" or (minmax_scale == "auto" and attrs.get("scale") == "log")
+                    pairs[name] = minmax_scales(values, length, scales[name], log=log)
         return cls(schema, sample_len, auto_normalise, ACTIVATIONS[normalise], scales, pairs)
 
     @property
@@ -85,16 +82,15 @@ class Encoder:
 
     @property
     def attribute_heads(self) -> list[Head]:
-        return [self._head(variable) for variable in self.schema.attributes]
+        return [head for attribute in self._attributes for head in attribute.heads]
 
     @property
     def minmax_heads(self) -> list[Head]:
-        return [head for heads in self._ranges.values() for head in heads]
+        return [head for feature in self._features for head in feature.own_heads]
 
     @property
     def feature_heads(self) -> list[Head]:
-        heads = ([self._head(v), *zeros.step_heads(v)] for v in self.schema.features)
-        return [*(head for own in heads for head in own), FLAG]
+        return [*(head for feature in self._features for head in feature.heads), FLAG]
 
     @property
     def narrow(self) -> int:
@@ -107,15 +103,12 @@ class Encoder:
         return self.passes * self.sample_len * widths(self.feature_heads) + self.narrow
 
     @property
-    def _ranges(self) -> dict[str, list[Head]]:
-        """What the series of each feature have of their own."""
-        features = (v for v in self.schema.features if v.name in self.minmax_scales)
-        return {v.name: range_heads(v, self.minmax_scales[v.name]) for v in features}
+    def _attributes(self) -> list[Columns]:
+        return [Columns(v, self.scales.get(v.name)) for v in self.schema.attributes]
 
-    def _head(self, variable: Variable) -> Head:
-        if variable.kind == "categorical":
-            return Head(variable.name, len(variable.categories), "softmax")
-        return Head(variable.name, 1, self.scales[variable.name].activation)
+    @property
+    def _features(self) -> list[Columns]:
+        return [Columns(v, self.scales.get(v.name), self.minmax_scales.get(v.name)) for v in self.schema.features]
 
     def encode(self, ds: xr.Dataset) -> Encoded:
         """Tensors of a dataset of this schema, all in one array (`rows`). Raises SchemaError where it is not."""
@@ -139,8 +132,7 @@ class Encoder:
 
     def _slices(self, n: int) -> Iterator[slice]:
         """n samples in blocks of at most `BLOCK` numbers."""
-        step = max(1, BLOCK // self.inputs)
-        return (slice(start, start + step) for start in range(0, max(n, 1), step))
+        return slices(n, BLOCK // self.inputs)
 
     def _block(self, ds: xr.Dataset, length: np.ndarray) -> np.ndarray:
         """The rows of a few samples."""
@@ -151,20 +143,11 @@ class Encoder:
 
         # zero past a series' end, and where the last pass is padded
         valid = np.arange(self.schema.time) < length[:, None]  # (N, T)
-        own: dict[str, np.ndarray | None] = {}
-        for variable, columns in _columns(self.schema.features, features[:, : self.schema.time]):
-            raw = np.asarray(ds[variable.name].transpose("sample", "time").values)
-            if variable.kind == "categorical":
-                series = alike.one_hot(raw, variable, valid)  # (N, T, categories)
-            else:
-                numbers = alike.numbers(raw, variable)
-                if _bounds.named(variable.attrs):
-                    numbers = numbers / _bounds.of(variable, self.schema.attributes, ds)[:, None]
-                scale, pair = self.scales[variable.name], self.minmax_scales.get(variable.name)
-                series, own[variable.name] = encoded(variable, numbers, valid, scale, pair)
-            np.copyto(columns, series, where=valid[..., None])
-        for name, columns in self._own(minmax).items():
-            columns[:] = own[name]
+        for feature, steps, own in self._series(minmax, features):
+            raw = np.asarray(ds[feature.variable.name].transpose("sample", "time").values)
+            bound = _bounds.of(feature.variable, self.schema.attributes, ds)
+            encoded, own[:] = feature.encode(raw, valid, bound)
+            np.copyto(steps, encoded, where=valid[..., None])
         return rows
 
     def _parts(self, rows: torch.Tensor) -> Encoded:
@@ -173,10 +156,11 @@ class Encoder:
         features, attributes, minmax = rows.split([self.inputs - a - m, a, m], 1)
         return Encoded(attributes, minmax, features.unflatten(1, (self.passes * self.sample_len, -1)))
 
-    def _own(self, minmax: np.ndarray) -> dict[str, np.ndarray]:
-        """What the series of each feature have of their own, views of (N, M)."""
-        ends = np.cumsum([widths(heads) for heads in self._ranges.values()])
-        return dict(zip(self._ranges, np.split(minmax, ends[:-1], 1), strict=True)) if len(ends) else {}
+    def _series(self, minmax: np.ndarray, features: np.ndarray) -> Iterator[tuple[Columns, np.ndarray, np.ndarray]]:
+        """Each feature with its own steps (N, T, ...) and what its series have once (N, ...), views."""
+        steps = split(features[:, : self.schema.time], (feature.heads for feature in self._features))
+        own = split(minmax, (feature.own_heads for feature in self._features))
+        return zip(self._features, steps, own, strict=True)
 
     def encode_attributes(self, ds: xr.Dataset, *, within: bool = True) -> np.ndarray:
         """The attributes of `ds` alone, (N, A) float32: one-hot or scaled.
@@ -185,15 +169,12 @@ class Encoder:
         the range of the training data, or NaN.
         """
         encoded = np.empty((ds.sizes.get("sample", 0), widths(self.attribute_heads)), np.float32)
-        for variable, columns in _columns(self.schema.attributes, encoded):
-            raw = alike.attribute_of(variable, ds)
-            if variable.kind == "categorical":
-                columns[:] = alike.one_hot(raw, variable)
-                continue
-            scale, numbers = self.scales[variable.name], alike.numbers(raw, variable)
-            if within:
-                alike.check_range(numbers, scale, variable)
-            columns[:, 0] = scale.encode(numbers)
+        parts = split(encoded, (attribute.heads for attribute in self._attributes))
+        for attribute, part in zip(self._attributes, parts, strict=True):
+            raw = alike.attribute_of(attribute.variable, ds)
+            if within and attribute.scale is not None:
+                alike.check_range(raw, attribute.scale, attribute.variable)
+            part[:], _ = attribute.encode(raw)
         return encoded
 
     def decode(self, attributes: Any, minmax: Any, features: Any, length: np.ndarray | None = None) -> xr.Dataset:
@@ -218,58 +199,17 @@ class Encoder:
         return joined(parts, len(attributes))
 
     def _decode(self, attributes: Any, minmax: Any, features: Any, length: np.ndarray | None) -> xr.Dataset:
-        values, own = self.decode_attributes(np.asarray(attributes)), self._own(np.asarray(minmax))
-        for variable, series in _columns(self.schema.features, np.asarray(features)[:, : self.schema.time]):
-            name, attrs, bound = variable.name, variable.attrs, None
-            if variable.kind == "categorical":
-                values[name] = self._decode_one(variable, series)
-                continue
-            if _bounds.named(attrs):
-                bound = _bounds.of(variable, self.schema.attributes, values)
-            scale, pair = self.scales[name], self.minmax_scales.get(name)
-            values[name] = decoded(variable, series, own.get(name), scale, pair, length, bound)
+        values = self.decode_attributes(np.asarray(attributes))
+        for feature, steps, own in self._series(np.asarray(minmax), np.asarray(features)):
+            bound = _bounds.of(feature.variable, self.schema.attributes, values)
+            values[feature.variable.name] = feature.decode(steps, own, bound, length)
         return self.schema.dataset(values, length)
 
     def decode_attributes(self, attributes: np.ndarray) -> dict[str, np.ndarray]:
         """The attributes (N, A) alone, by name, in the schema's dtypes."""
-        columns = _columns(self.schema.attributes, attributes)
-        return {variable.name: cast(self._decode_one(variable, block), variable.dtype) for variable, block in columns}
-
-    def _decode_one(self, variable: Variable, block: np.ndarray) -> np.ndarray:
-        if variable.kind == "categorical":
-            return np.asarray(variable.categories)[block.argmax(-1)]
-        scale = self.scales[variable.name]
-        values = scale.ranged(block[..., 0])
-        return counted(values, scale) if variable.attrs.get("counts") else values
+        parts = zip(self._attributes, split(attributes, (own.heads for own in self._attributes)), strict=True)
+        return {own.variable.name: cast(own.decode(part), own.variable.dtype) for own, part in parts}
 
     def to_json(self) -> dict[str, Any]:
         """Plain values that `loading.encoder_of` makes the encoder of again."""
         return {**json.loads(json.dumps(asdict(self))), "schema": self.schema.to_json()}
-
-
-def generation_flags(valid: np.ndarray, sample_len: int) -> np.ndarray:
-    """The two flags the generator learns lengths from (original: add_gen_flag).
-
-    Parameters
-    ----------
-    valid : array of bool, (N, R * S)
-        True up to a series' end.
-
-    Returns
-    -------
-    array, (N, R * S, 2)
-        (1, 0) where the series goes on after this step; (0, 1) where it ends or has ended within this pass of S
-        steps; (0, 0) after the last pass that was begun.
-    """
-    goes_on = np.concatenate([valid[:, 1:], np.zeros_like(valid[:, :1])], 1)
-    begun = valid.reshape(len(valid), -1, sample_len).any(2).repeat(sample_len, 1)
-    return np.stack([goes_on, ~goes_on & begun], 2).astype(np.float32)
-
-
-def _columns(variables: Iterable[Variable], encoded: np.ndarray) -> Iterator[tuple[Variable, np.ndarray]]:
-    """Each variable with its columns, a view: one for each category, or one."""
-    first = 0
-    for variable in variables:
-        width = (len(variable.categories) or 1) + widths(zeros.step_heads(variable))
-        yield variable, encoded[..., first : first + width]
-        first += width

@@ -22,7 +22,7 @@ from dgkit.core.given import asked_of, lasting, rows_of
 from dgkit.core.history import CHOICE
 from dgkit.core.networks import Generator, Noise, critic_of
 from dgkit.errors import ConfigError
-from dgkit.schema import joined
+from dgkit.schema import joined, slices
 
 
 class DoppelGANger:
@@ -161,8 +161,8 @@ class DoppelGANger:
         noise = self.generator.draw(n, torch.Generator().manual_seed(_checks.seed(seed)), encoder.passes)
 
         def made() -> Iterator[xr.Dataset]:  # some series at a time, so that memory stays near the result's
-            step = min(1000, max(1, BLOCK // max(encoder.inputs, encoder.passes * self.config.lstm_units)))
-            for some in (slice(start, start + step) for start in range(0, n, step)):
+            widest = max(encoder.inputs, encoder.passes * self.config.lstm_units)
+            for some in slices(n, min(1000, BLOCK // widest)):
                 part = Noise(noise.attribute[some], noise.minmax[some], *(x[:, some].contiguous() for x in noise[2:]))
                 found = self.generator(part, None if given is None else given[some], fixed_length)
                 ends = found.lengths.clamp(max=encoder.schema.time).numpy().astype(np.int64)

@@ -87,8 +87,10 @@ def renormalise_per_sample(
     return np.clip(unit * 2 * half + mid - half, scale.low, scale.high)
 
 
-def relative(da: xr.DataArray, bound: np.ndarray) -> xr.DataArray:
-    """A feature as shares of each sample's own bound (N,)."""
+def relative(da: xr.DataArray, bound: np.ndarray | None) -> xr.DataArray:
+    """A feature as shares of each sample's own bound (N,), where it has one."""
+    if bound is None:
+        return da
     shares = da / xr.DataArray(bound, dims="sample")
     return shares.rename(da.name).assign_attrs(da.attrs | {"valid_max": 1.0})
 

@@ -2,9 +2,9 @@
 
 Follows no file of the original. A pass makes `sample_len` steps at once from one state, so nothing but what the
 discriminator says ties its first step to the last of the pass before. Of short trainings of DoppelGANger on `web`,
-`broadband` and real page views it is 1.0 to 1.2, where the data have 0.96 to 1.06 (logarithms, three seeds). A head that
-also reads the last step of the pass before was tried, and is left out: it brought 1.1 to 1.0 and 1.15 to 1.08, but the
-autocorrelation error of `broadband` from 0.003 to 0.03.
+`broadband` and real page views it is 1.0 to 1.2, where the data have 0.96 to 1.06 (logarithms, three seeds). A head
+that also reads the last step of the pass before was tried, and is left out: it brought 1.1 to 1.0 and 1.15 to 1.08, but
+the autocorrelation error of `broadband` from 0.003 to 0.03.
 """
 
 from typing import Any
