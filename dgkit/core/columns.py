@@ -12,12 +12,20 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import xarray as xr
 
 from dgkit import _bounds
 from dgkit.core import alike, zeros
 from dgkit.core.heads import Head, widths
-from dgkit.core.scales import Scale, counted, normalise_per_sample, renormalise_per_sample
-from dgkit.schema import Variable, cast
+from dgkit.core.scales import (
+    ACTIVATIONS,
+    Scale,
+    counted,
+    minmax_scales,
+    normalise_per_sample,
+    renormalise_per_sample,
+)  # fmt: skip
+from dgkit.schema import Variable, bounds, cast
 
 
 @dataclass(frozen=True)
@@ -27,6 +35,32 @@ class Columns:
     variable: Variable
     scale: Scale | None = None  # of numbers
     pair: tuple[Scale, Scale] | None = None  # of mid-range and half-range, where each series is scaled by its own
+
+    @classmethod
+    def fit(
+        cls,
+        variable: Variable,
+        da: xr.DataArray,
+        length: np.ndarray,
+        auto_normalise: bool,
+        normalise: str,
+        minmax_scale: str,
+    ) -> "Columns":
+        """Learn the ranges of a variable from its values `da`; the settings are those of `Config`.
+
+        Raises SchemaError, ConfigError.
+        """
+        if variable.kind == "categorical":
+            return cls(variable)
+
+        # over all samples, scaled as its attrs or else the settings say
+        scale = Scale(*bounds(da, length), ACTIVATIONS[da.attrs.get("normalise", normalise)])
+        if variable.role == "attribute" or not auto_normalise:
+            return cls(variable, scale)
+
+        # and, where each series is scaled by its own range, those of these
+        log = minmax_scale == "log" or (minmax_scale == "auto" and da.attrs.get("scale") == "log")
+        return cls(variable, scale, minmax_scales(da, length, scale, log=log))
 
     @property
     def heads(self) -> list[Head]:

@@ -22,9 +22,9 @@ from dgkit import _bounds
 from dgkit.core import alike
 from dgkit.core.columns import Columns, generation_flags, split
 from dgkit.core.heads import FLAG, Head, widths
-from dgkit.core.scales import ACTIVATIONS, Scale, minmax_scales, relative
+from dgkit.core.scales import ACTIVATIONS, Scale, relative
 from dgkit.errors import ConfigError
-from dgkit.schema import Schema, blocks, bounds, cast, joined, lengths, slices, validate
+from dgkit.schema import Schema, blocks, cast, joined, lengths, slices, validate
 
 BLOCK = 2**22  # numbers encoded or decoded together, at most: 16 MB of float32
 
@@ -63,16 +63,13 @@ class Encoder:
         if sample_len > schema.time:
             raise ConfigError(f"sample_len={sample_len} is longer than the series ({schema.time} steps). Lower it.")
 
-        # the range of each continuous variable over all samples; where each series is scaled by its own, of those
-        scales, pairs = {}, {}
+        # the range of each number, in shares of its bound where it has one
+        made = []
         for variable in (*schema.features, *schema.attributes):
-            if variable.kind == "continuous":
-                name, attrs = variable.name, variable.attrs
-                values = relative(ds[name], _bounds.of(variable, schema.attributes, ds))
-                scales[name] = Scale(*bounds(values, length), ACTIVATIONS[attrs.get("normalise", normalise)])
-                if auto_normalise and variable.role == "feature":
-                    log = minmax_scale == "log" or (minmax_scale == "auto" and attrs.get("scale") == "log")
-                    pairs[name] = minmax_scales(values, length, scales[name], log=log)
+            values = relative(ds[variable.name], _bounds.of(variable, schema.attributes, ds))
+            made.append(Columns.fit(variable, values, length, auto_normalise, normalise, minmax_scale))
+        scales = {own.variable.name: own.scale for own in made if own.scale}
+        pairs = {own.variable.name: own.pair for own in made if own.pair}
         return cls(schema, sample_len, auto_normalise, ACTIVATIONS[normalise], scales, pairs)
 
     @property
@@ -127,12 +124,8 @@ class Encoder:
         own, length = alike.series_of(self.schema, ds), lengths(ds)
         for chunk in blocks(own):
             read = own.isel(sample=chunk).load()
-            for some in self._slices(read.sizes["sample"]):
+            for some in slices(read.sizes["sample"], BLOCK // self.inputs):
                 yield self._block(read.isel(sample=some), length[chunk][some])
-
-    def _slices(self, n: int) -> Iterator[slice]:
-        """n samples in blocks of at most `BLOCK` numbers."""
-        return slices(n, BLOCK // self.inputs)
 
     def _block(self, ds: xr.Dataset, length: np.ndarray) -> np.ndarray:
         """The rows of a few samples."""
@@ -192,18 +185,18 @@ class Encoder:
         Mid-range and half-range are generated apart from each other, so that a series may leave the range of the
         training data (users of the original met this); continuous values are cut to that range.
         """
-        parts = (
-            self._decode(attributes[some], minmax[some], features[some], None if length is None else length[some])
-            for some in self._slices(len(attributes))
-        )
-        return joined(parts, len(attributes))
+        attributes, minmax, features = (np.asarray(part) for part in (attributes, minmax, features))
 
-    def _decode(self, attributes: Any, minmax: Any, features: Any, length: np.ndarray | None) -> xr.Dataset:
-        values = self.decode_attributes(np.asarray(attributes))
-        for feature, steps, own in self._series(np.asarray(minmax), np.asarray(features)):
-            bound = _bounds.of(feature.variable, self.schema.attributes, values)
-            values[feature.variable.name] = feature.decode(steps, own, bound, length)
-        return self.schema.dataset(values, length)
+        def decoded(some: slice) -> xr.Dataset:
+            values = self.decode_attributes(attributes[some])
+            ends = None if length is None else length[some]
+            for feature, steps, own in self._series(minmax[some], features[some]):
+                bound = _bounds.of(feature.variable, self.schema.attributes, values)
+                values[feature.variable.name] = feature.decode(steps, own, bound, ends)
+            return self.schema.dataset(values, ends)
+
+        # some at a time, so that memory stays near the result's
+        return joined(map(decoded, slices(len(attributes), BLOCK // self.inputs)), len(attributes))
 
     def decode_attributes(self, attributes: np.ndarray) -> dict[str, np.ndarray]:
         """The attributes (N, A) alone, by name, in the schema's dtypes."""

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 
 class Head(NamedTuple):
@@ -77,10 +77,3 @@ def harden(values: Tensor, heads: list[Head]) -> Tensor:
     parts = values.split([head.width for head in heads], -1)
     hard = zip(heads, parts, strict=True)
     return _joined([_one_hot(part) if head.activation == "softmax" else part for head, part in hard], heads)
-
-
-def glorot_blocks(layer: nn.Linear, heads: list[Head]) -> None:
-    """`glorot` for one matrix that stands for a linear layer per head: each block has its own fan-out."""
-    for block in layer.weight.data.split([head.width for head in heads]):
-        nn.init.xavier_uniform_(block)
-    nn.init.zeros_(layer.bias)
