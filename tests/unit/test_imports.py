@@ -49,6 +49,10 @@ def test_nothing_in_the_library_imports_the_package_itself_or_a_higher_floor():
     assert wrong == []
 
 
+def test_the_core_is_read_in_one_sitting():
+    assert HOUSE.core() <= 700
+
+
 def test_a_circle_is_seen_also_where_an_import_is_lazy(tmp_path):
     files = {
         "__init__": "",
