@@ -44,6 +44,10 @@ def check_form(feature: Any, attributes: Any) -> None:
     """SchemaError unless the attribute that bounds a feature, both `schema.Variable`, is there and is a number."""
     by, name = named(feature.attrs), feature.name
     said, away = f"feature {name!r} has attrs['valid_max'] {by!r}", f"or del ds[{name!r}].attrs['valid_max']"
+    if feature.kind == "categorical":
+        raise SchemaError(
+            f"{said}, and categories: only numbers have a largest. Mend: del ds[{name!r}].attrs['valid_max']"
+        )
     bound = next((variable for variable in attributes if variable.name == by), None)
     if bound is None:
         found = ", ".join(repr(variable.name) for variable in attributes) or "none"

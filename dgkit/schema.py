@@ -883,6 +883,11 @@ def _check_read(schema: Schema) -> None:
 
     if not schema.features or len({variable.name for variable in variables}) != len(variables):
         raise FileFormatError("the schema has no feature, or a name twice")
+    for variable in (v for v in schema.features if _bounds.named(v.attrs)):
+        try:
+            _bounds.check_form(variable, schema.attributes)
+        except SchemaError as error:
+            raise FileFormatError(f"no dataset has such a schema: {error}") from error
     for first in range(0, max(len(schema.features), len(schema.attributes)), 100):  # xarray is slow with thousands
         features, attributes = schema.features[first : first + 100], schema.attributes[first : first + 100]
         _check_read_part(replace(schema, features=features or schema.features[:1], attributes=attributes))

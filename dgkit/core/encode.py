@@ -64,12 +64,12 @@ class Encoder:
             raise ConfigError(f"sample_len={sample_len} is longer than the series ({schema.time} steps). Lower it.")
 
         # the range of each number, in shares of its bound where it has one
-        made = []
+        learned = []
         for variable in (*schema.features, *schema.attributes):
             values = relative(ds[variable.name], _bounds.of(variable, schema.attributes, ds))
-            made.append(Columns.fit(variable, values, length, auto_normalise, normalise, minmax_scale))
-        scales = {own.variable.name: own.scale for own in made if own.scale}
-        pairs = {own.variable.name: own.pair for own in made if own.pair}
+            learned.append(Columns.fit(variable, values, length, auto_normalise, normalise, minmax_scale))
+        scales = {found.variable.name: found.scale for found in learned if found.scale}
+        pairs = {found.variable.name: found.pair for found in learned if found.pair}
         return cls(schema, sample_len, auto_normalise, ACTIVATIONS[normalise], scales, pairs)
 
     @property
@@ -200,8 +200,8 @@ class Encoder:
 
     def decode_attributes(self, attributes: np.ndarray) -> dict[str, np.ndarray]:
         """The attributes (N, A) alone, by name, in the schema's dtypes."""
-        parts = zip(self._attributes, split(attributes, (own.heads for own in self._attributes)), strict=True)
-        return {own.variable.name: cast(own.decode(part), own.variable.dtype) for own, part in parts}
+        parts = zip(self._attributes, split(attributes, (one.heads for one in self._attributes)), strict=True)
+        return {one.variable.name: cast(one.decode(part), one.variable.dtype) for one, part in parts}
 
     def to_json(self) -> dict[str, Any]:
         """Plain values that `loading.encoder_of` makes the encoder of again."""

@@ -59,9 +59,8 @@ def with_share(own: np.ndarray, event: np.ndarray, lengths: np.ndarray) -> np.nd
     """A series' range (N, 2) with its share of events (N, T): (N, 5)."""
     some = np.asarray(event.any(1))
     share = np.where(some, event.sum(1), 1) / lengths
-    return gated(
-        np.column_stack([own, 1 / (1 - np.log10(share))]), some
-    )  # all steps: 1, a tenth: 1/2, a hundredth: 1/3
+    decades = 1 / (1 - np.log10(share))  # all steps: 1, a tenth: 1/2, a hundredth: 1/3
+    return gated(np.column_stack([own, decades]), some)
 
 
 def open_gate(gated: np.ndarray) -> np.ndarray:

@@ -8,8 +8,8 @@ import xarray as xr
 import dgkit as dg
 from dgkit.core.encode import Encoder
 from dgkit.core.heads import Head, activate, harden
-from dgkit.errors import ConfigError, SchemaError
-from dgkit.schema import bare, validate
+from dgkit.errors import ConfigError, FileFormatError, SchemaError
+from dgkit.schema import Schema, bare, validate
 from tests.conftest import small_dataset
 
 SPEEDS = np.array([10.0, 100.0, 1000.0])
@@ -285,6 +285,10 @@ def test_a_category_bounds_a_feature_by_what_it_is_worth(kind, tmp_path):
             "above its bound 'speed' in 1 samples; sample 4 reaches",
         ),
         (lambda ds: ds.kind.attrs.update(valid_max="speed"), None),
+        (
+            lambda ds: ds.update({"rate": (ds.rate > 50).astype(str).assign_attrs(valid_max="speed")}),
+            "only numbers have a largest",
+        ),
     ],
 )
 def test_a_bound_that_is_none_is_refused_with_the_way_out(change, message):
@@ -299,3 +303,18 @@ def test_a_bound_that_is_none_is_refused_with_the_way_out(change, message):
             dg.Trainer(ds, dg.Config(sample_len=4))
         assert "Mend:" in str(told.value)
         assert not isinstance(told.value, ConfigError)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [('"valid_max": "speed"', '"valid_max": "sped"'), ('"numbers": [10, 100, 1000]', '"numbers": [10, 100]')],
+)
+def test_a_file_whose_bound_is_none_is_refused(before, after, tmp_path):
+    ds = linked()
+    names = np.array(["10M", "100M", "1G"])[np.arange(60) % 3]
+    ds["speed"] = "sample", names, {"categories": ["10M", "100M", "1G"], "numbers": [10, 100, 1000]}
+    text = validate(ds).to_json()
+
+    assert before in text
+    with pytest.raises(FileFormatError, match="no dataset has such a schema"):
+        Schema.from_json(text.replace(before, after))
