@@ -65,6 +65,11 @@ def fit(
         and, but for private training, `measured` at `measured_steps`. An interrupt (Ctrl-C, the stop button) gives the
         model so far.
 
+    Notes
+    -----
+    A warning names the categories of attributes that so few steps will hardly see, with how often (`core/rare.py`); not
+    in private training, whose data it would tell of.
+
     Raises
     ------
     SchemaError, ConfigError, DivergenceError
