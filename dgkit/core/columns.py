@@ -67,7 +67,7 @@ class Columns:
         """What makes an attribute, or a step of a feature."""
         if self.scale is None:
             return [Head(self.variable.name, len(self.variable.categories), "softmax")]
-        return [Head(self.variable.name, 1, self.scale.activation), *zeros.step_heads(self.variable)]
+        return [Head(self.variable.name, 1, self.scale.activation), *zeros.step_heads(self.variable, self.pair is None)]
 
     @property
     def own_heads(self) -> list[Head]:

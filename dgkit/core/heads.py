@@ -18,6 +18,7 @@ class Head(NamedTuple):
     activation: str  # "softmax", "sigmoid" (0 to 1) or "tanh" (-1 to 1)
     gates: int = 0  # so many heads before this one are multiplied by its first number: the event, or not (`zeros`)
     weight: float = 1.0  # of a category: what stands for 1
+    decided: bool = False  # in training 0 or 1, with the gradient of the soft ones
 
 
 def widths(heads: list[Head]) -> int:
@@ -28,18 +29,19 @@ def widths(heads: list[Head]) -> int:
 FLAG = Head("generation flag", 2, "softmax")  # (1, 0): goes on after this step; (0, 1): ends here, or has ended
 
 
-def activate(values: Tensor, heads: list[Head], decided: bool = False) -> Tensor:
-    """Each head's activation on its part of the last dim; `decided`: gates are 0 or 1, with the soft ones' gradient."""
+def activate(values: Tensor, heads: list[Head], training: bool = False) -> Tensor:
+    """Each head's activation on its part of the last dim."""
     if len({head.activation for head in heads}) == 1 and heads[0].activation != "softmax":
         return ACTIVATIONS[heads[0].activation](values)
     parts = values.split([head.width for head in heads], -1)
     made = [ACTIVATIONS[head.activation](part) for head, part in zip(heads, parts, strict=True)]
-    if decided:
-        made = [_decided(part) if head.gates else part for head, part in zip(heads, made, strict=True)]
+    if training:
+        made = [_decided(part) if head.decided else part for head, part in zip(heads, made, strict=True)]
     return _joined(made, heads)
 
 
 def _decided(soft: Tensor) -> Tensor:
+    """The largest is 1, with the gradient of the soft one (Bengio et al. 2013, "straight-through")."""
     return _one_hot(soft) + (soft - soft.detach())
 
 

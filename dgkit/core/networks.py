@@ -80,7 +80,7 @@ class FeatureGenerator(nn.Module):
         outputs, _ = self.lstm(inputs, (hidden, cell))  # (R, N, units)
         steps = self.head(outputs).transpose(0, 1)  # (N, R, S * F)
         steps = steps.reshape(steps.shape[0], -1, self.head.out_features // self.sample_len)  # (N, R * S, F)
-        return activate(steps, self.heads, decided=self.training)
+        return activate(steps, self.heads, training=self.training)
 
 
 class Generator(nn.Module):

@@ -122,11 +122,12 @@ def test_so_many_steps_are_kept_as_the_share_says_those_where_the_event_is_likel
 
 
 def test_a_soft_event_gates_its_value_and_a_decided_one_is_0_or_1_with_the_gradient_of_the_soft():
-    heads = [Head("a", 1, "tanh"), Head("a non-zero", 2, "softmax", gates=1, weight=0.5), Head("b", 1, "sigmoid")]
+    event = Head("a non-zero", 2, "softmax", gates=1, weight=0.5, decided=True)
+    heads = [Head("a", 1, "tanh"), event, Head("b", 1, "sigmoid")]
     raw = torch.tensor([[1.0, 0.3, -0.2, 0.5], [1.0, -2.0, 1.0, 0.5]], requires_grad=True)
     chance = torch.softmax(raw[:, 1:3], 1)[:, 0]
 
-    soft, decided = activate(raw, heads), activate(raw, heads, decided=True)
+    soft, decided = activate(raw, heads), activate(raw, heads, training=True)
 
     torch.testing.assert_close(soft[:, 0], torch.tanh(raw[:, 0]) * chance)
     assert decided[:, 1:3].tolist() == [[0.5, 0], [0, 0.5]]
@@ -134,6 +135,16 @@ def test_a_soft_event_gates_its_value_and_a_decided_one_is_0_or_1_with_the_gradi
     torch.testing.assert_close(harden(soft, heads)[1], torch.tensor([0, 0, 0.5, torch.sigmoid(torch.tensor(0.5))]))
     (slope,) = torch.autograd.grad(decided[:, 1].sum(), raw)
     torch.testing.assert_close(slope[:, 1], 0.5 * chance * (1 - chance))
+
+
+@pytest.mark.parametrize("auto_normalise", [True, False])
+def test_the_event_is_decided_in_training_where_series_have_no_share_of_their_own(auto_normalise):
+    trainer = dg.Trainer(lossy(variable=False), dg.Config(sample_len=4, batch_size=10, auto_normalise=auto_normalise))
+
+    steps = trainer.peek().made.features[..., 6:8]  # after views, cpu, the three of state, and the value
+
+    decided = torch.isin(steps, torch.tensor([0.0, 0.1])).all().item()
+    assert decided is not auto_normalise
 
 
 @pytest.mark.parametrize("changes", [{}, {"auto_normalise": False}, {"sample_len": 12}, {"auxiliary": False}])
