@@ -7,9 +7,11 @@
   know no NaN: whatever they hold past the end is not read, and generated ones are 0 there.
 
 Read from a variable's attrs: `units`, `long_name`, `categories` (their order), `scale` ("log": spans decades),
-`valid_min` and `valid_max` (bounds that are public knowledge), `normalise` ("minusone_one" or "zero_one": the range it
-is scaled to, in place of `Config.normalise`), `counts` (1: whole numbers), `zeros` ("inflated": exact zeros are an
-event of their own). `proposals` says where the data ask for one. Left out: how the values become tensors (`encode`).
+`valid_min` and `valid_max` (bounds that are public knowledge; a feature's largest may be the name of an attribute, such
+as a link's speed, of whose categories `numbers` then says what each is worth), `normalise` ("minusone_one" or
+"zero_one": the range it is scaled to, in place of `Config.normalise`), `counts` (1: whole numbers), `zeros`
+("inflated": exact zeros are an event of their own). `proposals` says where the data ask for one. Left out: how the
+values become tensors (`encode`).
 """
 
 import html
@@ -26,6 +28,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from dgkit import _bounds
 from dgkit._checks import shown
 from dgkit._plain import made
 from dgkit.errors import FileFormatError, SchemaError
@@ -160,7 +163,8 @@ class Schema:
         return xr.Dataset(data, coords, self.attrs)
 
 
-READ = ("units", "long_name", "scale", "valid_min", "valid_max", "zeros", "counts", "normalise")  # attrs that say how
+# attrs that say how a variable is to be read
+READ = ("units", "long_name", "scale", "valid_min", "valid_max", "zeros", "counts", "normalise", "numbers")
 
 
 def bare(schema: Schema) -> Schema:
@@ -277,12 +281,14 @@ def validate(
             _check_learnable(name, da, mends)
         if training and role == "feature" and "categories" not in da.attrs:
             _check_few(name, categories, length, mends)
-        if training and not categories and not _BOUNDS.isdisjoint(da.attrs):
+        if training and not categories and not _BOUNDS.isdisjoint(da.attrs) and not _bounds.named(da.attrs):
             bounds(da, length, mends)
         attrs = {str(key): _plain(value) for key, value in da.attrs.items() if key != "categories"}
         kind = "categorical" if categories else "continuous"
         variable = Variable(str(name), role, kind, da.dtype.newbyteorder("=").str, categories, attrs)
         (features if role == "feature" else attributes).append(variable)
+    for variable in (v for v in features if training and _bounds.named(v.attrs)):
+        _bounds.check(ds, length, variable, attributes)
     attrs = {str(key): _plain(value) for key, value in ds.attrs.items()}
     return Schema(tuple(features), tuple(attributes), sizes["time"], "length" in ds, _time_coordinate(ds), attrs)
 
@@ -367,6 +373,18 @@ def blocks(data: xr.Dataset | xr.DataArray) -> Iterator[slice]:
     for start, stop in pairwise(np.cumsum([0, *min(chunked, key=len, default=(n,))]).tolist()):
         for first in range(start, stop, step):
             yield slice(first, min(first + step, stop))
+
+
+def slices(n: int, step: int) -> Iterator[slice]:
+    """n samples, at most `step` (or one) at a time; of none one slice, which is empty.
+
+    Examples
+    --------
+    >>> list(slices(5, 3)), list(slices(0, 3))
+    ([slice(0, 3, None), slice(3, 5, None)], [slice(0, 0, None)])
+    """
+    step = max(1, step)
+    return (slice(first, min(first + step, n)) for first in range(0, max(n, 1), step))
 
 
 def joined(parts: Iterable[xr.Dataset], n: int) -> xr.Dataset:
@@ -567,6 +585,8 @@ def _check_attrs(name: Hashable, role: str, da: xr.DataArray, mends: Mapping[str
 
     for key in sorted(_BOUNDS & set(da.attrs)):
         value = _plain(da.attrs[key])
+        if key == "valid_max" and role == "feature" and _bounds.named(da.attrs):
+            continue  # an attribute
         if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= _LARGEST:
             refuse(key, value, f"a number, at most {_LARGEST:g},", "0.0 (the bound)")
     scale, counts, zeros = (da.attrs.get(key) for key in ("scale", "counts", "zeros"))
@@ -595,7 +615,10 @@ def bounds(da: xr.DataArray, length: np.ndarray, mends: Mapping[str, str] | None
     >>> bounds(load, np.array([2]))
     (0.0, 4.0)
     """
-    ranges = [(block.min(), block.max()) for block, _ in _known(valid_values(da, length))]
+    found = (block for block, _ in _known(valid_values(da, length)))
+    if da.ndim == 2 and da.attrs.get("zeros") == "inflated":  # an event apart, that need not lie in the range
+        found = (block[block != 0] for block in found)
+    ranges = [(block.min(), block.max()) for block in found if block.size] or [(0.0, 0.0)]
     low, high = float(min(low for low, _ in ranges)), float(max(high for _, high in ranges))
     declared = float(da.attrs.get("valid_min", low)), float(da.attrs.get("valid_max", high))
     if low < declared[0] or high > declared[1]:
@@ -860,6 +883,11 @@ def _check_read(schema: Schema) -> None:
 
     if not schema.features or len({variable.name for variable in variables}) != len(variables):
         raise FileFormatError("the schema has no feature, or a name twice")
+    for variable in (v for v in schema.features if _bounds.named(v.attrs)):
+        try:
+            _bounds.check_form(variable, schema.attributes)
+        except SchemaError as error:
+            raise FileFormatError(f"no dataset has such a schema: {error}") from error
     for first in range(0, max(len(schema.features), len(schema.attributes)), 100):  # xarray is slow with thousands
         features, attributes = schema.features[first : first + 100], schema.attributes[first : first + 100]
         _check_read_part(replace(schema, features=features or schema.features[:1], attributes=attributes))

@@ -2,6 +2,9 @@
 
 `fit(name, ds)` trains a model and returns an object whose `sample(n, seed)` is a Dataset of the same schema. Each
 module says what it keeps of its source and what it leaves out; protocol.py holds what they share.
+
+All read and write data by DoppelGANger's encoder, so what attrs ask for holds for them too: `zeros` (an event beside
+the value, which they learn as any category of a step), `counts`, and a `valid_max` that names an attribute.
 """
 
 import inspect

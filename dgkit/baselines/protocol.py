@@ -218,7 +218,7 @@ def valid(lengths: Tensor, steps: int) -> Tensor:
 def drawn(values: Tensor, some: list[Head], rng: torch.Generator) -> Tensor:
     """Categories drawn by their probabilities, (N, width) -> (N, width) with one-hot categories; the rest as it is."""
     parts = [
-        torch.zeros_like(part).scatter_(1, torch.multinomial(part, 1, generator=rng), 1.0)
+        torch.zeros_like(part).scatter_(1, torch.multinomial(part, 1, generator=rng), head.weight)
         if head.activation == "softmax"
         else part
         for head, part in zip(some, values.split([head.width for head in some], 1), strict=True)

@@ -43,8 +43,9 @@ def numbers(raw: np.ndarray, variable: Variable) -> np.ndarray:
     return raw.astype(np.float64)
 
 
-def check_range(values: np.ndarray, scale: Scale, variable: Variable) -> None:
+def check_range(raw: np.ndarray, scale: Scale, variable: Variable) -> None:
     """SchemaError for an attribute that is, rounding aside, not within its scale."""
+    values = numbers(raw, variable)
     slack = 1e-6 * (scale.high - scale.low)
     inside = (values >= scale.low - slack) & (values <= scale.high + slack)
     if not inside.all():

@@ -10,7 +10,7 @@ M min/max width (two for each continuous feature), F feature width (one-hot widt
 """
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
@@ -18,11 +18,13 @@ import numpy as np
 import torch
 import xarray as xr
 
+from dgkit import _bounds
 from dgkit.core import alike
+from dgkit.core.columns import Columns, generation_flags, split
 from dgkit.core.heads import FLAG, Head, widths
-from dgkit.core.scales import ACTIVATIONS, Scale, minmax_scales, normalise_per_sample, renormalise_per_sample
+from dgkit.core.scales import ACTIVATIONS, Scale, relative
 from dgkit.errors import ConfigError
-from dgkit.schema import Schema, Variable, blocks, bounds, cast, joined, lengths, validate
+from dgkit.schema import Schema, blocks, cast, joined, lengths, slices, validate
 
 BLOCK = 2**22  # numbers encoded or decoded together, at most: 16 MB of float32
 
@@ -61,17 +63,13 @@ class Encoder:
         if sample_len > schema.time:
             raise ConfigError(f"sample_len={sample_len} is longer than the series ({schema.time} steps). Lower it.")
 
-        # the range of each continuous variable over all samples
-        scales, pairs = {}, {}
+        # the range of each number, in shares of its bound where it has one
+        learned = []
         for variable in (*schema.features, *schema.attributes):
-            if variable.kind == "continuous":
-                activation = ACTIVATIONS[variable.attrs.get("normalise", normalise)]  # its own, or the setting's
-                scales[variable.name] = Scale(*bounds(ds[variable.name], length), activation)
-
-        # and, where each series is scaled by its own, the ranges of those
-        for name in (v.name for v in schema.features if auto_normalise and v.kind == "continuous"):
-            log = minmax_scale == "log" or (minmax_scale == "auto" and ds[name].attrs.get("scale") == "log")
-            pairs[name] = minmax_scales(ds[name], length, scales[name], log=log)
+            values = relative(ds[variable.name], _bounds.of(variable, schema.attributes, ds))
+            learned.append(Columns.fit(variable, values, length, auto_normalise, normalise, minmax_scale))
+        scales = {found.variable.name: found.scale for found in learned if found.scale}
+        pairs = {found.variable.name: found.pair for found in learned if found.pair}
         return cls(schema, sample_len, auto_normalise, ACTIVATIONS[normalise], scales, pairs)
 
     @property
@@ -81,19 +79,15 @@ class Encoder:
 
     @property
     def attribute_heads(self) -> list[Head]:
-        return [self._head(variable) for variable in self.schema.attributes]
+        return [head for attribute in self._attributes for head in attribute.heads]
 
     @property
     def minmax_heads(self) -> list[Head]:
-        return [
-            Head(f"{name} {part}", 1, scale.activation)
-            for name, pair in self.minmax_scales.items()
-            for part, scale in zip(("mid-range", "half-range"), pair, strict=True)
-        ]
+        return [head for feature in self._features for head in feature.own_heads]
 
     @property
     def feature_heads(self) -> list[Head]:
-        return [*(self._head(variable) for variable in self.schema.features), FLAG]
+        return [*(head for feature in self._features for head in feature.heads), FLAG]
 
     @property
     def narrow(self) -> int:
@@ -105,10 +99,13 @@ class Encoder:
         """R * S * (F + 2) + A + M, what the discriminator reads of a sample."""
         return self.passes * self.sample_len * widths(self.feature_heads) + self.narrow
 
-    def _head(self, variable: Variable) -> Head:
-        if variable.kind == "categorical":
-            return Head(variable.name, len(variable.categories), "softmax")
-        return Head(variable.name, 1, self.scales[variable.name].activation)
+    @property
+    def _attributes(self) -> list[Columns]:
+        return [Columns(v, self.scales.get(v.name)) for v in self.schema.attributes]
+
+    @property
+    def _features(self) -> list[Columns]:
+        return [Columns(v, self.scales.get(v.name), self.minmax_scales.get(v.name)) for v in self.schema.features]
 
     def encode(self, ds: xr.Dataset) -> Encoded:
         """Tensors of a dataset of this schema, all in one array (`rows`). Raises SchemaError where it is not."""
@@ -127,13 +124,8 @@ class Encoder:
         own, length = alike.series_of(self.schema, ds), lengths(ds)
         for chunk in blocks(own):
             read = own.isel(sample=chunk).load()
-            for some in self._slices(read.sizes["sample"]):
+            for some in slices(read.sizes["sample"], BLOCK // self.inputs):
                 yield self._block(read.isel(sample=some), length[chunk][some])
-
-    def _slices(self, n: int) -> Iterator[slice]:
-        """n samples in blocks of at most `BLOCK` numbers."""
-        step = max(1, BLOCK // self.inputs)
-        return (slice(start, start + step) for start in range(0, max(n, 1), step))
 
     def _block(self, ds: xr.Dataset, length: np.ndarray) -> np.ndarray:
         """The rows of a few samples."""
@@ -144,17 +136,11 @@ class Encoder:
 
         # zero past a series' end, and where the last pass is padded
         valid = np.arange(self.schema.time) < length[:, None]  # (N, T)
-        for variable, columns in _columns(self.schema.features, features[:, : self.schema.time]):
-            raw = np.asarray(ds[variable.name].transpose("sample", "time").values)
-            if variable.kind == "categorical":
-                series = alike.one_hot(raw, variable, valid)  # (N, T, categories)
-            elif (pair := self.minmax_scales.get(variable.name)) is not None:
-                numbers = alike.numbers(raw, variable)
-                series, own = normalise_per_sample(numbers, valid, self.scales[variable.name], pair)
-                self._pair(minmax, variable.name)[:] = own
-            else:
-                series = self.scales[variable.name].encode(alike.numbers(raw, variable))[..., None]
-            np.copyto(columns, series, where=valid[..., None])
+        for feature, steps, own in self._series(minmax, features):
+            raw = np.asarray(ds[feature.variable.name].transpose("sample", "time").values)
+            bound = _bounds.of(feature.variable, self.schema.attributes, ds)
+            encoded, own[:] = feature.encode(raw, valid, bound)
+            np.copyto(steps, encoded, where=valid[..., None])
         return rows
 
     def _parts(self, rows: torch.Tensor) -> Encoded:
@@ -163,10 +149,11 @@ class Encoder:
         features, attributes, minmax = rows.split([self.inputs - a - m, a, m], 1)
         return Encoded(attributes, minmax, features.unflatten(1, (self.passes * self.sample_len, -1)))
 
-    def _pair(self, minmax: np.ndarray, name: str) -> np.ndarray:
-        """A feature's mid-range and half-range, (N, 2), a view of (N, M)."""
-        first = 2 * list(self.minmax_scales).index(name)
-        return minmax[:, first : first + 2]
+    def _series(self, minmax: np.ndarray, features: np.ndarray) -> Iterator[tuple[Columns, np.ndarray, np.ndarray]]:
+        """Each feature with its own steps (N, T, ...) and what its series have once (N, ...), views."""
+        steps = split(features[:, : self.schema.time], (feature.heads for feature in self._features))
+        own = split(minmax, (feature.own_heads for feature in self._features))
+        return zip(self._features, steps, own, strict=True)
 
     def encode_attributes(self, ds: xr.Dataset, *, within: bool = True) -> np.ndarray:
         """The attributes of `ds` alone, (N, A) float32: one-hot or scaled.
@@ -175,15 +162,12 @@ class Encoder:
         the range of the training data, or NaN.
         """
         encoded = np.empty((ds.sizes.get("sample", 0), widths(self.attribute_heads)), np.float32)
-        for variable, columns in _columns(self.schema.attributes, encoded):
-            raw = alike.attribute_of(variable, ds)
-            if variable.kind == "categorical":
-                columns[:] = alike.one_hot(raw, variable)
-                continue
-            scale, numbers = self.scales[variable.name], alike.numbers(raw, variable)
-            if within:
-                alike.check_range(numbers, scale, variable)
-            columns[:, 0] = scale.encode(numbers)
+        parts = split(encoded, (attribute.heads for attribute in self._attributes))
+        for attribute, part in zip(self._attributes, parts, strict=True):
+            raw = alike.attribute_of(attribute.variable, ds)
+            if within and attribute.scale is not None:
+                alike.check_range(raw, attribute.scale, attribute.variable)
+            part[:], _ = attribute.encode(raw)
         return encoded
 
     def decode(self, attributes: Any, minmax: Any, features: Any, length: np.ndarray | None = None) -> xr.Dataset:
@@ -201,61 +185,24 @@ class Encoder:
         Mid-range and half-range are generated apart from each other, so that a series may leave the range of the
         training data (users of the original met this); continuous values are cut to that range.
         """
-        parts = (
-            self._decode(attributes[some], minmax[some], features[some], None if length is None else length[some])
-            for some in self._slices(len(attributes))
-        )
-        return joined(parts, len(attributes))
+        attributes, minmax, features = (np.asarray(part) for part in (attributes, minmax, features))
 
-    def _decode(self, attributes: Any, minmax: Any, features: Any, length: np.ndarray | None) -> xr.Dataset:
-        values = self.decode_attributes(np.asarray(attributes))
-        for variable, series in _columns(self.schema.features, np.asarray(features)[:, : self.schema.time]):
-            if (pair := self.minmax_scales.get(variable.name)) is None:
-                values[variable.name] = self._decode_one(variable, series)
-            else:
-                own = self._pair(np.asarray(minmax), variable.name)
-                values[variable.name] = renormalise_per_sample(series, own, self.scales[variable.name], pair)
-        return self.schema.dataset(values, length)
+        def decoded(some: slice) -> xr.Dataset:
+            values = self.decode_attributes(attributes[some])
+            ends = None if length is None else length[some]
+            for feature, steps, own in self._series(minmax[some], features[some]):
+                bound = _bounds.of(feature.variable, self.schema.attributes, values)
+                values[feature.variable.name] = feature.decode(steps, own, bound, ends)
+            return self.schema.dataset(values, ends)
+
+        # some at a time, so that memory stays near the result's
+        return joined(map(decoded, slices(len(attributes), BLOCK // self.inputs)), len(attributes))
 
     def decode_attributes(self, attributes: np.ndarray) -> dict[str, np.ndarray]:
         """The attributes (N, A) alone, by name, in the schema's dtypes."""
-        columns = _columns(self.schema.attributes, attributes)
-        return {variable.name: cast(self._decode_one(variable, block), variable.dtype) for variable, block in columns}
-
-    def _decode_one(self, variable: Variable, block: np.ndarray) -> np.ndarray:
-        if variable.kind == "categorical":
-            return np.asarray(variable.categories)[block.argmax(-1)]
-        scale = self.scales[variable.name]
-        return np.clip(scale.decode(block[..., 0].astype(np.float64)), scale.low, scale.high)
+        parts = zip(self._attributes, split(attributes, (one.heads for one in self._attributes)), strict=True)
+        return {one.variable.name: cast(one.decode(part), one.variable.dtype) for one, part in parts}
 
     def to_json(self) -> dict[str, Any]:
         """Plain values that `loading.encoder_of` makes the encoder of again."""
         return {**json.loads(json.dumps(asdict(self))), "schema": self.schema.to_json()}
-
-
-def generation_flags(valid: np.ndarray, sample_len: int) -> np.ndarray:
-    """The two flags the generator learns lengths from (original: add_gen_flag).
-
-    Parameters
-    ----------
-    valid : array of bool, (N, R * S)
-        True up to a series' end.
-
-    Returns
-    -------
-    array, (N, R * S, 2)
-        (1, 0) where the series goes on after this step; (0, 1) where it ends or has ended within this pass of S
-        steps; (0, 0) after the last pass that was begun.
-    """
-    goes_on = np.concatenate([valid[:, 1:], np.zeros_like(valid[:, :1])], 1)
-    begun = valid.reshape(len(valid), -1, sample_len).any(2).repeat(sample_len, 1)
-    return np.stack([goes_on, ~goes_on & begun], 2).astype(np.float32)
-
-
-def _columns(variables: Iterable[Variable], encoded: np.ndarray) -> Iterator[tuple[Variable, np.ndarray]]:
-    """Each variable with its columns, a view: one for each category, or one."""
-    first = 0
-    for variable in variables:
-        width = len(variable.categories) or 1
-        yield variable, encoded[..., first : first + width]
-        first += width

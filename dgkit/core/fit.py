@@ -15,6 +15,7 @@ from dgkit.core import keep
 from dgkit.core.config import Config, given
 from dgkit.core.loading import load, load_state
 from dgkit.core.model import DoppelGANger
+from dgkit.core.rare import warn_of_rare
 from dgkit.core.trainer import Trainer
 from dgkit.errors import ConfigError
 
@@ -64,6 +65,11 @@ def fit(
         and, but for private training, `measured` at `measured_steps`. An interrupt (Ctrl-C, the stop button) gives the
         model so far.
 
+    Notes
+    -----
+    A warning names the categories of attributes that so few steps will hardly see, with how often (`core/rare.py`); not
+    in private training, whose data it would tell of.
+
     Raises
     ------
     SchemaError, ConfigError, DivergenceError
@@ -89,6 +95,7 @@ def fit(
 
     # a training from its start, or from where the checkpoints end
     trainer = _begun(train, given(config), checkpoints, store)
+    warn_of_rare(train, trainer.encoder.schema, trainer.config)
     choice = None
     if held_out is not None:
         choice = keep.Choice(trainer.encoder.schema, trainer.config, held_out, measure)

@@ -14,7 +14,35 @@ from dgkit.errors import ConfigError, SchemaError
 from dgkit.schema import Schema, check_dtype, known_dtype
 
 
-def rows_of(schema: Schema, attributes: Any, n: int | None) -> xr.Dataset:
+def asked_of(schema: Schema, attributes: Any, n: int | None) -> tuple[xr.Dataset, xr.Dataset]:
+    """What `sample` is asked for, a row a series; and these rows in the model's own dtypes, to encode.
+
+    The first has the schema's attributes alone with the `sample` coordinate, as they are but for dtypes that no dataset
+    has. Raises ConfigError where n says otherwise, SchemaError where they are no attributes of the schema's.
+    """
+    ds = _rows(schema, attributes, n)
+    own = {variable.name: np.dtype(variable.dtype) for variable in schema.attributes if variable.name in ds}
+    asked = ds[list(own)]
+    asked = asked.drop_vars([name for name in asked.coords if name not in asked.indexes])
+    for name, wanted in own.items():
+        values = asked[name].values
+        alike = values.dtype.kind == wanted.kind or {values.dtype.kind, wanted.kind} <= set("fiu")
+        if not alike or not known_dtype(values.dtype, "attribute"):
+            asked[name] = asked[name].copy(data=_exactly(values, wanted))
+        check_dtype(name, "attribute", asked[name])
+    return asked, ds.assign(asked.data_vars)
+
+
+def as_given(ds: xr.Dataset, asked: xr.Dataset | None) -> xr.Dataset:
+    """Generated series, the attributes that were asked for as they were given: only the generator sees float32."""
+    if asked is None:
+        return ds
+    for name, da in asked.items():
+        ds[name] = ("sample", da.values, {**ds[name].attrs, **da.attrs})
+    return ds.assign_coords(asked.coords)
+
+
+def _rows(schema: Schema, attributes: Any, n: int | None) -> xr.Dataset:
     """The attributes that `sample` was given as a Dataset, a row a series; ConfigError where n says otherwise."""
     if not isinstance(attributes, xr.Dataset | Mapping):
         raise SchemaError(f"attributes={shown(attributes)} is no Dataset and no mapping of names.")
@@ -38,20 +66,6 @@ def _filled(schema: Schema, values: Mapping[str, Any], n: int | None) -> xr.Data
             what = f"has the shape {np.shape(value)}" if name in dtypes else f"is no attribute; the model has {known}"
             raise SchemaError(f"attributes[{name!r}] {what}. Give one value of each, or a Dataset with a row a series.")
     return xr.Dataset({k: ("sample", _exactly(np.full(n, v), dtypes[k])) for k, v in values.items()})
-
-
-def asked_of(schema: Schema, ds: xr.Dataset) -> xr.Dataset:
-    """The schema's attributes in `ds` with the `sample` coordinate, as they are but for dtypes that no dataset has."""
-    own = {variable.name: np.dtype(variable.dtype) for variable in schema.attributes if variable.name in ds}
-    asked = ds[list(own)]
-    asked = asked.drop_vars([name for name in asked.coords if name not in asked.indexes])
-    for name, wanted in own.items():
-        values = asked[name].values
-        alike = values.dtype.kind == wanted.kind or {values.dtype.kind, wanted.kind} <= set("fiu")
-        if not alike or not known_dtype(values.dtype, "attribute"):
-            asked[name] = asked[name].copy(data=_exactly(values, wanted))
-        check_dtype(name, "attribute", asked[name])
-    return asked
 
 
 def _exactly(values: np.ndarray, dtype: np.dtype) -> np.ndarray:

@@ -6,7 +6,6 @@ Follows `sample_from` and `discriminate_from` in `gan/doppelganger.py` of the or
 import copy
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
-from os import PathLike
 from typing import Any
 
 import numpy as np
@@ -15,14 +14,13 @@ import xarray as xr
 from torch import Tensor, nn
 
 from dgkit import _checks, _files
-from dgkit._checks import whole
 from dgkit.core.config import Config
 from dgkit.core.encode import BLOCK, Encoder
-from dgkit.core.given import asked_of, lasting, rows_of
+from dgkit.core.given import as_given, asked_of, lasting
 from dgkit.core.history import CHOICE
 from dgkit.core.networks import Generator, Noise, critic_of
 from dgkit.errors import ConfigError
-from dgkit.schema import joined
+from dgkit.schema import joined, slices
 
 
 class DoppelGANger:
@@ -149,34 +147,26 @@ class DoppelGANger:
         schema = self.encoder.schema
         asked = given = None
         if attributes is not None:
-            attributes = rows_of(schema, attributes, n)
-            n, asked = attributes.sizes["sample"], asked_of(schema, attributes)
-            given = torch.from_numpy(self.encoder.encode_attributes(attributes.assign(asked.data_vars)))
+            asked, rows = asked_of(schema, attributes, n)
+            n, given = rows.sizes["sample"], torch.from_numpy(self.encoder.encode_attributes(rows))
 
         # everything random, at once: how the samples are cut into blocks below changes none
-        n = whole("n", n)
+        n = _checks.whole("n", n)
         if fixed_length is None:
             fixed_length = not schema.variable_length
         encoder = self.encoder if length is None else lasting(self.encoder, length)
         noise = self.generator.draw(n, torch.Generator().manual_seed(_checks.seed(seed)), encoder.passes)
 
         def made() -> Iterator[xr.Dataset]:  # some series at a time, so that memory stays near the result's
-            step = min(1000, max(1, BLOCK // max(encoder.inputs, encoder.passes * self.config.lstm_units)))
-            for some in (slice(start, start + step) for start in range(0, n, step)):
+            widest = max(encoder.inputs, encoder.passes * self.config.lstm_units)
+            for some in slices(n, min(1000, BLOCK // widest)):
                 part = Noise(noise.attribute[some], noise.minmax[some], *(x[:, some].contiguous() for x in noise[2:]))
                 found = self.generator(part, None if given is None else given[some], fixed_length)
                 ends = found.lengths.clamp(max=encoder.schema.time).numpy().astype(np.int64)
                 told = schema.variable_length or not fixed_length
                 yield encoder.decode(found.attributes, found.minmax, found.features, ends if told else None)
 
-        ds = joined(made(), n)
-        if asked is None:
-            return ds
-
-        # given attributes come back as they were given
-        for name, da in asked.items():
-            ds[name] = ("sample", da.values, {**ds[name].attrs, **da.attrs})
-        return ds.assign_coords(asked.coords)
+        return as_given(joined(made(), n), asked)
 
     @torch.no_grad()
     def discriminate(self, ds: xr.Dataset, *, auxiliary: bool = False) -> xr.DataArray:
@@ -187,7 +177,7 @@ class DoppelGANger:
         inputs = self.encoder.rows(ds)[:, -self.encoder.narrow if auxiliary else 0 :]
         return xr.DataArray(critic(inputs).numpy(), dims="sample", name="score")
 
-    def save(self, path: str | PathLike[str]) -> None:
+    def save(self, path: _files.AnyPath) -> None:
         """Write the model to one file (safetensors): tensors and JSON, nothing that runs when opened."""
         history = {f"history.{name}": torch.tensor(self.history[name].values) for name in self.history}
         chosen = {name: self.history.attrs[name] for name in CHOICE if name in self.history.attrs}

@@ -15,8 +15,9 @@ import torch
 from torch import Tensor, nn
 
 from dgkit.core.config import Config
-from dgkit.core.heads import Head, activate, glorot_blocks, harden, widths
+from dgkit.core.heads import Head, activate, harden, widths
 from dgkit.core.optimise import glorot
+from dgkit.core.starts import glorot_blocks, start_lstm
 from dgkit.errors import ConfigError
 
 
@@ -72,24 +73,14 @@ class FeatureGenerator(nn.Module):
         self.lstm = nn.LSTM(inputs, units, layers)
         self.head = nn.Linear(units, sample_len * widths(heads))
         glorot_blocks(self.head, heads * sample_len)
-
-        # the LSTM starts as TensorFlow's: one Glorot-uniform matrix for inputs and state, and one bias
-        for layer in range(layers):
-            weights = [getattr(self.lstm, f"weight_{part}_l{layer}") for part in ("ih", "hh")]
-            bound = (6 / (sum(w.shape[1] for w in weights) + 4 * units)) ** 0.5
-            for weight in weights:
-                nn.init.uniform_(weight, -bound, bound)
-            bias, unused = (getattr(self.lstm, f"bias_{part}_l{layer}") for part in ("ih", "hh"))
-            nn.init.zeros_(bias)
-            nn.init.constant_(bias[units : 2 * units], forget_bias)  # torch's gate order: input, forget, cell, output
-            nn.init.zeros_(unused).requires_grad_(False)
+        start_lstm(self.lstm, forget_bias)
 
     def forward(self, attributes: Tensor, noise: Tensor, hidden: Tensor, cell: Tensor) -> Tensor:
         inputs = torch.cat([attributes.expand(len(noise), *attributes.shape), noise], 2)  # (R, N, A + M + z)
         outputs, _ = self.lstm(inputs, (hidden, cell))  # (R, N, units)
         steps = self.head(outputs).transpose(0, 1)  # (N, R, S * F)
         steps = steps.reshape(steps.shape[0], -1, self.head.out_features // self.sample_len)  # (N, R * S, F)
-        return activate(steps, self.heads)
+        return activate(steps, self.heads, training=self.training)
 
 
 class Generator(nn.Module):
@@ -142,7 +133,7 @@ class Generator(nn.Module):
         minmax = self.minmax(torch.cat([noise.minmax, hard], 1)) if self.minmax else none  # (N, M)
 
         # the series, from both
-        given = torch.cat([hard, minmax.detach()], 1)  # (N, A + M)
+        given = torch.cat([hard, harden(minmax, self.minmax_heads)], 1)  # (N, A + M)
         hidden, cell = noise.hidden, noise.cell
         if self.initial == "zero":
             hidden, cell = torch.zeros_like(hidden), torch.zeros_like(cell)

@@ -10,7 +10,7 @@ import tempfile
 import weakref
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from os import PathLike, fspath
+from os import fspath
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ import torch
 import xarray as xr
 from torch import Tensor
 
+from dgkit._files import AnyPath
 from dgkit.core.encode import Encoder
 from dgkit.errors import ConfigError
 
@@ -53,7 +54,7 @@ class Rows:
 
     device = torch.device("cpu")
 
-    def __init__(self, blocks: Iterable[np.ndarray], shape: tuple[int, int], folder: str | PathLike[str] | None = None):
+    def __init__(self, blocks: Iterable[np.ndarray], shape: tuple[int, int], folder: AnyPath | None = None):
         self.shape, self.folder = shape, fspath(folder if folder is not None else tempfile.gettempdir())
         with self._room():
             Path(self.folder).mkdir(parents=True, exist_ok=True)
@@ -91,10 +92,10 @@ class Rows:
         return torch.from_numpy(rows)
 
 
-def rows_of(encoder: Encoder, train: xr.Dataset, store: str | PathLike[str] | None = None) -> Tensor | Rows:
+def rows_of(encoder: Encoder, train: xr.Dataset, store: AnyPath | None, device: torch.device) -> Tensor | Rows:
     """All samples as the discriminators read them: in a file where `store` says so or the data are not in memory."""
     if store is None and not any(_elsewhere(da) for da in train.data_vars.values()):
-        return encoder.rows(train)
+        return encoder.rows(train).to(device)
     return Rows(encoder.blocks(train), (train.sizes["sample"], encoder.inputs), store)
 
 

@@ -37,6 +37,10 @@ class Scale:
         values = unit * (self.high - self.low) + self.low
         return values if self.floor is None else np.exp(values) - self.floor
 
+    def ranged(self, scaled: np.ndarray) -> np.ndarray:
+        """`decode` in float64, cut to the range."""
+        return np.clip(self.decode(scaled.astype(np.float64)), self.low, self.high)
+
 
 def normalise_per_sample(
     raw: np.ndarray, valid: np.ndarray, scale: Scale, pair: tuple[Scale, Scale]
@@ -83,6 +87,22 @@ def renormalise_per_sample(
     return np.clip(unit * 2 * half + mid - half, scale.low, scale.high)
 
 
+def relative(da: xr.DataArray, bound: np.ndarray | None) -> xr.DataArray:
+    """A feature as shares of each sample's own bound (N,), where it has one."""
+    if bound is None:
+        return da
+    shares = da / xr.DataArray(bound, dims="sample")
+    return shares.rename(da.name).assign_attrs(da.attrs | {"valid_max": 1.0})
+
+
+def counted(values: np.ndarray, scale: Scale | None = None, event: bool = False) -> np.ndarray:
+    """Whole numbers: within the scale; with `event` none is 0."""
+    whole = np.rint(values)
+    if scale is not None and np.ceil(scale.low) <= np.floor(scale.high):
+        whole = whole.clip(np.ceil(scale.low), np.floor(scale.high))
+    return np.where(whole == 0, np.where(values < 0, -1.0, 1.0), whole) if event else whole
+
+
 def minmax_scales(da: xr.DataArray, length: np.ndarray, scale: Scale, *, log: bool) -> tuple[Scale, Scale]:
     """The scales of a feature's mid-range and half-range; with `log` the first logarithmic, the second a share of it.
 
@@ -101,6 +121,7 @@ def minmax_scales(da: xr.DataArray, length: np.ndarray, scale: Scale, *, log: bo
         level = np.log(np.array([scale.low, scale.high]) + floor)
     else:  # and the half-range as a share of the level: no series reaches below scale.low
         level = np.concatenate([np.log(_mid_half(series, scale, floor)[0] + floor) for series in _series(da, length)])
+        level = level if level.size else np.log(np.array([scale.low + floor]))  # nothing but zeros
     return Scale(float(level.min()), float(level.max()), scale.activation, floor), Scale(0.0, 1.0, "sigmoid")
 
 
@@ -119,4 +140,8 @@ def _series(da: xr.DataArray, length: np.ndarray) -> Iterator[np.ndarray]:
     """Some series at a time, float64, NaN past their ends."""
     for some in blocks(da):
         values = np.asarray(da.isel(sample=some).transpose("sample", "time").values, np.float64)
-        yield np.where(np.arange(values.shape[1]) < length[some, None], values, np.nan)
+        valid = np.arange(values.shape[1]) < length[some, None]
+        if da.attrs.get("zeros") == "inflated":
+            valid &= values != 0
+            values, valid = values[valid.any(1)], valid[valid.any(1)]
+        yield np.where(valid, values, np.nan)

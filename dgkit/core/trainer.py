@@ -14,7 +14,6 @@ import time
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from functools import cached_property
-from os import PathLike
 from typing import Any
 
 import torch
@@ -24,14 +23,12 @@ from torch import Tensor
 from dgkit import _files
 from dgkit._interrupts import after_the_step
 from dgkit._seeding import chosen, seeded
-from dgkit.core import accounting, checkpoint, on_disk
+from dgkit.core import accounting, checkpoint, divergence, loading, on_disk
 from dgkit.core.batches import Batch, Draws
 from dgkit.core.clipping import private_gradients
 from dgkit.core.config import Config, given
-from dgkit.core.divergence import check_measured
 from dgkit.core.encode import Encoder
 from dgkit.core.history import OF_DATA, History, StepRecord
-from dgkit.core.loading import check_state, load_state
 from dgkit.core.losses import CriticLoss, critic_loss, generator_loss
 from dgkit.core.model import DoppelGANger
 from dgkit.core.networks import Generated, Noise, flat
@@ -82,7 +79,7 @@ class Trainer:
         config: Config | None = None,
         *,
         start: DoppelGANger | None = None,
-        store: str | PathLike[str] | None = None,
+        store: _files.AnyPath | None = None,
     ):
         self.config = config = given(config)
         self.device = config.torch_device()
@@ -90,8 +87,7 @@ class Trainer:
         # the data as the discriminators read them, all samples, in memory or in a file: (samples, inputs)
         settings = ("sample_len", "auto_normalise", "normalise", "minmax_scale")
         self.encoder = Encoder.fit(train, **{name: getattr(config, name) for name in settings})
-        real = on_disk.rows_of(self.encoder, train, store)
-        self.real = real if isinstance(real, on_disk.Rows) else real.to(self.device)
+        self.real = on_disk.rows_of(self.encoder, train, store, self.device)
         self.narrow = self.encoder.narrow  # what the auxiliary discriminator reads
         accounting.check_training(config, len(self.real), self.encoder.schema)
 
@@ -120,7 +116,7 @@ class Trainer:
         self.history = History()
         self.batches = 0  # that the discriminators have seen: what epsilon counts
         self.pending: tuple[Noise, Generated] | None = None  # of a discriminator half step, for the generator's
-        self.good: tuple[int, dict[str, Any]] | None = None  # a step, and the state then but for the history
+        self.good: tuple[int, loading.State] | None = None  # a step, and the state then but for the history
 
     @property
     def updates(self) -> int:
@@ -161,7 +157,7 @@ class Trainer:
         DivergenceError
         """
         record = StepRecord(step=self.step + 1, seconds=seconds, epsilon=self.epsilon(), **measured)
-        check_measured(self, record)
+        divergence.check_measured(self, record)
         self.history.append(record)
         return record
 
@@ -278,7 +274,7 @@ class Trainer:
         """SHA-256 of the training data as the discriminators read them."""
         return on_disk.hash_of(self.real)
 
-    def state(self) -> dict[str, Any]:
+    def state(self) -> loading.State:
         """Everything needed to go on bit for bit: {"tensors": {name: Tensor}, "plain": JSON-able values}.
 
         Of a private run it holds no noise and no batch, past or to come: that run goes on with new ones. It is not to
@@ -288,7 +284,7 @@ class Trainer:
 
     @classmethod
     def resume(
-        cls, state: dict[str, Any], train: xr.Dataset, *, store: str | PathLike[str] | None = None, **changes: Any
+        cls, state: loading.State, train: xr.Dataset, *, store: _files.AnyPath | None = None, **changes: Any
     ) -> "Trainer":
         """A trainer that goes on from `state()`, bit for bit unless something is changed or training is private.
 
@@ -309,19 +305,17 @@ class Trainer:
             `train` is not what the state was trained on, or a change asks for other networks, or would make the
             epsilon of private training untrue.
         """
-        check_state(state)
+        loading.check_state(state)
         before = Config(**state["plain"]["config"])
         trainer = cls(train, accounting.changed(before, changes), store=store)
         checkpoint.restore(trainer, state, changes)
         return trainer
 
-    def save(self, path: str | PathLike[str]) -> None:
+    def save(self, path: _files.AnyPath) -> None:
         """Write the state to a file (safetensors, beside and renamed); `Trainer.load` goes on from it."""
         _files.write(path, "training state", **self.state())
 
     @classmethod
-    def load(
-        cls, path: str | PathLike[str], train: xr.Dataset, *, store: str | PathLike[str] | None = None
-    ) -> "Trainer":
+    def load(cls, path: _files.AnyPath, train: xr.Dataset, *, store: _files.AnyPath | None = None) -> "Trainer":
         """Resume from a file. Raises FileFormatError, ConfigError."""
-        return cls.resume(load_state(path), train, store=store)
+        return cls.resume(loading.load_state(path), train, store=store)

@@ -1,4 +1,4 @@
-"""The exercises of chapter 10."""
+"""Chapter 10: its recorded run (exact zeros as an event of their own), and the checks of its exercises."""
 
 from typing import Any
 
@@ -6,11 +6,57 @@ import numpy as np
 import xarray as xr
 from numpy.lib.stride_tricks import sliding_window_view
 
+from dgkit import metrics
+from dgkit._cells import Point
+from dgkit.core.config import Config
 from dgkit.course.exercise import Wrong, exercise, number, whole
+from dgkit.course.experiment import Experiment
 from dgkit.course.store import open_run
 from dgkit.datasets import open_dataset
 from dgkit.metrics import evaluate, mid_range
 from dgkit.schema import validate
+from dgkit.sweeps import train_model
+
+# --- recorded runs ---
+
+
+def _homes(point: Point) -> xr.Dataset:
+    """The FCC's homes ("mba": fetched, or in the cache) or simulated ones, with their losses as they are asked for."""
+    ds = open_dataset(str(point["data"]))
+    if point["zeros"] == "an event":
+        ds.ping_loss.attrs["zeros"] = "inflated"
+    return ds
+
+
+def _zeros_cell(train: xr.Dataset, config: Config, point: Point) -> xr.Dataset:
+    made = train_model(train, config).sample(2000, seed=1)
+    loss, traffic = ([ds[name] for ds in (train, made)] for name in ("ping_loss", "traffic_bytes"))
+    source = ("real", "generated")
+    return xr.Dataset(
+        {
+            "zero_share": ("source", [float((x == 0).mean()) for x in loss], {"units": "1"}),
+            "all_zero_share": ("source", [float((x == 0).all("time").mean()) for x in loss], {"units": "1"}),
+            "loss_autocorrelation_mse": ((), metrics.autocorrelation_mse(*loss), {"units": "1"}),
+            "traffic_autocorrelation_mse": ((), metrics.autocorrelation_mse(*traffic), {"units": "1"}),
+            "loss_wasserstein": ((), metrics.wasserstein(*loss), {"units": "1"}),
+            "traffic_wasserstein": ((), metrics.wasserstein(*traffic, scale="log"), {"units": "decades"}),
+        },
+        {"source": list(source)},
+    )
+
+
+EXPERIMENTS = {
+    "zeros": Experiment(
+        "What does it change to make exact zeros an event of their own?",
+        _homes,
+        _zeros_cell,
+        Config(steps=3000, sample_len=4, ema=0.995),
+        {"data": ("mba",), "zeros": ("a number", "an event"), "seed": (0, 1, 2, 3, 4)},
+        {"steps": 4, "data": "broadband", "zeros": "an event", "seed": 0},  # of data that are always there
+    )
+}
+
+# --- exercises ---
 
 
 @exercise("10.1")

@@ -20,6 +20,7 @@ from dgkit.metrics.distributions import (
     wasserstein,
 )
 from dgkit.metrics.report import Report, evaluate
+from dgkit.metrics.seams import seam
 
 __all__ = [
     "Report",
@@ -37,5 +38,6 @@ __all__ = [
     "mid_range",
     "nearest_neighbours",
     "range_coverage",
+    "seam",
     "wasserstein",
 ]

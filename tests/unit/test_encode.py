@@ -7,7 +7,8 @@ import pytest
 import xarray as xr
 
 from dgkit.core import encode
-from dgkit.core.encode import Encoder, generation_flags
+from dgkit.core.columns import generation_flags
+from dgkit.core.encode import Encoder
 from dgkit.core.loading import encoder_of
 from dgkit.core.networks import flat
 from dgkit.errors import ConfigError, SchemaError

@@ -132,6 +132,16 @@ def test_a_pass_of_a_week_remembers_what_a_pass_of_a_day_forgets():
         assert 1.3 * lost.sel(sample_len=7) < lost.sel(sample_len=84) < lost.sel(sample_len=168)
 
 
+def test_zeros_as_an_event_give_mba_its_share_of_them_and_its_autocorrelation():
+    runs = open_run("zeros").sel(data="mba")
+    number, event = (runs.sel(zeros=how) for how in ("a number", "an event"))
+
+    off = abs(event.zero_share.sel(source="generated") - event.zero_share.sel(source="real"))
+    assert float(off.max()) < 0.01  # each seed
+    assert float(number.zero_share.sel(source="generated").max()) < 0.3
+    assert 10 * float(event.loss_autocorrelation_mse.max()) < float(number.loss_autocorrelation_mse.min())
+
+
 def test_more_training_samples_give_a_smaller_error():
     runs = medians("training_size")
 
