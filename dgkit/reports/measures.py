@@ -14,7 +14,7 @@ import numpy as np
 import xarray as xr
 
 from dgkit.metrics import autocorrelation, cross_correlation, half_range, mid_range, range_coverage, wasserstein
-from dgkit.metrics.distributions import count_modes, valid_feature
+from dgkit.metrics.distributions import count_modes, from_median, valid_feature
 from dgkit.metrics.report import DECADES
 from dgkit.schema import Schema, lengths
 
@@ -159,8 +159,7 @@ def _of_numbers(name: str, values: np.ndarray, ends: np.ndarray, real: Rows, log
         yield Measure("zeros", name, _shares(zero))
     if steps < 3:
         return
-    near_one = values * 0.5 ** np.frexp(np.nanmax(np.abs(values)))[1]  # exact: squares stay numbers in any unit
-    series = xr.DataArray(near_one, dims=("sample", "time"), name=name)
+    series = xr.DataArray(values, dims=("sample", "time"), name=name)
     lags = int(min(steps - 2, max(10, LAGS_TIMES_VALUES // values.size)))
     pairs = np.maximum(ends[:, None] - np.arange(1, lags + 1), 0)  # (P, lags)
     for kind, definition in (("autocorrelation", "paper"), ("autocorrelation_standard", "standard")):
@@ -177,7 +176,7 @@ def _of_numbers(name: str, values: np.ndarray, ends: np.ndarray, real: Rows, log
 def _moved(table: np.ndarray, real: Rows) -> Apart:
     """Wasserstein-1 distance over that of the real numbers from a constant at their median; of all, (P, K)."""
     flat = table[real][~np.isnan(table[real])]
-    width = float(np.abs(flat - np.median(flat)).mean()) if flat.size else 0.0
+    width = from_median(flat) if flat.size else 0.0
 
     def apart(a: Rows, b: Rows) -> float:
         pair = [part[~np.isnan(part)] for part in (table[a], table[b])]
