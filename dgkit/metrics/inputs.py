@@ -137,7 +137,7 @@ def on_scale(a: np.ndarray, b: np.ndarray, scale: str) -> tuple[np.ndarray, np.n
 
 
 def exponents(largest: np.ndarray) -> np.ndarray:
-    """By which power of two to divide values up to `largest`, ``np.ldexp(values, -exponents)``, before they are squared.
+    """The power of two to divide values up to `largest` by, ``np.ldexp(values, -exponents)``, before they are squared.
 
     0 for values of ordinary size, which stay bit for bit; else what brings them near 1, that squares stay in float64.
     Exact, but for what is lost beside a value 1e300 times as large.

@@ -16,6 +16,7 @@ from os import PathLike
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 
 from dgkit import _atomic, _checks
@@ -28,7 +29,7 @@ from dgkit.schema import Schema
 
 __all__ = ["Report", "report"]
 
-TIMES = 1.5  # how many times as far from the middle of chance as the farthest deal a line may lie
+TIMES = 2.0  # how many times as far from the middle of chance as the farthest deal a line may lie
 MOST, MOST_VALUES = 1000, 2_000_000  # samples drawn of each set, and values of it in memory
 PACKAGES = ("dgkit", "torch", "numpy", "xarray")
 
@@ -75,22 +76,15 @@ class Report:
         _atomic.replace(path, [self.html.encode()])
 
     def __repr__(self) -> str:
-        found = self.dataset
-        rows: list[tuple[str, ...]] = [("line", "measured", "chance", "threshold", "verdict")]
-        for k, name in enumerate(found.line.values):
-            numbers = (f"{found[column].values[k]:.3g}" for column in ("measured", "chance", "threshold"))
-            rows.append((str(name), *("" if cell == "nan" else cell for cell in numbers), str(found.verdict.values[k])))
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
-        return "\n".join([f"Report: {counted(found)}", "", *lines])
+        return f"Report: {counted(self.dataset)}\n\n{self._table().to_string(float_format='{:.3g}'.format, na_rep='')}"
 
     def _repr_html_(self) -> str:
-        from dgkit.reports.page import table
+        table = self._table().to_html(float_format="{:.3g}".format, na_rep="", justify="left")
+        return f"<p>Report: {counted(self.dataset)}</p>{table}"
 
-        rows = table(self.dataset)
-        for cell in ("th", "td"):  # a notebook has a style of its own
-            rows = rows.replace(f"<{cell} ", f'<{cell} style="text-align:left" ')
-        return f"<p>Report: {counted(self.dataset)}</p>{rows}"
+    def _table(self) -> pd.DataFrame:
+        lines = self.dataset.drop_dims("entry").to_dataframe()
+        return lines[["measured", "chance", "threshold", "verdict"]].rename_axis(None)
 
 
 def counted(found: xr.Dataset) -> str:
@@ -142,7 +136,7 @@ def report(
     thresholds : mapping, optional
         Limits to judge by, in what a line measures: for a kind of lines (``{"values": 0.1}``) or one line
         (``{"values: views": 0.1}``, by the names in ``report.dataset.line``). "chance": how many times as far from the
-        middle of chance as the farthest of 50 deals a line without a limit of its own may lie; default 1.5. See Notes.
+        middle of chance as the farthest of 50 deals a line without a limit of its own may lie; default 2. See Notes.
     seed : int
         Of the samples drawn and dealt.
     features, sample, time, attributes, units, fill

@@ -239,7 +239,9 @@ def of_model(model: Any, sets: Sets, limits: Limits, random: np.random.Generator
     else:
         yield _attacked(model, sets, limits, random)
     if (dp := getattr(getattr(model, "config", None), "dp", None)) is not None:
-        yield judged("epsilon", f"at delta {dp.delta:g}", spent(model), [], {"epsilon": EPSILON, **limits})
+        line = judged("epsilon", f"at delta {dp.delta:g}", spent(model), [], {"epsilon": EPSILON, **limits})
+        own = {"epsilon", line.name}.isdisjoint(limits)
+        yield replace(line, why=f"no limit was given: {EPSILON:g}, above which a promise is weak") if own else line
 
 
 def spent(model: Any) -> float:

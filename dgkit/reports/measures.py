@@ -23,31 +23,46 @@ Apart = Callable[[Rows, Rows], float]  # of real samples and others
 Gaps = Callable[[Rows, Rows], tuple[np.ndarray, np.ndarray]]  # per value: how far apart, how many samples stand behind
 
 KINDS = {  # in the order of the table: what a line is called, how to read it
-    "values": ("Values", "How far values must move on average, over how far to one constant: 0 same, 1 no better."),
+    "values": (
+        "Values",
+        "How far values must move on average to be the real ones: 0 same, 1 no better than a constant.",
+    ),
     "level": ("Levels", "The same for the middle of each series' range, (max + min) / 2."),
     "amplitude": ("Amplitudes", "The same for half of each series' range, (max - min) / 2."),
-    "range": ("Range", "Share of the real range (without 0.5 % at each end) that is not reached."),
-    "modes": ("Kinds of series", "Share of the real kinds of series, told apart by level and amplitude, not found."),
-    "zeros": ("Exact zeros", "Difference of the share of values that are exactly 0."),
-    "autocorrelation": ("Autocorrelation, paper's", "Typical difference of curves; Pearson's of x[:-lag], x[lag:]."),
-    "autocorrelation_standard": ("Autocorrelation, standard", "The same, with one mean and variance for each series."),
-    "steps": ("Step sizes", "Values' measure, for the change from each step to the next, up or down."),
-    "rises": ("Bursts", "Values' measure, for the largest rise from one step to the next in each series."),
-    "shape": ("Shape over time", "Typical difference of the mean course, each series in its own standard deviations."),
+    "range": ("Range", "Share of the real range that is never reached, but for the 0.5 % at each end."),
+    "modes": ("Kinds of series", "Share of the real kinds of series, by level and amplitude, that never appear."),
+    "zeros": ("Exact zeros", "Difference of the shares of values that are exactly 0."),
+    "autocorrelation": (
+        "Memory (autocorrelation, paper's)",
+        "How alike a series is to itself some steps later, from -1 to 1: the typical difference, over all lags.",
+    ),
+    "autocorrelation_standard": ("Memory (autocorrelation, standard)", "The same, as textbooks define it."),
+    "steps": ("Step sizes", "As values, for the change from each step to the next, up or down."),
+    "rises": ("Bursts", "As values, for the largest rise from one step to the next in each series."),
+    "shape": ("Shape over time", "Typical difference of the mean course, in standard deviations of a series."),
     "shares": ("Category shares", "Share of steps that would have to change their category."),
-    "changes": ("Category changes", "Share of steps whose category and next one would have to be another pair."),
+    "changes": ("Category changes", "Share of steps that would have to change their category or what follows it."),
     "pairs": ("Features together", "How far apart the correlations of two features are: 0 same, 2 opposite."),
-    "lengths": ("Lengths", "Values' measure, for the lengths of the series."),
-    "attribute": ("Attribute", "Share of samples that would have to change their value; of numbers, values' measure."),
+    "lengths": ("Lengths", "As values, for the lengths of the series."),
+    "attribute": ("Attribute", "Share of samples that would have to change their value; of numbers, as values."),
     "missing": ("Never generated", "Share of real samples with a value that no generated sample (of those drawn) has."),
     "joint": ("Attributes together", "Share of samples that would have to change their combination of attributes."),
-    "effect": ("Effect of attribute", "How far apart a value's series are placed among all of their set, 0 to 1."),
-    "effect_on_shape": ("Effect on shape", "Shape's measure among the samples of each value, on average."),
-    "constraint": ("Constraint", "Share of generated samples that break it; chance is the share of real ones."),
+    "effect": (
+        "Effect of attribute",
+        "Where series of one value rank among all: how far from where the real ones do, 0 same, 1 the other end.",
+    ),
+    "effect_on_shape": ("Effect on shape", "Shape's difference among the series of each value, on average."),
+    "constraint": ("Constraint", "Share of generated samples that break it; by chance: of real ones."),
     "copies": ("Copies", "Share of generated series that are a training one but for little; attributes do not count."),
     "nearness": ("Nearness to training", "Share of generated series nearer to a training than to any held-out one."),
-    "membership": ("Membership attack", "Chance that a training sample scores above a held-out one (AUC): 0.5 none."),
-    "epsilon": ("Privacy spent", "Epsilon of differential privacy: what any one sample can change, as e^epsilon."),
+    "membership": (
+        "Membership attack",
+        "How well an attacker tells training from held-out samples (AUC): 0.5 not at all, 1 always.",
+    ),
+    "epsilon": (
+        "Privacy spent",
+        "Epsilon: no one sample changes the odds of any outcome by more than e^epsilon times.",
+    ),
 }
 LEAST = 5  # samples of a value in both sets, for its series to be compared
 LAGS_TIMES_VALUES = 2_000_000_000  # products that an autocorrelation may cost

@@ -457,7 +457,7 @@ def test_pictures_and_tables_can_be_read_without_seeing_them(web):
     tags = Read(dg.report(web[0], web[2], web[1]).html).tags
 
     pictures = [attrs for tag, attrs in tags if tag == "svg"]
-    assert len(pictures) == 4 and all(one["role"] == "img" and one["aria-label"] for one in pictures)
+    assert len(pictures) == 6 + 3 and all(one["role"] == "img" and one["aria-label"] for one in pictures)
     levels = [int(tag[1]) for tag, _ in tags if re.fullmatch("h[1-6]", tag)]
     assert levels[0] == 1 and all(b - a <= 1 for a, b in pairwise(levels))
     assert all("scope" in attrs for tag, attrs in tags if tag == "th")
