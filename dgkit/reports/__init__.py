@@ -29,7 +29,7 @@ from dgkit.schema import Schema
 
 __all__ = ["Report", "report"]
 
-TIMES = 2.0  # how many times as far from the middle of chance as the farthest deal a line may lie
+TIMES = 1.6  # how many times as far from the middle of chance as the farthest deal a line may lie
 MOST, MOST_VALUES = 1000, 2_000_000  # samples drawn of each set, and values of it in memory
 PACKAGES = ("dgkit", "torch", "numpy", "xarray")
 
@@ -136,7 +136,7 @@ def report(
     thresholds : mapping, optional
         Limits to judge by, in what a line measures: for a kind of lines (``{"values": 0.1}``) or one line
         (``{"values: views": 0.1}``, by the names in ``report.dataset.line``). "chance": how many times as far from the
-        middle of chance as the farthest of 50 deals a line without a limit of its own may lie; default 2. See Notes.
+        middle of chance as the farthest of 50 deals a line without a limit of its own may lie; default 1.6. See Notes.
     seed : int
         Of the samples drawn and dealt.
     features, sample, time, attributes, units, fill
