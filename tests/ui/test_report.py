@@ -39,7 +39,7 @@ def test_the_page_can_be_read_by_everybody_and_loads_nothing(browser, saved, wid
     assert page.evaluate("document.documentElement.scrollWidth") <= width  # wide tables scroll by themselves
     assert page.locator("h2").all_inner_texts()[-1] == "Signed"
     sizes = page.evaluate("[...document.querySelectorAll('svg')].map(svg => svg.getBoundingClientRect().width)")
-    assert len(sizes) == 3 * 6 + 3 and min(sizes) > 300
+    assert len(sizes) == 3 * 6 + 4 and min(sizes) > 300
     page.evaluate(AXE_SCRIPT)
     found = page.evaluate("axe.run(document).then(result => result.violations)")
     assert [(rule["id"], [node["html"] for node in rule["nodes"]]) for rule in found] == []
