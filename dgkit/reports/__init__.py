@@ -93,11 +93,10 @@ def counted(found: xr.Dataset) -> str:
     Examples
     --------
     >>> counted(xr.Dataset({"verdict": ("line", ["pass", "fail", "pass"])}))
-    '2 lines pass, 1 fails, 0 not judged'
+    '2 lines pass, 1 fail, 0 not judged'
     """
     passing, failing, rest = ((found.verdict == verdict).sum().item() for verdict in ("pass", "fail", "not judged"))
-    plural = [f"{passing} line passes" if passing == 1 else f"{passing} lines pass"]
-    return ", ".join([*plural, f"{failing} fail{'s' * (failing == 1)}", f"{rest} not judged"])
+    return f"{passing} lines pass, {failing} fail, {rest} not judged"
 
 
 def report(
@@ -226,10 +225,10 @@ def _limits(thresholds: Mapping[str, float] | None) -> dict[str, float]:
     """The thresholds asked for, "chance" among them; ConfigError for an unknown kind, or what is no number."""
     limits = {"chance": TIMES}
     for name, limit in (thresholds or {}).items():
-        if not isinstance(name, str) or name.partition(": ")[0] not in (*KINDS, "chance"):
+        if not isinstance(name, str) or name.partition(": ")[0] not in (*KINDS.index, "chance"):
             raise ConfigError(
-                f"thresholds: {_checks.shown(name)} is no line. Kinds of lines are {', '.join(KINDS)}; 'kind: name' is "
-                "one line, and 'chance' how many times the spread of chance the others may lie away."
+                f"thresholds: {_checks.shown(name)} is no line. Kinds of lines are {', '.join(KINDS.index)}; "
+                "'kind: name' is one line, and 'chance' how many times the spread of chance the others may lie away."
             )
         limits[name] = _checks.number(f"thresholds: {name}", limit)
     return limits

@@ -8,9 +8,11 @@ Letters for shapes: P samples (training, then held-out, then generated ones), T 
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from importlib.resources import files
 from itertools import combinations, pairwise
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 
 from dgkit.metrics import autocorrelation, cross_correlation, half_range, mid_range, range_coverage, wasserstein
@@ -22,48 +24,8 @@ Rows = np.ndarray  # positions of samples, (n,)
 Apart = Callable[[Rows, Rows], float]  # of real samples and others
 Gaps = Callable[[Rows, Rows], tuple[np.ndarray, np.ndarray]]  # per value: how far apart, how many samples stand behind
 
-KINDS = {  # in the order of the table: what a line is called, how to read it
-    "values": (
-        "Values",
-        "How far values must move on average to be the real ones: 0 same, 1 no better than a constant.",
-    ),
-    "level": ("Levels", "The same for the middle of each series' range, (max + min) / 2."),
-    "amplitude": ("Amplitudes", "The same for half of each series' range, (max - min) / 2."),
-    "range": ("Range", "Share of the real range that is never reached, but for the 0.5 % at each end."),
-    "modes": ("Kinds of series", "Share of the real kinds of series, by level and amplitude, that never appear."),
-    "zeros": ("Exact zeros", "Difference of the shares of values that are exactly 0."),
-    "autocorrelation": (
-        "Memory (autocorrelation, paper's)",
-        "How alike a series is to itself some steps later, from -1 to 1: the typical difference, over all lags.",
-    ),
-    "autocorrelation_standard": ("Memory (autocorrelation, standard)", "The same, as textbooks define it."),
-    "steps": ("Step sizes", "As values, for the change from each step to the next, up or down."),
-    "rises": ("Bursts", "As values, for the largest rise from one step to the next in each series."),
-    "shape": ("Shape over time", "Typical difference of the mean course, in standard deviations of a series."),
-    "shares": ("Category shares", "Share of steps that would have to change their category."),
-    "changes": ("Category changes", "Share of steps that would have to change their category or what follows it."),
-    "pairs": ("Features together", "How far apart the correlations of two features are: 0 same, 2 opposite."),
-    "lengths": ("Lengths", "As values, for the lengths of the series."),
-    "attribute": ("Attribute", "Share of samples that would have to change their value; of numbers, as values."),
-    "missing": ("Never generated", "Share of real samples with a value that no generated sample (of those drawn) has."),
-    "joint": ("Attributes together", "Share of samples that would have to change their combination of attributes."),
-    "effect": (
-        "Effect of attribute",
-        "Where series of one value rank among all: how far from where the real ones do, 0 same, 1 the other end.",
-    ),
-    "effect_on_shape": ("Effect on shape", "Shape's difference among the series of each value, on average."),
-    "constraint": ("Constraint", "Share of generated samples that break it; by chance: of real ones."),
-    "copies": ("Copies", "Share of generated series that are a training one but for little; attributes do not count."),
-    "nearness": ("Nearness to training", "Share of generated series nearer to a training than to any held-out one."),
-    "membership": (
-        "Membership attack",
-        "How well an attacker tells training from held-out samples (AUC): 0.5 not at all, 1 always.",
-    ),
-    "epsilon": (
-        "Privacy spent",
-        "Epsilon: no one sample changes the odds of any outcome by more than e^epsilon times.",
-    ),
-}
+# of lines, in the order of the table: the part it stands in, what a line is called, how to read it
+KINDS = pd.read_csv(str(files(__package__) / "kinds.csv"), index_col="kind")
 LEAST = 5  # samples of a value in both sets, for its series to be compared
 LAGS_TIMES_VALUES = 2_000_000_000  # products that an autocorrelation may cost
 BINS = 48  # of time, in which shapes are compared

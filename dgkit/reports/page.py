@@ -24,13 +24,6 @@ from dgkit.reports.measures import KINDS, LEAST, course
 
 Sets = Mapping[str, xr.Dataset]
 SIGNS = {"pass": "✓ pass", "fail": "✗ fail", "not judged": "– not judged"}
-PARTS = {  # of the table, by the first kind of each
-    "values": "Features",
-    "lengths": "Lengths and attributes",
-    "effect": "Effects of attributes on series",
-    "constraint": "Constraints",
-    "copies": "Copies and privacy",
-}
 MOST_VALUES, MOST_PICTURES, MOST_LAGS = 15, 20, 1000  # of a table or picture; of variables; of a curve
 COLOURS = {  # of the pictures of `dgkit.plot`: those that are to follow the page, light or dark
     "#262626": "currentColor",
@@ -86,17 +79,9 @@ def _short(value: float) -> str:
 
 
 def _lines(found: xr.Dataset) -> list[dict[Any, Any]]:
-    """All lines in the order of `KINDS`, the first of a kind with how to read it."""
-    order = list(KINDS)
-    starts = {order.index(kind): title for kind, title in PARTS.items()}
-    table = found.drop_dims("entry").to_dataframe().assign(order=lambda table: table.kind.map(order.index))
-    table = table.sort_values("order", kind="stable")
-    table["part"] = [max(start for start in starts if start <= place) for place in table.order]
-    table["part_title"] = table.part.map(starts)
-    table["label"] = [KINDS[kind][0] for kind in table.kind]
-    table["reading"] = [KINDS[kind][1] for kind in table.kind]
-    table.loc[table.order.duplicated(), "reading"] = ""
-    return table.to_dict("records")
+    """All lines in the order of `KINDS`, with what it says of each."""
+    lines = found.drop_dims("entry").to_dataframe().join(KINDS.assign(order=range(len(KINDS))), on="kind")
+    return lines.sort_values("order", kind="stable").to_dict("records")
 
 
 def _by_value(found: xr.Dataset) -> Iterator[tuple[str, str, list[str], list[Any]]]:
@@ -105,23 +90,21 @@ def _by_value(found: xr.Dataset) -> Iterator[tuple[str, str, list[str], list[Any
     every.columns = every.columns.str.removeprefix("entry_")
     every["ratio"] = (every.measured / every.chance_worst).fillna(-1.0)
     for attribute, own in every.groupby("attribute", sort=False):
-        compared, total = own[own.samples > 0], own.value.nunique()
-        order = compared.groupby("value").ratio.max().sort_values(ascending=False).index
-        cells = compared.set_index(["value", "line"])[["measured", "chance_worst"]]
-        numbers, lines = cells.to_dict("index"), own.line.unique()
-        rows = [
-            (
-                value,
-                compared.samples[compared.value == value].max(),
-                [tuple(numbers.get((value, line), {"": np.nan, " ": np.nan}).values()) for line in lines],
-            )
-            for value in order[:MOST_VALUES]
+        lines, total, compared = own.line.unique(), own.value.nunique(), own[own.samples > 0]
+        largest = compared.groupby("value")[["ratio", "samples"]].max().sort_values("ratio", ascending=False)
+        shown = largest[:MOST_VALUES]
+        gaps, farthest = (
+            compared.pivot(index="value", columns="line", values=of).reindex(shown.index, columns=lines)
+            for of in ("measured", "chance_worst")
+        )
+        columns = (shown.index, shown.samples, gaps.to_numpy(), farthest.to_numpy())
+        rows = [(value, samples, [*zip(*pair, strict=True)]) for value, samples, *pair in zip(*columns, strict=True)]
+        left = f" {total - len(largest)} of {total} values have fewer than {LEAST}, and are not compared."
+        many = f" Of {len(largest)} values the {MOST_VALUES} farthest out of line."
+        caption = f"Samples: in the smaller set.{left * (total > len(largest))}{many * (len(largest) > MOST_VALUES)}"
+        head = [
+            "Shape of " * line.startswith("effect_on_shape") + line.partition(f"{attribute} on ")[2] for line in lines
         ]
-        kinds = [("Shape of " if line.startswith("effect_on_shape") else "", line) for line in lines]
-        head = [shape + line.partition(f"{attribute} on ")[2] for shape, line in kinds]
-        left = f" {total - len(order)} of {total} values have fewer than {LEAST}, and are not compared."
-        many = f" Of {len(order)} values the {MOST_VALUES} farthest out of line."
-        caption = f"Samples: in the smaller set.{left * (total > len(order))}{many * (len(order) > MOST_VALUES)}"
         yield str(attribute), caption, head, rows
 
 
