@@ -578,6 +578,14 @@ def test_pictures_and_tables_can_be_read_without_seeing_them(web):
     assert ("html", {"lang": "en"}) in tags
 
 
+def test_each_part_of_the_table_has_one_heading_and_each_kind_of_line_one_reading(cluster):
+    text = dg.report(cluster[0], cluster[2], cluster[1]).html
+
+    parts = re.findall(r'<th scope="rowgroup"[^>]*>([^<]+)<', text)
+    assert parts == ["Features", "Lengths and attributes", "Effects of attributes", "Constraints", "Copies and privacy"]
+    assert text.count("How far values must move on average") == 1
+
+
 def test_ids_in_the_file_occur_once(cluster):
     train, held_out, fake = (part[["cpu_rate", "end_event", "length"]] for part in cluster)
     text = dg.report(train, fake, held_out).html
