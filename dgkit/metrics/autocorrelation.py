@@ -9,7 +9,7 @@ import xarray as xr
 
 from dgkit.errors import ConfigError, SchemaError
 from dgkit.metrics import kernels
-from dgkit.metrics.inputs import as_series, name_of, over_chunks
+from dgkit.metrics.inputs import as_series, exponents, name_of, over_chunks
 
 DEFINITIONS = {
     "paper": "Pearson correlation of x[:-lag] and x[lag:]",
@@ -204,10 +204,13 @@ def curve_errors(a: xr.DataArray, b: xr.DataArray) -> dict[str, float]:
 
 
 def _rows(block: np.ndarray, label: str) -> tuple[np.ndarray, np.ndarray]:
-    """The block as (N, T) float64 and each row's valid steps, (N,); SchemaError for NaN or infinity among them."""
+    """The block as (N, T) float64 and each row's valid steps, (N,); SchemaError for NaN or infinity among them.
+
+    Rows whose squares would leave float64 are scaled, which no correlation feels.
+    """
     rows = np.ascontiguousarray(block, dtype=np.float64).reshape(int(np.prod(block.shape[:-1])), block.shape[-1])
     lengths = np.empty(len(rows), dtype=np.int64)
-    kernels.over_rows(kernels.valid_lengths, len(rows), rows, lengths)
+    far = kernels.over_rows(kernels.valid_lengths, len(rows), rows, lengths)
     if lengths.min(initial=0) < 0:
         row = int(np.flatnonzero(lengths < 0)[0])
         step = -1 - int(lengths[row])
@@ -216,6 +219,8 @@ def _rows(block: np.ndarray, label: str) -> tuple[np.ndarray, np.ndarray]:
             f"{label} has {found} in sample {row} (of its chunk), at or before step {step}. "
             "Fill it, or shorten the series there."
         )
+    if any(far):
+        rows = np.ldexp(rows, -exponents(np.fmax.reduce(np.abs(rows), axis=1, keepdims=True)))
     return rows, lengths
 
 

@@ -20,9 +20,11 @@ from dgkit.metrics import kernels
 from dgkit.metrics.inputs import (
     as_series,
     check_same_dims,
+    exponents,
     flat_pair,
     flat_values,
     name_of,
+    near_one,
     on_scale,
     over_chunks,
     within_length,
@@ -111,11 +113,25 @@ def wasserstein(a: xr.DataArray | np.ndarray, b: xr.DataArray | np.ndarray, *, s
 
 
 def _wasserstein(a: np.ndarray, b: np.ndarray) -> float:
-    a, b = _both_sorted(a, b)
+    (a, b), exponent = near_one(*_both_sorted(a, b))
     if a.size == b.size:
         gaps = np.subtract(a, b, dtype=np.float64)
-        return float(np.abs(gaps, out=gaps).mean())
-    return float(kernels.sorted_wasserstein(a.astype(np.float64, copy=False), b.astype(np.float64, copy=False)))
+        distance = np.abs(gaps, out=gaps).mean()
+    else:
+        distance = kernels.sorted_wasserstein(a.astype(np.float64, copy=False), b.astype(np.float64, copy=False))
+    return float(np.ldexp(distance, exponent))
+
+
+def from_median(values: np.ndarray) -> float:
+    """How far values, without NaN, lie from their median on average: `wasserstein` for one constant in their place.
+
+    Examples
+    --------
+    >>> from_median(np.array([1.0, 2.0, 6.0]))
+    1.6666666666666667
+    """
+    (near,), exponent = near_one(values)
+    return float(np.ldexp(np.abs(near - np.median(near)).mean(dtype=np.float64), exponent))
 
 
 def _both_sorted(a: np.ndarray, b: np.ndarray) -> list[np.ndarray]:
@@ -451,7 +467,7 @@ def range_coverage(
     """
     if not 0 <= tail < 0.5:
         raise ConfigError(f"tail is {tail}; it must be at least 0 and below 0.5.")
-    real, generated = on_scale(*flat_pair(real, generated, ("real", "generated")), scale)
+    real, generated = near_one(*on_scale(*flat_pair(real, generated, ("real", "generated")), scale))[0]
     (low, high), (made_low, made_high) = (np.quantile(x, [tail, 1 - tail]) for x in (real, generated))
     if low == high:
         return float(made_low <= low <= made_high)
@@ -512,6 +528,8 @@ def count_modes(real: np.ndarray, generated: np.ndarray) -> tuple[int, int]:
     points = [
         both if len(both) == size else both[random.choice(len(both), size, replace=False)] for both in (real, generated)
     ]
+    exponent = exponents(np.max([np.abs(both).max(axis=0) for both in points], axis=0))
+    points = [np.ldexp(both, -exponent) for both in points]
     classes = int(np.clip(np.sqrt(size / 8), 2, 10))
     edges = np.quantile(points[0], np.arange(1, classes) / classes, axis=0)  # (classes - 1, 2)
     cells = [
@@ -572,6 +590,12 @@ def _row_correlations(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     x, y = (np.ascontiguousarray(block, dtype=np.float64) for block in (x, y))
     correlations = np.empty(len(x))
     kernels.over_rows(kernels.row_correlations, len(x), x, y, correlations)
+    if (far := np.flatnonzero(np.isinf(correlations))).size:
+        both = np.where(np.isnan(x[far] + y[far]), np.nan, [x[far], y[far]])
+        near = np.ldexp(both, -exponents(np.fmax.reduce(np.abs(both), axis=2, keepdims=True)))
+        again = np.empty(far.size)
+        kernels.row_correlations(0, far.size, *near, again)
+        correlations[far] = np.where(np.isinf(again), np.nan, again)
     return correlations
 
 
@@ -746,10 +770,13 @@ def _encoder(real: xr.Dataset, name: str) -> Encode:
     positive = feature.where(feature > 0)
     floor = float(positive.min()) if feature.attrs.get("scale") == "log" else np.nan
     shown = np.log10(positive.fillna(floor).where(feature.notnull())) if floor > 0 else feature
-    mean, deviation = float(shown.mean(dtype=np.float64)), float(shown.std(dtype=np.float64))
-    if np.isnan(mean):
-        raise SchemaError(f"real feature {name!r} holds no valid value.")
-    return number_encoder(mean, deviation, floor)
+    exponent = int(exponents(np.abs(shown).max().values))
+    near = np.ldexp(shown, -exponent) if exponent else shown
+    mean, deviation = float(near.mean(dtype=np.float64)), float(near.std(dtype=np.float64))
+    if not np.isfinite(deviation):
+        what = "infinite values" if np.isinf(mean) else "no valid value"
+        raise SchemaError(f"real feature {name!r} holds {what}.")
+    return number_encoder(mean, deviation, floor, exponent)
 
 
 def category_encoder(categories: list[str]) -> Encode:
@@ -758,12 +785,16 @@ def category_encoder(categories: list[str]) -> Encode:
     return lambda feature: (feature.values.astype(str)[..., None] == known) * np.sqrt(0.5)
 
 
-def number_encoder(mean: float, deviation: float, floor: float) -> Encode:
-    """A function from a feature's values to (B, T, 1) numbers, 0 past the end; of logarithms where `floor` > 0."""
+def number_encoder(mean: float, deviation: float, floor: float, exponent: int = 0) -> Encode:
+    """A function from a feature's values to (B, T, 1) numbers, 0 past the end; of logarithms where `floor` > 0.
+
+    Mean and deviation are of the values divided by 2**exponent.
+    """
 
     def encode(feature: xr.DataArray) -> np.ndarray:
         values = feature.values.astype(np.float64)
         values = np.log10(np.maximum(values, floor)) if floor > 0 else values
+        values = np.ldexp(values, -exponent) if exponent else values
         return np.nan_to_num((values - mean) / (deviation or 1.0))[..., None]
 
     return encode

@@ -13,6 +13,7 @@ import numpy as np
 import xarray as xr
 
 from dgkit.errors import ConfigError, SchemaError
+from dgkit.metrics import kernels
 
 MOST_VALUES = 4_000_000  # of a dask-backed array, how many values a sorting metric draws into memory
 
@@ -133,6 +134,24 @@ def on_scale(a: np.ndarray, b: np.ndarray, scale: str) -> tuple[np.ndarray, np.n
             )
         a, b = np.maximum(a, floor), np.maximum(b, floor)
     return np.log10(a, dtype=np.float64), np.log10(b, dtype=np.float64)
+
+
+def exponents(largest: np.ndarray) -> np.ndarray:
+    """The power of two to divide values up to `largest` by, ``np.ldexp(values, -exponents)``, before they are squared.
+
+    0 for values of ordinary size, which stay bit for bit; else what brings them near 1, that squares stay in float64.
+    Exact, but for what is lost beside a value 1e300 times as large.
+    """
+    largest = np.asarray(largest, np.float64)
+    ordinary = (largest < kernels.FAR) & (largest > 1 / kernels.FAR) | (largest == 0)
+    return np.where(ordinary, 0, np.frexp(largest)[1])
+
+
+def near_one(*arrays: np.ndarray) -> tuple[list[np.ndarray], int]:
+    """All arrays divided by one power of two, as `exponents` has it, and that; NaN is ignored."""
+    largest = max(np.fmax(np.fmax.reduce(array, axis=None), -np.fmin.reduce(array, axis=None)) for array in arrays)
+    exponent = int(exponents(largest))
+    return [np.ldexp(array, -exponent) for array in arrays] if exponent else list(arrays), exponent
 
 
 def over_chunks(function: Callable[[np.ndarray, int], Any], array: xr.DataArray) -> list[Any]:

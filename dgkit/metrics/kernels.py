@@ -26,6 +26,7 @@ SPECTRA = 2**16  # values whose spectra are held at once, so that they stay in t
 SPECTRA_FROM = 200  # products a step of a row from which the standard definition is quicker by spectra, about
 CANCELLATION = 1e-6  # a variance below this share of its sum of squares is not taken from running sums
 THREADS = min(8, numba.config.NUMBA_NUM_THREADS)  # type: ignore[attr-defined]
+FAR = 2.0**200  # squares of squares of values beyond this, or below its inverse, may leave float64
 REASSOCIATE = {"reassoc", "contract", "nsz"}  # lets the compiler use vector sums; NaN and infinity keep their meaning
 
 
@@ -40,29 +41,43 @@ def over_rows(kernel: Callable, rows: int, *arguments: object) -> list:
 
 
 @compiled(fastmath=REASSOCIATE)
-def _zero_if_finite(row):
+def _square(row):
     total = 0.0
     for t in range(row.size):
-        total += row[t] * 0.0
+        total += row[t] * row[t]
     return total
 
 
 @compiled()
+def _is_far(largest):
+    """Whether values up to this are to be scaled first."""
+    return largest >= FAR or 0.0 < largest <= 1.0 / FAR
+
+
+@compiled()
 def valid_lengths(start, stop, rows, lengths):
-    """`lengths`: valid steps before the first NaN; -1 - t where a step t is infinite or follows a NaN."""
+    """`lengths`: valid steps before the first NaN; -1 - t where a step t is infinite or follows a NaN.
+
+    Returns whether any row is to be scaled first.
+    """
+    far = False
     for i in range(start, stop):
         row = rows[i]
         lengths[i] = row.size
-        if _zero_if_finite(row) == 0.0:
+        if 1.0 / FAR**2 < _square(row) < FAR**2:  # neither NaN nor far
             continue
         n = 0
-        while not np.isnan(row[n]) and not np.isinf(row[n]):
+        largest = 0.0
+        while n < row.size and not np.isnan(row[n]) and not np.isinf(row[n]):
+            largest = max(largest, abs(row[n]))
             n += 1
         lengths[i] = n
+        far |= _is_far(largest)
         for t in range(n, row.size):
             if not np.isnan(row[t]):
                 lengths[i] = -1 - t
                 break
+    return far
 
 
 @compiled(fastmath=REASSOCIATE)
@@ -144,9 +159,15 @@ def _pearson(x, y):
     """The paper's correlation of two equally long parts, two passes, in the order of its own code."""
     mean_x = x.sum() / x.size
     mean_y = y.sum() / x.size
+    far_x = far_y = 0.0
+    for t in range(x.size):
+        far_x, far_y = max(far_x, abs(x[t] - mean_x)), max(far_y, abs(y[t] - mean_y))
+    share_x = share_y = 1.0
+    if _is_far(far_x) or _is_far(far_y):  # a part much smaller than its row
+        share_x, share_y = 1.0 / max(far_x, FAR**-5), 1.0 / max(far_y, FAR**-5)
     product = square_x = square_y = 0.0
     for t in range(x.size):
-        dx, dy = x[t] - mean_x, y[t] - mean_y
+        dx, dy = (x[t] - mean_x) * share_x, (y[t] - mean_y) * share_y
         product += dx * dy
         square_x += dx * dx
         square_y += dy * dy
@@ -430,7 +451,10 @@ def sorted_kolmogorov_smirnov(a, b):
 
 @compiled()
 def row_correlations(start, stop, x, y, correlations):
-    """Pearson correlation of x[i] and y[i] over the steps where both are valid; NaN where one is constant."""
+    """Pearson correlation of x[i] and y[i] over the steps where both are valid; NaN where one is constant.
+
+    Infinite where these are to be scaled first.
+    """
     for i in range(start, stop):
         n = 0
         mean_x = mean_y = 0.0
@@ -456,7 +480,8 @@ def row_correlations(start, stop, x, y, correlations):
                     product += dx * dy
                     square_x += dx * dx
                     square_y += dy * dy
-            correlations[i] = min(1.0, max(-1.0, product / np.sqrt(square_x * square_y)))
+            near = min(square_x, square_y) > 1.0 / FAR**2 and max(square_x, square_y) < FAR**2
+            correlations[i] = min(1.0, max(-1.0, product / np.sqrt(square_x * square_y))) if near else np.inf
 
 
 @compiled()

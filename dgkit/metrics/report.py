@@ -25,6 +25,7 @@ from dgkit.metrics.distributions import (
     cross_correlation,
     divergence,
     divergence_by_chance,
+    from_median,
     highest_and_lowest,
     jensen_shannon,
     number_encoder,
@@ -33,7 +34,7 @@ from dgkit.metrics.distributions import (
     vectors,
     wasserstein,
 )
-from dgkit.metrics.inputs import as_series, drawn_samples, flat_values, name_of, over_chunks
+from dgkit.metrics.inputs import as_series, drawn_samples, exponents, flat_values, name_of, over_chunks
 from dgkit.schema import Schema, lengths, validate
 
 NEIGHBOUR_SAMPLES = 500  # of each set, whose nearest among all real samples are searched
@@ -408,8 +409,9 @@ class _Summary:
     lowest: float  # of all values
     highest: float
     floor: float  # the smallest above 0 where attrs say that the scale is "log", else NaN
-    mean: float  # of all values; of their logarithms where there is a floor, which all are raised to
+    mean: float  # of all values over 2**exponent; of their logarithms where there is a floor, which all are raised to
     deviation: float
+    exponent: int
     asked: np.ndarray  # (n, T), the samples whose neighbours are searched
     mid_range: np.ndarray  # (N,)
     half_range: np.ndarray  # (N,)
@@ -433,7 +435,7 @@ def _summary(ds: xr.Dataset, name: str, role: str, asked: np.ndarray) -> _Summar
 
     kept, few, high, low, moments, sums = zip(*over_chunks(read, series), strict=True)
     highs, lows = np.concatenate(high), np.concatenate(low)  # (N,)
-    mean, deviation, floor = _all_moments(moments)
+    mean, deviation, floor, exponent = _all_moments(moments)
     return _Summary(
         values=flat_values(xr.DataArray(kept[0] if len(kept) == 1 else np.concatenate(kept), name=name), role),
         lowest=float(np.nanmin(lows)),
@@ -441,6 +443,7 @@ def _summary(ds: xr.Dataset, name: str, role: str, asked: np.ndarray) -> _Summar
         floor=floor,
         mean=mean,
         deviation=deviation,
+        exponent=exponent,
         asked=np.concatenate(few),
         mid_range=flat_values(highs / 2 + lows / 2),
         half_range=flat_values(highs / 2 - lows / 2),
@@ -448,29 +451,35 @@ def _summary(ds: xr.Dataset, name: str, role: str, asked: np.ndarray) -> _Summar
     )
 
 
-def _moments(block: np.ndarray, log: bool) -> tuple[float, float, float, float, int]:
-    """Number, mean and squared deviations of the values or, if `log`, of the logarithms of those above 0.
+def _moments(block: np.ndarray, log: bool) -> tuple[float, float, float, float, int, int]:
+    """Number, mean and squared deviations of the values over a power of two or, if `log`, of the logarithms above 0.
 
-    Then the smallest of these (infinite where there is none, NaN if not `log`), and how many are not above 0.
+    Then the smallest of these (infinite where there is none, NaN if not `log`), how many are not above 0, the power.
     """
     values = block[~np.isnan(block)]
     positive = values[values > 0] if log else values
     floor = positive.min(initial=np.inf) if log else np.nan
     shown = np.log10(positive, dtype=np.float64) if log else positive
+    exponent = int(exponents(np.abs(shown).max(initial=0)))
+    shown = np.ldexp(shown, -exponent) if exponent else shown
     mean = shown.mean(dtype=np.float64) if shown.size else 0.0
-    return shown.size, mean, ((shown - mean) ** 2).sum(dtype=np.float64), floor, values.size - positive.size
+    return shown.size, mean, ((shown - mean) ** 2).sum(dtype=np.float64), floor, values.size - positive.size, exponent
 
 
-def _all_moments(blocks: tuple[Any, ...]) -> tuple[float, float, float]:
-    """Mean, standard deviation and floor of all blocks."""
-    numbers, means, squares, floors, below = np.array(blocks, np.float64).T
-    floor = float(floors.min())
+def _all_moments(blocks: tuple[Any, ...]) -> tuple[float, float, float, int]:
+    """Mean and standard deviation over a power of two, floor, and the power, of all blocks."""
+    numbers, means, squares, floors, below, powers = np.array(blocks, np.float64).T
+    floor, known = float(floors.min()), powers[(means != 0) | (squares != 0)]
     if np.isinf(floor):  # a log scale, and nothing above 0
-        return 0.0, 0.0, np.nan
+        return 0.0, 0.0, np.nan, 0
+    exponent = int(known.max()) if known.size else 0
+    share = 2.0 ** np.minimum(powers - exponent, 0)
+    means, squares = means * share, squares * share**2
     if below.sum():
         numbers, means, squares = np.append(numbers, below.sum()), np.append(means, np.log10(floor)), [*squares, 0.0]
     mean = np.average(means, weights=numbers)
-    return float(mean), float(np.sqrt((np.sum(squares) + numbers @ (means - mean) ** 2) / numbers.sum())), floor
+    variance = (np.sum(squares) + numbers @ (means - mean) ** 2) / numbers.sum()
+    return float(mean), float(np.sqrt(variance)), floor, exponent
 
 
 def _feature_metrics(
@@ -527,7 +536,7 @@ def _is_log(feature: xr.DataArray, found: _Summary) -> bool:
 def _distances(metric: str, a: np.ndarray, b: np.ndarray, shown_log: bool) -> dict[str, float]:
     """Wasserstein-1 distance; relative to that of a constant at a's median; of the logarithms (NaN if not wanted)."""
     distance = wasserstein(a, b)
-    constant = float(np.abs(a - np.median(a)).mean(dtype=np.float64))
+    constant = from_median(a)
     relative = distance / constant if constant > 0 else (0.0 if distance == 0 else np.inf)
     decades = wasserstein(a, b, scale="log") if shown_log and a.max() > 0 else np.nan
     return {metric: distance, f"{metric}_relative": relative, f"{metric}_decades": decades}
@@ -630,7 +639,7 @@ def _neighbours(
     encoders = {
         v.name: category_encoder([str(category) for category in v.categories])
         if v.kind == "categorical"
-        else number_encoder(found["real"][v.name].mean, found["real"][v.name].deviation, found["real"][v.name].floor)
+        else number_encoder(*(getattr(found["real"][v.name], of) for of in ("mean", "deviation", "floor", "exponent")))
         for v in schema.features
     }
     rows, steps = [], []

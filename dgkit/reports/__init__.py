@@ -16,6 +16,7 @@ from os import PathLike
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 
 from dgkit import _atomic, _checks
@@ -28,7 +29,7 @@ from dgkit.schema import Schema
 
 __all__ = ["Report", "report"]
 
-TIMES = 1.5  # how many times as far from the middle of chance as the farthest deal a line may lie
+TIMES = 1.6  # how many times as far from the middle of chance as the farthest deal a line may lie
 MOST, MOST_VALUES = 1000, 2_000_000  # samples drawn of each set, and values of it in memory
 PACKAGES = ("dgkit", "torch", "numpy", "xarray")
 
@@ -75,22 +76,15 @@ class Report:
         _atomic.replace(path, [self.html.encode()])
 
     def __repr__(self) -> str:
-        found = self.dataset
-        rows: list[tuple[str, ...]] = [("line", "measured", "chance", "threshold", "verdict")]
-        for k, name in enumerate(found.line.values):
-            numbers = (f"{found[column].values[k]:.3g}" for column in ("measured", "chance", "threshold"))
-            rows.append((str(name), *("" if cell == "nan" else cell for cell in numbers), str(found.verdict.values[k])))
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
-        return "\n".join([f"Report: {counted(found)}", "", *lines])
+        return f"Report: {counted(self.dataset)}\n\n{self._table().to_string(float_format='{:.3g}'.format, na_rep='')}"
 
     def _repr_html_(self) -> str:
-        from dgkit.reports.page import table
+        table = self._table().to_html(float_format="{:.3g}".format, na_rep="", justify="left")
+        return f"<p>Report: {counted(self.dataset)}</p>{table}"
 
-        rows = table(self.dataset)
-        for cell in ("th", "td"):  # a notebook has a style of its own
-            rows = rows.replace(f"<{cell} ", f'<{cell} style="text-align:left" ')
-        return f"<p>Report: {counted(self.dataset)}</p>{rows}"
+    def _table(self) -> pd.DataFrame:
+        lines = self.dataset.drop_dims("entry").to_dataframe()
+        return lines[["measured", "chance", "threshold", "verdict"]].rename_axis(None)
 
 
 def counted(found: xr.Dataset) -> str:
@@ -99,11 +93,10 @@ def counted(found: xr.Dataset) -> str:
     Examples
     --------
     >>> counted(xr.Dataset({"verdict": ("line", ["pass", "fail", "pass"])}))
-    '2 lines pass, 1 fails, 0 not judged'
+    '2 lines pass, 1 fail, 0 not judged'
     """
     passing, failing, rest = ((found.verdict == verdict).sum().item() for verdict in ("pass", "fail", "not judged"))
-    plural = [f"{passing} line passes" if passing == 1 else f"{passing} lines pass"]
-    return ", ".join([*plural, f"{failing} fail{'s' * (failing == 1)}", f"{rest} not judged"])
+    return f"{passing} lines pass, {failing} fail, {rest} not judged"
 
 
 def report(
@@ -142,7 +135,7 @@ def report(
     thresholds : mapping, optional
         Limits to judge by, in what a line measures: for a kind of lines (``{"values": 0.1}``) or one line
         (``{"values: views": 0.1}``, by the names in ``report.dataset.line``). "chance": how many times as far from the
-        middle of chance as the farthest of 50 deals a line without a limit of its own may lie; default 1.5. See Notes.
+        middle of chance as the farthest of 50 deals a line without a limit of its own may lie; default 1.6. See Notes.
     seed : int
         Of the samples drawn and dealt.
     features, sample, time, attributes, units, fill
@@ -165,10 +158,11 @@ def report(
     -----
     Up to 1,000 samples of each set are drawn (fewer of very long ones). All real ones are put together and dealt at
     random into two sets, as large as the held-out and the generated one, 50 times. A line is judged by the middle of
-    what this gives and the farthest, or what training and held-out data give if that is farther, since these may
-    differ, by device say. Real data pass nearly always; how much a line lets pass depends on how many samples there
-    are. Constraints are counted over all samples, copies and the attack over up to 500 of each set, with chances of
-    their own. Epsilon alone is held against a constant, 10.
+    what this gives and the farthest (or what the farthest of so many is on average, if by luck all lay nearer), or what
+    training and held-out data give if that is farther, since these may differ, by device say. Real data pass nearly
+    always; how much a line lets pass depends on how many samples there are. Constraints are counted over all samples,
+    copies and the attack over up to 500 of each set, with chances of their own. Epsilon alone is held against a
+    constant, 10.
 
     Examples
     --------
@@ -231,10 +225,10 @@ def _limits(thresholds: Mapping[str, float] | None) -> dict[str, float]:
     """The thresholds asked for, "chance" among them; ConfigError for an unknown kind, or what is no number."""
     limits = {"chance": TIMES}
     for name, limit in (thresholds or {}).items():
-        if not isinstance(name, str) or name.partition(": ")[0] not in (*KINDS, "chance"):
+        if not isinstance(name, str) or name.partition(": ")[0] not in (*KINDS.index, "chance"):
             raise ConfigError(
-                f"thresholds: {_checks.shown(name)} is no line. Kinds of lines are {', '.join(KINDS)}; 'kind: name' is "
-                "one line, and 'chance' how many times the spread of chance the others may lie away."
+                f"thresholds: {_checks.shown(name)} is no line. Kinds of lines are {', '.join(KINDS.index)}; "
+                "'kind: name' is one line, and 'chance' how many times the spread of chance the others may lie away."
             )
         limits[name] = _checks.number(f"thresholds: {name}", limit)
     return limits

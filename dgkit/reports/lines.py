@@ -21,6 +21,7 @@ from dgkit.schema import Schema, Variable, blocks
 Sets = Mapping[str, xr.Dataset]  # "training", "generated" and, where there is one, "held-out"
 Limits = Mapping[str, float]
 DEALS = 50  # of real samples into two sets: the farthest is what one of fifty reports on real data would see
+FARTHEST = 2.25  # standard deviations: where the farthest of fifty lies on average; by luck it may lie nearer
 FEWEST = 20  # samples of a set; below, chance covers nearly everything
 QUERIES = 500  # samples whose nearest neighbours are searched among all, or that an attack tells apart
 EPSILON = 10.0  # no chance to hold it against: above, the promise is weak (Ponomareva et al. 2023, "tier 2")
@@ -59,18 +60,20 @@ def judged(
 
     Examples
     --------
-    >>> judged("values", "load", 4.0, [1.0, 1.0, 2.0], {"chance": 2.0}).threshold
+    >>> judged("values", "load", 4.0, [*[1.0] * 48, 2.0, 2.0], {"chance": 2.0}).threshold
     3.0
     >>> judged("values", "load", 4.0, [1.0, 1.0, 2.0], {"chance": 2.0, "values": 5.0}).verdict
     'pass'
     """
     middle, worst = _chance(dealt)
+    beyond = [max(value - middle, 0.0) ** 2 for value in dealt if value < np.inf]  # half of them are 0
+    far = max(worst - middle, FARTHEST * np.sqrt(2 * np.mean(beyond or 0.0)))
     line = Line(kind, of, float(measured), middle, worst)
     threshold = limits.get(line.name, limits.get(kind))
     if threshold is not None:
         why, given = "", f"the limit was given{'; ' * bool(why)}{why}"
     else:
-        threshold, given = middle + max(limits["chance"] * (worst - middle), least), ""
+        threshold, given = middle + max(limits["chance"] * far, least), ""
         if kind in UP_TO_1 and threshold >= 1:
             why = "chance alone may give all that there can be: too few samples"
     if why or np.isnan(measured) or np.isnan(threshold):
@@ -239,7 +242,9 @@ def of_model(model: Any, sets: Sets, limits: Limits, random: np.random.Generator
     else:
         yield _attacked(model, sets, limits, random)
     if (dp := getattr(getattr(model, "config", None), "dp", None)) is not None:
-        yield judged("epsilon", f"at delta {dp.delta:g}", spent(model), [], {"epsilon": EPSILON, **limits})
+        line = judged("epsilon", f"at delta {dp.delta:g}", spent(model), [], {"epsilon": EPSILON, **limits})
+        own = {"epsilon", line.name}.isdisjoint(limits)
+        yield replace(line, why=f"no limit was given: {EPSILON:g}, above which a promise is weak") if own else line
 
 
 def spent(model: Any) -> float:

@@ -8,13 +8,15 @@ Letters for shapes: P samples (training, then held-out, then generated ones), T 
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from importlib.resources import files
 from itertools import combinations, pairwise
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 
 from dgkit.metrics import autocorrelation, cross_correlation, half_range, mid_range, range_coverage, wasserstein
-from dgkit.metrics.distributions import count_modes, valid_feature
+from dgkit.metrics.distributions import count_modes, from_median, valid_feature
 from dgkit.metrics.report import DECADES
 from dgkit.schema import Schema, lengths
 
@@ -22,33 +24,8 @@ Rows = np.ndarray  # positions of samples, (n,)
 Apart = Callable[[Rows, Rows], float]  # of real samples and others
 Gaps = Callable[[Rows, Rows], tuple[np.ndarray, np.ndarray]]  # per value: how far apart, how many samples stand behind
 
-KINDS = {  # in the order of the table: what a line is called, how to read it
-    "values": ("Values", "How far values must move on average, over how far to one constant: 0 same, 1 no better."),
-    "level": ("Levels", "The same for the middle of each series' range, (max + min) / 2."),
-    "amplitude": ("Amplitudes", "The same for half of each series' range, (max - min) / 2."),
-    "range": ("Range", "Share of the real range (without 0.5 % at each end) that is not reached."),
-    "modes": ("Kinds of series", "Share of the real kinds of series, told apart by level and amplitude, not found."),
-    "zeros": ("Exact zeros", "Difference of the share of values that are exactly 0."),
-    "autocorrelation": ("Autocorrelation, paper's", "Typical difference of curves; Pearson's of x[:-lag], x[lag:]."),
-    "autocorrelation_standard": ("Autocorrelation, standard", "The same, with one mean and variance for each series."),
-    "steps": ("Step sizes", "Values' measure, for the change from each step to the next, up or down."),
-    "rises": ("Bursts", "Values' measure, for the largest rise from one step to the next in each series."),
-    "shape": ("Shape over time", "Typical difference of the mean course, each series in its own standard deviations."),
-    "shares": ("Category shares", "Share of steps that would have to change their category."),
-    "changes": ("Category changes", "Share of steps whose category and next one would have to be another pair."),
-    "pairs": ("Features together", "How far apart the correlations of two features are: 0 same, 2 opposite."),
-    "lengths": ("Lengths", "Values' measure, for the lengths of the series."),
-    "attribute": ("Attribute", "Share of samples that would have to change their value; of numbers, values' measure."),
-    "missing": ("Never generated", "Share of real samples with a value that no generated sample (of those drawn) has."),
-    "joint": ("Attributes together", "Share of samples that would have to change their combination of attributes."),
-    "effect": ("Effect of attribute", "How far apart a value's series are placed among all of their set, 0 to 1."),
-    "effect_on_shape": ("Effect on shape", "Shape's measure among the samples of each value, on average."),
-    "constraint": ("Constraint", "Share of generated samples that break it; chance is the share of real ones."),
-    "copies": ("Copies", "Share of generated series that are a training one but for little; attributes do not count."),
-    "nearness": ("Nearness to training", "Share of generated series nearer to a training than to any held-out one."),
-    "membership": ("Membership attack", "Chance that a training sample scores above a held-out one (AUC): 0.5 none."),
-    "epsilon": ("Privacy spent", "Epsilon of differential privacy: what any one sample can change, as e^epsilon."),
-}
+# of lines, in the order of the table: the part it stands in, what a line is called, how to read it
+KINDS = pd.read_csv(str(files(__package__) / "kinds.csv"), index_col="kind")
 LEAST = 5  # samples of a value in both sets, for its series to be compared
 LAGS_TIMES_VALUES = 2_000_000_000  # products that an autocorrelation may cost
 BINS = 48  # of time, in which shapes are compared
@@ -159,8 +136,7 @@ def _of_numbers(name: str, values: np.ndarray, ends: np.ndarray, real: Rows, log
         yield Measure("zeros", name, _shares(zero))
     if steps < 3:
         return
-    near_one = values * 0.5 ** np.frexp(np.nanmax(np.abs(values)))[1]  # exact: squares stay numbers in any unit
-    series = xr.DataArray(near_one, dims=("sample", "time"), name=name)
+    series = xr.DataArray(values, dims=("sample", "time"), name=name)
     lags = int(min(steps - 2, max(10, LAGS_TIMES_VALUES // values.size)))
     pairs = np.maximum(ends[:, None] - np.arange(1, lags + 1), 0)  # (P, lags)
     for kind, definition in (("autocorrelation", "paper"), ("autocorrelation_standard", "standard")):
@@ -177,7 +153,7 @@ def _of_numbers(name: str, values: np.ndarray, ends: np.ndarray, real: Rows, log
 def _moved(table: np.ndarray, real: Rows) -> Apart:
     """Wasserstein-1 distance over that of the real numbers from a constant at their median; of all, (P, K)."""
     flat = table[real][~np.isnan(table[real])]
-    width = float(np.abs(flat - np.median(flat)).mean()) if flat.size else 0.0
+    width = from_median(flat) if flat.size else 0.0
 
     def apart(a: Rows, b: Rows) -> float:
         pair = [part[~np.isnan(part)] for part in (table[a], table[b])]

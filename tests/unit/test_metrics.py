@@ -638,3 +638,65 @@ def test_conditional_distances_are_those_of_the_subsets(small, statistic):
     for attribute, message in (("size", "pandas.cut"), ("colour", "no attribute 'colour'")):
         with pytest.raises(SchemaError, match=message):
             metrics.conditional_distances(small, generated, attribute)
+
+
+# --- any unit, from 1e-300 to 1e300 -----------------------------------------------------------------------------------
+
+MEASURES = {
+    "autocorrelation": lambda a, b: metrics.autocorrelation(a, per_sample=True),
+    "autocorrelation_mean": lambda a, b: metrics.autocorrelation(a, lags=9),
+    "autocorrelation_standard": lambda a, b: metrics.autocorrelation(a, kind="standard"),
+    "autocorrelation_mse": lambda a, b: metrics.autocorrelation_mse(a, b, weighted=True),
+    "wasserstein": lambda a, b: metrics.wasserstein(a, b) / metrics.half_range(a[:1]).item(),
+    "wasserstein_of_as_many": lambda a, b: metrics.wasserstein(a[:9], b[:9]) / metrics.half_range(a[:1]).item(),
+    "kolmogorov_smirnov": metrics.kolmogorov_smirnov,
+    "range_coverage": metrics.range_coverage,
+    "distinct_modes": metrics.distinct_modes,
+    "cross_correlation": lambda a, b: metrics.cross_correlation(a, abs(a)),
+    "nearest_neighbours": lambda a, b: metrics.nearest_neighbours(b, a).to_dataarray(),
+}
+
+
+@pytest.mark.parametrize("form", ["full", "short"])
+@pytest.mark.parametrize("name", MEASURES)
+def test_no_measure_depends_on_the_unit_by_one_bit(name, form):
+    random = np.random.default_rng(0)
+    a, b = (xr.DataArray(random.normal(size=(n, 24)).cumsum(1), dims=("sample", "time")) for n in (40, 30))
+    if form == "short":
+        a, b = (one.where((one.sample % 2 == 0) | (one.time < 17)) for one in (a, b))
+
+    plain = np.asarray(MEASURES[name](a, b))
+    for power in (-996, -500, -266, -40, 40, 266, 500, 996):
+        np.testing.assert_array_equal(MEASURES[name](a * 2.0**power, b * 2.0**power), plain)
+
+
+def test_series_of_far_sizes_side_by_side_keep_their_autocorrelations():
+    random = np.random.default_rng(0)
+    series = random.normal(size=(40, 24)).cumsum(1)
+    far = series * 2.0 ** np.linspace(-996, 996, 40).round()[:, None]
+
+    for kind in ("paper", "standard"):
+        curves = [metrics.autocorrelation(one, kind=kind, per_sample=True) for one in (series, far)]
+        xr.testing.assert_identical(*curves)
+
+
+def test_evaluate_gives_the_same_numbers_in_any_unit():
+    random = np.random.default_rng(0)
+    sets = [
+        xr.Dataset({name: (("sample", "time"), random.normal(size=(n, 12)).cumsum(1)) for name in "xy"})
+        for n in (40, 30)
+    ]
+
+    plain = metrics.evaluate(*sets)
+    for power in (-990, 266, 990):
+        found = metrics.evaluate(*(ds * 2.0**power for ds in sets))
+        for name in plain.data_vars:
+            unit = 2.0**power if name.endswith("_range_wasserstein") or name == "value_wasserstein" else 1.0
+            np.testing.assert_array_equal(found[name], plain[name] * unit, err_msg=name)
+
+
+def test_infinite_real_values_have_no_neighbours_and_are_refused():
+    series = np.array([[1.0, np.inf], [2.0, 3.0]])
+
+    with pytest.raises(SchemaError, match="holds infinite values"), np.errstate(invalid="ignore"):
+        metrics.nearest_neighbours(series[1:], series, k=1)

@@ -196,6 +196,120 @@ def test_a_device_that_is_out_of_line_is_found_and_named():
     assert gaps.entry_value.values[(gaps.entry_measured / gaps.entry_chance_worst).values.argmax()] == "0"
 
 
+# --- on every shipped set, over several seeds ------------------------------------------------------------------------
+
+
+def halves(name, seed):
+    """Training and held-out data, and as a perfect generator the other half of the real data."""
+    half, fake = dg.split(dg.open_dataset(name), 0.5, seed=seed)
+    return *dg.split(half, 0.5, seed=seed + 1000), fake
+
+
+def features(ds):
+    return [name for name in ds.data_vars if ds[name].dims == ("sample", "time")]
+
+
+def first_attribute(ds):
+    return next(name for name in ds.data_vars if ds[name].dims == ("sample",) and name != "length")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["web", "cluster", "broadband"])
+def test_ten_random_halves_of_real_data_raise_no_alarm(name):
+    alarms = []
+    for seed in range(10):
+        train, held_out, fake = halves(name, seed)
+        found = dg.report(train, fake, held_out, seed=seed, by="machine" if name == "cluster" else ()).dataset
+        alarms += found.line.values[found.verdict.values == "fail"].tolist()
+        assert (found.verdict == "not judged").sum() == 1  # the membership attack: there is no model
+
+    assert alarms == []
+
+
+def copies_with_noise(train, fake, random):
+    return train.assign(
+        {name: train[name] * (1 + 1e-3 * random.normal(size=train[name].shape)) for name in features(train)}
+    )
+
+
+def some_copies(train, fake, random):
+    few = [train.isel(sample=slice(25)), fake.isel(sample=slice(25, None))]
+    return xr.concat(few, "sample", data_vars="minimal", coords="minimal", compat="override")
+
+
+def shuffled_in_time(train, fake, random):
+    ends = fake.length.values if "length" in fake else np.full(fake.sizes["sample"], fake.sizes["time"])
+    for name in features(fake):
+        rows = [[*random.permutation(row[:end]), *row[end:]] for row, end in zip(fake[name].values, ends, strict=True)]
+        fake = moved(fake, name, rows)
+    return fake
+
+
+def attribute_without_effect(train, fake, random):
+    name = first_attribute(fake)
+    return moved(fake, name, random.permutation(fake[name].values))
+
+
+def dropped_category(train, fake, random):
+    values, counts = np.unique(fake[first_attribute(fake)], return_counts=True)
+    kept = fake[first_attribute(fake)] != values[np.argsort(counts)[len(counts) // 2]]
+    return fake.isel(sample=np.flatnonzero(kept))
+
+
+def no_zeros(train, fake, random):
+    return moved(fake, "ping_loss", np.where(fake.ping_loss == 0, 1e-6, fake.ping_loss))
+
+
+def three_steps_late(train, fake, random):
+    return fake.assign({name: fake[name].roll(time=3) for name in features(fake)})
+
+
+def halved_on_one_device(train, fake, random):
+    name, first = first_attribute(fake), features(fake)[0]
+    values, counts = np.unique(fake[name], return_counts=True)
+    return moved(fake, first, fake[first].where(fake[name] != values[counts.argmax()], fake[first] / 2))
+
+
+def broken_sum(train, fake, random):
+    wrong = random.random(fake.sizes["sample"]) < 0.02
+    return fake.assign(total=fake.total.where(~wrong[:, None], fake.total * 1.1))
+
+
+def few_kinds(train, fake, random):
+    return fake.isel(sample=np.arange(fake.sizes["sample"]) % 20)
+
+
+FAULTS = [  # of which sets, and the kinds of lines that are to fail
+    (copies_with_noise, "web cluster broadband", {"copies", "nearness"}),
+    (some_copies, "web cluster broadband", {"copies"}),
+    (shuffled_in_time, "web cluster broadband", {"autocorrelation", "autocorrelation_standard", "steps", "shape"}),
+    (attribute_without_effect, "web cluster broadband", {"effect"}),
+    (dropped_category, "web cluster broadband", {"missing"}),
+    (three_steps_late, "web broadband", {"shape", "effect_on_shape"}),
+    (no_zeros, "broadband", {"zeros"}),
+    (halved_on_one_device, "cluster broadband", {"level"}),
+    (broken_sum, "cluster", {"constraint"}),
+    (few_kinds, "web cluster broadband", {"modes"}),
+]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize(
+    ("name", "fault", "meant"), [(name, fault, meant) for fault, names, meant in FAULTS for name in names.split()]
+)
+def test_a_planted_fault_fails_its_line_on_every_set_with_every_seed(name, fault, meant, seed):
+    train, held_out, fake = halves(name, seed)
+    rules = {}
+    if fault is broken_sum:
+        train, held_out, fake = (ds.assign(total=ds.memory + ds.assigned_memory) for ds in (train, held_out, fake))
+        rules["sum"] = lambda ds: (abs(ds.total - ds.memory - ds.assigned_memory).fillna(0) < 1e-6).all("time")
+
+    wrong = fault(train, fake, np.random.default_rng(seed))
+
+    assert meant <= failing(train, wrong, held_out, seed=seed, constraints=rules)
+
+
 # --- constraints, privacy, thresholds --------------------------------------------------------------------------------
 
 
@@ -457,11 +571,19 @@ def test_pictures_and_tables_can_be_read_without_seeing_them(web):
     tags = Read(dg.report(web[0], web[2], web[1]).html).tags
 
     pictures = [attrs for tag, attrs in tags if tag == "svg"]
-    assert len(pictures) == 4 and all(one["role"] == "img" and one["aria-label"] for one in pictures)
+    assert len(pictures) == 6 + 3 and all(one["role"] == "img" and one["aria-label"] for one in pictures)
     levels = [int(tag[1]) for tag, _ in tags if re.fullmatch("h[1-6]", tag)]
     assert levels[0] == 1 and all(b - a <= 1 for a, b in pairwise(levels))
     assert all("scope" in attrs for tag, attrs in tags if tag == "th")
     assert ("html", {"lang": "en"}) in tags
+
+
+def test_each_part_of_the_table_has_one_heading_and_each_kind_of_line_one_reading(cluster):
+    text = dg.report(cluster[0], cluster[2], cluster[1]).html
+
+    parts = re.findall(r'<th scope="rowgroup"[^>]*>([^<]+)<', text)
+    assert parts == ["Features", "Lengths and attributes", "Effects of attributes", "Constraints", "Copies and privacy"]
+    assert text.count("How far values must move on average") == 1
 
 
 def test_ids_in_the_file_occur_once(cluster):
