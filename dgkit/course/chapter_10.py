@@ -1,17 +1,17 @@
 """Chapter 10: its recorded run (exact zeros as an event of their own), and the checks of its exercises."""
 
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import xarray as xr
-from numpy.lib.stride_tricks import sliding_window_view
 
 from dgkit import metrics
 from dgkit._cells import Point
 from dgkit.core.config import Config
-from dgkit.course.exercise import Wrong, exercise, number, whole
+from dgkit.course.exercise import Wrong, exercise, number
 from dgkit.course.experiment import Experiment
-from dgkit.course.store import open_run
 from dgkit.datasets import open_dataset
 from dgkit.metrics import evaluate, mid_range
 from dgkit.schema import validate
@@ -58,18 +58,18 @@ EXPERIMENTS = {
 
 # --- exercises ---
 
+HOME = ("technology", "isp", "state")  # what is known of one
+LIKE, LEFT = 10, 20  # homes of a combination at least, and combinations
+
 
 @exercise("10.1")
-def _windows(value: Any) -> str:
-    if not isinstance(value, xr.Dataset) or "views" not in value:
-        raise Wrong("Pass the Dataset that dg.datasets.windows returns, given a length and a step.")
-    truth = sliding_window_view(open_dataset("web").views.values, 28, axis=1)[:, ::14]  # (pages, windows, 28)
-    given = value.views.values.astype(np.float32)
-    if given.shape != (truth.shape[0] * truth.shape[1], 28):
-        raise Wrong(f"Yours are {' x '.join(map(str, given.shape))} values. How far do two windows begin apart?")
-    if sorted(row.tobytes() for row in given) != sorted(row.tobytes() for row in truth.reshape(-1, 28)):
-        raise Wrong("The number of windows is right, but not all hold 28 days of a page, begun every 14 days.")
-    return f"{truth.shape[1]} windows a page, {len(given):,} in all; each day but those at the ends is in two of them."
+def _goes_round(value: Any) -> str:
+    truth = 2**32 * 8 / 300 / 1e6
+    given = number(value)
+    if abs(given - truth) > 0.01 * truth:
+        hint = "Bits, not bytes: a byte is eight." if abs(8 * given - truth) < 0.01 * truth else ""
+        raise Wrong(hint or "It is full after 2^32 bytes. What rate fills it in 300 s, in 10^6 bits each second?")
+    return f"{truth:.0f} Mbit/s. On faster interfaces take the counters of 64 bits, or poll more often."
 
 
 @exercise("10.2")
@@ -101,19 +101,35 @@ def _between(ds: xr.Dataset) -> float:
 
 
 @exercise("10.3")
-def _in_time(value: Any) -> str:
-    run = open_run("sample_len").median("seed")
-    error = run.autocorrelation_mse.where(run.training_seconds <= 25).min("step").to_series()
-    truth = error.idxmin()
-    if whole(value) != truth:
-        raise Wrong("run.median('seed'), then .autocorrelation_mse.where(run.training_seconds <= 25): the smallest.")
-    return f"{truth}, with {error[truth]:.4f}; sample_len 1 has {error[1] / error[truth]:.0f} times as much by then."
+def _best_of_twenty(value: Any) -> str:
+    # the smallest of twenty is below x with the chance p = 1 - (1 - F(x))^20: the mean of x over all p
+    chances = (np.arange(2000) + 0.5) / 2000
+    truth = float(np.mean([NormalDist(0.05, 0.01).inv_cdf(1 - (1 - p) ** (1 / 20)) for p in chances]))
+    given = number(value)
+    if abs(given - 0.05) < 0.002:
+        raise Wrong("That is what new data will show. The number it was chosen by is the smallest of twenty.")
+    if abs(given - truth) > 0.001:
+        raise Wrong("Draw twenty numbers and take the smallest, some thousand times: what is the mean of these?")
+    return f"{truth:.3f}, and new data will show 0.05 again. That is why the report has a part of its own."
 
 
 @exercise("10.4")
-def _speed_up(value: Any) -> str:
-    seconds = open_run("sample_len").seconds
-    truth = float(seconds.sum() / seconds.max())
-    if abs(number(value) - truth) > 0.01 * truth:
-        raise Wrong("A point is computed by one worker. How long does the slowest take, and how long do all together?")
-    return f"{truth:.1f} times: {float(seconds.sum()):.0f} s become {float(seconds.max()):.0f} s, the slowest point's."
+def _nine_others(value: Any) -> str:
+    real = open_dataset("broadband")
+    if not isinstance(value, xr.Dataset) or not set(HOME) <= set(value.variables):
+        raise Wrong(f"Pass a Dataset with the attributes {', '.join(HOME)}: real.assign(state=('sample', coarser)).")
+    if any(value[name].dims != ("sample",) or value.sizes["sample"] != real.sizes["sample"] for name in HOME):
+        raise Wrong(f"All {real.sizes['sample']:,} homes shall be left, in their order, with three attributes each.")
+    coarser = pd.DataFrame({name: value[name].values for name in HOME}).astype(str)
+    for name in HOME:
+        if (coarser[name].groupby(real[name].values).nunique() > 1).any():
+            raise Wrong(f"Homes of the same {name} now differ in it: give each value one coarser value, for all homes.")
+        if coarser[name].nunique() < 2:
+            raise Wrong(f"{name} has only one value left, which says nothing.")
+    homes = coarser.groupby(list(HOME)).size()
+    if homes.min() < LIKE:
+        few = ", ".join(map(str, homes.index[int(homes.argmin())]))
+        raise Wrong(f"{(homes < LIKE).sum()} x fewer than {LIKE} homes. The rarest: {few} ({homes.min()}).")
+    if len(homes) < LEFT:
+        raise Wrong(f"Only {len(homes)} combinations are left, of {LEFT}: make it less coarse.")
+    return f"{len(homes)} combinations of at least {homes.min()} homes each. What can no longer be asked for?"

@@ -1,9 +1,10 @@
 """A month of counters as a poller writes them, with the faults that such files have, and the truth behind it.
 
-Thirty interfaces are asked every five minutes for two counters and a gauge. Planted: jitter of up to ten seconds, lost
-polls, polls made twice, an outage of the poller of four hours, two devices that restart (their counters begin anew),
-counters of 32 bits that wrap all the time, one of 64 bits that wraps once, one device that comes 35 hours late, rows
-newest first, and local times of October 2024, in which an hour comes twice. Left out: counters that lie.
+Thirty interfaces at three sites, each with its hour and its weekend, are asked every five minutes for two counters and
+a gauge. Planted: jitter of up to ten seconds, lost polls, polls made twice, an outage of the poller of four hours, two
+devices that restart (their counters begin anew), counters of 32 bits that wrap all the time, one of 64 bits that wraps
+once, one device that comes 35 hours late, rows newest first, and local times of October 2024, in which an hour comes
+twice. Left out: counters that lie.
 """
 
 from typing import Any
@@ -16,7 +17,7 @@ ZONE, STEP, DEVICES = "Europe/Berlin", 300, 30
 LATE, LATE_STEPS = 7, 35 * 12  # which device, and by how many steps
 RESTARTS = {3: 2_200, 19: 6_051}  # device: step
 OUTAGE = slice(4_000, 4_048)  # steps
-SITES = ("campus", "core", "edge")
+SITES = {"campus": (13, 0.3), "core": (16, 0.8), "edge": (21, 1.2)}  # hour of the peak, and the weekend's share
 TOLERANCE = 0.05  # of a rate: jitter moves some traffic to the step beside it
 
 
@@ -46,16 +47,20 @@ def snmp_month(seed: int) -> tuple[pd.DataFrame, xr.Dataset]:
     steps = 31 * 288 + 12  # October, and the hour that comes twice
     step = np.arange(steps)
     ids = np.array([f"sw{k:02d}" for k in range(DEVICES)])
-    sites = np.array(SITES)[np.arange(DEVICES) % 3]
+    sites = np.array(list(SITES))[np.arange(DEVICES) % 3]
 
-    # what flows in each step (the one that ends at it): a day's course, and noise that lasts
-    phase = 2 * np.pi * (step / 288 - 0.6)
+    # what flows in each step (the one that ends at it): a day's course by the clock, weekends, and noise that lasts
+    clock = pd.date_range(begin, periods=steps, freq=f"{STEP}s").tz_convert(ZONE)
+    peak, weekend = (np.array([SITES[site][k] for site in sites])[:, None] for k in (0, 1))
+    phase = 2 * np.pi * (clock.hour.to_numpy() + clock.minute.to_numpy() / 60 - peak) / 24
+    share = pd.Series(clock.day_of_week >= 5).rolling(24, center=True, min_periods=1).mean()  # of the weekend: it dawns
+    course = (1.2 + np.cos(phase)) * weekend ** share.to_numpy()
     flows = []
     for least, most in ((5e4, 2e6), (1e5, 8e6)):
         level = np.exp(rng.uniform(np.log(least), np.log(most), (DEVICES, 1)))
         noise = np.cumsum(rng.normal(0, 0.03, (DEVICES, steps)), 1)
         noise -= pd.DataFrame(noise.T).rolling(48, min_periods=1).mean().to_numpy().T
-        flows.append(level * (1.2 + np.cos(phase)) * np.exp(noise))
+        flows.append(level * course * np.exp(noise))
     cpu = np.round(np.clip(20 + 10 * np.cos(phase) + rng.normal(0, 3, (DEVICES, steps)), 0, 100), 1)
 
     # when each poll is made, and which is lost

@@ -69,6 +69,12 @@ def majority():
     return float((halves()[1].end_event == "FINISH").mean())
 
 
+def merged(**kept):
+    """All homes, of each attribute one value and the rest."""
+    homes = dg.open_dataset("broadband")
+    return homes.assign({name: ("sample", np.where(homes[name] == one, one, "another")) for name, one in kept.items()})
+
+
 def mixed(pages):
     """The pages, with the attributes of others."""
     others = np.random.default_rng(3).permutation(pages.sizes["sample"])
@@ -133,16 +139,7 @@ WRONG = {
     "09.1": ([30, 20, 10.5], "30 of them are"),
     "09.2": ([50, 5000, 100.5], "the first at most 0.55"),
     "09.3": ([0.6, 1.5, math.log(0.6)], "the odds of 60 %"),
-    "10.1": (
-        [
-            dg.datasets.windows(dg.open_dataset("web"), 28),
-            dg.datasets.windows(dg.open_dataset("web"), 14),
-            dg.datasets.windows(dg.simulate.web(3000, seed=1), 28, 14),
-            dg.open_dataset("web"),
-            28,
-        ],
-        "How far do two windows begin apart",
-    ),
+    "10.1": ([2**32 / 300 / 1e3, 1000, 4.3e9, "a gigabit"], "What rate fills it"),
     "10.2": (
         [
             dg.open_dataset("web"),
@@ -153,8 +150,20 @@ WRONG = {
         ],
         "A domain still tells the level",
     ),
-    "10.3": ([1, 168, 7.5], "the smallest"),
-    "10.4": ([24, 8, 1.0, "twelve"], "the slowest"),
+    "10.3": ([0.04, 0.0687, 0.31, "smaller"], "Draw twenty numbers"),
+    "10.4": (
+        [
+            dg.open_dataset("broadband"),
+            merged(isp="ISP 01", state="CA"),
+            merged(technology="Cable", state="CA"),
+            merged(technology="none", state="CA"),
+            dg.open_dataset("broadband").drop_vars("isp"),
+            dg.open_dataset("broadband").isel(sample=slice(1000)),
+            dg.open_dataset("web"),
+            20,
+        ],
+        "The rarest: Cable",
+    ),
 }
 
 
