@@ -1,36 +1,60 @@
 """A text file's records: which lines are rows, which are not, and the fields of each column.
 
-NumPy finds where records end and how many fields each has, pandas takes them apart, many at once. Where quotes stand
-in odd places, Python's `csv` reads instead, which knows the line of a mistake. What is left out is told.
+NumPy finds where records end and how many fields each has, pandas takes them apart, many at once: columns of plain
+numbers as numbers, others as text. Where quotes stand in odd places, Python's `csv` reads instead, which knows the line
+of a mistake. What is left out is told.
 """
 
 import csv
 import io
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from pandas.api.types import is_string_dtype
 
 from dgkit.errors import FileFormatError
+from dgkit.readers.numbers import WORDS
+from dgkit.readers.plain import plain_columns
 
 _BLOCK = 2**24  # bytes in which records are looked for in one go
 _CELLS = 2**23  # fields that are held as Python's text in one go
+_LOOK = 1000  # rows that tell whether a column's texts repeat
 _JOINT = "\0"  # stands in no text: `sources.utf8` refuses it
 Part = np.ndarray | tuple[np.ndarray, "str | list[str]"]
 
 
 class Cells:
-    """A column's fields: as text, or in parts of codes and the distinct texts, which take a tenth of the memory."""
+    """A column's fields: as text, or in parts of codes and the distinct texts, which take a tenth of the memory.
 
-    def __init__(self, parts: Iterable[Part] = ()):
-        self.parts = list(parts)
+    Attributes
+    ----------
+    sign : str or None
+        Of plain numbers, whose parts are numbers and NaN, their decimal sign ("" if none has any); None: text.
+    """
+
+    def __init__(self, parts: Iterable[Part] = (), sign: str | None = None):
+        self.parts, self.sign = list(parts), sign
 
     def pack(self) -> None:
         for k, part in enumerate(self.parts):
-            if isinstance(part, np.ndarray):
+            if isinstance(part, np.ndarray) and self.sign is None:
                 codes, values = pd.factorize(part)
                 self.parts[k] = (codes.astype(np.min_scalar_type(len(values))), _JOINT.join(values))
+
+    def add(self, other: "Cells") -> None:
+        """The fields of a further file."""
+        if other.parts:
+            of_text = None in (other.sign, self.sign if self.parts else "")
+            self.sign = None if of_text else (self.sign or other.sign)
+            self.parts += other.parts
+
+    def numbers(self) -> np.ndarray:
+        """Plain numbers, NaN where missing; int64 if they are whole."""
+        values = np.concatenate([part for part in self.parts if isinstance(part, np.ndarray)])
+        return values.astype(np.int64 if values.dtype.kind == "i" else np.float64, copy=False)
 
     def distinct(self) -> tuple[np.ndarray, np.ndarray]:
         """A code for each row, and the distinct texts, as they first appear, without blanks around."""
@@ -140,47 +164,115 @@ class Records:
             near[other] = self.raw(int(other)) == self.raw(k)
         return near & (self.widths == self.widths[k])
 
-    def cells(self, kept: np.ndarray, places: Sequence[int]) -> list[Cells]:
-        """The fields of these columns in these records; "" where a record is too short."""
+    def cells(
+        self,
+        kept: np.ndarray,
+        places: Sequence[int],
+        plain: Collection[int] = (),
+        dots: bool | None = None,
+        coded: bool = True,
+    ) -> list[Cells]:
+        """The fields of these columns in these records; "" where a record is too short.
+
+        Those of `plain` are read as numbers if all are `plain_columns`, whose `dots` is given. `coded`: text that
+        repeats may come as codes, which pandas makes faster than text.
+        """
         if self.rows is not None:
             rows = [self.rows[k] for k in kept]
             return [Cells([as_objects([row[p] if p < len(row) else "" for row in rows])]) for p in places]
-        starts = np.concatenate([[0], self.ends[:-1] + 1])
-        breaks = np.flatnonzero(np.diff(kept) != 1)
-        if len(breaks) == 0:
-            file = io.BytesIO(self.content)
-            file.seek(starts[kept[0]])
-        else:  # runs of records that follow each other
-            runs = zip([0, *(breaks + 1)], [*breaks, len(kept) - 1], strict=True)
-            file = io.BytesIO(b"".join(self.content[starts[kept[a]] : self.ends[kept[b]] + 1] for a, b in runs))
+        content, ends, start = self._bytes(kept)
         width, wanted = int(self.widths[kept].max()), sorted(set(places))
+        numbers = {}
+        if plain and (self.widths[kept] == width).all():
+            numbers = plain_columns(content, start, ends, width, ord(self.separator), plain, dots)
+        found = {p: Cells(sign=numbers[p][0] if p in numbers else None) for p in wanted}
+
+        file = io.BytesIO(content)
+        file.seek(start)
+        options: dict[str, Any] = {
+            "sep": self.separator,
+            "header": None,
+            "names": range(max(width, wanted[-1] + 1)),
+            "index_col": False,
+            "skipinitialspace": self.separator != "\t",
+            "skip_blank_lines": False,
+            "low_memory": False,
+            "engine": "c",
+        }
+        types: dict[int, Any] = {p: float if sign or gaps else int for p, (sign, gaps) in numbers.items()}
+        others = [p for p in wanted if p not in numbers]
+        types |= dict.fromkeys(others, object)
+        if others and len(kept) > _LOOK and coded:
+            few = pd.read_csv(file, usecols=others, dtype=object, na_filter=False, nrows=_LOOK, **options)
+            file.seek(start)
+            types |= {p: "category" for p in others if _repeats(few[p])}
+        gaps: dict[Any, list[str]] = {p: ["", *WORDS] for p, (_, missing) in numbers.items() if missing}
         chunks = pd.read_csv(
             file,
-            sep=self.separator,
-            header=None,
-            names=range(max(width, wanted[-1] + 1)),
             usecols=wanted,
-            index_col=False,
-            dtype=object,
-            na_filter=False,
-            skipinitialspace=self.separator != "\t",
-            skip_blank_lines=False,
+            dtype=types,
+            na_values=gaps,
+            keep_default_na=False,
+            na_filter=bool(gaps),
             nrows=len(kept),
             chunksize=max(_CELLS // len(wanted), 256),
-            low_memory=False,
-            engine="c",
+            **options,
         )
-        found: dict[int, Cells] = {p: Cells() for p in wanted}
         rows_read = 0
         with chunks:
             for k, chunk in enumerate(chunks):
                 rows_read += len(chunk)
-                for p, cells in found.items():
-                    cells.parts.append(chunk[p].to_numpy())
-                    if k or rows_read < len(kept):
-                        cells.pack()
+                more = k > 0 or rows_read < len(kept)
+                if any(types[p] == "category" and not is_string_dtype(chunk[p].cat.categories) for p in others):
+                    return self.cells(kept, places, plain, dots, coded=False)  # pandas made numbers of text
+                for kind in (int, float):
+                    of_kind = [p for p in numbers if types[p] is kind]
+                    for p, values in zip(of_kind, _numbers(chunk[of_kind], more), strict=True):
+                        found[p].parts.append(values)
+                for p in others:
+                    found[p].parts.append(_text(chunk[p]))
+                    if more:
+                        found[p].pack()
         assert rows_read == len(kept), "records and pandas disagree"
         return [found[p] for p in places]
+
+    def _bytes(self, kept: np.ndarray) -> tuple[bytes, np.ndarray, int]:
+        """A text of these records one after the other, where each of them ends, and where the first begins."""
+        starts = np.concatenate([[0], self.ends[:-1] + 1])
+        breaks = np.flatnonzero(np.diff(kept) != 1)
+        if not len(breaks):
+            return self.content, self.ends[kept], int(starts[kept[0]])
+        runs = zip([0, *(breaks + 1)], [*breaks, len(kept) - 1], strict=True)
+        content = b"".join(self.content[starts[kept[a]] : self.ends[kept[b]] + 1] for a, b in runs)
+        return content, np.cumsum(self.ends[kept] - starts[kept] + 1) - 1, 0
+
+
+def _repeats(texts: pd.Series) -> bool:
+    """Whether a column's first texts repeat, and are not all numbers or truth values, of which pandas makes others."""
+    distinct = pd.Series(texts.unique(), dtype=object)
+    words = pd.to_numeric(distinct, errors="coerce").isna() & ~distinct.str.lower().isin(["", "true", "false"])
+    return len(distinct) <= len(texts) / 2 and bool(words.any())
+
+
+def _numbers(columns: pd.DataFrame, small: bool) -> np.ndarray:
+    """Columns of numbers, (columns, rows); `small`: whole ones in as few bytes as they take."""
+    values = columns.to_numpy().T
+    if small and values.dtype.kind == "i" and values.size:
+        values = values.astype(np.promote_types(*map(np.min_scalar_type, (values.min(), values.max()))))
+    return np.ascontiguousarray(values)
+
+
+def _text(column: pd.Series) -> Part:
+    """A column's text, or its codes and the distinct texts in the order of their appearance."""
+    if not isinstance(column.dtype, pd.CategoricalDtype):
+        return column.to_numpy()
+    codes, texts = column.cat.codes.to_numpy(), column.cat.categories.to_numpy(dtype=object)
+    first = np.zeros(len(texts), np.int64)
+    first[codes[::-1]] = np.arange(len(codes))[::-1]
+    order = np.argsort(first)
+    place = np.empty(len(texts), codes.dtype)
+    place[order] = np.arange(len(texts))
+    return place[codes], _JOINT.join(texts[order])
 
 
 def lines_kept(

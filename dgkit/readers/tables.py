@@ -23,7 +23,7 @@ from dgkit.readers import grid
 from dgkit.readers.grid import Asked, Choices, Placed, fill_missing
 from dgkit.readers.numbers import unit_of
 from dgkit.readers.questions import about_text, about_whole_numbers
-from dgkit.readers.values import check_decimal, column_values, given_forms, is_truth, place_of
+from dgkit.readers.values import check_decimal, column_values, given_forms, is_truth, numeric, place_of
 from dgkit.schema import blocks, lengths, missing_in, time_read, validate
 
 Features = Sequence[str] | Mapping[str, str | Sequence[str]]  # as `from_table` takes them
@@ -179,11 +179,12 @@ def from_table(
 
     # of each column its form; what is said of a feature holds for all its columns
     asked: list[str] = []
+    known, plain, said_of = set(table.columns), numeric(table), {*given, *order}
     for name, columns in (*steps.items(), *((name, [name]) for name in attributes)):
         for column in columns:
             if name in forms:
                 forms.setdefault(column, forms[name])
-            if column in forms or not {name, column}.isdisjoint((*given, *order)) or column not in table.columns:
+            if column in forms or column in plain or column not in known or {name, column} & said_of:
                 continue
             form, ask = about_text(table, column, feature=name in steps)
             if form is not None:
@@ -352,8 +353,11 @@ def dataset(
     _check_columns(table, needed, names, attributes, wide, time)
     own = {column for columns in steps.values() for column in columns}
     needed = [name for name in needed if name != time or name in own or name in attributes]
+    plain = (numeric(table) & own).difference(codes)
     columns = {
-        name: column_values(
+        name: table.to_native()[name].to_numpy()
+        if name in plain
+        else column_values(
             table,
             name,
             gaps=name in own,
@@ -628,6 +632,8 @@ def times_in(names: Sequence[str]) -> np.ndarray | None:
     (array([ 1, 10,  2]), None)
     """
     for pattern, formats in _TIMES_IN_NAMES:
+        if len(names) and not re.search(pattern, names[0], re.ASCII):
+            continue
         found = [re.search(rf"(?<!\d)({pattern})(?!\d)", name, re.ASCII) for name in names]
         if not all(found) or len({name.replace(m[1], "", 1) for name, m in zip(names, found, strict=True) if m}) > 1:
             continue

@@ -66,7 +66,7 @@ class _Column:
     def rows(self, distinct: pd.Series) -> pd.Series:
         """All rows of what the distinct values became; NaN, NaT or None where missing."""
         if self.codes.size and self.codes.min() >= 0:
-            return pd.Series(distinct.array[self.codes])
+            return pd.Series(pd.Series(distinct.array).array[self.codes])  # of text the type is found out of few
         return distinct.reset_index(drop=True).reindex(self.codes).reset_index(drop=True)
 
     def at(self, k: int) -> str:
@@ -81,7 +81,7 @@ class _Column:
 
 def understood(
     header: Sequence[str],
-    read: Callable[[Sequence[str]], tuple[Sequence[Any], list[Cells]]],
+    read: Callable[[Sequence[str], Collection[str], bool | None], tuple[Sequence[Any], list[Cells]]],
     columns: Sequence[str] | None,
     *,
     text: Sequence[str] = (),
@@ -94,8 +94,9 @@ def understood(
 ) -> pd.DataFrame:
     """The wanted columns of a file's rows, as `read_csv` gives them.
 
-    `read` tells, for the columns wanted, the line at which each row begins and the fields of each column. A column of
-    `codes` is whole numbers, or text as it is written. `separator` is that of the file.
+    `read` tells, for the columns wanted, the line at which each row begins and the fields of each column, and is told
+    which of them may come as plain numbers, and whether a dot begins their decimals. A column of `codes` is whole
+    numbers, or text as it is written. `separator` is that of the file.
     """
     check_decimal(decimal)
     dates, forms = dates or {}, given_forms(numbers)
@@ -110,13 +111,19 @@ def understood(
     for name in [*wanted, *text, *dates, *forms]:
         if name not in known:
             raise SchemaError(f"no column {name!r}; the file has {', '.join(map(repr, header[:20]))}.")
-    lines, cells = read(wanted)
-    table: dict[str, pd.Series] = {}
+    dots = decimal == "." or (False if decimal or any("." in str(marker) for marker in missing) else None)
+    lines, cells = read(wanted, known - as_text - {*dates, *forms, *codes}, dots)
+    table: dict[str, pd.Series | np.ndarray] = {}
     by_sign: dict[str, dict[str, np.ndarray]] = {}  # of each column of numbers its values by decimal sign
-    described, absent = {}, frozenset(("", *map(str, missing)))
+    described, absent, signs = {}, frozenset(("", *map(str, missing))), set()
     markers = parsed([str(marker) for marker in missing])
     markers = markers[~np.isnan(markers)]
     for name, fields in zip(wanted, cells, strict=True):
+        if fields.sign is not None:
+            table[name] = _without(fields.numbers(), markers)
+            signs.add(fields.sign)
+            fields.clear()
+            continue
         column = _Column(name, fields, lines, absent)
         fields.clear()
         bare = column.without_words()
@@ -134,11 +141,12 @@ def understood(
             by_sign[name] = found
         else:
             table[name] = _truth_dates_or_text(bare, column)
-    signs = {sign for name, found in by_sign.items() if (sign := _clear_sign(described[name], found))}
+    signs |= {_clear_sign(described[name], found) for name, found in by_sign.items()}
+    signs -= {""}
     if decimal is None and any(_asks_for_a_sign(described[name], by_sign[name]) for name in by_sign):
         # the file's other columns tell as well, so that a column reads the same whichever others are wanted
         rest = [name for name in header if name not in set(wanted) | as_text | set(dates)]
-        signs |= _signs(rest, read(rest)[1], absent, forms) if rest else set()
+        signs |= _signs(rest, read(rest, known - {*forms}, dots)[1], absent, forms) if rest else set()
         signs |= {"."} if separator == "," and not signs else set()  # decimal commas would need quotes
     for name in list(by_sign):  # let go of one by one: a wide table's text takes as much as its numbers
         column, found = described.pop(name), by_sign.pop(name)
@@ -149,6 +157,12 @@ def understood(
         table[name] = column.rows(pd.Series(values))
     made = pd.DataFrame({name: table.pop(name) for name in dict.fromkeys(wanted)}, copy=False)
     return made.set_index(pd.Index(lines, name=LINE))
+
+
+def _without(values: np.ndarray, markers: np.ndarray) -> np.ndarray:
+    """Numbers with NaN for those that stand for a missing value."""
+    gone = np.isin(values, markers) if markers.size else np.zeros(0, bool)
+    return np.where(gone, np.nan, values) if gone.any() else values
 
 
 def check_decimal(decimal: str | None) -> None:
@@ -249,6 +263,9 @@ def _signs(names: Sequence[str], cells: list[Cells], missing: frozenset[str], fo
     """The decimal signs that other columns leave no doubt of."""
     signs = set()
     for name, fields in zip(names, cells, strict=True):
+        if fields.sign is not None:
+            signs.add(fields.sign)
+            continue
         column = _Column(name, fields, (), missing | WORDS)
         if name in forms:
             found = formed(column.values, forms[name], None)[0]
@@ -373,17 +390,26 @@ _CLOCKS = (
 def _format_of(value: str) -> str | None:
     """A format that reads the value, None where none of the usual ones does."""
     clocks = [f"{clock}{zone}" for zone in ("", "%z", " %z") for clock in _CLOCKS]
-    for form in (
-        *_DAYS,
-        *clocks,
-        *(f"{d}{mark}{c}" for d in _DAYS for mark in (" ", "T", "_", ":", "") for c in clocks),
-    ):
-        try:
-            datetime.strptime(value, form)
-        except ValueError:
-            continue
-        return form
+    for form in (*_DAYS, *clocks):
+        if _left_over(value, form) == "":
+            return form
+    for day in _DAYS:
+        rest = _left_over(value, day) or ""
+        for mark in (" ", "T", "_", ":", ""):
+            for clock in clocks if rest.startswith(mark) else ():
+                if _left_over(rest.removeprefix(mark), clock) == "":
+                    return f"{day}{mark}{clock}"
     return None
+
+
+def _left_over(value: str, form: str) -> str | None:
+    """What a format leaves of a text that begins by it; None where it does not."""
+    try:
+        datetime.strptime(value, form)
+    except ValueError as error:
+        _, left, rest = str(error).partition("unconverted data remains: ")
+        return rest if left else None
+    return ""
 
 
 def _iso(column: _Column, form: str | None) -> tuple[pd.Series, bool]:
@@ -465,6 +491,13 @@ def place_of(table: nw.DataFrame[Any], row: int) -> str:
     """Where a row is, as the user can find it: its line in a file that `read_csv` read, or its position."""
     lines = lines_of(table)
     return f"row {row}" if lines is None else f"line {lines[row]}"
+
+
+def numeric(table: nw.DataFrame[Any]) -> set[str]:
+    """The columns of NumPy's numbers, of a pandas table: nothing is asked of them, and ten thousand take no time."""
+    native = table.to_native()
+    types = native.dtypes.items() if isinstance(native, pd.DataFrame) else ()
+    return {str(name) for name, dtype in types if isinstance(dtype, np.dtype) and dtype.kind in "iuf"}
 
 
 def column_values(
