@@ -333,13 +333,13 @@ class _Files:
 
     def columns(
         self, wanted: Sequence[str], plain: Collection[str] = (), dots: bool | None = None
-    ) -> tuple[Sequence[Any], list[Cells]]:
+    ) -> tuple[np.ndarray, list[Cells]]:
         """Where each row begins, and the fields of each wanted column, of all files; `plain`, `dots`: see `Records`."""
         of_split = {field: (name, k) for name, pattern in self.split.items() for k, field in enumerate(pattern.fields)}
         of_path = {} if self.from_path is None else {field: k for k, field in enumerate(self.from_path.fields)}
         needed = list(dict.fromkeys(of_split[c][0] if c in of_split else c for c in wanted if c not in of_path))
         plain = {*plain}.intersection(needed) - self.split.keys()
-        lines: list[Any] = []
+        lines: list[np.ndarray] = []
         told: list[str] = []
         cells: dict[str, Cells] = {name: Cells() for name in wanted}
         for k, path in enumerate(self.paths):
@@ -352,7 +352,7 @@ class _Files:
                 return self.columns(wanted, plain - text, dots)  # numbers in one file and text in the next
             plain -= text
             at = f" of {path.name}"
-            lines += [f"{line}{at}" for line in rows] if len(self.paths) > 1 else rows.tolist()
+            lines.append(np.array([f"{line}{at}" for line in rows], object) if len(self.paths) > 1 else rows)
             told += [f"{path.name}: {what}" if len(self.paths) > 1 else what for what in file.told]
             values = None if self.from_path is None else self._of_path(path)
             shared: dict[str, tuple[np.ndarray, list[list[str]]]] = {}  # of each column that is split
@@ -373,11 +373,11 @@ class _Files:
                     if len(self.paths) > 1:
                         column.pack()
         self.told = self.told or told
-        if not lines:
+        if not sum(map(len, lines)):
             raise FileFormatError(
                 f"{self.first.name!r} names columns ({', '.join(self.header[:5])}) but holds no rows."
             )
-        return lines, [cells[name] for name in wanted]
+        return np.concatenate(lines), [cells[name] for name in wanted]
 
     def _of_path(self, path: Path) -> list[str]:
         assert self.from_path is not None

@@ -10,18 +10,8 @@ import numpy as np
 
 from dgkit.readers.numbers import WORDS
 
-_BLOCK = 2**22  # bytes that are looked at in one go
-_DIGIT, _DOT, _MINUS = 1, 1 << 6, 1 << 12  # in one sum over a field's bytes
-_WEIGHT = np.zeros(256, np.uint16)
-_WEIGHT[48:58], _WEIGHT[ord(".")], _WEIGHT[ord("-")] = _DIGIT, _DOT, _MINUS
+_BLOCK = 2**20  # bytes that are looked at in one go
 _MISSING = frozenset(word.encode() for word in WORDS)
-
-
-class _Column:
-    """What is known of a column so far."""
-
-    def __init__(self) -> None:
-        self.plain, self.missing, self.dots, self.clear = True, False, False, False
 
 
 def plain_columns(
@@ -51,60 +41,73 @@ def plain_columns(
     >>> plain_columns(b"1,2.5,x\\n2,,y\\n", 0, np.array([7, 12]), 3, ord(","), range(3), None)
     {0: ('', False), 1: ('.', True)}
     """
-    columns = {place: _Column() for place in places}
+    at = np.array(sorted(places), np.int64)
+    missing, dotted, clear = (np.zeros(len(at), bool) for _ in range(3))
     quoted, begin = b'"' in content, 0
-    while begin < len(ends) and columns:
-        at = int(ends[begin - 1]) + 1 if begin else start
-        stop = max(int(np.searchsorted(ends, at + _BLOCK)), begin + 1)
-        block = np.frombuffer(content, np.uint8, int(ends[stop - 1]) + 1 - at, at)
-        if not _look(block, stop - begin, width, separator, quoted, columns):
+    while begin < len(ends) and len(at):
+        first = int(ends[begin - 1]) + 1 if begin else start
+        stop = max(int(np.searchsorted(ends, first + _BLOCK)), begin + 1)
+        block = np.frombuffer(content, np.uint8, int(ends[stop - 1]) + 1 - first, first)
+        fields = _fields(block, stop - begin, width, separator, quoted, at)
+        if fields is None:
             return {}
-        columns = {
-            place: column for place, column in columns.items() if column.plain and not (column.dots and dots is False)
-        }
+        plain, *found = _look(block, *fields)
+        missing, dotted, clear = (old | new for old, new in zip((missing, dotted, clear), found, strict=True))
+        kept = plain & ~(dotted & (dots is False))
+        at, missing, dotted, clear = at[kept], missing[kept], dotted[kept], clear[kept]
         begin = stop
-    return {
-        place: ("." if column.dots else "", column.missing)
-        for place, column in columns.items()
-        if not column.dots or column.clear or dots
-    }
+    kept = ~dotted | clear | bool(dots)
+    return {int(p): ("." if d else "", bool(m)) for p, d, m in zip(at[kept], dotted[kept], missing[kept], strict=True)}
 
 
-def _look(block: np.ndarray, rows: int, width: int, separator: int, quoted: bool, columns: dict[int, _Column]) -> bool:
-    """Adds what some records tell; False if they have not as many fields as they should."""
+def _fields(
+    block: np.ndarray, rows: int, width: int, separator: int, quoted: bool, places: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
+    """Where the fields of these columns begin and end, and what they hold, (columns, rows); None if some have more."""
     marks = (block == separator) | (block == 10)
     if quoted:
         marks &= ~np.logical_xor.accumulate(block == 34)
-    end = np.flatnonzero(marks)
-    if len(end) != rows * width:
-        return False
-    start = np.concatenate([[0], end[:-1] + 1])
+    ends = np.flatnonzero(marks)
+    if len(ends) != rows * width:
+        return None
+    starts = np.concatenate([[0], ends[:-1] + 1])
+    ends.reshape(rows, width)[:, -1] -= block[ends[width - 1 :: width] - 1] == 13
 
-    # a field's bytes are digits, a dot and a minus if these are as many as it has
-    held = np.add.reduceat(_WEIGHT[block], start, dtype=np.uint16)
-    digits, points, minus = held & 63, (held >> 6) & 63, held >> 12
-    size = end - start
-    size.reshape(rows, width)[:, -1] -= block[end[width - 1 :: width] - 1] == 13
-    first = block[np.minimum(start + minus, len(block) - 1)]
-    padded = (first == 48) & (_WEIGHT[block[np.minimum(start + minus + 1, len(block) - 1)]] == _DIGIT)
-    good = (size == digits + points + minus) & (digits > 0) & (digits <= 15) & (points <= 1) & ~padded
-    good &= (minus == 0) | ((minus == 1) & (block[start] == ord("-")))
-    empty = size == 0
+    # the number of digits, of dots (times 16) and of minuses (times 64) in one byte, which may hold too few, not more
+    weight = (block - np.uint8(48) < 10).view(np.uint8)
+    for sign, factor in ((".", 16), ("-", 64)):
+        weight = weight | (block == ord(sign)).view(np.uint8) * np.uint8(factor)
+    held = np.add.reduceat(weight, starts, dtype=np.uint8)
+    start, end, held = (np.ascontiguousarray(of.reshape(rows, width)[:, places].T) for of in (starts, ends, held))
+    return start, end, held
+
+
+def _look(
+    block: np.ndarray, start: np.ndarray, end: np.ndarray, held: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Of each column whether it is plain, and has any missing values, dots, and dots that group no thousands."""
+    digits, dots, minus = held & 15, (held >> 4) & 3, held >> 6
+    first = start + minus
+    second = block[np.minimum(first + 1, len(block) - 1)]
+
+    # as many bytes as these, the minus first, and no zero before other digits
+    good = (digits + dots + minus == end - start) & (digits > 0) & (dots <= 1) & (minus <= 1)
+    good &= (block[first] != 48) | (second - np.uint8(48) >= 10)
+    if minus.any():
+        good &= (minus == 0) | (block[start] == ord("-"))
 
     # 1.234 may be one thousand
-    dotted = good & (points == 1)
-    group = (digits > 3) & (digits <= 6) & (first != 48) & (block[np.maximum(start + size - 4, 0)] == ord("."))
-    clear, odd = dotted & ~group, ~(good | empty)
-    by_place = [of.reshape(rows, width) for of in (odd, empty, dotted, clear)]
-    some = [of.any(0).tolist() for of in by_place]
-    for place, column in columns.items():
-        others = np.flatnonzero(by_place[0][:, place]) if some[0][place] else ()
-        for row in others:
-            k = int(row) * width + place
-            if block[start[k] : start[k] + size[k]].tobytes() not in _MISSING:
-                column.plain = False
+    clear = dotted = good & (dots == 1)
+    if dotted.any():
+        clear = dotted & ~((digits > 3) & (digits <= 6) & (block[first] != 48) & (block[end - 4] == ord(".")))
+
+    empty = start == end
+    odd = ~(good | empty)
+    plain, missing = np.ones(len(odd), bool), empty.any(1)
+    for column in np.flatnonzero(odd.any(1)):
+        missing[column] = True
+        for row in np.flatnonzero(odd[column]):
+            if block[start[column, row] : end[column, row]].tobytes() not in _MISSING:
+                plain[column] = False
                 break
-        column.missing |= some[1][place] or len(others) > 0
-        column.dots |= some[2][place]
-        column.clear |= some[3][place]
-    return True
+    return plain, missing, dotted.any(1), clear.any(1)

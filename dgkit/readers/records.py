@@ -19,9 +19,9 @@ from dgkit.errors import FileFormatError
 from dgkit.readers.numbers import WORDS
 from dgkit.readers.plain import plain_columns
 
-_BLOCK = 2**24  # bytes in which records are looked for in one go
+_BLOCK = 2**20  # bytes in which records are looked for in one go
 _CELLS = 2**23  # fields that are held as Python's text in one go
-_LOOK = 1000  # rows that tell whether a column's texts repeat
+_LOOK = 4096  # rows that tell whether a column's texts repeat
 _JOINT = "\0"  # stands in no text: `sources.utf8` refuses it
 Part = np.ndarray | tuple[np.ndarray, "str | list[str]"]
 
@@ -97,7 +97,7 @@ class Records:
     @classmethod
     def of_text(cls, content: bytes, lines: np.ndarray, separator: str, name: str) -> "Records":
         """`lines`: the number in the file of each line of `content`."""
-        if not content.strip():
+        if not content or content.isspace():
             return cls.of_rows([], lines[:0])
         if not content.endswith(b"\n"):
             content += b"\n"
@@ -203,8 +203,9 @@ class Records:
         others = [p for p in wanted if p not in numbers]
         types |= dict.fromkeys(others, object)
         if others and len(kept) > _LOOK and coded:
-            few = pd.read_csv(file, usecols=others, dtype=object, na_filter=False, nrows=_LOOK, **options)
-            file.seek(start)
+            some = np.unique(np.random.default_rng(0).integers(len(kept), size=_LOOK))
+            sample = io.BytesIO(b"".join(content[ends[k - 1] + 1 if k else start : ends[k] + 1] for k in some))
+            few = pd.read_csv(sample, usecols=others, dtype=object, na_filter=False, **options)
             types |= {p: "category" for p in others if _repeats(few[p])}
         gaps: dict[Any, list[str]] = {p: ["", *WORDS] for p, (_, missing) in numbers.items() if missing}
         chunks = pd.read_csv(
@@ -248,10 +249,10 @@ class Records:
 
 
 def _repeats(texts: pd.Series) -> bool:
-    """Whether a column's first texts repeat, and are not all numbers or truth values, of which pandas makes others."""
+    """Whether some texts of a column repeat, and are not all numbers or truth values, of which pandas makes others."""
     distinct = pd.Series(texts.unique(), dtype=object)
     words = pd.to_numeric(distinct, errors="coerce").isna() & ~distinct.str.lower().isin(["", "true", "false"])
-    return len(distinct) <= len(texts) / 2 and bool(words.any())
+    return len(distinct) < 0.98 * len(texts) and bool(words.any())
 
 
 def _numbers(columns: pd.DataFrame, small: bool) -> np.ndarray:
@@ -279,6 +280,8 @@ def lines_kept(
     content: bytes, skip: int, comment: str | None, footer: int | str | None, name: str
 ) -> tuple[bytes, np.ndarray, list[str]]:
     """The text without the lines that are left out, the number of each line kept, and what is told of the others."""
+    if not skip and not comment and not footer:
+        return content, np.arange(1, content.count(b"\n") + 2), []
     starts = np.concatenate([[0], _positions(content, 10) + 1])
     if starts[-1] == len(content):
         starts = starts[:-1]
@@ -358,13 +361,12 @@ def _index(content: bytes, separator: int) -> tuple[np.ndarray, np.ndarray, np.n
     ends, firsts, totals, lines, fields = [], [], [], 0, 0
     for at in range(0, len(content), _BLOCK):
         block = np.frombuffer(content, np.uint8, min(_BLOCK, len(content) - at), at)
-        newline, marks = block == 10, block == separator
-        every = np.flatnonzero(newline)
+        marks = (block == separator) | (block == 10)
         if quoted:
             quote = block == 34
             within = np.logical_xor.accumulate(quote) ^ inside  # a closing quote stands outside, an opening one inside
             inside = bool(within[-1])
-            newline, marks = newline & ~within, marks & ~within
+            marks &= ~within
             where = np.flatnonzero(quote)
             around = np.frombuffer(content, np.uint8)
             left = np.where(where + at > 0, around[np.maximum(where + at - 1, 0)], 10)
@@ -373,18 +375,29 @@ def _index(content: bytes, separator: int) -> tuple[np.ndarray, np.ndarray, np.n
             good = np.where(opens, np.isin(left, [10, separator, 34]), np.isin(right, [10, 13, separator, 34]))
             if not good.all():
                 return None
-        at_end = np.flatnonzero(newline)
+        position = np.flatnonzero(marks)
+        record = np.flatnonzero(block[position] == 10)
+        at_end = position[record]
         ends.append(at_end + at)
-        firsts.append(np.searchsorted(every, at_end, "right") + lines)  # lines ended so far: that of the next record
-        totals.append(np.searchsorted(np.flatnonzero(marks), at_end) + fields)
-        lines, fields = lines + len(every), fields + int(marks.sum())
+        totals.append(record + 1 + fields)
+        fields += len(position)
+
+        # lines ended so far: that of the next record
+        if quoted:
+            every = np.flatnonzero(block == 10)
+            firsts.append(np.searchsorted(every, at_end, "right") + lines)
+            newlines = len(every)
+        else:
+            newlines = len(record)
+            firsts.append(np.arange(lines + 1, lines + newlines + 1))
+        lines += newlines
     if inside:
         return None
     total = np.concatenate(totals)
     return (
         np.concatenate(ends),
         np.concatenate([[0], np.concatenate(firsts)[:-1]]).astype(np.int64),
-        np.diff(total, prepend=0) + 1,
+        np.diff(total, prepend=0),
     )
 
 

@@ -81,7 +81,7 @@ class _Column:
 
 def understood(
     header: Sequence[str],
-    read: Callable[[Sequence[str], Collection[str], bool | None], tuple[Sequence[Any], list[Cells]]],
+    read: Callable[[Sequence[str], Collection[str], bool | None], tuple[np.ndarray, list[Cells]]],
     columns: Sequence[str] | None,
     *,
     text: Sequence[str] = (),
