@@ -607,7 +607,9 @@ def placed(
     rows = _Rows(times, order, row_of[order], times.ticks[order], ids, table, choices, asked)
     if (forward < 0).any():
         rows.said["order"] = "rows came newest first" if backwards else "rows came in no order of time"
-    if times.dates and times.zone is None:
+    if not times.dates:
+        rows.said["_per"] = f"unit of {times.name}"
+    elif times.zone is None:
         _ask_for_zone(times, row_of, backwards, rows)
     if times.zone is not None:
         rows.said["timezone"] = f"{times.zone}, times in UTC" if times.zone != "UTC" else "UTC"
@@ -762,9 +764,32 @@ def _in_steps(rows: _Rows, step: Step) -> Slots:
             f"column {times.name!r}: {missing} steps of {step.text} have no row, in {len(gaps)} gaps, in {samples} of "
             f"{len(rows.ids)} samples; the first after {rows.show(first)} in sample {rows.sample(first)} "
             f"({rows.place(first)}), the longest of {skipped[longest]} steps after {rows.show(longest)} in sample "
-            f"{rows.sample(longest)}."
+            f"{rows.sample(longest)}.{_of_their_own(rows, slots, step)}{_spring(rows, gaps, skipped, step)}"
         )
     return slots
+
+
+def _of_their_own(rows: _Rows, slots: Slots, step: Step) -> str:
+    """What to say of samples whose rows are several steps apart: they have another step."""
+    apart = pd.Series(np.diff(slots.slot)[rows.same]).groupby(rows.series[1:][rows.same]).median()
+    own = apart[apart > 1]
+    if not len(own) or step.kind != "even":
+        return ""
+    size = rows.times.size(float(own.iloc[0]) * step.size)
+    return (
+        f" {len(own)} samples, such as {str(rows.ids[own.index[0]])!r}, have steps of their own, of {size}: bring all "
+        f"to one, bin={rows.times.argument(float(own.iloc[0]) * step.size)} with bins=, or read them apart."
+    )
+
+
+def _spring(rows: _Rows, gaps: np.ndarray, skipped: np.ndarray, step: Step) -> str:
+    """What to say of an hour that is missing on a Sunday night: clocks of local time skip it."""
+    if not rows.times.dates or rows.times.zone is not None:
+        return ""
+    after = pd.DatetimeIndex(rows.ticks[gaps + 1].view("M8[ns]"))
+    hour = (skipped[gaps] * step.size == 3600 * _SECOND) & (after.day_of_week == 6) & (after.hour <= 4)
+    said = " Clocks skip an hour where summer time begins: timezone='Europe/Berlin', or whichever it is."
+    return said if hour.any() else ""
 
 
 def placed_columns(times: Times, names: list[str], choices: Choices, asked: Asked) -> Placed | None:

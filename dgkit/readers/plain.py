@@ -1,7 +1,8 @@
 """Which columns of a text hold nothing but plain numbers, told from its bytes without making text of any field.
 
-A plain number, such as -12 or 0.5, has one reading: at most 15 digits, no zero in front, no exponent, no blank. Of
-others nothing is said here; `values` looks at them as text. NumPy counts what stands in each field.
+A plain number, such as -12 or 0.5, has one reading: at most 15 digits, no zero in front, no exponent, no blank, and not
+all of its column may be versions. Of others nothing is said here; `values` looks at them as text. NumPy counts what
+stands in each field.
 """
 
 from collections.abc import Iterable
@@ -12,6 +13,8 @@ from dgkit.readers.numbers import WORDS
 
 _BLOCK = 2**20  # bytes that are looked at in one go
 _MISSING = frozenset(word.encode() for word in WORDS)
+_GAPS, _DOTS, _CLEAR, _NO_VERSION, _ROUND = (1 << k for k in range(5))  # what a column has: missing values, dots, ...
+_PLACES = 1 << 5  # and numbers of one, two or three (times 1, 2, 4) decimals
 
 
 def plain_columns(
@@ -42,7 +45,7 @@ def plain_columns(
     {0: ('', False), 1: ('.', True)}
     """
     at = np.array(sorted(places), np.int64)
-    missing, dotted, clear = (np.zeros(len(at), bool) for _ in range(3))
+    has = np.zeros(len(at), np.uint8)
     quoted, begin = b'"' in content, 0
     while begin < len(ends) and len(at):
         first = int(ends[begin - 1]) + 1 if begin else start
@@ -51,13 +54,14 @@ def plain_columns(
         fields = _fields(block, stop - begin, width, separator, quoted, at)
         if fields is None:
             return {}
-        plain, *found = _look(block, *fields)
-        missing, dotted, clear = (old | new for old, new in zip((missing, dotted, clear), found, strict=True))
-        kept = plain & ~(dotted & (dots is False))
-        at, missing, dotted, clear = at[kept], missing[kept], dotted[kept], clear[kept]
+        plain = _look(block, *fields, has)
+        kept = plain & ~((has & _DOTS > 0) & (dots is False))
+        at, has = at[kept], has[kept]
         begin = stop
-    kept = ~dotted | clear | bool(dots)
-    return {int(p): ("." if d else "", bool(m)) for p, d, m in zip(at[kept], dotted[kept], missing[kept], strict=True)}
+    lengths = has // _PLACES
+    version = (has & _NO_VERSION == 0) & (has & _ROUND > 0) & (lengths & (lengths - 1) > 0)
+    kept = ~version & ((has & _DOTS == 0) | (has & _CLEAR > 0) | bool(dots))
+    return {int(p): ("." if h & _DOTS else "", bool(h & _GAPS)) for p, h in zip(at[kept], has[kept], strict=True)}
 
 
 def _fields(
@@ -82,10 +86,8 @@ def _fields(
     return start, end, held
 
 
-def _look(
-    block: np.ndarray, start: np.ndarray, end: np.ndarray, held: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Of each column whether it is plain, and has any missing values, dots, and dots that group no thousands."""
+def _look(block: np.ndarray, start: np.ndarray, end: np.ndarray, held: np.ndarray, has: np.ndarray) -> np.ndarray:
+    """Whether all of each column are plain numbers or missing; adds to what each `has`."""
     digits, dots, minus = held & 15, (held >> 4) & 3, held >> 6
     first = start + minus
     second = block[np.minimum(first + 1, len(block) - 1)]
@@ -103,11 +105,34 @@ def _look(
 
     empty = start == end
     odd = ~(good | empty)
-    plain, missing = np.ones(len(odd), bool), empty.any(1)
+    plain, gaps = np.ones(len(odd), bool), empty.any(1)
     for column in np.flatnonzero(odd.any(1)):
-        missing[column] = True
+        gaps[column] = True
         for row in np.flatnonzero(odd[column]):
             if block[start[column, row] : end[column, row]].tobytes() not in _MISSING:
                 plain[column] = False
                 break
-    return plain, missing, dotted.any(1), clear.any(1)
+    for found, what in ((gaps, _GAPS), (dotted.any(1), _DOTS), (clear.any(1), _CLEAR)):
+        has[found] |= what
+
+    # may all be versions, as 1.9 and 1.10 are?
+    maybe = np.flatnonzero(plain & (has & _DOTS > 0) & (has & _NO_VERSION == 0))
+    if len(maybe):
+        has[maybe] |= _versions(block, end[maybe], digits[maybe], (dotted & (minus == 0))[maybe], good[maybe])
+    return plain
+
+
+def _versions(
+    block: np.ndarray, end: np.ndarray, digits: np.ndarray, dotted: np.ndarray, numbers: np.ndarray
+) -> np.ndarray:
+    """What columns of `numbers` have: other numbers than versions, numbers that end in 0, how many decimals."""
+    decimals = np.zeros(end.shape, np.int64)
+    for n in (3, 2, 1):
+        decimals[dotted & (block[end - n - 1] == ord("."))] = n
+    whole = digits - decimals
+    version = (decimals > 0) & (whole > 0) & (whole <= 3) & ((decimals == 1) | (block[end - decimals] != 48))
+    has = np.where((numbers & ~version).any(1), _NO_VERSION, 0).astype(np.uint8)
+    has[(version & (decimals > 1) & (block[end - 1] == 48)).any(1)] |= _ROUND
+    for n in (1, 2, 3):
+        has[(decimals == n).any(1)] |= _PLACES << (n - 1)
+    return has

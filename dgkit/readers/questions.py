@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from dgkit.readers.numbers import WORDS, fitting, identifiers, readings
+from dgkit.readers.numbers import WORDS, fitting, identifiers, readings, versions
 from dgkit.readers.values import place_of, readable
 from dgkit.schema import lengths, valid_values
 
@@ -46,7 +46,7 @@ def about_text(table: nw.DataFrame[Any], name: str, *, feature: bool) -> tuple[s
             forms = forms if feature and "." not in values[0] else []
         elif readings(values, None):
             signed = any("." in value or "," in value for value in values)
-            if feature and signed:
+            if feature and signed and not versions(values):
                 return "plain", ""
             forms = forms if signed or (feature and len(values) > _FEW) else []
     if not forms:

@@ -17,7 +17,18 @@ import pandas as pd
 
 from dgkit._netcdf import limit
 from dgkit.errors import ConfigError, SchemaError
-from dgkit.readers.numbers import NUMBER, WORDS, Texts, fitting, formed, identifiers, parsed, readings, unit_of
+from dgkit.readers.numbers import (
+    NUMBER,
+    WORDS,
+    Texts,
+    fitting,
+    formed,
+    identifiers,
+    parsed,
+    readings,
+    unit_of,
+    versions,
+)
 from dgkit.readers.records import Cells, as_objects
 
 LINE = "line"  # name of a pandas index that holds the lines of a file, as `read_csv` makes it
@@ -147,7 +158,8 @@ def understood(
         # the file's other columns tell as well, so that a column reads the same whichever others are wanted
         rest = [name for name in header if name not in set(wanted) | as_text | set(dates)]
         signs |= _signs(rest, read(rest, known - {*forms}, dots)[1], absent, forms) if rest else set()
-        signs |= {"."} if separator == "," and not signs else set()  # decimal commas would need quotes
+        if separator == "," and not signs and not any("," in v for name in by_sign for v in described[name].values):
+            signs = {"."}  # decimal commas would need quotes
     for name in list(by_sign):  # let go of one by one: a wide table's text takes as much as its numbers
         column, found = described.pop(name), by_sign.pop(name)
         values = _one_reading(column, found, signs if decimal is None else {decimal})
@@ -216,6 +228,13 @@ def _numbers(column: _Column, decimal: str | None) -> dict[str, np.ndarray]:
     if identifiers(values):
         return {}
     found = readings(values, decimal)
+    if "." in found and versions(values):
+        k = next(k for k, value in enumerate(values) if value[-1] == "0" and value[-2] != ".")
+        raise SchemaError(
+            f"column {column.name!r} has {column.at(k)}, a number or a version? Of versions {str(values[k])!r} is "
+            f"another than {str(values[k]).rstrip('0')!r}: text=[{column.name!r}]; for numbers numbers="
+            f"[{column.name!r}]."
+        )
     if found or not len(values):
         return found
     looks = np.array([v.strip("+-.,") != "" and any(f.fullmatch(v) for f in NUMBER.values()) for v in values], bool)
@@ -366,14 +385,29 @@ def text_times(name: str, items: list[str], places: Any, place: str) -> pd.Serie
 
 
 def _mend_of_dates(column: _Column, k: int) -> str:
-    form = _format_of(column.values[k]) or "..."
-    return f"df[{column.name!r}] = pandas.to_datetime(df[{column.name!r}], format={form!r})"
+    forms = _formats(column, k) or ["..."]
+    call = f"df[{column.name!r}] = pandas.to_datetime(df[{column.name!r}], format={forms[0]!r})"
+    return call + (f", or {forms[1]!r}, whichever it is" if len(forms) > 1 else "")
 
 
 def _format_for(column: _Column, k: int) -> str:
     """The argument of `read_csv` that reads a date such as the k-th value."""
+    forms = _formats(column, k)
+    if not forms:
+        return f"dates={{{column.name!r}: '...'}}, a format such as '%d.%m.%y %H:%M'"
+    call = f"dates={{{column.name!r}: {forms[0]!r}}}"
+    return call + (f" or {forms[1]!r}, whichever it is" if len(forms) > 1 else "")
+
+
+def _formats(column: _Column, k: int) -> list[str]:
+    """Formats that read the k-th value; two where day and month can be told in either order, of all the values."""
     form = _format_of(column.values[k])
-    return f"dates={{{column.name!r}: {form or '...'!r}}}" + ("" if form else ", a format such as '%d.%m.%y %H:%M'")
+    if form is None:
+        return []
+    other = form.replace("%d", "%_").replace("%m", "%d").replace("%_", "%m")
+    forms = [form] if other == form or "." in form.split("%y")[0] else [form, other]
+    fitting = [one for one in forms if all(_left_over(value, one) == "" for value in column.values[:1000])]
+    return fitting or [form]
 
 
 _DAYS = (

@@ -428,8 +428,8 @@ def check_both_ways(write, monkeypatch, columns, ask):
 
 WAYS = st.sampled_from([{}, {"decimal": "."}, {"decimal": ","}, {"missing": ["-999"]}, {"missing": ["-999.0", "5"]}])
 ALIKE = st.sampled_from(
-    [["1", "-20", "", "NA"], ["1.5", "1.234", "0.5"], ["1.234", "12.345", "7"], ["-999", "3.25", "4"]]
-)
+    ["1 -20 NA 7", "1.5 1.234 0.5", "1.234 12.345 7", "-999 3.25 4", "1.9 1.10 2.1", "1.9 1.10 2"]
+).map(str.split)
 COLUMN = ALIKE.flatmap(
     lambda few: st.lists(st.sampled_from(few), min_size=4, max_size=4)
     | st.lists(st.sampled_from(few) | CELLS, min_size=4, max_size=4)

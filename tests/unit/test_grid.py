@@ -199,6 +199,35 @@ def test_a_thousand_planted_tables_give_the_truth_or_an_error_that_names_the_cho
     holds(case)
 
 
+@pytest.mark.parametrize(("scale", "unit"), [(1, "1/unit of t"), (1000, "1/unit of t")])
+def test_rates_of_a_counter_whose_times_are_numbers_are_not_called_per_second(scale, unit):
+    table = pd.DataFrame({"t": scale * 60 * np.arange(40), "x": 600 * scale * np.arange(40)})
+
+    ds = dg.from_table(table, time="t", features=["x"], counters=["x"])
+
+    assert set(ds.x.values[0]) == {10.0}
+    assert ds.x.units == unit
+
+
+def test_samples_with_a_step_of_their_own_are_told_from_lost_rows():
+    when = [pd.date_range("2024-01-01", periods=n, freq=f) for n, f in ((30, "5min"), (150, "1min"))]
+    table = pd.DataFrame({"id": np.repeat(["a", "b"], (30, 150)), "t": when[0].append(when[1])})
+
+    with pytest.raises(SchemaError, match=r"1 samples, such as 'a', have steps of their own, of 5min.*bin='5min'"):
+        dg.from_table(table.assign(x=np.arange(180) % 7 + 0.5), sample="id", time="t", features=["x"])
+
+
+def test_an_hour_that_clocks_skip_is_told_from_lost_rows():
+    when = pd.date_range("2024-03-30 22:00", periods=40, freq="15min", tz="UTC").tz_convert(ZONE).tz_localize(None)
+    table = pd.DataFrame({"t": when, "x": np.arange(40) % 7 + 0.5})
+
+    with pytest.raises(SchemaError, match="Clocks skip an hour where summer time begins: timezone="):
+        dg.from_table(table, time="t", features=["x"])
+    ds = dg.from_table(table, time="t", features=["x"], timezone=ZONE)
+
+    np.testing.assert_array_equal(ds.x.values[0], table.x)
+
+
 # -- a month of polls --------------------------------------------------------------------------------------------------
 
 SNMP = {"sample": "device", "time": "time", "features": ["in_octets", "out_octets", "cpu"], "attributes": ["site"]}
