@@ -771,8 +771,9 @@ def _in_steps(rows: _Rows, step: Step) -> Slots:
 
 def _of_their_own(rows: _Rows, slots: Slots, step: Step) -> str:
     """What to say of samples whose rows are several steps apart: they have another step."""
-    apart = pd.Series(np.diff(slots.slot)[rows.same]).groupby(rows.series[1:][rows.same]).median()
-    own = apart[apart > 1]
+    apart = pd.Series(np.diff(slots.slot)[rows.same]).groupby(rows.series[1:][rows.same])
+    usual = apart.median()
+    own = usual[(usual > 1) & (apart.quantile(0.05) == usual) & (apart.quantile(0.9) == usual) & (apart.size() > 4)]
     if not len(own) or step.kind != "even":
         return ""
     size = rows.times.size(float(own.iloc[0]) * step.size)

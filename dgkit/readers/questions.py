@@ -3,6 +3,7 @@
 Each question says which calls settle it; none is asked of what is settled already.
 """
 
+import re
 from collections.abc import Callable, Collection, Iterator
 from functools import partial
 from typing import Any
@@ -80,6 +81,34 @@ def about_whole_numbers(ds: xr.Dataset, settled: Collection[str]) -> list[str]:
             f"numbers={list(long)} for quantities; an identifier of each sample belongs in sample=, or is left out."
         )
     return asked
+
+
+def about_markers(ds: xr.Dataset, settled: Collection[str], of_file: bool) -> list[str]:
+    """What to ask about variables of numbers in which a number far from all others may stand for a missing value."""
+    asked = []
+    for name, parts in _numbers(ds, settled):
+        ends = [float(end) for values in parts() if len(values) for end in (values.min(), values.max())]
+        for mark in {min(ends), max(ends)} if ends else ():
+            if not _may_be_a_marker(mark):
+                continue
+            times = sum(int((values == mark).sum()) for values in parts())
+            others = [values[values != mark] for values in parts()]
+            rest = [float(end) for values in others if len(values) for end in (values.min(), values.max())]
+            if times < 2 or not rest or (min(rest) <= mark / 2 if mark < 0 else max(rest) >= mark / 2):
+                continue
+            mend = f"missing=[{mark:.15g}]" if of_file else f"df[{name!r}].replace({mark:.15g}, float('nan'))"
+            asked.append(
+                f"{name!r} is {mark:.15g} {times} times, and otherwise from {min(rest):.15g} to {max(rest):.15g}. Does "
+                f"that stand for a missing value? Then {mend}; if it is a number like the others, numbers=[{name!r}]."
+            )
+    return asked
+
+
+def _may_be_a_marker(value: float) -> bool:
+    """Whether a number is one of those that stand for missing values: -999, 65535 and the like."""
+    if value in (-(2.0**15), -(2.0**31), 2.0**16 - 1, 2.0**31 - 1, 2.0**32 - 1):
+        return True
+    return re.fullmatch(r"-99+(\.9+)?|9999+(\.9+)?", f"{value:.15g}") is not None
 
 
 def few_whole(ds: xr.Dataset, settled: Collection[str] = ()) -> dict[str, list[float]]:

@@ -22,7 +22,7 @@ from dgkit.errors import ConfigError, SchemaError
 from dgkit.readers import grid
 from dgkit.readers.grid import Asked, Choices, Placed, fill_missing
 from dgkit.readers.numbers import unit_of
-from dgkit.readers.questions import about_text, about_whole_numbers
+from dgkit.readers.questions import about_markers, about_text, about_whole_numbers
 from dgkit.readers.values import check_decimal, column_values, given_forms, is_truth, numeric, place_of
 from dgkit.schema import blocks, lengths, missing_in, time_read, validate
 
@@ -216,7 +216,7 @@ def from_table(
         ds[name] = _categorical(ds[name], listed)
     truth = {name for name, of in steps.items() if of[0] in table.columns and is_truth(table[of[0]])}
     settled = {*given, *order, *forms, *truth, *noted, *(counters or ()), *(bins or ())}
-    if asked := about_whole_numbers(ds, settled):
+    if asked := [*about_markers(ds, settled, Asked(table).of_file), *about_whole_numbers(ds, settled)]:
         raise SchemaError(" ".join(asked))
     validate(ds, gaps=gaps == "keep", mends=MENDS)
     return ds
@@ -593,6 +593,8 @@ def feature_columns(table: Sequence[str], features: Features) -> dict[str, list[
         if not found[name]:
             raise SchemaError(f"feature {name!r}: {empty}; the table has {some_names(table)}.")
         times = times_in(found[name])
+        if times is None and isinstance(columns, str):
+            _check_steps(name, columns, found[name])
         if times is None or (np.diff(times) > 0).all():
             continue
         order = np.argsort(times, kind="stable")
@@ -608,6 +610,29 @@ def feature_columns(table: Sequence[str], features: Features) -> dict[str, list[
     return found
 
 
+def _check_steps(name: str, pattern: str, columns: list[str]) -> None:
+    """SchemaError where a pattern matches numbered columns and others, or months in the order of the alphabet."""
+    numbered = [column for column in columns if re.search(r"\d", column)]
+    others = [column for column in columns if column not in set(numbered)]
+    if others and len(numbered) > len(others) and times_in(numbered) is not None:
+        raise SchemaError(
+            f"feature {name!r}: {pattern!r} matches {some_names(numbered, 3)}, and also {some_names(others, 3)}, which "
+            f"by its name is no step. Give a closer pattern, or the columns: features={{{name!r}: "
+            f"[{some_names(numbered, 3)}]}}."
+        )
+    months = [_MONTHS.index(found[1]) if (found := re.search(_MONTH, column)) else -1 for column in columns]
+    if len(columns) > 3 and min(months) >= 0 and columns == sorted(columns) and months != sorted(months):
+        in_time = [column for _, column in sorted(zip(months, columns, strict=True))]
+        raise SchemaError(
+            f"feature {name!r}: {pattern!r} matches {some_names(columns, 3)}, in the order of the alphabet. Give them "
+            f"in time's order: features={{{name!r}: [{some_names(in_time, 3)}]}}."
+        )
+
+
+_MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()
+_MONTH = (
+    "(Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)(?:(?:r?uary|ch|il|e|y|ust|t?ember|ober)|t(?:ember)?)?(?![a-z])"
+)
 _TIMES_IN_NAMES = (  # what to look for, and the formats it may be written in
     (r"\d{4}-\d\d?-\d\d?[T ]\d\d?:\d\d(:\d\d(\.\d+)?)?", ("ISO8601",)),
     (r"\d{4}-\d\d?-\d\d?", ("%Y-%m-%d",)),
@@ -620,6 +645,10 @@ _TIMES_IN_NAMES = (  # what to look for, and the formats it may be written in
     (r"(19|20)\d\d-\d\d", ("%Y-%m",)),
     (r"(19|20)\d{6}", ("%Y%m%d",)),
     (r"(19|20)\d{4}", ("%Y%m",)),
+    (rf"{_MONTH} \d{{4}}", ("%b %Y", "%B %Y")),
+    (rf"{_MONTH}-\d{{4}}", ("%b-%Y", "%B-%Y")),
+    (rf"{_MONTH}-\d\d", ("%b-%y",)),
+    (rf"\d{{4}} {_MONTH}", ("%Y %b", "%Y %B")),
 )
 
 
@@ -640,6 +669,7 @@ def times_in(names: Sequence[str]) -> np.ndarray | None:
         texts = [m[1] for m in found if m]
         read = [pd.to_datetime(pd.Series(texts), format=form, errors="coerce") for form in formats]
         read = [one for one in read if one.notna().all()]
+        read = read[:1] if len(read) > 1 and read[0].equals(read[1]) else read
         in_order = [one for one in read if one.is_monotonic_increasing]
         if len(read) == 1 or len(in_order) == 1:  # of two readings the one in order
             return (read if len(read) == 1 else in_order)[0].to_numpy().astype("M8[ns]")

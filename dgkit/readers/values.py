@@ -405,7 +405,7 @@ def _formats(column: _Column, k: int) -> list[str]:
     if form is None:
         return []
     other = form.replace("%d", "%_").replace("%m", "%d").replace("%_", "%m")
-    forms = [form] if other == form or "." in form.split("%y")[0] else [form, other]
+    forms = [form, other] if form[:3] in ("%d/", "%m/", "%d-", "%m-") and "%b" not in form else [form]
     fitting = [one for one in forms if all(_left_over(value, one) == "" for value in column.values[:1000])]
     return fitting or [form]
 

@@ -760,6 +760,31 @@ def wide(columns, **more):
     return pd.DataFrame({"id": ["a", "b"], **{name: [k, k] for name, k in columns.items()}} | more)
 
 
+@pytest.mark.parametrize(
+    ("columns", "error"),
+    [
+        (
+            ["d1", "d2", "d3", "dTotal"],
+            r"also 'dTotal', which by its name is no step.*\['d1', 'd2', 'd3'\]",
+        ),
+        (["d Apr", "d Feb", "d Jan", "d Mar"], r"order of the alphabet.*\['d Jan', 'd Feb', 'd Mar' and 1 more\]"),
+    ],
+)
+def test_a_pattern_that_takes_no_steps_or_an_order_of_the_alphabet_is_asked_about(columns, error):
+    with pytest.raises(SchemaError, match=error):
+        dg.from_table(pd.DataFrame(np.arange(8.0).reshape(2, 4) ** 2, columns=columns), features={"v": "d*"})
+
+
+def test_months_in_words_are_times_of_columns():
+    names = ["Oct 2024", "May 2024", "Sep 2024"]
+    table = pd.DataFrame([[6.0, 1.0, 5.0], [9.0, 2.0, 3.0]], columns=names)
+
+    ds = dg.from_table(table, features={"v": "* 2024"}, gaps="keep")
+
+    assert ds.time.values.astype("M8[M]").astype(str).tolist() == [f"2024-{month:02d}" for month in range(5, 11)]
+    np.testing.assert_array_equal(ds.v.values[0], [1, np.nan, np.nan, np.nan, 5, 6])
+
+
 def test_columns_are_put_in_the_order_of_the_times_in_their_names():
     counted_ = wide({f"d{k}": k for k in (1, 10, 2, 3, 4, 5, 6, 7, 8, 9)})
     dated = wide({f"2024-01-0{k}": k for k in (3, 2, 1)})

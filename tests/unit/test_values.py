@@ -488,6 +488,26 @@ def test_a_date_that_two_formats_read_is_given_both(write):
         from_csv(late, time="t", features=["v"])
 
 
+@pytest.mark.parametrize("mark", ["-999", "-9999.0", "-999.9", "65535", "9999", "4294967295"])
+def test_a_number_far_from_all_others_that_may_mean_missing_is_asked_about(write, mark):
+    cells = [mark if k % 9 == 3 else f"{k % 50 - 9}.5" for k in range(60)]
+
+    with pytest.raises(SchemaError, match=rf"'v' is {float(mark):.15g} 7 times.*missing=\[.*numbers=\['v'\]"):
+        feature(write, cells)
+    kept = feature(write, cells, numbers=["v"])
+    gone = feature(write, cells, missing=[mark], gaps="keep")
+
+    assert kept.values[0].tolist() == [float(cell) for cell in cells]
+    np.testing.assert_array_equal(np.isnan(gone.values[0][:58]), [cell == mark for cell in cells[:58]])
+
+
+@pytest.mark.parametrize("cells", [["-99", "-98", "-60"], ["-999", "2.5", "3.5"] + ["1.5"] * 60, ["9999", "6000", "3"]])
+def test_numbers_among_their_like_are_not_asked_about(write, cells):
+    cells = cells * 10 if len(cells) < 20 else cells
+
+    assert feature(write, [str(float(cell) + k % 2 / 4) for k, cell in enumerate(cells)]).size == len(cells)
+
+
 # -- drawn at random -------------------------------------------------------------------------------------------------
 
 DRAWN = st.sampled_from(
