@@ -188,7 +188,8 @@ def read_csv(
     numbers : mapping or list
         Columns of numbers with something around them: of each its form. A unit as it is written ("Mbps", "%", "€") is
         cut off. "K=1000" and "K=1024": letters such as K and M multiply. "duration" (1h20m, 0:12:30), "h:m" and "m:s"
-        become seconds. "plain" (all columns of a list): digits may be grouped or padded with zeros: 10 237, 1'000, 007.
+        become seconds. "plain" (all columns of a list): digits may be grouped or padded with zeros: 10 237, 1'000, 007;
+        1.10 is 1.1, and no version.
     separator : str, optional
         One character, or "\\\\s+" for any number of spaces. None: that of comma, semicolon, tab and bar that gives most
         lines as many fields as the first.

@@ -22,6 +22,7 @@ from pandas.tseries.frequencies import to_offset
 
 from dgkit._checks import shown, whole
 from dgkit.errors import ConfigError, SchemaError
+from dgkit.readers.questions import Asked
 from dgkit.readers.values import column_values, lines_of, place_of, text_times
 from dgkit.schema import missing_in
 
@@ -92,34 +93,6 @@ CHOICES = tuple(one.name for one in fields(Choices))
 def _one_of(name: str, value: Any, choices: tuple[Any, ...]) -> None:
     if not isinstance(value, str | None) or value not in choices:
         raise ConfigError(f"{name} is {shown(value)}; choose one of {', '.join(map(repr, choices))}.")
-
-
-class Asked:
-    """What a table leaves open: collected, so that one error asks for all of it.
-
-    Parameters
-    ----------
-    table : narwhals table
-    """
-
-    def __init__(self, table: nw.DataFrame[Any]):
-        self.of_file = lines_of(table) is not None
-        self.function = "from_csv" if self.of_file else "from_table"
-        self.questions: list[str] = []
-        self.answers: dict[str, str] = {}
-
-    def add(self, question: str, **answers: str) -> None:
-        """A question, and the arguments that answer it."""
-        self.questions.append(question)
-        self.answers |= answers
-
-    def ask(self) -> None:
-        """SchemaError if there is any question."""
-        if self.questions:
-            call = ", ".join(f"{name}={value}" for name, value in self.answers.items())
-            raise SchemaError(
-                "\n".join([*self.questions, f"For example: {self.function}(..., {call})" if call else ""]).strip()
-            )
 
 
 # -- the times of a column ---------------------------------------------------------------------------------------------
@@ -236,7 +209,7 @@ def _numeric(name: str, values: np.ndarray, table: nw.DataFrame[Any], choices: C
                 read = pd.to_datetime(pd.Series(np.unique(ticks).astype(str)), format=form, errors="coerce")
                 if read.dt.year.between(1900, 2099).all():
                     made = f"df[{name!r}] = pandas.to_datetime(df[{name!r}].astype(str), format={form!r})"
-                    mend = f"dates={{{name!r}: {form!r}}}" if Asked(table).of_file else made
+                    mend = made if lines_of(table) is None else f"dates={{{name!r}: {form!r}}}"
                     raise SchemaError(
                         f"column {name!r} has the number {ticks[0]} in {place_of(table, 0)}: a date, as all its others "
                         f"are? Then {mend}; if they are numbers, give step=1."

@@ -191,7 +191,7 @@ def test_markers_match_by_value_and_only_where_asked(write):
     np.testing.assert_array_equal(
         feature(write, cells, missing=["-999"], fill="previous").values, [[1.5, 1.5, 1.5, 1.5, 2.5]]
     )
-    assert feature(write, cells).values.tolist() == [[1.5, -999, -999, -999, 2.5]]
+    assert feature(write, cells, numbers=["v"]).values.tolist() == [[1.5, -999, -999, -999, 2.5]]
     comma = [cell.replace(".", ",") for cell in cells]
     np.testing.assert_array_equal(feature(write, comma, missing=[-999], fill="linear"), [[1.5, 1.75, 2, 2.25, 2.5]])
 
