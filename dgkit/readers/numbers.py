@@ -17,8 +17,10 @@ NUMBER = {  # by decimal sign; a group of thousands does not begin with 0: 0.123
     ".": re.compile(r"[+-]?([1-9]\d{0,2}(,\d{3})+|\d+)?(\.\d*)?([eE][+-]?\d+)?", re.ASCII),
     ",": re.compile(r"[+-]?([1-9]\d{0,2}(\.\d{3})+|\d+)?(,\d*)?([eE][+-]?\d+)?", re.ASCII),
 }
+JOINT = "\0"  # stands in no text: `sources.utf8` refuses it
 FORMS = ("plain", "K=1000", "K=1024", "duration", "h:m", "m:s")  # any other form is a unit
 
+_FOLD = bytes.maketrans(b"123456789", b"000000000")
 _PADDED = re.compile(r"^0\d+$", re.ASCII | re.MULTILINE)  # 007
 _EXPONENT = re.compile(r"^\d+[eE]\d+$", re.ASCII | re.MULTILINE)  # 12E4: software writes 1.2E5 or 1e+05
 _PHONE = re.compile(r"^\+\d{7,}$", re.ASCII | re.MULTILINE)  # +493012345
@@ -47,6 +49,23 @@ _DURATION = re.compile(rf"-?(?:(?:\d+ ?days?,? ?)?\d+:\d\d:\d\d(?:\.\d+)?|(?:\d+
 _POWERS = {"n": -3, "u": -2, "µ": -2, "m": -1, "": 0, "k": 1, "K": 1, "M": 2, "G": 3, "T": 4, "P": 5, "E": 6}
 
 
+def shapes(values: Texts) -> tuple[np.ndarray, list[str]]:
+    """A code for each text, and of each code an example: texts are of one shape if they differ in digits alone.
+
+    Examples
+    --------
+    >>> shapes(["1.5", "a7", "2.9"])
+    (array([0, 1, 0]), ['1.5', 'a7'])
+    """
+    folded = JOINT.join(values).encode(errors="surrogatepass").translate(_FOLD).split(JOINT.encode())
+    if len(folded) != len(values):  # there is none, or a table's text has that mark
+        folded = [value.encode(errors="surrogatepass").translate(_FOLD) for value in values]
+    codes, distinct = pd.factorize(np.array(folded, object))
+    first = np.zeros(len(distinct), np.int64)
+    first[codes[::-1]] = np.arange(len(codes))[::-1]
+    return codes, [values[k] for k in first.tolist()]
+
+
 def parsed(values: Texts) -> np.ndarray:
     """Integers or floats; NaN for what is no number.
 
@@ -55,6 +74,8 @@ def parsed(values: Texts) -> np.ndarray:
     >>> parsed(["1.5", "x"])
     array([1.5, nan])
     """
+    if len(values) > 1000 and len(few := shapes(values)[1]) < 100 and np.isnan(parsed(few)).all():
+        return np.full(len(values), np.nan)  # whether it is a number, the shape tells
     numbers = pd.to_numeric(pd.Series(values, dtype=object), errors="coerce").to_numpy()
     return numbers if numbers.dtype.kind in "iuf" else numbers.astype(np.float64)
 

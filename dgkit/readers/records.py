@@ -16,13 +16,12 @@ import pandas as pd
 from pandas.api.types import is_string_dtype
 
 from dgkit.errors import FileFormatError
-from dgkit.readers.numbers import WORDS
+from dgkit.readers.numbers import JOINT, WORDS
 from dgkit.readers.plain import plain_columns
 
 _BLOCK = 2**20  # bytes in which records are looked for in one go
 _CELLS = 2**23  # fields that are held as Python's text in one go
 _LOOK = 4096  # rows that tell whether a column's texts repeat
-_JOINT = "\0"  # stands in no text: `sources.utf8` refuses it
 Part = np.ndarray | tuple[np.ndarray, "str | list[str]"]
 
 
@@ -42,7 +41,7 @@ class Cells:
         for k, part in enumerate(self.parts):
             if isinstance(part, np.ndarray) and self.sign is None:
                 codes, values = pd.factorize(part)
-                self.parts[k] = (codes.astype(np.min_scalar_type(len(values))), _JOINT.join(values))
+                self.parts[k] = (codes.astype(np.min_scalar_type(len(values))), JOINT.join(values))
 
     def add(self, other: "Cells") -> None:
         """The fields of a further file."""
@@ -62,7 +61,7 @@ class Cells:
             codes, values = pd.factorize(self.parts[0])
         else:
             self.pack()
-            pieces = [(codes, t.split(_JOINT) if isinstance(t, str) else t) for codes, t in self.parts]
+            pieces = [(codes, t.split(JOINT) if isinstance(t, str) else t) for codes, t in self.parts]
             starts = np.cumsum([0, *(len(texts) for _, texts in pieces)])
             joint = [codes.astype(np.int64) + start for (codes, _), start in zip(pieces, starts[:-1], strict=True)]
             again, values = pd.factorize(np.array([text for _, texts in pieces for text in texts], object))
@@ -273,7 +272,7 @@ def _text(column: pd.Series) -> Part:
     order = np.argsort(first)
     place = np.empty(len(texts), codes.dtype)
     place[order] = np.arange(len(texts))
-    return place[codes], _JOINT.join(texts[order])
+    return place[codes], JOINT.join(texts[order])
 
 
 def lines_kept(

@@ -26,6 +26,7 @@ from dgkit.readers.numbers import (
     identifiers,
     parsed,
     readings,
+    shapes,
     unit_of,
     versions,
 )
@@ -41,6 +42,9 @@ _YEAR_FIRST = re.compile(
 _YEAR_LAST = re.compile(
     rf"(?P<a>\d\d?)(?P<mark>[./-])(?P<b>\d\d?)(?P=mark)(?P<y>\d{{4}})(,?[T ]{_CLOCK} ?{_ZONE}?)?", re.ASCII
 )
+_ISO = re.compile(
+    r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:?\d\d)?)?", re.ASCII
+)  # as pandas reads it
 _MONTH = re.compile(r"\d{4}[-/.](0?[1-9]|1[0-2])", re.ASCII)
 _ZONED, _SLASHED, _DAY_FIRST, _MONTH_FIRST = (1 << k for k in range(4))  # what `_facts` tells
 _DATE_FORMS = ("day first", "month first", "seconds", "milliseconds")
@@ -237,9 +241,11 @@ def _numbers(column: _Column, decimal: str | None) -> dict[str, np.ndarray]:
         )
     if found or not len(values):
         return found
-    looks = np.array([v.strip("+-.,") != "" and any(f.fullmatch(v) for f in NUMBER.values()) for v in values], bool)
     known = ~np.isnan(parsed(values))
-    if not (known.any() or any("," in v for v in values)) or not (looks | known).any():
+    if not (known.any() or any("," in v for v in values)):
+        return found
+    looks = np.array([v.strip("+-.,") != "" and any(f.fullmatch(v) for f in NUMBER.values()) for v in values], bool)
+    if not (looks | known).any():
         return found
     looks |= known
     k, odd = np.flatnonzero(looks)[0], np.flatnonzero(~looks if not looks.all() else ~known)
@@ -316,12 +322,12 @@ def _one_reading(column: _Column, found: dict[str, np.ndarray], signs: set[str])
 
 def _truth_dates_or_text(column: _Column, written: _Column) -> pd.Series:
     """All rows of a column that is no numbers; `written`: with NA and the like, which text keeps."""
-    lower = [value.lower() for value in column.values]
-    if lower and set(lower) <= {"true", "false"}:
-        absent = (column.codes < 0).any()
-        return column.rows(pd.Series([value == "true" for value in lower], dtype=object if absent else bool))
+    shape, examples = shapes(column.values)
+    if 0 < len(examples) < 50 and {value.lower() for value in examples} <= {"true", "false"}:
+        truth, absent = [value.lower() == "true" for value in column.values], (column.codes < 0).any()
+        return column.rows(pd.Series(truth, dtype=object if absent else bool))
     for pattern in (_YEAR_FIRST, _YEAR_LAST):
-        found = np.array([pattern.fullmatch(value) is not None for value in column.values], bool)
+        found = np.array([pattern.fullmatch(value) is not None for value in examples], bool)[shape]
         if found.any():
             if not found.all():
                 mend = _format_for(column, int(np.flatnonzero(~found)[0]))
@@ -448,7 +454,12 @@ def _left_over(value: str, form: str) -> str | None:
 
 def _iso(column: _Column, form: str | None) -> tuple[pd.Series, bool]:
     """Dates rewritten as yyyy-mm-ddThh:mm:ss, "" for what is none; and whether they have zones."""
-    facts = np.array([_facts(value) for value in column.values], np.uint8)  # no matches kept: a million take 400 MB
+    # what begins with the year is told by its shape; no matches are kept: a million take 400 MB
+    shape, examples = shapes(column.values)
+    told = [_facts(value) if _YEAR_LAST.fullmatch(value) is None else -1 for value in examples]
+    facts = np.array(told, np.int64)[shape]
+    for k in np.flatnonzero(facts < 0):
+        facts[k] = _facts(column.values[k])
     zoned, plain = np.flatnonzero(facts & _ZONED), np.flatnonzero(facts & _ZONED == 0)
     if zoned.size and plain.size:
         raise SchemaError(
@@ -456,8 +467,12 @@ def _iso(column: _Column, form: str | None) -> tuple[pd.Series, bool]:
             "Give all of them one, or none."
         )
     day_first = form == "day first" or (form is None and _day_first(column, facts))
+    ready = np.array([_ISO.fullmatch(value) is not None for value in examples], bool)[shape]
     rewritten = []
-    for value in column.values:
+    for value, as_it_is in zip(column.values, ready.tolist(), strict=True):
+        if as_it_is:
+            rewritten.append(value)
+            continue
         match = _YEAR_FIRST.fullmatch(value) or _YEAR_LAST.fullmatch(value)
         if match is None:
             rewritten.append("")
