@@ -258,7 +258,7 @@ def _numbers(columns: pd.DataFrame, small: bool) -> np.ndarray:
     """Columns of numbers, (columns, rows); `small`: whole ones in as few bytes as they take."""
     values = columns.to_numpy().T
     if small and values.dtype.kind == "i" and values.size:
-        values = values.astype(np.promote_types(*map(np.min_scalar_type, (values.min(), values.max()))))
+        values = values.astype(np.min_scalar_type(min(values.min(), -values.max() - 1)))
     return np.ascontiguousarray(values)
 
 

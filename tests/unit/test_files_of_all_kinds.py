@@ -487,3 +487,35 @@ def test_a_table_of_many_columns_is_read_in_pieces_as_in_one(write, monkeypatch)
     monkeypatch.setattr("dgkit.readers.records._CELLS", 500)
 
     assert read_csv(path).to_numpy().tolist() == table.to_numpy().tolist()
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize("quoted", [False, True])
+def test_columns_of_all_kinds_are_the_same_in_pieces_as_codes_and_as_text(write, monkeypatch, end, quoted):
+    rng, n = np.random.default_rng(1), 6_000
+    state = rng.choice(["up", "down", "", "NA"], n)
+    columns = {
+        "whole": rng.integers(0, 10**6, n).astype(str),
+        "signed": rng.choice(["-5", "128", "1000000000000"], n),
+        "decimal": [f"{x:.3f}" if x > 100 else "" for x in rng.random(n) * 2000],
+        "state": [f'"{x}, ""q""{end}{x}"' for x in state] if quoted else state,
+        "words": rng.choice(["1", "2.5", "NA", ""], n),
+        "name": [f"k{x}" for x in range(n)],
+        "time": pd.date_range("2024-01-01", periods=n, freq="min").astype(str),
+        "code": rng.choice(["007", "12"], n),
+        "truth": rng.choice(["true", "false", ""], n),
+        "power": rng.choice(["1e3", "5"], n),
+    }
+    lines = [",".join(columns), *(",".join(row) for row in zip(*columns.values(), strict=True))]
+    path = write(end.join([*lines, ""]))
+
+    whole = read_csv(path)
+    monkeypatch.setattr("dgkit.readers.records._CELLS", 20_000)
+    in_pieces = read_csv(path)
+    monkeypatch.setattr("dgkit.readers.records._LOOK", 10**9)  # nothing comes as codes
+    monkeypatch.setattr("dgkit.readers.records.plain_columns", lambda *_: {})
+    as_text = read_csv(path)
+
+    pd.testing.assert_frame_equal(in_pieces, whole, check_exact=True)
+    pd.testing.assert_frame_equal(as_text, whole, check_exact=True)
+    assert (whole.whole.dtype, whole.signed.dtype, whole.decimal.dtype) == (np.int64, np.int64, np.float64)
