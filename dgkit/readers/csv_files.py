@@ -8,7 +8,7 @@ it. Left out: remote files, and tables larger than memory.
 import csv
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -188,7 +188,8 @@ def read_csv(
     numbers : mapping or list
         Columns of numbers with something around them: of each its form. A unit as it is written ("Mbps", "%", "€") is
         cut off. "K=1000" and "K=1024": letters such as K and M multiply. "duration" (1h20m, 0:12:30), "h:m" and "m:s"
-        become seconds. "plain" (all columns of a list): digits may be grouped or padded with zeros: 10 237, 1'000, 007.
+        become seconds. "plain" (all columns of a list): digits may be grouped or padded with zeros: 10 237, 1'000, 007;
+        1.10 is 1.1, and no version.
     separator : str, optional
         One character, or "\\\\s+" for any number of spaces. None: that of comma, semicolon, tab and bar that gives most
         lines as many fields as the first.
@@ -301,7 +302,6 @@ class _Files:
         self.options = {"max_bytes": max_bytes, **options}
         self.first = _File(self.paths[0], **self.options)
         self.told: list[str] = []
-        self._read = False  # once already: what was left out has been told
         self.from_path = None if from_path is None else Pattern("from_path", from_path)
         self.split = {name: Pattern(f"split[{name!r}]", pattern) for name, pattern in (split or {}).items()}
         for name in self.split:
@@ -332,22 +332,29 @@ class _Files:
         table.attrs["reading"] = "; ".join(self.told)
         return table
 
-    def columns(self, wanted: Sequence[str]) -> tuple[Sequence[Any], list[Cells]]:
-        """Where each row begins, and the fields of each wanted column, of all files."""
+    def columns(
+        self, wanted: Sequence[str], plain: Collection[str] = (), dots: bool | None = None
+    ) -> tuple[np.ndarray, list[Cells]]:
+        """Where each row begins, and the fields of each wanted column, of all files; `plain`, `dots`: see `Records`."""
         of_split = {field: (name, k) for name, pattern in self.split.items() for k, field in enumerate(pattern.fields)}
         of_path = {} if self.from_path is None else {field: k for k, field in enumerate(self.from_path.fields)}
         needed = list(dict.fromkeys(of_split[c][0] if c in of_split else c for c in wanted if c not in of_path))
-        lines: list[Any] = []
+        plain = {*plain}.intersection(needed) - self.split.keys()
+        lines: list[np.ndarray] = []
+        told: list[str] = []
         cells: dict[str, Cells] = {name: Cells() for name in wanted}
         for k, path in enumerate(self.paths):
-            file = self.first if k == 0 and not self._read else _File(path, **self.options)
+            file = self.first if k == 0 and not self.first.closed else _File(path, **self.options)
             self._compare(file, needed)
-            rows, found = file.columns(needed)
+            rows, found = file.columns(needed, plain, dots)
             got = dict(zip(needed, found, strict=True))
+            text = {name for name in plain if got[name].sign is None} if len(rows) else set()
+            if k and any(cells[name].sign is not None for name in text & cells.keys()):
+                return self.columns(wanted, plain - text, dots)  # numbers in one file and text in the next
+            plain -= text
             at = f" of {path.name}"
-            lines += [f"{line}{at}" for line in rows] if len(self.paths) > 1 else rows.tolist()
-            if not self._read:
-                self.told += [f"{path.name}: {what}" if len(self.paths) > 1 else what for what in file.told]
+            lines.append(np.array([f"{line}{at}" for line in rows], object) if len(self.paths) > 1 else rows)
+            told += [f"{path.name}: {what}" if len(self.paths) > 1 else what for what in file.told]
             values = None if self.from_path is None else self._of_path(path)
             shared: dict[str, tuple[np.ndarray, list[list[str]]]] = {}  # of each column that is split
             for name, column in cells.items():
@@ -363,15 +370,15 @@ class _Files:
                     codes, fields = shared[source]
                     column.parts.append((codes, [field[place] for field in fields]))
                 else:
-                    column.parts += got[name].parts
+                    column.add(got[name])
                     if len(self.paths) > 1:
                         column.pack()
-        self._read = True
-        if not lines:
+        self.told = self.told or told
+        if not sum(map(len, lines)):
             raise FileFormatError(
                 f"{self.first.name!r} names columns ({', '.join(self.header[:5])}) but holds no rows."
             )
-        return lines, [cells[name] for name in wanted]
+        return np.concatenate(lines), [cells[name] for name in wanted]
 
     def _of_path(self, path: Path) -> list[str]:
         assert self.from_path is not None
@@ -464,6 +471,7 @@ class _File:
     ):
         _checked(separator, skip, header, comment, footer, ragged)
         self.name, self.told, self.ragged, self.comment = str(path), list[str](), ragged, comment
+        self.closed = False
         self.kind, content = sources.unpacked(path, member, max_bytes)
         self.most = limit(path.stat().st_size, max_bytes)
         self.separator = separator or ","
@@ -621,7 +629,9 @@ class _File:
         ways.append("Or mend them (text that holds a separator goes in double quotes), or give another separator=.")
         return said + " ".join(ways)
 
-    def columns(self, wanted: Sequence[str]) -> tuple[np.ndarray, list[Cells]]:
+    def columns(
+        self, wanted: Sequence[str], plain: Collection[str], dots: bool | None
+    ) -> tuple[np.ndarray, list[Cells]]:
         """The line at which each row begins, and the fields of each wanted column."""
         counts = Counter(self.header)
         place = {name: k for k, name in enumerate(self.header)}
@@ -635,13 +645,15 @@ class _File:
                 )
         if not len(self.kept):
             return np.zeros(0, np.int64), [Cells() for _ in wanted]
-        cells = self.records.cells(self.kept, [place[name] for name in wanted]) if wanted else []
+        numbers = {place[name] for name in plain}
+        cells = self.records.cells(self.kept, [place[name] for name in wanted], numbers, dots) if wanted else []
         lines = self.records.lines[self.kept]
         self.close()
         return lines, cells
 
     def close(self) -> None:
         """Lets go of the text."""
+        self.closed = True
         self.records = Records(np.zeros(0, np.int64), np.zeros(0, np.int64))
 
 

@@ -22,6 +22,7 @@ from pandas.tseries.frequencies import to_offset
 
 from dgkit._checks import shown, whole
 from dgkit.errors import ConfigError, SchemaError
+from dgkit.readers.questions import Asked
 from dgkit.readers.values import column_values, lines_of, place_of, text_times
 from dgkit.schema import missing_in
 
@@ -92,34 +93,6 @@ CHOICES = tuple(one.name for one in fields(Choices))
 def _one_of(name: str, value: Any, choices: tuple[Any, ...]) -> None:
     if not isinstance(value, str | None) or value not in choices:
         raise ConfigError(f"{name} is {shown(value)}; choose one of {', '.join(map(repr, choices))}.")
-
-
-class Asked:
-    """What a table leaves open: collected, so that one error asks for all of it.
-
-    Parameters
-    ----------
-    table : narwhals table
-    """
-
-    def __init__(self, table: nw.DataFrame[Any]):
-        self.of_file = lines_of(table) is not None
-        self.function = "from_csv" if self.of_file else "from_table"
-        self.questions: list[str] = []
-        self.answers: dict[str, str] = {}
-
-    def add(self, question: str, **answers: str) -> None:
-        """A question, and the arguments that answer it."""
-        self.questions.append(question)
-        self.answers |= answers
-
-    def ask(self) -> None:
-        """SchemaError if there is any question."""
-        if self.questions:
-            call = ", ".join(f"{name}={value}" for name, value in self.answers.items())
-            raise SchemaError(
-                "\n".join([*self.questions, f"For example: {self.function}(..., {call})" if call else ""]).strip()
-            )
 
 
 # -- the times of a column ---------------------------------------------------------------------------------------------
@@ -236,7 +209,7 @@ def _numeric(name: str, values: np.ndarray, table: nw.DataFrame[Any], choices: C
                 read = pd.to_datetime(pd.Series(np.unique(ticks).astype(str)), format=form, errors="coerce")
                 if read.dt.year.between(1900, 2099).all():
                     made = f"df[{name!r}] = pandas.to_datetime(df[{name!r}].astype(str), format={form!r})"
-                    mend = f"dates={{{name!r}: {form!r}}}" if Asked(table).of_file else made
+                    mend = made if lines_of(table) is None else f"dates={{{name!r}: {form!r}}}"
                     raise SchemaError(
                         f"column {name!r} has the number {ticks[0]} in {place_of(table, 0)}: a date, as all its others "
                         f"are? Then {mend}; if they are numbers, give step=1."
@@ -607,7 +580,9 @@ def placed(
     rows = _Rows(times, order, row_of[order], times.ticks[order], ids, table, choices, asked)
     if (forward < 0).any():
         rows.said["order"] = "rows came newest first" if backwards else "rows came in no order of time"
-    if times.dates and times.zone is None:
+    if not times.dates:
+        rows.said["_per"] = f"unit of {times.name}"
+    elif times.zone is None:
         _ask_for_zone(times, row_of, backwards, rows)
     if times.zone is not None:
         rows.said["timezone"] = f"{times.zone}, times in UTC" if times.zone != "UTC" else "UTC"
@@ -762,9 +737,33 @@ def _in_steps(rows: _Rows, step: Step) -> Slots:
             f"column {times.name!r}: {missing} steps of {step.text} have no row, in {len(gaps)} gaps, in {samples} of "
             f"{len(rows.ids)} samples; the first after {rows.show(first)} in sample {rows.sample(first)} "
             f"({rows.place(first)}), the longest of {skipped[longest]} steps after {rows.show(longest)} in sample "
-            f"{rows.sample(longest)}."
+            f"{rows.sample(longest)}.{_of_their_own(rows, slots, step)}{_spring(rows, gaps, skipped, step)}"
         )
     return slots
+
+
+def _of_their_own(rows: _Rows, slots: Slots, step: Step) -> str:
+    """What to say of samples whose rows are several steps apart: they have another step."""
+    apart = pd.Series(np.diff(slots.slot)[rows.same]).groupby(rows.series[1:][rows.same])
+    usual = apart.median()
+    own = usual[(usual > 1) & (apart.quantile(0.05) == usual) & (apart.quantile(0.9) == usual) & (apart.size() > 4)]
+    if not len(own) or step.kind != "even":
+        return ""
+    size = rows.times.size(float(own.iloc[0]) * step.size)
+    return (
+        f" {len(own)} samples, such as {str(rows.ids[own.index[0]])!r}, have steps of their own, of {size}: bring all "
+        f"to one, bin={rows.times.argument(float(own.iloc[0]) * step.size)} with bins=, or read them apart."
+    )
+
+
+def _spring(rows: _Rows, gaps: np.ndarray, skipped: np.ndarray, step: Step) -> str:
+    """What to say of an hour that is missing on a Sunday night: clocks of local time skip it."""
+    if not rows.times.dates or rows.times.zone is not None:
+        return ""
+    after = pd.DatetimeIndex(rows.ticks[gaps + 1].view("M8[ns]"))
+    hour = (skipped[gaps] * step.size == 3600 * _SECOND) & (after.day_of_week == 6) & (after.hour <= 4)
+    said = " Clocks skip an hour where summer time begins: timezone='Europe/Berlin', or whichever it is."
+    return said if hour.any() else ""
 
 
 def placed_columns(times: Times, names: list[str], choices: Choices, asked: Asked) -> Placed | None:

@@ -5,6 +5,7 @@ A form says how text with something around its numbers is read: "plain", a unit 
 """
 
 import re
+import unicodedata
 from collections.abc import Sequence
 
 import numpy as np
@@ -16,8 +17,10 @@ NUMBER = {  # by decimal sign; a group of thousands does not begin with 0: 0.123
     ".": re.compile(r"[+-]?([1-9]\d{0,2}(,\d{3})+|\d+)?(\.\d*)?([eE][+-]?\d+)?", re.ASCII),
     ",": re.compile(r"[+-]?([1-9]\d{0,2}(\.\d{3})+|\d+)?(,\d*)?([eE][+-]?\d+)?", re.ASCII),
 }
+JOINT = "\0"  # stands in no text: `sources.utf8` refuses it
 FORMS = ("plain", "K=1000", "K=1024", "duration", "h:m", "m:s")  # any other form is a unit
 
+_FOLD = bytes.maketrans(b"123456789", b"000000000")
 _PADDED = re.compile(r"^0\d+$", re.ASCII | re.MULTILINE)  # 007
 _EXPONENT = re.compile(r"^\d+[eE]\d+$", re.ASCII | re.MULTILINE)  # 12E4: software writes 1.2E5 or 1e+05
 _PHONE = re.compile(r"^\+\d{7,}$", re.ASCII | re.MULTILINE)  # +493012345
@@ -26,6 +29,8 @@ _HEXADECIMAL = re.compile(r"[0-9a-f]+|[0-9A-F]+", re.ASCII)
 _OCTET = r"(25[0-5]|2[0-4]\d|1?\d?\d)"
 _ADDRESS = re.compile(rf"{_OCTET}(\.{_OCTET}){{3}}", re.ASCII)
 _TWO_DOTS = re.compile(r"\.\d+\.", re.ASCII)
+
+_VERSION = re.compile(r"\d{1,3}\.(0|[1-9]\d{0,2})", re.ASCII)
 
 _SPACES = " '’_\u00a0\u2009\u202f"  # what groups thousands besides dot and comma
 _GROUPED = re.compile(rf"[1-9]\d{{0,2}}([{_SPACES}])\d{{3}}(\1\d{{3}})*([.,]\d+)?", re.ASCII)
@@ -44,6 +49,23 @@ _DURATION = re.compile(rf"-?(?:(?:\d+ ?days?,? ?)?\d+:\d\d:\d\d(?:\.\d+)?|(?:\d+
 _POWERS = {"n": -3, "u": -2, "µ": -2, "m": -1, "": 0, "k": 1, "K": 1, "M": 2, "G": 3, "T": 4, "P": 5, "E": 6}
 
 
+def shapes(values: Texts) -> tuple[np.ndarray, list[str]]:
+    """A code for each text, and of each code an example: texts are of one shape if they differ in digits alone.
+
+    Examples
+    --------
+    >>> shapes(["1.5", "a7", "2.9"])
+    (array([0, 1, 0]), ['1.5', 'a7'])
+    """
+    folded = JOINT.join(values).encode(errors="surrogatepass").translate(_FOLD).split(JOINT.encode())
+    if len(folded) != len(values):  # there is none, or a table's text has that mark
+        folded = [value.encode(errors="surrogatepass").translate(_FOLD) for value in values]
+    codes, distinct = pd.factorize(np.array(folded, object))
+    first = np.zeros(len(distinct), np.int64)
+    first[codes[::-1]] = np.arange(len(codes))[::-1]
+    return codes, [values[k] for k in first.tolist()]
+
+
 def parsed(values: Texts) -> np.ndarray:
     """Integers or floats; NaN for what is no number.
 
@@ -52,6 +74,8 @@ def parsed(values: Texts) -> np.ndarray:
     >>> parsed(["1.5", "x"])
     array([1.5, nan])
     """
+    if len(values) > 1000 and len(few := shapes(values)[1]) < 100 and np.isnan(parsed(few)).all():
+        return np.full(len(values), np.nan)  # whether it is a number, the shape tells
     numbers = pd.to_numeric(pd.Series(values, dtype=object), errors="coerce").to_numpy()
     return numbers if numbers.dtype.kind in "iuf" else numbers.astype(np.float64)
 
@@ -76,6 +100,27 @@ def identifiers(values: Texts) -> bool:
         if hexadecimal and (_EXPONENT.search(text) or len(set(map(len, values))) == 1):
             return True
     return bool(_TWO_DOTS.search(text)) and all(map(_ADDRESS.fullmatch, values))
+
+
+def versions(values: Texts) -> bool:
+    """Whether numbers may be versions, of which 1.10 is not 1.1: neither all short, nor all of as many decimals.
+
+    Examples
+    --------
+    >>> versions(["1.9", "1.10"]), versions(["1.90", "1.10"]), versions(["1.9", "1.10", "1.05"])
+    (True, False, False)
+    """
+    if not len(values) or not all(map(_VERSION.fullmatch, values)):
+        return False
+    decimals = [value.partition(".")[2] for value in values]
+    return len(set(map(len, decimals))) > 1 and any(len(some) > 1 and some[-1] == "0" for some in decimals)
+
+
+def western(values: Texts) -> Texts:
+    """Texts with the digits 0 to 9 for those of other scripts."""
+    if all(map(str.isascii, values)):
+        return values
+    return ["".join(str(unicodedata.decimal(mark)) if mark.isdecimal() else mark for mark in value) for value in values]
 
 
 def readings(values: Texts, decimal: str | None) -> dict[str, np.ndarray]:
@@ -111,7 +156,7 @@ def formed(values: Texts, form: str, decimal: str | None) -> tuple[dict[str, np.
     if form in ("duration", "h:m", "m:s"):
         seconds = _seconds(values, form)
         return {"": seconds}, np.isnan(seconds)
-    factors = np.ones(len(values))
+    values, factors = western(values), np.ones(len(values))
     if form in ("K=1000", "K=1024"):
         split = [_split(value) for value in values]
         unit = common_unit({after for _, after in split})
@@ -142,6 +187,7 @@ def fitting(values: Texts) -> list[str]:
     >>> fitting(["1.5 ms", "20 ms"]), fitting(["5%"]), fitting(["1:30"]), fitting(["a5", "b7"])
     (['ms', 'duration'], ['%'], ['h:m', 'm:s'], [])
     """
+    values = western(values)
     for some in (values[:50], values):  # most text is told by its first values
         if not len(some):
             return []
@@ -199,6 +245,8 @@ def _of_parts(parts: Sequence[re.Match[str]]) -> list[str]:
     common = None if before else common_unit(after)
     if common is None:
         return []
+    if {suffix.removesuffix(common) for suffix in after - {""}} == {""}:
+        return []  # 5% among 0.3: what has no unit may be of another
     small = any(suffix.removesuffix(common)[:1] in ("n", "u", "µ", "m") for suffix in after - {"", common})
     return [*([unit] if len(units) == 1 and "" not in after else []), "K=1000", *([] if small else ["K=1024"])]
 

@@ -1,8 +1,10 @@
-"""What the user is asked where a column can be taken in two ways: text that may be numbers, or numbers codes.
+"""What the user is asked: what a table leaves open is collected (`Asked`), and one error asks for all of it.
 
-Each question says which calls settle it; none is asked of what is settled already.
+Here too what to ask where a column can be taken in two ways: text that may be numbers, numbers that may be codes or
+stand for missing values. Each question says which calls settle it; none is asked of what is settled already.
 """
 
+import re
 from collections.abc import Callable, Collection, Iterator
 from functools import partial
 from typing import Any
@@ -12,74 +14,140 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from dgkit.readers.numbers import WORDS, fitting, identifiers, readings
-from dgkit.readers.values import place_of, readable
+from dgkit.errors import SchemaError
+from dgkit.readers.numbers import WORDS, fitting, identifiers, readings, versions
+from dgkit.readers.values import lines_of, place_of, readable
 from dgkit.schema import lengths, valid_values
 
 _FEW = 20  # distinct whole numbers as text that a table may have as categories without being asked
 
 
-def about_text(table: nw.DataFrame[Any], name: str, *, feature: bool) -> tuple[str | None, str]:
-    """What a table's column of text is to be taken for: a form, and what to ask the user if that is not clear.
+class Asked:
+    """What a table leaves open: collected, so that one error asks for all of it.
+
+    Parameters
+    ----------
+    table : narwhals table
+    """
+
+    def __init__(self, table: nw.DataFrame[Any]):
+        self.of_file = lines_of(table) is not None
+        self.function = "from_csv" if self.of_file else "from_table"
+        self.questions: list[str] = []
+        self.answers: dict[str, Any] = {}
+
+    def add(self, question: str, **answers: Any) -> None:
+        """A question, and the arguments that answer it: as they are written, or lists or mappings, which join."""
+        if question not in self.questions:
+            self.questions.append(question)
+        for name, answer in answers.items():
+            known = self.answers.get(name)
+            if isinstance(known, dict) and isinstance(answer, dict):
+                answer = known | answer
+            elif isinstance(known, list) and isinstance(answer, list):
+                answer = [*known, *answer]
+            self.answers[name] = answer
+
+    def ask(self) -> None:
+        """SchemaError if there is any question."""
+        if self.questions:
+            call = ", ".join(f"{name}={answer}" for name, answer in self.answers.items())
+            raise SchemaError(
+                "\n".join([*self.questions, f"For example: {self.function}(..., {call})" if call else ""]).strip()
+            )
+
+
+def about_text(table: nw.DataFrame[Any], name: str, asked: Asked, *, feature: bool) -> str | None:
+    """The form in which a table's column of text is to be taken; None where it stays text, or `asked` is the user.
 
     Numbers as text are numbers and truth values truth values, as in a file; identifiers and categories stay text.
     """
     series = table[name]
     if series.dtype not in (nw.String, nw.Object):
-        return None, ""
+        return None
     items = series.to_numpy()
     try:
         found = pd.unique(np.asarray(items, dtype=object))
     except TypeError:  # what is no value of a column
-        return None, ""
+        return None
     if not set(map(type, found)) <= {str, type(None), float, type(pd.NA)}:
-        return None, ""
+        return None
     held = dict.fromkeys(item.strip() for item in found if isinstance(item, str))
     values = [item for item in held if item != "" and item not in WORDS]
     if not values:
-        return None, ""
+        return None
     if len(values) <= 2 and {value.lower() for value in values} <= {"true", "false"}:
-        return "truth", ""
+        return "truth"
     forms = fitting(values)
     if forms == ["plain"]:
         if identifiers(values):
             forms = forms if feature and "." not in values[0] else []
         elif readings(values, None):
             signed = any("." in value or "," in value for value in values)
-            if feature and signed:
-                return "plain", ""
+            if feature and signed and not versions(values):
+                return "plain"
             forms = forms if signed or (feature and len(values) > _FEW) else []
     if not forms:
-        return None, ""
+        return None
     first = next(k for k, item in enumerate(items) if isinstance(item, str) and item.strip() in values)
-    return None, (
+    asked.add(
         f"column {name!r} has text that looks like numbers: {len(values)} such as {values[0]!r} in "
         f"{place_of(table, first)}. Say how to take it: {readable(name, values, forms)}, text=[{name!r}] makes each a "
-        "category."
+        "category.",
+        numbers={name: forms[0]},
     )
+    return None
 
 
-def about_whole_numbers(ds: xr.Dataset, settled: Collection[str]) -> list[str]:
-    """What to ask about variables of whole numbers that may be codes or identifiers."""
-    asked = []
+def about_whole_numbers(ds: xr.Dataset, settled: Collection[str], asked: Asked) -> None:
+    """Asks about variables of whole numbers that may be codes or identifiers."""
     few = few_whole(ds, settled)
     if few:
         held = "; ".join(
             f"{name!r} ({', '.join(f'{v:.15g}' for v in values[:6])}{', ...' if len(values) > 6 else ''})"
             for name, values in few.items()
         )
-        asked.append(
+        asked.add(
             f"few whole numbers stand in {held}. Say what they are: categories={list(few)} for codes, of which no "
             f"other can be made, numbers={list(few)} for quantities, between which others lie. (A mapping "
-            "categories={name: [...]} gives all categories in their order.)"
+            "categories={name: [...]} gives all categories in their order.)",
+            categories=list(few),
         )
     if long := long_whole(ds, [*settled, *few]):
         held = "; ".join(f"{name!r} ({value}, ...)" for name, value in long.items())
-        asked.append(
+        asked.add(
             f"whole numbers of many digits stand in {held}. Say what they are: text={list(long)} for identifiers, "
-            f"numbers={list(long)} for quantities; an identifier of each sample belongs in sample=, or is left out."
+            f"numbers={list(long)} for quantities; an identifier of each sample belongs in sample=, or is left out.",
+            text=list(long),
         )
-    return asked
+
+
+def about_markers(ds: xr.Dataset, settled: Collection[str], asked: Asked) -> None:
+    """Asks about variables in which a number far from all others may stand for a missing value."""
+    for name, parts in _numbers(ds, settled):
+        ends = [float(end) for values in parts() if len(values) for end in (values.min(), values.max())]
+        for mark in {min(ends), max(ends)} if ends else ():
+            if not _may_be_a_marker(mark):
+                continue
+            times = sum(int((values == mark).sum()) for values in parts())
+            others = [values[values != mark] for values in parts()]
+            rest = [float(end) for values in others if len(values) for end in (values.min(), values.max())]
+            if times < 2 or not rest or (min(rest) <= mark / 2 if mark < 0 else max(rest) >= mark / 2):
+                continue
+            value = f"{mark:.15g}"
+            mend = f"missing=[{value}]" if asked.of_file else f"df[{name!r}].replace({value}, float('nan'))"
+            asked.add(
+                f"{name!r} is {value} {times} times, and otherwise from {min(rest):.15g} to {max(rest):.15g}. Does "
+                f"that stand for a missing value? Then {mend}; if it is a number like the others, numbers=[{name!r}].",
+                **({"missing": [float(value) if mark % 1 else int(mark)]} if asked.of_file else {}),
+            )
+
+
+def _may_be_a_marker(value: float) -> bool:
+    """Whether a number is one of those that stand for missing values: -999, 65535 and the like."""
+    if value in (-(2.0**15), -(2.0**31), 2.0**16 - 1, 2.0**31 - 1, 2.0**32 - 1):
+        return True
+    return re.fullmatch(r"-99+(\.9+)?|9999+(\.9+)?", f"{value:.15g}") is not None
 
 
 def few_whole(ds: xr.Dataset, settled: Collection[str] = ()) -> dict[str, list[float]]:

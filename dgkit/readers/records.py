@@ -1,36 +1,59 @@
 """A text file's records: which lines are rows, which are not, and the fields of each column.
 
-NumPy finds where records end and how many fields each has, pandas takes them apart, many at once. Where quotes stand
-in odd places, Python's `csv` reads instead, which knows the line of a mistake. What is left out is told.
+NumPy finds where records end and how many fields each has, pandas takes them apart, many at once: columns of plain
+numbers as numbers, others as text. Where quotes stand in odd places, Python's `csv` reads instead, which knows the line
+of a mistake. What is left out is told.
 """
 
 import csv
 import io
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from pandas.api.types import is_string_dtype
 
 from dgkit.errors import FileFormatError
+from dgkit.readers.numbers import JOINT, WORDS
+from dgkit.readers.plain import plain_columns
 
-_BLOCK = 2**24  # bytes in which records are looked for in one go
+_BLOCK = 2**20  # bytes in which records are looked for in one go
 _CELLS = 2**23  # fields that are held as Python's text in one go
-_JOINT = "\0"  # stands in no text: `sources.utf8` refuses it
+_LOOK = 4096  # rows that tell whether a column's texts repeat
 Part = np.ndarray | tuple[np.ndarray, "str | list[str]"]
 
 
 class Cells:
-    """A column's fields: as text, or in parts of codes and the distinct texts, which take a tenth of the memory."""
+    """A column's fields: as text, or in parts of codes and the distinct texts, which take a tenth of the memory.
 
-    def __init__(self, parts: Iterable[Part] = ()):
-        self.parts = list(parts)
+    Attributes
+    ----------
+    sign : str or None
+        Of plain numbers, whose parts are numbers and NaN, their decimal sign ("" if none has any); None: text.
+    """
+
+    def __init__(self, parts: Iterable[Part] = (), sign: str | None = None):
+        self.parts, self.sign = list(parts), sign
 
     def pack(self) -> None:
         for k, part in enumerate(self.parts):
-            if isinstance(part, np.ndarray):
+            if isinstance(part, np.ndarray) and self.sign is None:
                 codes, values = pd.factorize(part)
-                self.parts[k] = (codes.astype(np.min_scalar_type(len(values))), _JOINT.join(values))
+                self.parts[k] = (codes.astype(np.min_scalar_type(len(values))), JOINT.join(values))
+
+    def add(self, other: "Cells") -> None:
+        """The fields of a further file."""
+        if other.parts:
+            of_text = None in (other.sign, self.sign if self.parts else "")
+            self.sign = None if of_text else (self.sign or other.sign)
+            self.parts += other.parts
+
+    def numbers(self) -> np.ndarray:
+        """Plain numbers, NaN where missing; int64 if they are whole."""
+        values = np.concatenate([part for part in self.parts if isinstance(part, np.ndarray)])
+        return values.astype(np.int64 if values.dtype.kind == "i" else np.float64, copy=False)
 
     def distinct(self) -> tuple[np.ndarray, np.ndarray]:
         """A code for each row, and the distinct texts, as they first appear, without blanks around."""
@@ -38,7 +61,7 @@ class Cells:
             codes, values = pd.factorize(self.parts[0])
         else:
             self.pack()
-            pieces = [(codes, t.split(_JOINT) if isinstance(t, str) else t) for codes, t in self.parts]
+            pieces = [(codes, t.split(JOINT) if isinstance(t, str) else t) for codes, t in self.parts]
             starts = np.cumsum([0, *(len(texts) for _, texts in pieces)])
             joint = [codes.astype(np.int64) + start for (codes, _), start in zip(pieces, starts[:-1], strict=True)]
             again, values = pd.factorize(np.array([text for _, texts in pieces for text in texts], object))
@@ -73,7 +96,7 @@ class Records:
     @classmethod
     def of_text(cls, content: bytes, lines: np.ndarray, separator: str, name: str) -> "Records":
         """`lines`: the number in the file of each line of `content`."""
-        if not content.strip():
+        if not content or content.isspace():
             return cls.of_rows([], lines[:0])
         if not content.endswith(b"\n"):
             content += b"\n"
@@ -140,53 +163,124 @@ class Records:
             near[other] = self.raw(int(other)) == self.raw(k)
         return near & (self.widths == self.widths[k])
 
-    def cells(self, kept: np.ndarray, places: Sequence[int]) -> list[Cells]:
-        """The fields of these columns in these records; "" where a record is too short."""
+    def cells(
+        self,
+        kept: np.ndarray,
+        places: Sequence[int],
+        plain: Collection[int] = (),
+        dots: bool | None = None,
+        coded: bool = True,
+    ) -> list[Cells]:
+        """The fields of these columns in these records; "" where a record is too short.
+
+        Those of `plain` are read as numbers if all are `plain_columns`, whose `dots` is given. `coded`: text that
+        repeats may come as codes, which pandas makes faster than text.
+        """
         if self.rows is not None:
             rows = [self.rows[k] for k in kept]
             return [Cells([as_objects([row[p] if p < len(row) else "" for row in rows])]) for p in places]
-        starts = np.concatenate([[0], self.ends[:-1] + 1])
-        breaks = np.flatnonzero(np.diff(kept) != 1)
-        if len(breaks) == 0:
-            file = io.BytesIO(self.content)
-            file.seek(starts[kept[0]])
-        else:  # runs of records that follow each other
-            runs = zip([0, *(breaks + 1)], [*breaks, len(kept) - 1], strict=True)
-            file = io.BytesIO(b"".join(self.content[starts[kept[a]] : self.ends[kept[b]] + 1] for a, b in runs))
+        content, ends, start = self._bytes(kept)
         width, wanted = int(self.widths[kept].max()), sorted(set(places))
+        numbers = {}
+        if plain and (self.widths[kept] == width).all():
+            numbers = plain_columns(content, start, ends, width, ord(self.separator), plain, dots)
+        found = {p: Cells(sign=numbers[p][0] if p in numbers else None) for p in wanted}
+
+        file = io.BytesIO(content)
+        file.seek(start)
+        options: dict[str, Any] = {
+            "sep": self.separator,
+            "header": None,
+            "names": range(max(width, wanted[-1] + 1)),
+            "index_col": False,
+            "skipinitialspace": self.separator != "\t",
+            "skip_blank_lines": False,
+            "low_memory": False,
+            "engine": "c",
+        }
+        types: dict[int, Any] = {p: float if sign or gaps else int for p, (sign, gaps) in numbers.items()}
+        others = [p for p in wanted if p not in numbers]
+        types |= dict.fromkeys(others, object)
+        if others and len(kept) > _LOOK and coded:
+            some = np.unique(np.random.default_rng(0).integers(len(kept), size=_LOOK))
+            sample = io.BytesIO(b"".join(content[ends[k - 1] + 1 if k else start : ends[k] + 1] for k in some))
+            few = pd.read_csv(sample, usecols=others, dtype=object, na_filter=False, **options)
+            types |= {p: "category" for p in others if _repeats(few[p])}
+        gaps: dict[Any, list[str]] = {p: ["", *WORDS] for p, (_, missing) in numbers.items() if missing}
         chunks = pd.read_csv(
             file,
-            sep=self.separator,
-            header=None,
-            names=range(max(width, wanted[-1] + 1)),
             usecols=wanted,
-            index_col=False,
-            dtype=object,
-            na_filter=False,
-            skipinitialspace=self.separator != "\t",
-            skip_blank_lines=False,
+            dtype=types,
+            na_values=gaps,
+            keep_default_na=False,
+            na_filter=bool(gaps),
             nrows=len(kept),
             chunksize=max(_CELLS // len(wanted), 256),
-            low_memory=False,
-            engine="c",
+            **options,
         )
-        found: dict[int, Cells] = {p: Cells() for p in wanted}
         rows_read = 0
         with chunks:
             for k, chunk in enumerate(chunks):
                 rows_read += len(chunk)
-                for p, cells in found.items():
-                    cells.parts.append(chunk[p].to_numpy())
-                    if k or rows_read < len(kept):
-                        cells.pack()
+                more = k > 0 or rows_read < len(kept)
+                if any(types[p] == "category" and not is_string_dtype(chunk[p].cat.categories) for p in others):
+                    return self.cells(kept, places, plain, dots, coded=False)  # pandas made numbers of text
+                for kind in (int, float):
+                    of_kind = [p for p in numbers if types[p] is kind]
+                    for p, values in zip(of_kind, _numbers(chunk[of_kind], more), strict=True):
+                        found[p].parts.append(values)
+                for p in others:
+                    found[p].parts.append(_text(chunk[p]))
+                    if more:
+                        found[p].pack()
         assert rows_read == len(kept), "records and pandas disagree"
         return [found[p] for p in places]
+
+    def _bytes(self, kept: np.ndarray) -> tuple[bytes, np.ndarray, int]:
+        """A text of these records one after the other, where each of them ends, and where the first begins."""
+        starts = np.concatenate([[0], self.ends[:-1] + 1])
+        breaks = np.flatnonzero(np.diff(kept) != 1)
+        if not len(breaks):
+            return self.content, self.ends[kept], int(starts[kept[0]])
+        runs = zip([0, *(breaks + 1)], [*breaks, len(kept) - 1], strict=True)
+        content = b"".join(self.content[starts[kept[a]] : self.ends[kept[b]] + 1] for a, b in runs)
+        return content, np.cumsum(self.ends[kept] - starts[kept] + 1) - 1, 0
+
+
+def _repeats(texts: pd.Series) -> bool:
+    """Whether some texts of a column repeat, and are not all numbers or truth values, of which pandas makes others."""
+    distinct = pd.Series(texts.unique(), dtype=object)
+    words = pd.to_numeric(distinct, errors="coerce").isna() & ~distinct.str.lower().isin(["", "true", "false"])
+    return len(distinct) < 0.98 * len(texts) and bool(words.any())
+
+
+def _numbers(columns: pd.DataFrame, small: bool) -> np.ndarray:
+    """Columns of numbers, (columns, rows); `small`: whole ones in as few bytes as they take."""
+    values = columns.to_numpy().T
+    if small and values.dtype.kind == "i" and values.size:
+        values = values.astype(np.min_scalar_type(min(values.min(), -values.max() - 1)))
+    return np.ascontiguousarray(values)
+
+
+def _text(column: pd.Series) -> Part:
+    """A column's text, or its codes and the distinct texts in the order of their appearance."""
+    if not isinstance(column.dtype, pd.CategoricalDtype):
+        return column.to_numpy()
+    codes, texts = column.cat.codes.to_numpy(), column.cat.categories.to_numpy(dtype=object)
+    first = np.zeros(len(texts), np.int64)
+    first[codes[::-1]] = np.arange(len(codes))[::-1]
+    order = np.argsort(first)
+    place = np.empty(len(texts), codes.dtype)
+    place[order] = np.arange(len(texts))
+    return place[codes], JOINT.join(texts[order])
 
 
 def lines_kept(
     content: bytes, skip: int, comment: str | None, footer: int | str | None, name: str
 ) -> tuple[bytes, np.ndarray, list[str]]:
     """The text without the lines that are left out, the number of each line kept, and what is told of the others."""
+    if not skip and not comment and not footer:
+        return content, np.arange(1, content.count(b"\n") + 2), []
     starts = np.concatenate([[0], _positions(content, 10) + 1])
     if starts[-1] == len(content):
         starts = starts[:-1]
@@ -266,13 +360,12 @@ def _index(content: bytes, separator: int) -> tuple[np.ndarray, np.ndarray, np.n
     ends, firsts, totals, lines, fields = [], [], [], 0, 0
     for at in range(0, len(content), _BLOCK):
         block = np.frombuffer(content, np.uint8, min(_BLOCK, len(content) - at), at)
-        newline, marks = block == 10, block == separator
-        every = np.flatnonzero(newline)
+        marks = (block == separator) | (block == 10)
         if quoted:
             quote = block == 34
             within = np.logical_xor.accumulate(quote) ^ inside  # a closing quote stands outside, an opening one inside
             inside = bool(within[-1])
-            newline, marks = newline & ~within, marks & ~within
+            marks &= ~within
             where = np.flatnonzero(quote)
             around = np.frombuffer(content, np.uint8)
             left = np.where(where + at > 0, around[np.maximum(where + at - 1, 0)], 10)
@@ -281,18 +374,29 @@ def _index(content: bytes, separator: int) -> tuple[np.ndarray, np.ndarray, np.n
             good = np.where(opens, np.isin(left, [10, separator, 34]), np.isin(right, [10, 13, separator, 34]))
             if not good.all():
                 return None
-        at_end = np.flatnonzero(newline)
+        position = np.flatnonzero(marks)
+        record = np.flatnonzero(block[position] == 10)
+        at_end = position[record]
         ends.append(at_end + at)
-        firsts.append(np.searchsorted(every, at_end, "right") + lines)  # lines ended so far: that of the next record
-        totals.append(np.searchsorted(np.flatnonzero(marks), at_end) + fields)
-        lines, fields = lines + len(every), fields + int(marks.sum())
+        totals.append(record + 1 + fields)
+        fields += len(position)
+
+        # lines ended so far: that of the next record
+        if quoted:
+            every = np.flatnonzero(block == 10)
+            firsts.append(np.searchsorted(every, at_end, "right") + lines)
+            newlines = len(every)
+        else:
+            newlines = len(record)
+            firsts.append(np.arange(lines + 1, lines + newlines + 1))
+        lines += newlines
     if inside:
         return None
     total = np.concatenate(totals)
     return (
         np.concatenate(ends),
         np.concatenate([[0], np.concatenate(firsts)[:-1]]).astype(np.int64),
-        np.diff(total, prepend=0) + 1,
+        np.diff(total, prepend=0),
     )
 
 

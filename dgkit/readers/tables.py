@@ -20,10 +20,10 @@ from dgkit._checks import whole
 from dgkit._netcdf import limit
 from dgkit.errors import ConfigError, SchemaError
 from dgkit.readers import grid
-from dgkit.readers.grid import Asked, Choices, Placed, fill_missing
+from dgkit.readers.grid import Choices, Placed, fill_missing
 from dgkit.readers.numbers import unit_of
-from dgkit.readers.questions import about_text, about_whole_numbers
-from dgkit.readers.values import check_decimal, column_values, given_forms, is_truth, place_of
+from dgkit.readers.questions import Asked, about_markers, about_text, about_whole_numbers
+from dgkit.readers.values import check_decimal, column_values, given_forms, is_truth, numeric, place_of
 from dgkit.schema import blocks, lengths, missing_in, time_read, validate
 
 Features = Sequence[str] | Mapping[str, str | Sequence[str]]  # as `from_table` takes them
@@ -141,7 +141,8 @@ def from_table(
     SchemaError
         Names the column: it is not there, has missing values or a type that is neither number, text nor truth value;
         an attribute has two values in a sample. What a table leaves open is asked, with the call that settles it: gaps,
-        duplicates, text that looks like numbers, whole numbers that may be codes.
+        duplicates, text that looks like numbers, whole numbers that may be codes, a number far from all others that may
+        stand for a missing value.
     ConfigError
         A choice that cannot be, or a form that is none.
 
@@ -163,6 +164,9 @@ def from_table(
     choices = Choices(step, tolerance, fill, max_gap, gaps, duplicates, counters, timezone, ambiguous, bin, bins)
     table, features = opened(df), as_names(features)
     check_decimal(decimal)
+    asked = Asked(table)
+
+    # what is said of columns and variables
     forms, given = given_forms(numbers), dict.fromkeys(text)
     order = categories if isinstance(categories, Mapping) else dict.fromkeys(_listed("categories", categories))
     told = {name: unit for name, form in forms.items() if (unit := unit_of(form))} | dict(units or {})
@@ -177,22 +181,9 @@ def from_table(
     steps = feature_columns(table.columns, features)
     _check_named(table, steps, attributes, {"text": given, "numbers": forms}, {"categories": order, **notes})
 
-    # of each column its form; what is said of a feature holds for all its columns
-    asked: list[str] = []
-    for name, columns in (*steps.items(), *((name, [name]) for name in attributes)):
-        for column in columns:
-            if name in forms:
-                forms.setdefault(column, forms[name])
-            if column in forms or not {name, column}.isdisjoint((*given, *order)) or column not in table.columns:
-                continue
-            form, ask = about_text(table, column, feature=name in steps)
-            if form is not None:
-                forms[column] = form
-            asked += [ask] if ask and len(asked) < 5 else []
-    if asked:
-        raise SchemaError(" ".join(asked))
-
-    codes = {column for name in (*given, *order) for column in steps.get(name, [name])}
+    # what each column is taken for
+    forms = _forms(table, steps, attributes, forms, {*given, *order}, asked)
+    asked.ask()
     ds = dataset(
         table,
         features,
@@ -203,10 +194,12 @@ def from_table(
         choices=choices,
         max_bytes=max_bytes,
         forms=forms,
-        codes=codes,
+        codes={column for name in (*given, *order) for column in steps.get(name, [name])},
         decimal=decimal,
+        asked=asked,
     )
-    noted = {name for values in notes.values() for name in values}
+
+    # what is noted, and what is left to be asked about
     for key, values in notes.items():
         for name, value in values.items():
             if name in ds.data_vars and key != "units":  # of which a counter's are per second
@@ -214,11 +207,36 @@ def from_table(
     for name, listed in order.items():
         ds[name] = _categorical(ds[name], listed)
     truth = {name for name, of in steps.items() if of[0] in table.columns and is_truth(table[of[0]])}
+    noted = {name for values in notes.values() for name in values}
     settled = {*given, *order, *forms, *truth, *noted, *(counters or ()), *(bins or ())}
-    if asked := about_whole_numbers(ds, settled):
-        raise SchemaError(" ".join(asked))
+    about_markers(ds, settled, asked)
+    about_whole_numbers(ds, settled, asked)
+    asked.ask()
     validate(ds, gaps=gaps == "keep", mends=MENDS)
     return ds
+
+
+def _forms(
+    table: nw.DataFrame[Any],
+    steps: Mapping[str, Sequence[str]],
+    attributes: Sequence[str],
+    forms: Mapping[str, str],
+    said_of: Collection[str],
+    asked: Asked,
+) -> dict[str, str]:
+    """Of each column of text that becomes numbers its form; what is said of a feature holds for all its columns."""
+    made, known, plain = dict(forms), set(table.columns), numeric(table)
+    for name, columns in (*steps.items(), *((name, [name]) for name in attributes)):
+        for column in columns:
+            if name in made:
+                made.setdefault(column, made[name])
+            settled = column in made or name in said_of or column in said_of
+            if settled or column in plain or column not in known or len(asked.questions) == 5:
+                continue
+            form = about_text(table, column, asked, feature=name in steps)
+            if form is not None:
+                made[column] = form
+    return made
 
 
 MENDS = {  # what the reader's caller can do, who has no `ds` yet
@@ -337,23 +355,28 @@ def dataset(
     forms: Mapping[str, str] | None = None,
     codes: Collection[str] = (),
     decimal: str | None = None,
+    asked: Asked | None = None,
 ) -> xr.Dataset:
     """What `from_table` makes of a table, before `validate` has seen it."""
     if max_bytes is not None:
         whole("max_bytes", max_bytes)
-    wide, asked = isinstance(features, Mapping), Asked(table)
-    names = list(features)
+    wide, asked, names = isinstance(features, Mapping), asked or Asked(table), list(features)
     _check_choices(choices, names, table.columns, wide, time)
-    steps = feature_columns(table.columns, features)
     counted = [name for name in names if name not in table.columns and (choices.bins or {}).get(name) == "count"]
-    steps = {name: columns for name, columns in steps.items() if name not in counted}
+    steps = {name: of for name, of in feature_columns(table.columns, features).items() if name not in counted}
+    own = dict.fromkeys(column for of in steps.values() for column in of)
     keys = [name for name in (sample, time) if name is not None]
-    needed = [*keys, *attributes, *(column for columns in steps.values() for column in columns)]
-    _check_columns(table, needed, names, attributes, wide, time)
-    own = {column for columns in steps.values() for column in columns}
-    needed = [name for name in needed if name != time or name in own or name in attributes]
+    _check_columns(table, [*keys, *attributes, *own], names, attributes, wide, time)
+
+    # the columns as values, and of which sample each row is
+    needed = dict.fromkeys(
+        name for name in (*keys, *attributes, *own) if name != time or name in own or name in attributes
+    )
+    plain = numeric(table).intersection(own).difference(codes)
     columns = {
-        name: column_values(
+        name: table.to_native()[name].to_numpy()
+        if name in plain
+        else column_values(
             table,
             name,
             gaps=name in own,
@@ -362,27 +385,95 @@ def dataset(
             decimal=decimal,
             ways="" if forms is None else f", or take all as text (text=[{name!r}])",
         )
-        for name in dict.fromkeys(needed)
+        for name in needed
     }
-    for name in (name for name in dict.fromkeys(needed) if name != time and columns[name].dtype.kind == "f"):
-        if (endless := np.isinf(columns[name])).any():
+    _check_values(table, columns, steps, sample, time)
+    ids, first, row_of = _samples(table, columns, sample, wide)
+    data = _attributes(table, columns, attributes, ids, first, row_of, units)
+
+    # the series, blank where nothing is known
+    if wide:
+        series, at = _wide_features(table, columns, steps, ids, choices, asked)
+    else:
+        at = grid.in_order(row_of, len(ids))
+        if time is not None:
+            times = grid.times_of(table, time, row_of, choices)
+            at = grid.placed(times, row_of, ids, choices, asked, table, names)
+        binned = [name for name in choices.bins or () if name not in names]
+        series = _long_features(columns, [*names, *binned], at, ids, choices, max_bytes)
+    counters = list(choices.counters or ())
+    if counters:
+        _make_rates(series, table, counters, steps, at, ids, choices, wide, asked)
+    elif choices.counters is None and choices.bin is None and (time is not None or wide):
+        _ask_for_counters(series, at.length, asked)
+
+    # what is missing: filled, kept or asked about
+    length = _ends(series, at, ids, wide, table, row_of)
+    _fill(series, length, columns, steps, at, ids, choices, asked, table, row_of, wide)
+    asked.ask()
+
+    per = at.said.get("_per", "s")
+    for name, values in series.items():
+        attrs = {"units": f"{(units or {}).get(name, '1')}/{per}"} if name in counters else _attrs(name, units)
+        data[name] = (("sample", "time"), values, attrs)
+    coords, said = _coordinates(at, length, next(iter(series.values())).shape[1], wide)
+    if (length != next(iter(series.values())).shape[1]).any():
+        data["length"] = ("sample", length.astype(np.int64))
+    if sample is not None:
+        coords["sample"] = ("sample", ids)
+    return xr.Dataset(data, coords, {"time_read": json.dumps(said)} if said else {})
+
+
+def _check_values(
+    table: nw.DataFrame[Any],
+    columns: Mapping[str, np.ndarray],
+    steps: Mapping[str, list[str]],
+    sample: str | None,
+    time: str | None,
+) -> None:
+    """SchemaError for values that no dataset holds: infinite ones, dates but in `time`, features without any."""
+    for name, values in columns.items():
+        if name != time and values.dtype.kind == "f" and (endless := np.isinf(values)).any():
             raise SchemaError(
                 f"column {name!r} is infinite in {place_of(table, int(endless.argmax()))} ({int(endless.sum())} such "
                 "rows). Make that missing (a file's by missing=['inf'] of from_csv), and give fill=."
             )
-    dates = [name for name in needed if name not in keys and columns[name].dtype.kind == "M"]
-    if dates:
-        raise SchemaError(
-            f"column {dates[0]!r} holds dates; only `time` can. Derive numbers or categories from them, "
-            f"e.g. df[{dates[0]!r}].dt.dayofweek."
-        )
+    for name, values in columns.items():
+        if name not in (sample, time) and values.dtype.kind == "M":
+            raise SchemaError(
+                f"column {name!r} holds dates; only `time` can. Derive numbers or categories from them, "
+                f"e.g. df[{name!r}].dt.dayofweek."
+            )
+    for name, of in steps.items():
+        if all(columns[column].dtype.kind in "fU" and missing_in(columns[column]).all() for column in of):
+            raise SchemaError(f"column {of[0]!r} has no value. Leave feature {name!r} out of features=.")
+
+
+def _samples(
+    table: nw.DataFrame[Any], columns: Mapping[str, np.ndarray], sample: str | None, wide: bool
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The samples in the order of their appearance, (N,), the first row of each, (N,), and each row's, (rows,)."""
+    rows = table.shape[0]
     if sample is None:
-        ids = np.arange(table.shape[0] if wide else 1).astype(str)
-        first = row_of = np.arange(table.shape[0]) if wide else np.zeros(table.shape[0], np.int64)
-    else:
-        ids, first, row_of = np.unique(columns[sample].astype(str), return_index=True, return_inverse=True)
-        order = np.argsort(first)  # of appearance
-        ids, first, row_of = ids[order], first[order], np.argsort(order)[row_of]
+        row_of = np.arange(rows) if wide else np.zeros(rows, np.int64)
+        return np.arange(rows if wide else 1).astype(str), row_of, row_of
+    ids, first, row_of = np.unique(columns[sample].astype(str), return_index=True, return_inverse=True)
+    if wide and len(ids) != rows:
+        raise SchemaError(f"column {sample!r} names a sample twice; a wide table has one row for each.")
+    order = np.argsort(first)
+    return ids[order], first[order], np.argsort(order)[row_of]
+
+
+def _attributes(
+    table: nw.DataFrame[Any],
+    columns: Mapping[str, np.ndarray],
+    attributes: Sequence[str],
+    ids: np.ndarray,
+    first: np.ndarray,
+    row_of: np.ndarray,
+    units: Mapping[str, str] | None,
+) -> dict[str, Any]:
+    """What does not change over time, (N,) each."""
     data: dict[str, Any] = {}
     for name in attributes:
         values = columns[name][first[: len(ids)]]
@@ -394,42 +485,27 @@ def dataset(
                 "feature: name it in `features`."
             )
         data[name] = ("sample", values, _attrs(name, units))
-    for name, of in steps.items():
-        if all(columns[column].dtype.kind in "fU" and missing_in(columns[column]).all() for column in of):
-            raise SchemaError(f"column {of[0]!r} has no value. Leave feature {name!r} out of features=.")
+    return data
 
-    # the series, blank where nothing is known
-    coords: dict[str, Any] = {} if sample is None else {"sample": ("sample", ids)}
-    if wide:
-        counts = {name: len(steps[name]) for name in names}
-        if len(set(counts.values())) > 1:
-            few, many = min(counts, key=counts.__getitem__), max(counts, key=counts.__getitem__)
-            raise SchemaError(
-                f"feature {few!r} has {counts[few]} columns, {many!r} {counts[many]}: each needs one for every step. "
-                f"Give as many columns for {few!r} in features=."
-            )
-        if len(ids) != table.shape[0]:
-            raise SchemaError(f"column {sample!r} names a sample twice; a wide table has one row for each.")
-        series, at = _wide_features(table, columns, steps, ids, choices, asked)
-    else:
-        at = grid.in_order(row_of, len(ids))
-        if time is not None:
-            times = grid.times_of(table, time, row_of, choices)
-            at = grid.placed(times, row_of, ids, choices, asked, table, names)
-        series = _long_features(
-            columns, [*names, *(n for n in choices.bins or () if n not in names)], at, ids, choices, max_bytes
-        )
-    counters = list(choices.counters or ())
-    if counters:
-        _make_rates(series, table, counters, steps, at, ids, choices, wide, asked)
-    elif choices.counters is None and choices.bin is None and (time is not None or wide):
-        _ask_for_counters(series, at.length, asked)
-    length = _ends(series, at, ids, wide, table, row_of)
 
-    # what is missing: filled, kept or asked about
+def _fill(
+    series: Mapping[str, np.ndarray],
+    length: np.ndarray,
+    columns: Mapping[str, np.ndarray],
+    steps: Mapping[str, list[str]],
+    at: Placed,
+    ids: np.ndarray,
+    choices: Choices,
+    asked: Asked,
+    table: nw.DataFrame[Any],
+    row_of: np.ndarray,
+    wide: bool,
+) -> None:
+    """Fills what is missing before the series' ends, keeps it or asks, as the choices say."""
     filled = kept = 0
     for name, values in series.items():
-        most = choices.max_gap if choices.max_gap is None or name not in counters else choices.max_gap + 1
+        counter = name in (choices.counters or ())
+        most = choices.max_gap if choices.max_gap is None or not counter else choices.max_gap + 1
         filled += fill_missing(values, length, choices.how(name), most)
         missing = missing_in(values) & (np.arange(values.shape[1]) < length[:, None])
         kept += int(missing.sum())
@@ -441,32 +517,23 @@ def dataset(
             )
         if missing.any() and choices.gaps != "keep":
             _ask_for_fill(name, missing, columns, steps, at, ids, choices, asked, table, row_of, wide)
-    asked.ask()
-    said = {key: value for key, value in at.said.items() if not key.startswith("_")}
-    said |= ({"filled_values": filled} if filled else {}) | ({"kept_missing": kept} if kept else {})
+    at.said |= ({"filled_values": filled} if filled else {}) | ({"kept_missing": kept} if kept else {})
 
-    steps_made = next(iter(series.values())).shape[1]
-    own_attrs = {name: _attrs(name, units) for name in series}
-    for name in counters:
-        per = at.said.get("_per", "s")
-        own_attrs[name] = {"units": f"{(units or {}).get(name, '1')}/{per}"}
-    for name, values in series.items():
-        data[name] = (("sample", "time"), values, own_attrs[name])
-    if (length != steps_made).any():
-        data["length"] = ("sample", length.astype(np.int64))
-    if at.timed:
-        start = at.at(np.arange(len(ids)), np.zeros(len(ids), np.int64))
-        if wide or ((length == steps_made).all() and (start == start[0]).all()):
-            line = at.at(np.zeros(steps_made, np.int64), np.arange(steps_made))
-            if line.dtype.kind == "f" and not {"gaps", "snapped", "duplicates", "counters"} & at.said.keys():
-                line = at.seconds[:steps_made].astype(line.dtype)  # numbers to the last bit as they were
-            coords["time"] = ("time", line)
-        else:
-            coords["start"] = ("sample", start)
-            if not (start == start[0]).all():
-                said["starts"] = "at different times"
-    attrs = {"time_read": json.dumps(said)} if said else {}
-    return xr.Dataset(data, coords, attrs)
+
+def _coordinates(at: Placed, length: np.ndarray, steps: int, wide: bool) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The times: of the steps where all samples share them, else of each sample's first; and what is said of them."""
+    said = {key: value for key, value in at.said.items() if not key.startswith("_")}
+    if not at.timed:
+        return {}, said
+    start = at.at(np.arange(len(length)), np.zeros(len(length), np.int64))
+    if not wide and not ((length == steps).all() and (start == start[0]).all()):
+        return {"start": ("sample", start)}, said | (
+            {} if (start == start[0]).all() else {"starts": "at different times"}
+        )
+    line = at.at(np.zeros(steps, np.int64), np.arange(steps))
+    if line.dtype.kind == "f" and not {"gaps", "snapped", "duplicates", "counters"} & at.said.keys():
+        line = at.seconds[:steps].astype(line.dtype)  # numbers to the last bit as they were
+    return {"time": ("time", line)}, said
 
 
 def windows(ds: xr.Dataset, length: int, step: int | None = None) -> xr.Dataset:
@@ -589,6 +656,8 @@ def feature_columns(table: Sequence[str], features: Features) -> dict[str, list[
         if not found[name]:
             raise SchemaError(f"feature {name!r}: {empty}; the table has {some_names(table)}.")
         times = times_in(found[name])
+        if times is None and isinstance(columns, str):
+            _check_steps(name, columns, found[name])
         if times is None or (np.diff(times) > 0).all():
             continue
         order = np.argsort(times, kind="stable")
@@ -604,6 +673,27 @@ def feature_columns(table: Sequence[str], features: Features) -> dict[str, list[
     return found
 
 
+def _check_steps(name: str, pattern: str, columns: list[str]) -> None:
+    """SchemaError where a pattern matches numbered columns and others, or months in the order of the alphabet."""
+    numbered = [column for column in columns if re.search(r"\d", column)]
+    others = [column for column in columns if column not in set(numbered)]
+    if others and len(numbered) > len(others) and times_in(numbered) is not None:
+        raise SchemaError(
+            f"feature {name!r}: {pattern!r} matches {some_names(numbered, 3)}, and also {some_names(others, 3)}, which "
+            f"by its name is no step. Give a closer pattern, or the columns: features={{{name!r}: "
+            f"[{some_names(numbered, 3)}]}}."
+        )
+    months = [_MONTHS.index(found[1]) if (found := re.search(_MONTH, column)) else -1 for column in columns]
+    if len(columns) > 3 and min(months) >= 0 and columns == sorted(columns) and months != sorted(months):
+        in_time = [column for _, column in sorted(zip(months, columns, strict=True))]
+        raise SchemaError(
+            f"feature {name!r}: {pattern!r} matches {some_names(columns, 3)}, in the order of the alphabet. Give them "
+            f"in time's order: features={{{name!r}: [{some_names(in_time, 3)}]}}."
+        )
+
+
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_MONTH = rf"({'|'.join(_MONTHS)})(?:(?:r?uary|ch|il|e|y|ust|t?ember|ober)|t(?:ember)?)?(?![a-z])"
 _TIMES_IN_NAMES = (  # what to look for, and the formats it may be written in
     (r"\d{4}-\d\d?-\d\d?[T ]\d\d?:\d\d(:\d\d(\.\d+)?)?", ("ISO8601",)),
     (r"\d{4}-\d\d?-\d\d?", ("%Y-%m-%d",)),
@@ -616,6 +706,10 @@ _TIMES_IN_NAMES = (  # what to look for, and the formats it may be written in
     (r"(19|20)\d\d-\d\d", ("%Y-%m",)),
     (r"(19|20)\d{6}", ("%Y%m%d",)),
     (r"(19|20)\d{4}", ("%Y%m",)),
+    (rf"{_MONTH} \d{{4}}", ("%b %Y", "%B %Y")),
+    (rf"{_MONTH}-\d{{4}}", ("%b-%Y", "%B-%Y")),
+    (rf"{_MONTH}-\d\d", ("%b-%y",)),
+    (rf"\d{{4}} {_MONTH}", ("%Y %b", "%Y %B")),
 )
 
 
@@ -628,12 +722,15 @@ def times_in(names: Sequence[str]) -> np.ndarray | None:
     (array([ 1, 10,  2]), None)
     """
     for pattern, formats in _TIMES_IN_NAMES:
+        if len(names) and not re.search(pattern, names[0], re.ASCII):
+            continue
         found = [re.search(rf"(?<!\d)({pattern})(?!\d)", name, re.ASCII) for name in names]
         if not all(found) or len({name.replace(m[1], "", 1) for name, m in zip(names, found, strict=True) if m}) > 1:
             continue
         texts = [m[1] for m in found if m]
         read = [pd.to_datetime(pd.Series(texts), format=form, errors="coerce") for form in formats]
         read = [one for one in read if one.notna().all()]
+        read = read[:1] if len(read) > 1 and read[0].equals(read[1]) else read
         in_order = [one for one in read if one.is_monotonic_increasing]
         if len(read) == 1 or len(in_order) == 1:  # of two readings the one in order
             return (read if len(read) == 1 else in_order)[0].to_numpy().astype("M8[ns]")
@@ -700,6 +797,13 @@ def _wide_features(
     asked: Asked,
 ) -> tuple[dict[str, np.ndarray], Placed]:
     """Series of a wide table, (N, T); where its columns' names are dates, on the grid of those."""
+    counts = {feature: len(of) for feature, of in steps.items()}
+    if len(set(counts.values())) > 1:
+        short, long = min(counts, key=counts.__getitem__), max(counts, key=counts.__getitem__)
+        raise SchemaError(
+            f"feature {short!r} has {counts[short]} columns, {long!r} {counts[long]}: each needs one for every step. "
+            f"Give as many columns for {short!r} in features=."
+        )
     name, one = next(iter(steps.items()))
     n, slot = len(ids), np.arange(len(one))
     found = {feature: times_in(of) for feature, of in steps.items()}
@@ -890,8 +994,7 @@ def _ask_for_fill(
             f"step {k}."
         )
     said = f"{question} Fill gaps: {hows}, max_gap= for no more than so many steps; {keep}."
-    if said not in asked.questions:
-        asked.add(said, **answers)
+    asked.add(said, **answers)
 
 
 def _stacked(columns: list[np.ndarray]) -> np.ndarray:

@@ -17,7 +17,19 @@ import pandas as pd
 
 from dgkit._netcdf import limit
 from dgkit.errors import ConfigError, SchemaError
-from dgkit.readers.numbers import NUMBER, WORDS, Texts, fitting, formed, identifiers, parsed, readings, unit_of
+from dgkit.readers.numbers import (
+    NUMBER,
+    WORDS,
+    Texts,
+    fitting,
+    formed,
+    identifiers,
+    parsed,
+    readings,
+    shapes,
+    unit_of,
+    versions,
+)
 from dgkit.readers.records import Cells, as_objects
 
 LINE = "line"  # name of a pandas index that holds the lines of a file, as `read_csv` makes it
@@ -30,6 +42,9 @@ _YEAR_FIRST = re.compile(
 _YEAR_LAST = re.compile(
     rf"(?P<a>\d\d?)(?P<mark>[./-])(?P<b>\d\d?)(?P=mark)(?P<y>\d{{4}})(,?[T ]{_CLOCK} ?{_ZONE}?)?", re.ASCII
 )
+_ISO = re.compile(
+    r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:?\d\d)?)?", re.ASCII
+)  # as pandas reads it
 _MONTH = re.compile(r"\d{4}[-/.](0?[1-9]|1[0-2])", re.ASCII)
 _ZONED, _SLASHED, _DAY_FIRST, _MONTH_FIRST = (1 << k for k in range(4))  # what `_facts` tells
 _DATE_FORMS = ("day first", "month first", "seconds", "milliseconds")
@@ -66,7 +81,7 @@ class _Column:
     def rows(self, distinct: pd.Series) -> pd.Series:
         """All rows of what the distinct values became; NaN, NaT or None where missing."""
         if self.codes.size and self.codes.min() >= 0:
-            return pd.Series(distinct.array[self.codes])
+            return pd.Series(pd.Series(distinct.array).array[self.codes])  # of text the type is found out of few
         return distinct.reset_index(drop=True).reindex(self.codes).reset_index(drop=True)
 
     def at(self, k: int) -> str:
@@ -81,7 +96,7 @@ class _Column:
 
 def understood(
     header: Sequence[str],
-    read: Callable[[Sequence[str]], tuple[Sequence[Any], list[Cells]]],
+    read: Callable[[Sequence[str], Collection[str], bool | None], tuple[np.ndarray, list[Cells]]],
     columns: Sequence[str] | None,
     *,
     text: Sequence[str] = (),
@@ -94,8 +109,9 @@ def understood(
 ) -> pd.DataFrame:
     """The wanted columns of a file's rows, as `read_csv` gives them.
 
-    `read` tells, for the columns wanted, the line at which each row begins and the fields of each column. A column of
-    `codes` is whole numbers, or text as it is written. `separator` is that of the file.
+    `read` tells, for the columns wanted, the line at which each row begins and the fields of each column, and is told
+    which of them may come as plain numbers, and whether a dot begins their decimals. A column of `codes` is whole
+    numbers, or text as it is written. `separator` is that of the file.
     """
     check_decimal(decimal)
     dates, forms = dates or {}, given_forms(numbers)
@@ -110,13 +126,19 @@ def understood(
     for name in [*wanted, *text, *dates, *forms]:
         if name not in known:
             raise SchemaError(f"no column {name!r}; the file has {', '.join(map(repr, header[:20]))}.")
-    lines, cells = read(wanted)
-    table: dict[str, pd.Series] = {}
+    dots = decimal == "." or (False if decimal or any("." in str(marker) for marker in missing) else None)
+    lines, cells = read(wanted, known - as_text - {*dates, *forms, *codes}, dots)
+    table: dict[str, pd.Series | np.ndarray] = {}
     by_sign: dict[str, dict[str, np.ndarray]] = {}  # of each column of numbers its values by decimal sign
-    described, absent = {}, frozenset(("", *map(str, missing)))
+    described, absent, signs = {}, frozenset(("", *map(str, missing))), set()
     markers = parsed([str(marker) for marker in missing])
     markers = markers[~np.isnan(markers)]
     for name, fields in zip(wanted, cells, strict=True):
+        if fields.sign is not None:
+            table[name] = _without(fields.numbers(), markers)
+            signs.add(fields.sign)
+            fields.clear()
+            continue
         column = _Column(name, fields, lines, absent)
         fields.clear()
         bare = column.without_words()
@@ -134,12 +156,14 @@ def understood(
             by_sign[name] = found
         else:
             table[name] = _truth_dates_or_text(bare, column)
-    signs = {sign for name, found in by_sign.items() if (sign := _clear_sign(described[name], found))}
+    signs |= {_clear_sign(described[name], found) for name, found in by_sign.items()}
+    signs -= {""}
     if decimal is None and any(_asks_for_a_sign(described[name], by_sign[name]) for name in by_sign):
         # the file's other columns tell as well, so that a column reads the same whichever others are wanted
         rest = [name for name in header if name not in set(wanted) | as_text | set(dates)]
-        signs |= _signs(rest, read(rest)[1], absent, forms) if rest else set()
-        signs |= {"."} if separator == "," and not signs else set()  # decimal commas would need quotes
+        signs |= _signs(rest, read(rest, known - {*forms}, dots)[1], absent, forms) if rest else set()
+        if separator == "," and not signs and not any("," in v for name in by_sign for v in described[name].values):
+            signs = {"."}  # decimal commas would need quotes
     for name in list(by_sign):  # let go of one by one: a wide table's text takes as much as its numbers
         column, found = described.pop(name), by_sign.pop(name)
         values = _one_reading(column, found, signs if decimal is None else {decimal})
@@ -149,6 +173,12 @@ def understood(
         table[name] = column.rows(pd.Series(values))
     made = pd.DataFrame({name: table.pop(name) for name in dict.fromkeys(wanted)}, copy=False)
     return made.set_index(pd.Index(lines, name=LINE))
+
+
+def _without(values: np.ndarray, markers: np.ndarray) -> np.ndarray:
+    """Numbers with NaN for those that stand for a missing value."""
+    gone = np.isin(values, markers) if markers.size else np.zeros(0, bool)
+    return np.where(gone, np.nan, values) if gone.any() else values
 
 
 def check_decimal(decimal: str | None) -> None:
@@ -202,11 +232,20 @@ def _numbers(column: _Column, decimal: str | None) -> dict[str, np.ndarray]:
     if identifiers(values):
         return {}
     found = readings(values, decimal)
+    if "." in found and versions(values):
+        k = next(k for k, value in enumerate(values) if value[-1] == "0" and value[-2] != ".")
+        raise SchemaError(
+            f"column {column.name!r} has {column.at(k)}, a number or a version? Of versions {str(values[k])!r} is "
+            f"another than {str(values[k]).rstrip('0')!r}: text=[{column.name!r}]; for numbers numbers="
+            f"[{column.name!r}]."
+        )
     if found or not len(values):
         return found
-    looks = np.array([v.strip("+-.,") != "" and any(f.fullmatch(v) for f in NUMBER.values()) for v in values], bool)
     known = ~np.isnan(parsed(values))
-    if not (known.any() or any("," in v for v in values)) or not (looks | known).any():
+    if not (known.any() or any("," in v for v in values)):
+        return found
+    looks = np.array([v.strip("+-.,") != "" and any(f.fullmatch(v) for f in NUMBER.values()) for v in values], bool)
+    if not (looks | known).any():
         return found
     looks |= known
     k, odd = np.flatnonzero(looks)[0], np.flatnonzero(~looks if not looks.all() else ~known)
@@ -249,6 +288,9 @@ def _signs(names: Sequence[str], cells: list[Cells], missing: frozenset[str], fo
     """The decimal signs that other columns leave no doubt of."""
     signs = set()
     for name, fields in zip(names, cells, strict=True):
+        if fields.sign is not None:
+            signs.add(fields.sign)
+            continue
         column = _Column(name, fields, (), missing | WORDS)
         if name in forms:
             found = formed(column.values, forms[name], None)[0]
@@ -280,12 +322,12 @@ def _one_reading(column: _Column, found: dict[str, np.ndarray], signs: set[str])
 
 def _truth_dates_or_text(column: _Column, written: _Column) -> pd.Series:
     """All rows of a column that is no numbers; `written`: with NA and the like, which text keeps."""
-    lower = [value.lower() for value in column.values]
-    if lower and set(lower) <= {"true", "false"}:
-        absent = (column.codes < 0).any()
-        return column.rows(pd.Series([value == "true" for value in lower], dtype=object if absent else bool))
+    shape, examples = shapes(column.values)
+    if 0 < len(examples) < 50 and {value.lower() for value in examples} <= {"true", "false"}:
+        truth, absent = [value.lower() == "true" for value in column.values], (column.codes < 0).any()
+        return column.rows(pd.Series(truth, dtype=object if absent else bool))
     for pattern in (_YEAR_FIRST, _YEAR_LAST):
-        found = np.array([pattern.fullmatch(value) is not None for value in column.values], bool)
+        found = np.array([pattern.fullmatch(value) is not None for value in examples], bool)[shape]
         if found.any():
             if not found.all():
                 mend = _format_for(column, int(np.flatnonzero(~found)[0]))
@@ -349,14 +391,29 @@ def text_times(name: str, items: list[str], places: Any, place: str) -> pd.Serie
 
 
 def _mend_of_dates(column: _Column, k: int) -> str:
-    form = _format_of(column.values[k]) or "..."
-    return f"df[{column.name!r}] = pandas.to_datetime(df[{column.name!r}], format={form!r})"
+    forms = _formats(column, k) or ["..."]
+    call = f"df[{column.name!r}] = pandas.to_datetime(df[{column.name!r}], format={forms[0]!r})"
+    return call + (f", or {forms[1]!r}, whichever it is" if len(forms) > 1 else "")
 
 
 def _format_for(column: _Column, k: int) -> str:
     """The argument of `read_csv` that reads a date such as the k-th value."""
+    forms = _formats(column, k)
+    if not forms:
+        return f"dates={{{column.name!r}: '...'}}, a format such as '%d.%m.%y %H:%M'"
+    call = f"dates={{{column.name!r}: {forms[0]!r}}}"
+    return call + (f" or {forms[1]!r}, whichever it is" if len(forms) > 1 else "")
+
+
+def _formats(column: _Column, k: int) -> list[str]:
+    """Formats that read the k-th value; two where day and month can be told in either order, of all the values."""
     form = _format_of(column.values[k])
-    return f"dates={{{column.name!r}: {form or '...'!r}}}" + ("" if form else ", a format such as '%d.%m.%y %H:%M'")
+    if form is None:
+        return []
+    other = form.replace("%d", "%_").replace("%m", "%d").replace("%_", "%m")
+    forms = [form, other] if form[:3] in ("%d/", "%m/", "%d-", "%m-") and "%b" not in form else [form]
+    fitting = [one for one in forms if all(_left_over(value, one) == "" for value in column.values[:1000])]
+    return fitting or [form]
 
 
 _DAYS = (
@@ -373,22 +430,36 @@ _CLOCKS = (
 def _format_of(value: str) -> str | None:
     """A format that reads the value, None where none of the usual ones does."""
     clocks = [f"{clock}{zone}" for zone in ("", "%z", " %z") for clock in _CLOCKS]
-    for form in (
-        *_DAYS,
-        *clocks,
-        *(f"{d}{mark}{c}" for d in _DAYS for mark in (" ", "T", "_", ":", "") for c in clocks),
-    ):
-        try:
-            datetime.strptime(value, form)
-        except ValueError:
-            continue
-        return form
+    for form in (*_DAYS, *clocks):
+        if _left_over(value, form) == "":
+            return form
+    for day in _DAYS:
+        rest = _left_over(value, day) or ""
+        for mark in (" ", "T", "_", ":", ""):
+            for clock in clocks if rest.startswith(mark) else ():
+                if _left_over(rest.removeprefix(mark), clock) == "":
+                    return f"{day}{mark}{clock}"
     return None
+
+
+def _left_over(value: str, form: str) -> str | None:
+    """What a format leaves of a text that begins by it; None where it does not."""
+    try:
+        datetime.strptime(value, form)
+    except ValueError as error:
+        _, left, rest = str(error).partition("unconverted data remains: ")
+        return rest if left else None
+    return ""
 
 
 def _iso(column: _Column, form: str | None) -> tuple[pd.Series, bool]:
     """Dates rewritten as yyyy-mm-ddThh:mm:ss, "" for what is none; and whether they have zones."""
-    facts = np.array([_facts(value) for value in column.values], np.uint8)  # no matches kept: a million take 400 MB
+    # what begins with the year is told by its shape; no matches are kept: a million take 400 MB
+    shape, examples = shapes(column.values)
+    told = [_facts(value) if _YEAR_LAST.fullmatch(value) is None else -1 for value in examples]
+    facts = np.array(told, np.int64)[shape]
+    for k in np.flatnonzero(facts < 0):
+        facts[k] = _facts(column.values[k])
     zoned, plain = np.flatnonzero(facts & _ZONED), np.flatnonzero(facts & _ZONED == 0)
     if zoned.size and plain.size:
         raise SchemaError(
@@ -396,8 +467,12 @@ def _iso(column: _Column, form: str | None) -> tuple[pd.Series, bool]:
             "Give all of them one, or none."
         )
     day_first = form == "day first" or (form is None and _day_first(column, facts))
+    ready = np.array([_ISO.fullmatch(value) is not None for value in examples], bool)[shape]
     rewritten = []
-    for value in column.values:
+    for value, as_it_is in zip(column.values, ready.tolist(), strict=True):
+        if as_it_is:
+            rewritten.append(value)
+            continue
         match = _YEAR_FIRST.fullmatch(value) or _YEAR_LAST.fullmatch(value)
         if match is None:
             rewritten.append("")
@@ -465,6 +540,13 @@ def place_of(table: nw.DataFrame[Any], row: int) -> str:
     """Where a row is, as the user can find it: its line in a file that `read_csv` read, or its position."""
     lines = lines_of(table)
     return f"row {row}" if lines is None else f"line {lines[row]}"
+
+
+def numeric(table: nw.DataFrame[Any]) -> set[str]:
+    """The columns of NumPy's numbers, of a pandas table: nothing is asked of them, and ten thousand take no time."""
+    native = table.to_native()
+    types = native.dtypes.items() if isinstance(native, pd.DataFrame) else ()
+    return {str(name) for name, dtype in types if isinstance(dtype, np.dtype) and dtype.kind in "iuf"}
 
 
 def column_values(

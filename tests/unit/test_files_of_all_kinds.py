@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from dgkit.datasets import from_csv, read_csv
 from dgkit.errors import ConfigError, DgkitError, FileFormatError, MissingExtraError, SchemaError
+from dgkit.schema import validate
 
 KAGGLE = Path(__file__).parents[3] / "shared" / "data" / "kaggle_form.csv.gz"
 ASK = {"time": "t", "features": ["v"]}
@@ -313,17 +314,36 @@ def test_what_a_format_needs_is_named(write, monkeypatch, content, module):
 
 
 @pytest.mark.skipif(not KAGGLE.exists(), reason="the real file is not here")
-def test_the_file_as_kaggle_publishes_it_is_read_in_one_call():
-    ask = {"sample": "Page", "features": {"views": "20*"}, "split": {"Page": "{title}_{domain}_{access}_{agent}"}}
+def test_the_file_as_kaggle_publishes_it_becomes_a_dataset_in_one_call_that_the_errors_teach():
+    ask: dict = {
+        "sample": "Page",
+        "features": {"views": "20*"},
+        "split": {"Page": "{title}_{domain}_{access}_{agent}"},
+    }
 
-    with pytest.raises(SchemaError, match=r"8 rows have no value.*blank_rows='drop'"):
+    # each choice left out is asked about, with the call as it should be
+    with pytest.raises(SchemaError, match=r"8 rows have no value.*lines 394, 395.*: blank_rows='drop'"):
         from_csv(KAGGLE, **ask)
-    table = read_csv(KAGGLE, split=ask["split"])
+    with pytest.raises(SchemaError, match=r"(?s)feature 'views'.*line 2.*For example: from_csv\(..., fill='linear'\)"):
+        from_csv(KAGGLE, **ask, blank_rows="drop")
+    with pytest.raises(SchemaError, match=r"'agent' has the same value.*Leave 'agent' out of attributes="):
+        from_csv(KAGGLE, **ask, blank_rows="drop", fill="linear", attributes=["agent"])
+    ds = from_csv(KAGGLE, **ask, blank_rows="drop", fill="linear")
+    kept = from_csv(KAGGLE, **ask, blank_rows="drop", gaps="keep")
 
-    truth = pd.read_csv(KAGGLE)
-    assert table.shape == (400, 555)
-    assert table.title.str.cat([table.domain, table.access, table.agent], sep="_").tolist() == truth.Page.tolist()
-    np.testing.assert_array_equal(table[truth.columns[1:]].astype(float), truth.iloc[:, 1:])
+    # every value is what an independent reading makes of the file
+    truth = pd.read_csv(KAGGLE).set_index("Page")
+    truth = truth[truth.notna().any(axis=1)]
+    filled = truth.interpolate(axis=1, limit_direction="both")
+    length = [np.flatnonzero(row)[-1] + 1 for row in truth.notna().to_numpy()]
+    valid = np.arange(550) < np.array(length)[:, None]
+    assert ds.sample.values.tolist() == truth.index.tolist()
+    assert (ds.time.values == pd.date_range("2015-07-01", periods=550).values).all()
+    np.testing.assert_array_equal(ds.length, length)
+    np.testing.assert_allclose(ds.views, np.where(valid, filled, np.nan), rtol=1e-12)
+    np.testing.assert_array_equal(kept.views, np.where(valid, truth, np.nan))
+    assert "8 rows without a value" in ds.attrs["reading"]
+    validate(ds)
 
 
 TEXTS = st.text(st.sampled_from("abc ,;\"'#\nü"), min_size=1, max_size=6).map(lambda text: f"k{text}k")
@@ -380,6 +400,77 @@ def test_a_table_written_in_any_form_comes_back_or_the_error_names_the_choice(tm
         assert forgotten is None
 
 
+TRICKY = """0 7 -7 12 0.5 -0.25 .5 5. -0 -0.0 1e3 1E5 12E4 +5 1.234 -1.234 12.345 1234.5 0.123 1.2.3 1,5 007 -05 00.5
+- . -. --1 1-2 5- 123456789012345 1234567890123456 99999999999999999999 -999 -999.0 NA NaN nan null inf x 5x true 1.5.
+2024-01-01 12:30 +49123456789"""
+CELLS = st.sampled_from([*TRICKY.split(), "", " 5", "5 ", '"6"', '"1;5"'])
+
+
+def check_both_ways(write, monkeypatch, columns, ask):
+    """Plain numbers, told from the bytes, are what the same file gives when all is read as text."""
+    rows = zip(*columns, strict=True)
+    path = write("\n".join([";".join(f"c{k}" for k in range(len(columns))), *map(";".join, rows)]) + "\n")
+    found = []
+    for way in ("bytes", "text"):
+        with monkeypatch.context() as patch:
+            if way == "text":
+                patch.setattr("dgkit.readers.records.plain_columns", lambda *_: {})
+            try:
+                found.append(read_csv(path, **ask))
+            except DgkitError as error:
+                found.append(str(error))
+
+    if isinstance(found[0], str):
+        assert found[0] == found[1]
+    else:
+        pd.testing.assert_frame_equal(*found, check_exact=True)
+
+
+WAYS = st.sampled_from([{}, {"decimal": "."}, {"decimal": ","}, {"missing": ["-999"]}, {"missing": ["-999.0", "5"]}])
+ALIKE = st.sampled_from(
+    ["1 -20 NA 7", "1.5 1.234 0.5", "1.234 12.345 7", "-999 3.25 4", "1.9 1.10 2.1", "1.9 1.10 2"]
+).map(str.split)
+COLUMN = ALIKE.flatmap(
+    lambda few: st.lists(st.sampled_from(few), min_size=4, max_size=4)
+    | st.lists(st.sampled_from(few) | CELLS, min_size=4, max_size=4)
+)
+BOTH = {"deadline": None, "derandomize": True, "suppress_health_check": list(HealthCheck)}
+
+
+@settings(max_examples=100, **BOTH)
+@given(columns=st.lists(COLUMN, min_size=1, max_size=4), ask=WAYS)
+def test_plain_numbers_are_what_the_text_gives(write, monkeypatch, columns, ask):
+    check_both_ways(write, monkeypatch, columns, ask)
+
+
+@pytest.mark.slow
+@settings(max_examples=1_000, **BOTH)
+@given(columns=st.lists(COLUMN, min_size=1, max_size=4), ask=WAYS)
+def test_a_thousand_drawn_files_of_numbers_are_what_the_text_gives(write, monkeypatch, columns, ask):
+    check_both_ways(write, monkeypatch, columns, ask)
+
+
+def test_text_that_pandas_would_take_for_numbers_in_a_later_piece_stays_text(write, monkeypatch):
+    first, second = ["up", "down"] * 5_000, ["007", "1e5"] * 5_000
+    path = write("t,v\n" + "\n".join(f"{k},{v}" for k, v in enumerate([*first, *second])))
+    monkeypatch.setattr("dgkit.readers.records._CELLS", 20_000)
+
+    table = read_csv(path, text=["v"])
+
+    assert table.v.tolist() == [*first, *second]
+    assert table.t.tolist() == list(range(20_000))
+
+
+def test_numbers_in_one_file_and_text_in_the_next_are_read_as_if_they_were_one(write):
+    paths = [write("a;b\n1;1.5\n2;2.5\n", "1.csv"), write("a;b\n3;1.234\n007;4\n", "2.csv")]
+    whole = read_csv(write("a;b\n1;1.5\n2;2.5\n3;1.234\n007;4\n", "whole.csv"))
+
+    table = read_csv(paths)
+
+    assert table.a.tolist() == whole.a.tolist() == ["1", "2", "3", "007"]
+    assert table.b.tolist() == whole.b.tolist() == [1.5, 2.5, 1.234, 4.0]
+
+
 def test_the_fast_way_and_the_slow_one_read_the_same(write):
     rows = [f'{k},"a ""{k}""\nb",{k / 4}' for k in range(50)]
     fast = read_csv(write("i,text,v\n" + "\n".join(rows) + "\n"))
@@ -396,3 +487,35 @@ def test_a_table_of_many_columns_is_read_in_pieces_as_in_one(write, monkeypatch)
     monkeypatch.setattr("dgkit.readers.records._CELLS", 500)
 
     assert read_csv(path).to_numpy().tolist() == table.to_numpy().tolist()
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize("quoted", [False, True])
+def test_columns_of_all_kinds_are_the_same_in_pieces_as_codes_and_as_text(write, monkeypatch, end, quoted):
+    rng, n = np.random.default_rng(1), 6_000
+    state = rng.choice(["up", "down", "", "NA"], n)
+    columns = {
+        "whole": rng.integers(0, 10**6, n).astype(str),
+        "signed": rng.choice(["-5", "128", "1000000000000"], n),
+        "decimal": [f"{x:.3f}" if x > 100 else "" for x in rng.random(n) * 2000],
+        "state": [f'"{x}, ""q""{end}{x}"' for x in state] if quoted else state,
+        "words": rng.choice(["1", "2.5", "NA", ""], n),
+        "name": [f"k{x}" for x in range(n)],
+        "time": pd.date_range("2024-01-01", periods=n, freq="min").astype(str),
+        "code": rng.choice(["007", "12"], n),
+        "truth": rng.choice(["true", "false", ""], n),
+        "power": rng.choice(["1e3", "5"], n),
+    }
+    lines = [",".join(columns), *(",".join(row) for row in zip(*columns.values(), strict=True))]
+    path = write(end.join([*lines, ""]))
+
+    whole = read_csv(path)
+    monkeypatch.setattr("dgkit.readers.records._CELLS", 20_000)
+    in_pieces = read_csv(path)
+    monkeypatch.setattr("dgkit.readers.records._LOOK", 10**9)  # nothing comes as codes
+    monkeypatch.setattr("dgkit.readers.records.plain_columns", lambda *_: {})
+    as_text = read_csv(path)
+
+    pd.testing.assert_frame_equal(in_pieces, whole, check_exact=True)
+    pd.testing.assert_frame_equal(as_text, whole, check_exact=True)
+    assert (whole.whole.dtype, whole.signed.dtype, whole.decimal.dtype) == (np.int64, np.int64, np.float64)

@@ -199,6 +199,35 @@ def test_a_thousand_planted_tables_give_the_truth_or_an_error_that_names_the_cho
     holds(case)
 
 
+@pytest.mark.parametrize(("scale", "unit"), [(1, "1/unit of t"), (1000, "1/unit of t")])
+def test_rates_of_a_counter_whose_times_are_numbers_are_not_called_per_second(scale, unit):
+    table = pd.DataFrame({"t": scale * 60 * np.arange(40), "x": 600 * scale * np.arange(40)})
+
+    ds = dg.from_table(table, time="t", features=["x"], counters=["x"])
+
+    assert set(ds.x.values[0]) == {10.0}
+    assert ds.x.units == unit
+
+
+def test_samples_with_a_step_of_their_own_are_told_from_lost_rows():
+    when = [pd.date_range("2024-01-01", periods=n, freq=f) for n, f in ((30, "5min"), (150, "1min"))]
+    table = pd.DataFrame({"id": np.repeat(["a", "b"], (30, 150)), "t": when[0].append(when[1])})
+
+    with pytest.raises(SchemaError, match=r"1 samples, such as 'a', have steps of their own, of 5min.*bin='5min'"):
+        dg.from_table(table.assign(x=np.arange(180) % 7 + 0.5), sample="id", time="t", features=["x"])
+
+
+def test_an_hour_that_clocks_skip_is_told_from_lost_rows():
+    when = pd.date_range("2024-03-30 22:00", periods=40, freq="15min", tz="UTC").tz_convert(ZONE).tz_localize(None)
+    table = pd.DataFrame({"t": when, "x": np.arange(40) % 7 + 0.5})
+
+    with pytest.raises(SchemaError, match="Clocks skip an hour where summer time begins: timezone="):
+        dg.from_table(table, time="t", features=["x"])
+    ds = dg.from_table(table, time="t", features=["x"], timezone=ZONE)
+
+    np.testing.assert_array_equal(ds.x.values[0], table.x)
+
+
 # -- a month of polls --------------------------------------------------------------------------------------------------
 
 SNMP = {"sample": "device", "time": "time", "features": ["in_octets", "out_octets", "cpu"], "attributes": ["site"]}
@@ -729,6 +758,31 @@ def test_a_date_of_two_readings_in_a_table_is_asked_about():
 
 def wide(columns, **more):
     return pd.DataFrame({"id": ["a", "b"], **{name: [k, k] for name, k in columns.items()}} | more)
+
+
+@pytest.mark.parametrize(
+    ("columns", "error"),
+    [
+        (
+            ["d1", "d2", "d3", "dTotal"],
+            r"also 'dTotal', which by its name is no step.*\['d1', 'd2', 'd3'\]",
+        ),
+        (["d Apr", "d Feb", "d Jan", "d Mar"], r"order of the alphabet.*\['d Jan', 'd Feb', 'd Mar' and 1 more\]"),
+    ],
+)
+def test_a_pattern_that_takes_no_steps_or_an_order_of_the_alphabet_is_asked_about(columns, error):
+    with pytest.raises(SchemaError, match=error):
+        dg.from_table(pd.DataFrame(np.arange(8.0).reshape(2, 4) ** 2, columns=columns), features={"v": "d*"})
+
+
+def test_months_in_words_are_times_of_columns():
+    names = ["Oct 2024", "May 2024", "Sep 2024"]
+    table = pd.DataFrame([[6.0, 1.0, 5.0], [9.0, 2.0, 3.0]], columns=names)
+
+    ds = dg.from_table(table, features={"v": "* 2024"}, gaps="keep")
+
+    assert ds.time.values.astype("M8[M]").astype(str).tolist() == [f"2024-{month:02d}" for month in range(5, 11)]
+    np.testing.assert_array_equal(ds.v.values[0], [1, np.nan, np.nan, np.nan, 5, 6])
 
 
 def test_columns_are_put_in_the_order_of_the_times_in_their_names():

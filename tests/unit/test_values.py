@@ -191,7 +191,7 @@ def test_markers_match_by_value_and_only_where_asked(write):
     np.testing.assert_array_equal(
         feature(write, cells, missing=["-999"], fill="previous").values, [[1.5, 1.5, 1.5, 1.5, 2.5]]
     )
-    assert feature(write, cells).values.tolist() == [[1.5, -999, -999, -999, 2.5]]
+    assert feature(write, cells, numbers=["v"]).values.tolist() == [[1.5, -999, -999, -999, 2.5]]
     comma = [cell.replace(".", ",") for cell in cells]
     np.testing.assert_array_equal(feature(write, comma, missing=[-999], fill="linear"), [[1.5, 1.75, 2, 2.25, 2.5]])
 
@@ -433,6 +433,79 @@ def test_proposals_say_what_the_data_ask_for_and_apply_nothing():
     for proposal in dg.schema.proposals(ds):
         settled[proposal.name].attrs.update(proposal.attrs)
     assert dg.schema.validate(settled) and not any(p.attrs for p in dg.schema.proposals(settled))
+
+
+# -- odd files -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("cells", [["1.9", "1.10", "1.11"], ["0.9", "0.10", "10.0"], ["7.1", "7.20", "12.100"]])
+def test_versions_are_asked_about_and_never_become_one_number(write, cells):
+    cells = cells * 10
+
+    with pytest.raises(SchemaError, match=rf"'v' has '{cells[1]}' in line ., a number or a version\?.*numbers=\['v'\]"):
+        attribute(write, cells)
+    with pytest.raises(SchemaError, match=r"text=\['v'\]"):
+        from_table(pd.DataFrame({"t": range(30), "v": cells}), time="t", features=["v"])
+
+    assert attribute(write, cells, text=["v"]).values.tolist() == cells
+    assert feature(write, cells, numbers=["v"]).values[0].tolist() == [float(cell) for cell in cells]
+
+
+@pytest.mark.parametrize("cells", [["1.90", "1.10"], ["1.9", "1.1"], ["1.9", "1.10", "1.05"], ["1.9", "1.10", "2"]])
+def test_numbers_of_as_many_decimals_or_with_others_are_no_versions(write, cells):
+    assert feature(write, cells * 10).values[0].tolist() == [float(cell) for cell in cells] * 10
+
+
+def test_a_percent_sign_among_bare_numbers_gets_no_advice_that_mixes_them(write):
+    with pytest.raises(SchemaError, match=r"'0.25' in line 2, but '5%' in line 3") as error:
+        feature(write, ["0.25", "5%"] * 20)
+
+    assert "K=1000" not in str(error.value)
+
+
+@pytest.mark.parametrize("cells", [["１２.５", "１３.５"], ["١٢", "٣٤"]])
+def test_digits_of_other_scripts_are_asked_about_and_read(write, cells):
+    with pytest.raises(SchemaError, match=r"looks like numbers.*numbers=\['v'\] reads"):
+        feature(write, cells * 10)
+    assert feature(write, cells * 10, numbers=["v"]).values[0].tolist() == [float(cell) for cell in cells] * 10
+
+
+def test_quoted_commas_in_a_file_of_commas_are_asked_about(write):
+    rows = 't,v\n1,"1,234"\n2,"3,500"\n'
+
+    with pytest.raises(SchemaError, match=r"'1,234' in line 2, which can be read in two ways.*decimal='\.'"):
+        read_csv(write(rows))
+    assert read_csv(write(rows), decimal=".").v.tolist() == [1234, 3500]
+
+
+def test_a_date_that_two_formats_read_is_given_both(write):
+    path = write("t,v\n" + "".join(f"{k:02d}/02/24,{k}.5\n" for k in range(1, 9)))
+
+    with pytest.raises(SchemaError, match=r"dates=\{'t': '%d/%m/%y'\} or '%m/%d/%y', whichever it is"):
+        from_csv(path, time="t", features=["v"])
+    late = write("t,v\n" + "".join(f"02/{k:02d}/24,{k}.5\n" for k in range(9, 17)))
+    with pytest.raises(SchemaError, match=r"dates=\{'t': '%m/%d/%y'\}\.$"):
+        from_csv(late, time="t", features=["v"])
+
+
+@pytest.mark.parametrize("mark", ["-999", "-9999.0", "-999.9", "65535", "9999", "4294967295"])
+def test_a_number_far_from_all_others_that_may_mean_missing_is_asked_about(write, mark):
+    cells = [mark if k % 9 == 3 else f"{k % 50 - 9}.5" for k in range(60)]
+
+    with pytest.raises(SchemaError, match=rf"'v' is {float(mark):.15g} 7 times.*missing=\[.*numbers=\['v'\]"):
+        feature(write, cells)
+    kept = feature(write, cells, numbers=["v"])
+    gone = feature(write, cells, missing=[mark], gaps="keep")
+
+    assert kept.values[0].tolist() == [float(cell) for cell in cells]
+    np.testing.assert_array_equal(np.isnan(gone.values[0][:58]), [cell == mark for cell in cells[:58]])
+
+
+@pytest.mark.parametrize("cells", [["-99", "-98", "-60"], ["-999", "2.5", "3.5"] + ["1.5"] * 60, ["9999", "6000", "3"]])
+def test_numbers_among_their_like_are_not_asked_about(write, cells):
+    cells = cells * 10 if len(cells) < 20 else cells
+
+    assert feature(write, [str(float(cell) + k % 2 / 4) for k, cell in enumerate(cells)]).size == len(cells)
 
 
 # -- drawn at random -------------------------------------------------------------------------------------------------
