@@ -14,6 +14,7 @@ Left out: what can be read from the last bits of noise in floating point (Mirono
 import math
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -121,6 +122,7 @@ def _public(variable: Variable, public: Public) -> Variable:
 # --- the mechanism --------------------------------------------------------------------------------------------------
 
 
+@lru_cache(maxsize=256)
 def epsilon_of(mu: float, delta: float) -> float:
     """The epsilon of a mu-Gaussian private mechanism: of one whose noise is 1 / mu times what one sample moves.
 
@@ -135,6 +137,7 @@ def epsilon_of(mu: float, delta: float) -> float:
     return float(gdp.eps_from_mu(mu=mu, delta=delta))
 
 
+@lru_cache(maxsize=256)
 def mu_for(epsilon: float, delta: float) -> float:
     """The largest mu that keeps within epsilon; 0 for an epsilon of 0, which uses nothing of the data.
 
