@@ -137,7 +137,6 @@ def epsilon_of(mu: float, delta: float) -> float:
     return float(gdp.eps_from_mu(mu=mu, delta=delta))
 
 
-@lru_cache(maxsize=256)
 def mu_for(epsilon: float, delta: float) -> float:
     """The largest mu that keeps within epsilon; 0 for an epsilon of 0, which uses nothing of the data.
 
@@ -151,8 +150,11 @@ def mu_for(epsilon: float, delta: float) -> float:
         raise ConfigError(f"epsilon={epsilon:g} is above {LARGEST:g}, which protects nobody.")
     if isinstance(delta, bool) or not isinstance(delta, int | float | np.number) or not 0 < delta < 1:
         raise ConfigError(f"delta={shown(delta)} must be between 0 and 1, e.g. 1e-5.")
-    if epsilon == 0:
-        return 0.0
+    return _mu(epsilon, float(delta)) if epsilon else 0.0
+
+
+@lru_cache(maxsize=256)
+def _mu(epsilon: float, delta: float) -> float:
     gdp, low, high = _gdp(), 0.0, 1.0
     while gdp.delta_eps_mu(eps=epsilon, mu=high) <= delta:
         low, high = high, 2 * high
