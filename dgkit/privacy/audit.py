@@ -8,9 +8,10 @@ finds more than a claim allows has found a bug; one that finds less proves nothi
 - `audit_runs`: many runs with one canary, in every other of them. For fits that take milliseconds; it finds more.
 
 Both state an epsilon that is above the true one in at most 1 - confidence of all audits: of any mechanism whatever, or
-(`gaussian`) of one that claims Gaussian noise, as all of dgkit's do. Of those the whole trade-off between the two kinds
-of errors is known, Phi(Phi^-1(alpha) - mu), and a bound on mu gives one on epsilon at any delta, however small: much
-more is found. (One run: Mahloujifar et al. 2024.)
+(`gaussian`) of one that claims to be sums with Gaussian noise, as `spectrum`, `evolve` and DP-SGD on whole data do, but
+not on random batches. Of those the whole trade-off between the two kinds of errors is known, Phi(Phi^-1(1 - alpha) -
+mu), and a bound on mu gives one on epsilon at any delta, however small: much more is found. (One run: Mahloujifar et al.
+2024.)
 
 Left out: choosing how many guesses to make after having looked, which would flatter the bound; how to find canaries.
 """
@@ -101,7 +102,8 @@ def audit(
     confidence : float
         Of the bound.
     gaussian : bool
-        The claim that is audited is that of Gaussian noise; see this function's module.
+        The claim that is audited is that of sums with Gaussian noise, without random batches: more is found. Of other
+        mechanisms such a bound says nothing.
     seed : int, optional
         Of which canaries are in; default: nobody knows.
 
@@ -407,7 +409,9 @@ def _with(ds: Samples | None, some: Samples) -> Samples:
         return some
     if isinstance(ds, np.ndarray) and isinstance(some, np.ndarray):
         return np.concatenate([ds, some])
-    return xr.concat([ds, some], "sample", data_vars="minimal", coords="minimal", compat="override")
+    both: list[Any] = [ds, some]
+    joined: xr.Dataset = xr.concat(both, "sample", data_vars="minimal", coords="minimal", compat="override")
+    return joined
 
 
 def _scores(score: Score, made: Any, canaries: Samples, m: int) -> np.ndarray:

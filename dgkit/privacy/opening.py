@@ -1,6 +1,10 @@
 """Private generators from their files."""
 
+from collections.abc import Callable
 from os import PathLike
+from typing import Any
+
+from torch import Tensor
 
 from dgkit import _files
 from dgkit._atomic import shown_path
@@ -43,11 +47,14 @@ def load(path: str | PathLike[str]) -> PrivateSpectrum | PrivateEvolution:
     True
     """
     tensors, plain = _files.read(path, KIND)
-    ways = {"spectrum": opened_spectrum, "evolution": opened_evolution}
+    ways: dict[str, Callable[[dict[str, Tensor], Any], PrivateSpectrum | PrivateEvolution]] = {
+        "spectrum": opened_spectrum,
+        "evolution": opened_evolution,
+    }
     try:
         if not isinstance(plain, dict) or plain.get("way") not in ways:
             raise FileFormatError(f"its JSON names no way that this version of dgkit knows: {shown(plain)}")
-        model: PrivateSpectrum | PrivateEvolution = ways[plain["way"]](tensors, plain)  # type: ignore[operator]
+        model = ways[plain["way"]](tensors, plain)
         model.sample(2)
     except _files.DAMAGES as error:
         raise FileFormatError(
