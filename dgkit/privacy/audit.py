@@ -10,8 +10,8 @@ finds more than a claim allows has found a bug; one that finds less proves nothi
 Both state an epsilon that is above the true one in at most 1 - confidence of all audits: of any mechanism whatever, or
 (`gaussian`) of one that claims to be sums with Gaussian noise, as `spectrum`, `evolve` and DP-SGD on whole data do, but
 not on random batches. Of those the whole trade-off between the two kinds of errors is known, Phi(Phi^-1(1 - alpha) -
-mu), and a bound on mu gives one on epsilon at any delta, however small: much more is found. (One run: Mahloujifar et al.
-2024.)
+mu), and a bound on mu gives one on epsilon at any delta, however small: much more is found (in one run, after
+Mahloujifar et al. 2024).
 
 Left out: choosing how many guesses to make after having looked, which would flatter the bound; how to find canaries.
 """
