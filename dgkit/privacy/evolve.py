@@ -396,29 +396,32 @@ def anything(schema: Schema, periods: tuple[float, ...] = ()) -> Simulator:
 
 def _vary(parents: xr.Dataset, far: float, seed: int, schema: Schema, make: Simulator) -> xr.Dataset:
     """Children, each of which differs from its parent in one thing: its level and spread; the shares of power in bands
-    of frequency; one of these bands, which becomes that of a new candidate; or its shape, which becomes that of
-    another parent. Attributes and lengths are kept."""
-    n, rng, valid = parents.sizes["sample"], np.random.default_rng(seed), _valid(parents)
+    of frequency; one of these bands, which becomes that of a new candidate; or its shape with its length, which become
+    those of another parent, or where lengths differ of a new candidate. Attributes are kept."""
+    n, rng = parents.sizes["sample"], np.random.default_rng(seed)
     fresh = _candidates(make(n, int(rng.integers(2**31))), schema)
     values = {v.name: parents[v.name].values for v in schema.attributes}
-    way, others = rng.integers(0, 4, (n, 1)), rng.permutation(n)
+    way, others = rng.integers(0, 4 + schema.variable_length, (n, 1)), rng.permutation(n)
+    length = np.select([way[:, 0] == 3, way[:, 0] == 4], [lengths(parents)[others], lengths(fresh)], lengths(parents))
+    valid = np.arange(schema.time) < length[:, None]
     for variable in schema.features:
         low, high = ends_of(variable)
-        level, spread, shape = standardised(_scaled(parents, variable), valid)
+        level, spread, shape = standardised(_scaled(parents, variable), _valid(parents))
+        new_shape = standardised(_scaled(fresh, variable), _valid(fresh))[2]
         moved = far * (way[:, 0] == 0)
         level = level + 0.15 * (high - low) * moved * rng.normal(size=n)
         spread = np.maximum(spread, 1e-6 * (high - low)) * 10 ** (0.5 * moved * rng.normal(size=n))
 
         # in the Fourier domain: gains of bands, or a band of another's
-        own, new = (np.fft.rfft(one) for one in (shape, standardised(_scaled(fresh, variable), _valid(fresh))[2]))
+        own, new = np.fft.rfft(shape), np.fft.rfft(new_shape)
         band = _bands(own.shape[1])
         gains = np.exp(2 * far * rng.normal(size=(n, band[-1] + 1)))[:, band]
         taken = band == rng.integers(0, band[-1] + 1, (n, 1))
         shape = np.where(way == 1, np.fft.irfft(own * gains, schema.time), shape)
         shape = np.where(way == 2, np.fft.irfft(np.where(taken, new, own), schema.time), shape)
-        shape = np.where(way == 3, shape[others], shape) * valid
+        shape = np.select([way == 3, way == 4], [shape[others], new_shape], shape)
         values[variable.name] = from_scale(level[:, None] + spread[:, None] * standardised(shape, valid)[2], variable)
-    return schema.dataset(values, lengths(parents) if schema.variable_length else None)
+    return schema.dataset(values, length if schema.variable_length else None)
 
 
 def _bands(frequencies: int) -> np.ndarray:
