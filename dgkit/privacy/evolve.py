@@ -60,7 +60,7 @@ from dgkit.privacy.releases import (
     to_scale,
     width,
 )
-from dgkit.schema import Schema, lengths
+from dgkit.schema import Schema, blocks, lengths
 
 Simulator = Callable[[int, int], xr.Dataset]  # (how many, seed)
 Vary = Callable[[xr.Dataset, float, int], xr.Dataset]  # (parents, how far, seed)
@@ -267,7 +267,10 @@ def evolve(
     make = anything(schema, periods) if simulator is None else simulator
     sigma = noise_of(mu / math.sqrt(rounds), {"votes": 1})["votes"]
 
-    private = embedding(ds, schema, periods) if mu else np.zeros((0, 0), np.float32)
+    private = np.zeros((0, 0), np.float32)
+    if mu:
+        some = (ds.isel(sample=block).load() for block in blocks(ds))
+        private = np.concatenate([embedding(one, schema, periods) for one in some])
     population = _candidates(make(candidates, next(seeds)), schema)
     shares, told = _Shares(schema, candidates), []
     for turn in range(rounds):

@@ -10,9 +10,18 @@ from scipy.stats import binom
 
 from dgkit import simulate
 from dgkit.errors import ConfigError
-from dgkit.privacy import audit, audit_runs, declared, gaussian_lower_bound, likelihoods, one_run_lower_bound, spectrum
+from dgkit.privacy import (
+    audit,
+    audit_runs,
+    declared,
+    evolve,
+    gaussian_lower_bound,
+    likelihoods,
+    one_run_lower_bound,
+    spectrum,
+)
 from dgkit.privacy.audit import p_value
-from dgkit.privacy.releases import epsilon_of
+from dgkit.privacy.releases import epsilon_of, public_schema
 
 RUNS = 100
 DELTA = 1e-5
@@ -186,3 +195,33 @@ def test_one_run_with_many_pages_stays_below_the_private_spectrums_epsilon():
 
     assert found.epsilon < 8
     assert "of 60 canaries in one run" in found.found
+
+
+@pytest.mark.parametrize("bug", ["none", "noise halved", "two votes a series"])
+def test_one_run_finds_a_bug_planted_in_private_evolution(bug, monkeypatch):
+    """The canaries are the first round's candidates, which the auditor can make too: each votes for itself."""
+    module = sys.modules["dgkit.privacy.evolve"]
+    if bug == "noise halved":
+        noise_of = module.noise_of
+        monkeypatch.setattr(module, "noise_of", lambda *a: {k: v / 2 for k, v in noise_of(*a).items()})
+    if bug == "two votes a series":
+        nearest = module.nearest
+        monkeypatch.setattr(module, "nearest", lambda *a: np.tile(nearest(*a), 2))
+    candidates = module.anything(public_schema(simulate.web(30, time=28), PAGES), (7.0,))(3000, 1)
+
+    def fit(ds):
+        def made(n, seed):
+            return candidates
+
+        options = {"candidates": 3000, "rounds": 1, "simulator": made}
+        return evolve(ds, epsilon=2.0, delta=DELTA, public=PAGES, **options)
+
+    found = [
+        audit(fit, candidates, lambda model, _: model.votes[0], delta=DELTA, guesses=600, gaussian=True).epsilon
+        for _ in range(10)
+    ]
+
+    assert (np.array(found) > 2).sum() >= (9 if bug != "none" else 0)
+    if bug == "none":
+        assert max(found) < 2
+        assert np.mean(found) > 0.5
