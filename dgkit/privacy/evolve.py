@@ -58,6 +58,7 @@ from dgkit.privacy.releases import (
     released,
     standardised,
     to_scale,
+    user_epsilon,
     width,
 )
 from dgkit.schema import Schema, blocks, lengths
@@ -159,6 +160,13 @@ class PrivateEvolution:
         for name, da in asked.items():
             ds[name] = ("sample", da.values, {**ds[name].attrs, **da.attrs})
         return ds.assign_coords(asked.coords)
+
+    def user_epsilon(self, series: int) -> float:
+        """The epsilon, at the same delta, for somebody who has so many of the series: more than so many times as much.
+
+        Raises ConfigError for a number below 1.
+        """
+        return user_epsilon(self.epsilon, self.delta, series)
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write the population and its weights to one file, which `dgkit.privacy.load` reads."""

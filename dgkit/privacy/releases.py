@@ -4,9 +4,9 @@ Several sums over the samples, each with noise of its own, are one Gaussian mech
 a part of norm s_r in release r with noise sigma_r is mu-Gaussian private, mu^2 = sum over r of (s_r / sigma_r)^2. Its
 epsilon at a delta is exact (Balle and Wang 2018, Theorem 8; the function is opacus'), and smaller than what Rényi
 divergences or zCDP give. Neighbours differ in one sample that is there or not ("add or remove"). Where one is
-*replaced* by another, the sum moves by up to twice as much: mu at most doubles. The number of samples is no public
-knowledge, and is released with noise as all else. Public are the form (names, dtypes, units, steps, time coordinate),
-and the bounds and categories that the caller says are.
+*replaced* by another, the sum moves by up to twice as much: mu at most doubles; and somebody who has k samples moves it
+by up to k times as much. The number of samples is no public knowledge, and is released with noise as all else. Public
+are the form (names, dtypes, units, steps, time coordinate), and the bounds and categories that the caller says are.
 
 Left out: what can be read from the last bits of noise in floating point (Mironov 2012).
 """
@@ -21,7 +21,7 @@ import numpy as np
 import torch
 import xarray as xr
 
-from dgkit._checks import number, shown
+from dgkit._checks import number, shown, whole
 from dgkit._interrupts import after_the_step
 from dgkit._seeding import secret_normal
 from dgkit.core.alike import one_hot
@@ -168,6 +168,17 @@ def _gdp() -> Any:
     with after_the_step():  # imported here: it takes a second
         from opacus.accountants.analysis import gdp
     return gdp
+
+
+def user_epsilon(epsilon: float, delta: float, series: int) -> float:
+    """The epsilon for somebody who has so many of the samples, of what has this one for each.
+
+    Examples
+    --------
+    >>> [round(user_epsilon(2.0, 1e-5, k), 1) for k in (1, 2, 4)]
+    [2.0, 4.4, 10.0]
+    """
+    return epsilon_of(whole("series", series) * mu_for(epsilon, delta), delta)
 
 
 def check_delta(delta: float, n: int) -> None:

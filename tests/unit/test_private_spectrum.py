@@ -130,6 +130,17 @@ def test_epsilon_is_that_of_two_other_accountants(epsilon):
     assert by_prv == pytest.approx(epsilon, abs=0.03)
 
 
+def test_the_epsilon_of_somebody_with_several_series_is_that_of_so_much_less_noise():
+    model = spectrum(simulate.web(200), epsilon=2.0, delta=1e-5, public=PAGES)
+
+    by_google = pld.PLDAccountant()
+    for sigma in model.sigma.values():
+        by_google.compose(dp_accounting.GaussianDpEvent(sigma / 3))
+
+    assert model.user_epsilon(1) == pytest.approx(2.0)
+    assert model.user_epsilon(3) == pytest.approx(by_google.get_epsilon(1e-5), rel=2e-3)
+
+
 def test_the_largest_mu_keeps_within_epsilon_and_hardly_below():
     for epsilon in (1e-3, 0.5, 3.0, 50.0):
         mu = mu_for(epsilon, 1e-6)
