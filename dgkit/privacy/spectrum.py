@@ -23,10 +23,11 @@ All else is computed from these: numbers that noise made negative are cut, profi
 noise, power smoothed where it does not. A new series is the profile of its group and a Gaussian process of the power
 that is left, with a level and a spread of its group.
 
-`DEFAULT` is the split. On `web` (10,000 pages, means of 6 seeds, shares of "levels" 1, 2, 4 and 8 to 1 of each other)
-values are 0.100, 0.080, 0.087, 0.087 decades off at epsilon 0.5, and 0.046, 0.041, 0.036, 0.034 at 2: levels have the
-most cells, and values hang on them. No share moves the autocorrelation's error beyond its scatter (0.0009 to 0.0014),
-and a share of 3 for another release costs up to 0.018 decades. So levels have two shares, all others one.
+`DEFAULT` is the split. On `web` (10,000 pages, means of 8 seeds, shares of "levels" 1, 2, 4 and 8 to 1 of each other)
+values are 0.065, 0.060, 0.051, 0.051 decades off at epsilon 0.5, where seeds scatter by 0.015, and 0.027, 0.025, 0.027,
+0.027 at 2: levels have the most cells, and values hang on them. The autocorrelation's error is 0.0010 to 0.0016
+whatever the split, and a share of 3 for "power" or "profile" costs values 0.016 decades at 0.5. So levels have two
+shares, all others one.
 
 Left out: categorical features; levels of several features that go together within a group; a spectrum or a spread for
 each level; bursts that come together with anything else; exact zeros as an event of their own.
@@ -632,12 +633,16 @@ def _repeats(layout: Layout) -> float:
 
 
 def _conditional(table: np.ndarray, by_group: np.ndarray, sigma: float) -> np.ndarray:
-    """Probabilities in each group, (G, B): of counts with noise; of all groups where the group's are fewer than it."""
-    overall = on_simplex(table.sum(0))
-    doubt = sigma * math.sqrt(table.shape[1])
-    rows = np.stack([on_simplex(row, max(total, 0)) for row, total in zip(table, by_group, strict=True)])
-    mixed = rows + doubt * overall + 1e-9
-    shares: np.ndarray = mixed / mixed.sum(1, keepdims=True)
+    """Probabilities in each group, (G, B), of counts with noise: what is below twice its noise counts for none, and
+    where a group is not much more than noise, all groups count."""
+    sums = table.sum(0)
+    overall = on_simplex(np.where(sums > 2 * sigma * math.sqrt(len(table)), sums, 0))
+    rows = sigma * math.sqrt(table.shape[1]) * overall + np.full(table.shape, 1e-9)
+    for row, counts, total in zip(rows, table, by_group, strict=True):
+        kept = np.where(counts > 2 * sigma, counts, 0)
+        if kept.any():
+            row += on_simplex(kept, max(total, 0))
+    shares: np.ndarray = rows / rows.sum(1, keepdims=True)
     return shares
 
 
