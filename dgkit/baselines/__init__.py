@@ -25,7 +25,17 @@ from dgkit.errors import ConfigError, FileFormatError
 __all__ = ["BUDGETS", "Baseline", "Training", "fit", "load", "names", "training"]
 
 BUDGETS = ("smoke", "live", "full")
-_NAMES = ("naive_gan", "hmm", "ar", "rnn", "rcgan", "timegan", "market", "surrogate", "flow_matching")  # each a module here
+_NAMES = (
+    "naive_gan",
+    "hmm",
+    "ar",
+    "rnn",
+    "rcgan",
+    "timegan",
+    "market",
+    "surrogate",
+    "flow_matching",
+)  # each a module here
 
 
 def _module(name: str) -> ModuleType:
