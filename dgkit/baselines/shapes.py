@@ -24,7 +24,7 @@ from dgkit.core.encode import Encoder
 from dgkit.core.heads import Head, widths
 
 FURTHEST, NODES, VALUES = 5.0, 501, 2**20  # scores of a table's ends, its nodes, the values it is made of at most
-MOVED = 0.1  # h of `moved`
+MOVED = 0.05  # h of `moved`
 NEAR = 5  # training samples that numbers given are answered from
 FLAT = 1e-3  # the least spread that a shape is divided by, and the least height
 STRETCH = 3.0  # at most
