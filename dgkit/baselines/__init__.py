@@ -1,8 +1,9 @@
 """Other generative models of series with attributes, to compare DoppelGANger with: one file a model, one protocol.
 
 `fit(name, ds)` trains a model and returns an object whose `sample(n, seed)` is a Dataset of the same schema. Each
-module says what it keeps of its source and what it leaves out; protocol.py holds what they share. The paper's seven, the
-null model (`surrogate`), which every generative model has to beat, and the successor (`flow_matching`).
+module says what it keeps of its source and what it leaves out; protocol.py holds what they share. There are the
+paper's seven, the null model (`surrogate`), which every generative model has to beat, and the successor
+(`flow_matching`).
 """
 
 import inspect

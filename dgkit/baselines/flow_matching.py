@@ -89,8 +89,8 @@ class Network(nn.Module):
 
 
 def path(velocity: nn.Module, x: Tensor, condition: Tensor) -> Iterator[Tensor]:
-    """x (N, D) at each step of the way from noise to a sample; what is exactly zero, past an end, stays so."""
-    counted, step = (x != 0).float(), 1 / HEUN
+    """x (N, D) at each step of the way from noise to a sample."""
+    counted, step = (x != 0).float(), 1 / HEUN  # what is exactly zero, past an end, stays so
     yield x
     for k in range(HEUN):
         t = torch.full((len(x), 1), k * step)
@@ -108,15 +108,14 @@ def train(network: Network, data: Data, steps: int, rng: torch.Generator) -> Ite
     counted = network.counted(data.lengths)
     network.innovations.fit(shapes.flatten(1), counted)
     series = network.innovations.encode(shapes.flatten(1), counted)
-    condition = network.condition(network.joint.rows, data.lengths)
+    condition = network.condition(network.joint.rows, data.lengths)  # of numbers; of series, these besides
+    both = torch.cat([condition, numbers], 1)
 
     learner = copy.deepcopy(network)  # `network` holds a moving average of its weights
     optimiser = Adam(learner, rate=RATE)
     for n in range(steps):
         rows = torch.randint(len(series), (BATCH,), generator=rng)
-        losses = {
-            "loss": error(learner.series, series[rows], counted[rows], torch.cat([condition, numbers], 1)[rows], rng)
-        }
+        losses = {"loss": error(learner.series, series[rows], network.counted(data.lengths[rows]), both[rows], rng)}
         if learner.numbers is not None:
             losses["numbers_loss"] = error(learner.numbers, numbers[rows], torch.ones(()), condition[rows], rng)
         optimiser.rate = RATE * (LAST + (1 - LAST) * (1 + math.cos(math.pi * n / steps)) / 2)

@@ -2,7 +2,8 @@
 
 A number's normal score is its place among the training data's, as if they were normal: Phi^-1 of the share that lies
 below it. Of scores neither logarithms nor ranges need be known (a feature may go over many decades, or be zero nearly
-always), and what a model makes of them comes back within the range of the data.
+always), and what a model makes of them comes back within the range of the data. The price: where there are no values
+between two levels, nothing is between their scores, and a number at one edge may come back at the other.
 
 A series is told by four numbers and its shape. Level and spread are mean and standard deviation of its scores, the
 shape is what is left, and the other numbers are how high and how low that goes, which a shape that a model made is

@@ -7,9 +7,9 @@ turns: give the series the spectrum, then give each step the value of its rank. 
 the same angles, which keeps how they move together (Prichard and Theiler 1994). A test asks whether a series has
 anything that its surrogates have not; here the question is whether a model's series have anything more. Ours are:
 
-- a new sample is made of a training sample, drawn as `shapes.Joint` says, which gives it attributes and length as they
-  are, and level and spread of its series (and min/max) a little moved: `shapes.moved`. What is turned is the series'
-  shape in normal scores (`shapes.Shapes`);
+- a new sample is made of a training sample, drawn as `shapes.Joint` says, which gives it categories and length as they
+  are, and attributes that are numbers, level and spread of its series, and min/max a little moved (`shapes.moved`).
+  What is turned is the series' shape in normal scores (`shapes.Shapes`);
 - the mean shape of all samples of the same categories is kept, as far as it is beyond its own noise, and only what
   differs from it is turned: a weekend stays a weekend. Fewer than `FEW` samples have the mean shape of all;
 - a categorical feature is a series of 0 and 1 for each category. The first one gets as many steps as it had, those
