@@ -1,7 +1,9 @@
 """Other generative models of series with attributes, to compare DoppelGANger with: one file a model, one protocol.
 
 `fit(name, ds)` trains a model and returns an object whose `sample(n, seed)` is a Dataset of the same schema. Each
-module says what it keeps of its source and what it leaves out; protocol.py holds what they share.
+module says what it keeps of its source and what it leaves out; protocol.py holds what they share. There are the
+paper's seven, the null model (`surrogate`), which every generative model has to beat, and the successor
+(`flow_matching`).
 
 All read and write data by DoppelGANger's encoder, so what attrs ask for holds for them too: `zeros` (an event beside
 the value, which they learn as any category of a step), `counts`, and a `valid_max` that names an attribute.
@@ -28,7 +30,9 @@ from dgkit.errors import ConfigError, FileFormatError
 __all__ = ["BUDGETS", "Baseline", "Training", "fit", "load", "names", "training"]
 
 BUDGETS = ("smoke", "live", "full")
-_NAMES = ("naive_gan", "hmm", "ar", "rnn", "rcgan", "timegan", "market")  # each a module here
+_NAMES = (  # each a module here
+    "naive_gan", "hmm", "ar", "rnn", "rcgan", "timegan", "market", "surrogate", "flow_matching"
+)  # fmt: skip
 
 
 def _module(name: str) -> ModuleType:
@@ -46,8 +50,8 @@ def names() -> tuple[str, ...]:
 
     Examples
     --------
-    >>> "hmm" in names()
-    True
+    >>> names()[-2:]
+    ('surrogate', 'flow_matching')
     """
     return _NAMES
 

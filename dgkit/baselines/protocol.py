@@ -3,7 +3,7 @@
 A baseline's own file holds two things:
 
 - `Network(encoder, samples, **options)`, a torch module that holds everything learned, and whose
-  `generate(n, rng)` makes n encoded samples;
+  `generate(n, rng)` makes n encoded samples (`generate(n, rng, given)` too, where it can for given attributes);
 - `train(network, data, steps, rng)`, an iterator that does one training step at a time and yields its losses.
 
 Attributes here include the two min/max attributes of each feature where `auto_normalise` is on. It is off by default:
@@ -13,8 +13,9 @@ Letters for shapes: N samples, T steps, A attribute width (min/max included), F 
 """
 
 import copy
+import inspect
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
 from os import PathLike
@@ -30,11 +31,12 @@ from dgkit._checks import whole
 from dgkit._seeding import seeded
 from dgkit.core import optimise
 from dgkit.core.encode import Encoder
+from dgkit.core.given import asked_of, rows_of
 from dgkit.core.heads import Head, widths
 from dgkit.core.history import dataset_of
 from dgkit.core.networks import until_end
 from dgkit.core.optimise import Adam, glorot
-from dgkit.errors import DivergenceError
+from dgkit.errors import ConfigError, DivergenceError
 
 BLOCK = 1000  # samples that a network makes at a time
 
@@ -94,17 +96,54 @@ class Baseline:
     history: xr.Dataset = field(default_factory=xr.Dataset)
 
     @torch.no_grad()
-    def sample(self, n: int, seed: int = 0) -> xr.Dataset:
-        """n samples of the training data's schema; the same n and seed give the same samples.
+    def sample(
+        self, n: int | None = None, seed: int = 0, *, attributes: xr.Dataset | Mapping[str, Any] | None = None
+    ) -> xr.Dataset:
+        """Generate series.
 
-        Raises ConfigError for n below 1.
+        Parameters
+        ----------
+        n : int
+            How many; may be left out where `attributes` has rows.
+        seed : int
+            Of everything random: the same n, seed and attributes give the same samples.
+        attributes : Dataset or mapping, optional
+            Generate for these, as `DoppelGANger.sample` does. Of the surrogate and flow matching.
+
+        Returns
+        -------
+        Dataset
+            Of the training data's schema.
+
+        Raises
+        ------
+        ConfigError
+            n is missing, below 1, or not the number of rows of `attributes`; this model cannot be given attributes.
+        SchemaError
+            `attributes` lacks an attribute, or has a category the model never saw or a number outside its range.
         """
-        whole("n", n)
-        made = self.network.generate(int(n), torch.Generator().manual_seed(_checks.seed(seed)))  # type: ignore[operator]
-        width = widths(self.encoder.attribute_heads)
-        variable = self.encoder.schema.variable_length
-        length = made.lengths.numpy().astype(np.int64) if variable else None
-        return self.encoder.decode(made.attributes[:, :width], made.attributes[:, width:], made.features, length)
+        schema, width = self.encoder.schema, widths(self.encoder.attribute_heads)
+        asked, given = None, {}
+        if attributes is not None:
+            if "given" not in inspect.signature(self.network.generate).parameters:  # type: ignore[arg-type]
+                raise ConfigError(
+                    f"{self.name} cannot be given attributes. Leave them out and select from what it generates, or use "
+                    "'surrogate', 'flow_matching' or a DoppelGANger."
+                )
+            attributes = rows_of(schema, attributes, n)
+            n, asked = attributes.sizes["sample"], asked_of(schema, attributes)
+            given = {"given": torch.from_numpy(self.encoder.encode_attributes(attributes.assign(asked.data_vars)))}
+        n, rng = whole("n", n), torch.Generator().manual_seed(_checks.seed(seed))
+        made = self.network.generate(n, rng, **given)  # type: ignore[operator]
+        length = made.lengths.numpy().astype(np.int64) if schema.variable_length else None
+        ds = self.encoder.decode(made.attributes[:, :width], made.attributes[:, width:], made.features, length)
+        if asked is None:
+            return ds
+
+        # given attributes come back as they were given
+        for name, da in asked.items():
+            ds[name] = ("sample", da.values, {**ds[name].attrs, **da.attrs})
+        return ds.assign_coords(asked.coords)
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write the model to one file (safetensors), which `dgkit.baselines.load` reads."""
@@ -226,13 +265,17 @@ def drawn(values: Tensor, some: list[Head], rng: torch.Generator) -> Tensor:
     return torch.cat(parts, 1)
 
 
+def blocks(n: int) -> list[slice]:
+    """n samples, some at a time."""
+    return [slice(start, min(start + BLOCK, n)) for start in range(0, n, BLOCK)]
+
+
 def by_blocks(make: Callable[[slice], Tensor], n: int) -> Tensor:
     """What `make` gives for n samples, some at a time, in one tensor made once: memory for its working is bounded."""
     whole = torch.empty(0)
-    for start in range(0, n, BLOCK):
-        some = slice(start, min(start + BLOCK, n))
+    for some in blocks(n):
         part = make(some)
-        whole = whole if start else part.new_empty(n, *part.shape[1:])
+        whole = whole if some.start else part.new_empty(n, *part.shape[1:])
         whole[some] = part
     return whole
 

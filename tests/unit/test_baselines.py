@@ -200,6 +200,29 @@ def test_a_file_of_another_kind_of_model_is_refused(models, tmp_path):
         baselines.load(tmp_path / "doppelganger")
 
 
+@pytest.mark.parametrize("name", ["surrogate", "flow_matching", "doppelganger"])
+def test_series_come_for_given_attributes_and_these_come_back_as_they_were_given(models, name, small):
+    rows = small[["domain", "spider", "size"]].isel(sample=[3, 3, 17, 0]).assign_coords(sample=[7, 8, 9, 10])
+
+    fake = models[name].sample(attributes=rows, seed=1)
+    same = models[name].sample(5, attributes={"domain": "en", "spider": True, "size": 0.5})
+
+    check(fake.drop_vars("sample"), small, 4)
+    assert fake[list(rows)].drop_attrs().identical(rows.drop_attrs())
+    check(same, small, 5)
+    assert set(same.domain.values) == {"en"} and same.spider.values.all() and set(same["size"].values) == {0.5}
+    with pytest.raises(ConfigError, match="n=3 but `attributes` has 4 rows"):
+        models[name].sample(3, attributes=rows)
+    with pytest.raises(SchemaError, match="domain"):
+        models[name].sample(attributes=rows.drop_vars("domain"))
+
+
+@pytest.mark.parametrize("name", sorted(set(baselines.names()) - {"surrogate", "flow_matching"}))
+def test_a_model_that_cannot_be_given_attributes_says_which_can(models, name, small):
+    with pytest.raises(ConfigError, match=f"{name} cannot be given attributes.*'surrogate', 'flow_matching'"):
+        models[name].sample(attributes=small)
+
+
 CASES = {
     "one feature": lambda ds: ds[["cpu"]].fillna(0.0),
     "one feature of many lengths": lambda ds: ds[["views", "length"]],

@@ -1,0 +1,222 @@
+"""What the surrogate and flow matching do alike: numbers as normal scores, series as shapes, attributes as they occur.
+
+A number's normal score is its place among the training data's, as if they were normal: Phi^-1 of the share that lies
+below it. Of scores neither logarithms nor ranges need be known (a feature may go over many decades, or be zero nearly
+always), and what a model makes of them comes back within the range of the data. The price: where there are no values
+between two levels, nothing is between their scores, and a number at one edge may come back at the other.
+
+A series is told by four numbers and its shape. Level and spread are mean and standard deviation of its scores, the
+shape is what is left, and the other numbers are how high and how low that goes, which a shape that a model made is
+stretched to. It is the idea of DoppelGANger's auto-normalisation, which these two need not be lent. Where it is
+(`auto_normalise=True`) the shape is that of the normalised series, and min/max are numbers beside the four.
+
+Letters for shapes: N samples, T steps, A attribute width without min/max, M min/max width, F feature width without the
+two flags, C continuous ones of F, P numbers of a sample (4 C + M), K nodes of a table.
+"""
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from dgkit.baselines.protocol import Data, valid
+from dgkit.core.encode import Encoder
+from dgkit.core.heads import Head, widths
+
+FURTHEST, NODES, VALUES = 5.0, 501, 2**20  # scores of a table's ends, its nodes, the values it is made of at most
+MOVED = 0.05  # h of `moved`
+NEAR = 5  # training samples that numbers given are answered from
+FLAT = 1e-3  # the least spread that a shape is divided by, and the least height
+STRETCH = 3.0  # at most
+
+
+class Scores(nn.Module):
+    """Numbers <-> normal scores, column by column.
+
+    Of values that many have (no loss at all) the ties count half, and all scores about there come back as that value.
+    """
+
+    table: Tensor  # (columns, K), the values at scores from -FURTHEST to FURTHEST
+
+    def __init__(self, columns: int):
+        super().__init__()
+        self.register_buffer("table", torch.zeros(columns, NODES))
+
+    def fit(self, values: Tensor) -> None:  # (R, columns)
+        place = (_share(torch.arange(NODES)) * len(values) - 0.5).clamp(0, len(values) - 1)
+        low, ordered = place.long(), values.sort(0).values
+        above = ordered[(low + 1).clamp(max=len(values) - 1)]
+        self.table.copy_(torch.lerp(ordered[low], above, (place - low).float()[:, None]).T)
+
+    def encode(self, values: Tensor) -> Tensor:  # (..., columns)
+        scores = torch.empty_like(values)
+        for column, table in enumerate(self.table):
+            x = values[..., column].contiguous()
+            left, right = torch.searchsorted(table, x), torch.searchsorted(table, x, right=True)
+            low, high = (left - 1).clamp(min=0), left.clamp(max=NODES - 1)
+            part = ((x - table[low]) / (table[high] - table[low]).clamp_min(1e-12)).clamp(0, 1)
+            share = torch.where(right > left, (_share(left) + _share(right - 1)) / 2, _share(low + part * (high - low)))
+            scores[..., column] = torch.special.ndtri(share)
+        return scores
+
+    def decode(self, scores: Tensor) -> Tensor:  # (..., columns)
+        place = ((scores + FURTHEST) * (NODES - 1) / (2 * FURTHEST)).clamp(0, NODES - 1)
+        low = place.long().clamp(max=NODES - 2)
+        values = torch.empty_like(scores)
+        for column, table in enumerate(self.table):
+            at = low[..., column]
+            values[..., column] = torch.lerp(table[at], table[at + 1], place[..., column] - at)
+        return values
+
+
+def _share(node: Tensor) -> Tensor:
+    """How much of a normal distribution lies below a table's node; float64."""
+    return torch.special.ndtr(node.double() * (2 * FURTHEST / (NODES - 1)) - FURTHEST)
+
+
+def moved(scores: Tensor, rng: torch.Generator) -> Tensor:
+    """Scores a little off, and as many of each as before: y' = (y + h e) / sqrt(1 + h^2) with e normal."""
+    return (scores + MOVED * torch.randn(scores.shape, generator=rng)) / math.sqrt(1 + MOVED**2)
+
+
+class Shapes(nn.Module):
+    """Encoded series <-> their shapes, and the scores of each sample's numbers; categories stay as they are."""
+
+    def __init__(self, encoder: Encoder):
+        super().__init__()
+        heads = encoder.feature_heads[:-1]  # without the flags
+        self.time, self.width, self.narrow = encoder.passes, widths(heads), widths(encoder.attribute_heads)
+        self.continuous = [not one for one in categorical(heads)]  # of each column
+        self.categories = [
+            part for part, head in zip(_columns(heads), heads, strict=True) if head.activation == "softmax"
+        ]
+        self.values = Scores(sum(self.continuous))
+        self.numbers = Scores(4 * sum(self.continuous) + widths(encoder.minmax_heads))
+
+    @property
+    def count(self) -> int:
+        """P, the numbers of a sample."""
+        return len(self.numbers.table)
+
+    @property
+    def heights(self) -> Tensor:
+        """Which of the numbers say how high and how low a shape goes, (P,)."""
+        c, number = len(self.values.table), torch.arange(self.count)
+        return (2 * c <= number) & (number < 4 * c)
+
+    def fit(self, data: Data, rng: torch.Generator) -> None:
+        """The tables: of the values of all steps (about a million, where there are more), and of the numbers."""
+        every = data.features[..., :-2][valid(data.lengths, self.time).bool()][:, self.continuous]  # (R, C)
+        if len(every) > VALUES:
+            every = every[torch.randint(len(every), (VALUES,), generator=rng)]
+        self.values.fit(every)
+        self.numbers.fit(self._measured(data)[1])
+
+    def encode(self, data: Data) -> tuple[Tensor, Tensor]:
+        """Shapes (N, T, F), zero past the end, and scores (N, P)."""
+        series, numbers = self._measured(data)
+        shapes = data.features[..., :-2].clone()
+        shapes[..., self.continuous] = series
+        return shapes, self.numbers.encode(numbers)
+
+    def decode(self, shapes: Tensor, scores: Tensor, lengths: Tensor) -> Tensor:
+        """Features (N, T, F + 2) of shapes (N, T, F), of any mean and height, and scores (N, P); the flags are zero."""
+        level, spread, highest, lowest = self.numbers.decode(scores)[:, None, : 4 * len(self.values.table)].chunk(4, 2)
+        here = valid(lengths, self.time)[..., None]
+        series = shapes[..., self.continuous]
+        series = (series - (series * here).sum(1, keepdim=True) / lengths[:, None, None]) * here
+        up = (highest / series.amax(1, keepdim=True).clamp_min(FLAT)).clamp(1 / STRETCH, STRETCH)
+        down = (lowest / series.amin(1, keepdim=True).clamp_max(-FLAT)).clamp(1 / STRETCH, STRETCH)
+        features = functional.pad(shapes, (0, 2))
+        features[..., [*self.continuous, False, False]] = self.values.decode(
+            series * torch.where(series > 0, up, down) * spread + level
+        )
+        return features
+
+    def minmax(self, scores: Tensor) -> Tensor:  # (N, P) -> (N, M)
+        return self.numbers.decode(scores)[:, 4 * len(self.values.table) :]
+
+    def _measured(self, data: Data) -> tuple[Tensor, Tensor]:
+        """Shapes of the continuous features (N, T, C), zero past the end, and the numbers of each sample (N, P)."""
+        here, steps = valid(data.lengths, self.time)[..., None], data.lengths[:, None]
+        scores = self.values.encode(data.features[..., :-2][..., self.continuous])
+        level = (scores * here).sum(1) / steps
+        series = (scores - level[:, None]) * here
+        spread = (series.square().sum(1) / steps).sqrt()
+        series = series / spread[:, None].clamp_min(FLAT)
+        numbers = [level, spread, series.amax(1), series.amin(1), data.attributes[:, self.narrow :]]
+        return series, torch.cat(numbers, 1)
+
+
+class Joint(nn.Module):
+    """The training data's attributes and lengths as they occur together, without min/max.
+
+    A new sample has the attributes and the length of a training sample drawn at random: categories and length as they
+    are, numbers `moved`. To attributes that are given belongs a training sample with the same categories, or, where
+    none has these, with as many of them as can be; of several, one of the `NEAR` nearest in numbers.
+    """
+
+    rows: Tensor  # (N, A)
+    steps: Tensor  # (N,), lengths
+
+    def __init__(self, encoder: Encoder, samples: int):
+        super().__init__()
+        heads, self.time = encoder.attribute_heads, encoder.passes
+        self.categorical = categorical(heads)  # of each column
+        self.numbers = [not one for one in self.categorical]
+        self.register_buffer("rows", torch.zeros(samples, widths(heads)))
+        self.register_buffer("steps", torch.full((samples,), self.time))
+        self.scores = Scores(sum(self.numbers))
+
+    def fit(self, data: Data) -> None:
+        self.rows.copy_(data.attributes[:, : self.rows.shape[1]])
+        self.steps.copy_(data.lengths)
+        self.scores.fit(self.rows[:, self.numbers])
+
+    @property
+    def lengths(self) -> Tensor:
+        return self.steps.clamp(1, self.time)
+
+    def draw(self, n: int, rng: torch.Generator, given: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Attributes of n samples (n, A), or those given; and the training sample that each belongs to, (n,)."""
+        chance = torch.rand(n, generator=rng)
+        if given is None:
+            source = (chance * len(self.rows)).long().clamp(max=len(self.rows) - 1)
+            attributes = self.rows[source]
+            attributes[:, self.numbers] = self.scores.decode(
+                moved(self.scores.encode(attributes[:, self.numbers]), rng)
+            )
+            return attributes, source
+        asked, which = kinds(given)
+        source = torch.empty(n, dtype=torch.long)
+        for k, row in enumerate(asked):
+            alike, here = self.alike(row), which == k
+            source[here] = alike[(chance[here] * len(alike)).long().clamp(max=len(alike) - 1)]
+        return given, source
+
+    def alike(self, row: Tensor) -> Tensor:
+        """The training samples that attributes (A,) are answered from."""
+        apart = (self.rows - row).square()
+        others = apart[:, self.categorical].sum(1)
+        alike = (others == others.min()).nonzero()[:, 0]
+        return alike[apart[alike][:, self.numbers].sum(1).argsort()[:NEAR]] if any(self.numbers) else alike
+
+
+def kinds(rows: Tensor) -> tuple[Tensor, Tensor]:
+    """The different ones among rows (N, width), and which of them each is, (N,)."""
+    if not rows.shape[1]:
+        return rows[:1], torch.zeros(len(rows), dtype=torch.long)
+    different, which = rows.unique(dim=0, return_inverse=True)
+    return different, which
+
+
+def categorical(heads: list[Head]) -> list[bool]:
+    """Of each column, whether it is one of a categorical variable's."""
+    return [head.activation == "softmax" for head in heads for _ in range(head.width)]
+
+
+def _columns(heads: list[Head]) -> list[slice]:
+    """Where each head's columns are."""
+    ends = torch.tensor([head.width for head in heads], device="cpu").cumsum(0).tolist()
+    return [slice(end - head.width, end) for end, head in zip(ends, heads, strict=True)]
