@@ -140,6 +140,8 @@ def test_zeros_as_an_event_give_mba_its_share_of_them_and_its_autocorrelation():
     assert float(off.max()) < 0.01  # each seed
     assert float(number.zero_share.sel(source="generated").max()) < 0.3
     assert 10 * float(event.loss_autocorrelation_mse.max()) < float(number.loss_autocorrelation_mse.min())
+    assert float(event.traffic_autocorrelation_mse.median()) < float(number.traffic_autocorrelation_mse.max())
+    assert float(event.traffic_wasserstein.max()) < float(number.traffic_wasserstein.max())
 
 
 def test_more_training_samples_give_a_smaller_error():
