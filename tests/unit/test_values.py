@@ -519,6 +519,8 @@ DRAWN = st.sampled_from(
             for form in ("{:06d}", "{:d}E{:d}", "10.{:d}.{:d}.7", "{:020d}", "+49{:08d}", "{:d}:{:d}:3:4")
         ),
         ("marker", "-999"),
+        ("unasked marker", "-9999"),
+        ("version", ""),
         ("few", ""),
         ("Decimal", ""),
     ]
@@ -561,6 +563,22 @@ def check(write, kind, way, whole, comma, part):
         path = write("t;v\n" + "\n".join(f"{k};{cell}" for k, cell in enumerate(cells)))
         table = read_csv(path, missing=["-999"], decimal="," if comma else ".")
         np.testing.assert_array_equal(table.v, np.where(gone, np.nan, truth))
+    elif kind == "unasked marker":
+        gone = np.arange(n) % 5 == part
+        path = write(
+            "t;v\n" + "\n".join(f"{k};{way if g else v}" for k, (g, v) in enumerate(zip(gone, truth, strict=True)))
+        )
+        with pytest.raises(SchemaError, match=r"otherwise from.*missing=\[-9999\].*numbers=\['v'\]"):
+            from_csv(path, time="t", features=["v"], counters=())
+        told = from_csv(path, time="t", features=["v"], counters=(), missing=[-9999], gaps="keep").v.values[0]
+        end = np.flatnonzero(~gone)[-1] + 1
+        np.testing.assert_array_equal(told[:end], np.where(gone, np.nan, truth)[:end])
+    elif kind == "version":
+        cells = ["1.9", "1.10", *(f"{k % 9}.{k % 13}" for k in whole)]
+        path = write("t;v\n" + "\n".join(f"{k};{cell}" for k, cell in enumerate(cells)))
+        with pytest.raises(SchemaError, match=r"a number or a version.*text=\['v'\].*numbers=\['v'\]"):
+            read_csv(path)
+        assert read_csv(path, text=["v"]).v.tolist() == cells
     elif kind == "few":
         cells = [(1, 6, 17)[k % 3] for k in whole]
         try:
