@@ -282,7 +282,7 @@ def few_kinds(train, fake, random):
 FAULTS = [  # of which sets, and the kinds of lines that are to fail
     (copies_with_noise, "web cluster broadband", {"copies", "nearness"}),
     (some_copies, "web cluster broadband", {"copies"}),
-    (shuffled_in_time, "web cluster broadband", {"autocorrelation", "autocorrelation_standard", "steps", "shape"}),
+    (shuffled_in_time, "web cluster broadband", {"autocorrelation", "autocorrelation_standard", "shape"}),
     (attribute_without_effect, "web cluster broadband", {"effect"}),
     (dropped_category, "web cluster broadband", {"missing"}),
     (three_steps_late, "web broadband", {"shape", "effect_on_shape"}),
