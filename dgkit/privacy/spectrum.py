@@ -182,7 +182,7 @@ def spectrum(
     Returns
     -------
     PrivateSpectrum
-        `sample(n, seed)` generates, also for given attributes; `save(path)` writes a small file (10 kB for `web`).
+        `sample(n, seed)` generates, also for given attributes; `save(path)` writes a small file (15 kB for `web`).
 
     Raises
     ------
