@@ -87,7 +87,7 @@ BLOCK = 2**22  # numbers worked on together
 
 @dataclass(frozen=True)
 class Layout:
-    """What is released and in which cells: public, but for nothing."""
+    """What is released, and in which cells; all of it follows from what is public."""
 
     schema: Schema
     by: tuple[str, ...]
@@ -182,7 +182,7 @@ def spectrum(
     Returns
     -------
     PrivateSpectrum
-        `sample(n, seed)` generates, also for given attributes; `save(path)` writes a small file (10 kB for `web`).
+        `sample(n, seed)` generates, also for given attributes; `save(path)` writes a small file (15 kB for `web`).
 
     Raises
     ------
