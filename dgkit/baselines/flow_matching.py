@@ -103,8 +103,7 @@ def path(velocity: nn.Module, x: Tensor, condition: Tensor) -> Iterator[Tensor]:
 def train(network: Network, data: Data, steps: int, rng: torch.Generator) -> Iterator[dict[str, float]]:
     """Mean squared error of either velocity; pi / 2 is what a Gaussian of unit variance leaves, and the start."""
     network.joint.fit(data)
-    network.scales.fit(data, rng)
-    shapes, numbers = network.scales.encode(data)
+    shapes, numbers = network.scales.fit(data, rng)
     counted = network.counted(data.lengths)
     network.innovations.fit(shapes.flatten(1), counted)
     series = network.innovations.encode(shapes.flatten(1), counted)

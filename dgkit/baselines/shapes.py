@@ -24,8 +24,9 @@ from dgkit.baselines.protocol import Data, valid
 from dgkit.core.encode import Encoder
 from dgkit.core.heads import Head, widths
 
-FURTHEST, NODES, VALUES = 5.0, 501, 2**20  # scores of a table's ends, its nodes, the values it is made of at most
-MOVED = 0.05  # h of `moved`
+FURTHEST, NODES, VALUES = 5.0, 501, 2**18  # scores of a table's ends, its nodes, the values it is made of at most
+STEP = 2 * FURTHEST / (NODES - 1)  # from node to node
+MOVED = 0.1  # h of `moved`
 NEAR = 5  # training samples that numbers given are answered from
 FLAT = 1e-3  # the least spread that a shape is divided by, and the least height
 STRETCH = 3.0  # at most
@@ -56,12 +57,14 @@ class Scores(nn.Module):
             left, right = torch.searchsorted(table, x), torch.searchsorted(table, x, right=True)
             low, high = (left - 1).clamp(min=0), left.clamp(max=NODES - 1)
             part = ((x - table[low]) / (table[high] - table[low]).clamp_min(1e-12)).clamp(0, 1)
-            share = torch.where(right > left, (_share(left) + _share(right - 1)) / 2, _share(low + part * (high - low)))
-            scores[..., column] = torch.special.ndtri(share)
+            found = (low + part * (high - low)) * STEP - FURTHEST
+            tied = right > left
+            found[tied] = torch.special.ndtri((_share(left[tied]) + _share(right[tied] - 1)) / 2).float()
+            scores[..., column] = found
         return scores
 
     def decode(self, scores: Tensor) -> Tensor:  # (..., columns)
-        place = ((scores + FURTHEST) * (NODES - 1) / (2 * FURTHEST)).clamp(0, NODES - 1)
+        place = ((scores + FURTHEST) / STEP).clamp(0, NODES - 1)
         low = place.long().clamp(max=NODES - 2)
         values = torch.empty_like(scores)
         for column, table in enumerate(self.table):
@@ -72,7 +75,7 @@ class Scores(nn.Module):
 
 def _share(node: Tensor) -> Tensor:
     """How much of a normal distribution lies below a table's node; float64."""
-    return torch.special.ndtr(node.double() * (2 * FURTHEST / (NODES - 1)) - FURTHEST)
+    return torch.special.ndtr(node.double() * STEP - FURTHEST)
 
 
 def moved(scores: Tensor, rng: torch.Generator) -> Tensor:
@@ -105,17 +108,19 @@ class Shapes(nn.Module):
         c, number = len(self.values.table), torch.arange(self.count)
         return (2 * c <= number) & (number < 4 * c)
 
-    def fit(self, data: Data, rng: torch.Generator) -> None:
-        """The tables: of the values of all steps (about a million, where there are more), and of the numbers."""
+    def fit(self, data: Data, rng: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Makes the tables, of all steps' values (`VALUES` of them, where there are more) and the numbers; `encode`."""
         every = data.features[..., :-2][valid(data.lengths, self.time).bool()][:, self.continuous]  # (R, C)
         if len(every) > VALUES:
             every = every[torch.randint(len(every), (VALUES,), generator=rng)]
         self.values.fit(every)
-        self.numbers.fit(self._measured(data)[1])
+        measured = self._measured(data)
+        self.numbers.fit(measured[1])
+        return self.encode(data, measured)
 
-    def encode(self, data: Data) -> tuple[Tensor, Tensor]:
+    def encode(self, data: Data, measured: tuple[Tensor, Tensor] | None = None) -> tuple[Tensor, Tensor]:
         """Shapes (N, T, F), zero past the end, and scores (N, P)."""
-        series, numbers = self._measured(data)
+        series, numbers = measured or self._measured(data)
         shapes = data.features[..., :-2].clone()
         shapes[..., self.continuous] = series
         return shapes, self.numbers.encode(numbers)

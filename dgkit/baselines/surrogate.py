@@ -93,8 +93,7 @@ def train(network: Network, data: Data, steps: int, rng: torch.Generator) -> Ite
     order = torch.randperm(len(data.lengths), generator=rng)  # a sample's place is to tell nothing
     data = Data(*(part[order] for part in data))
     network.joint.fit(data)
-    network.scales.fit(data, rng)
-    shapes, numbers = network.scales.encode(data)
+    shapes, numbers = network.scales.fit(data, rng)
     network.shapes.copy_(shapes)
     network.numbers.copy_(numbers)
     mean, group = network.mean_shapes()
@@ -109,20 +108,20 @@ def turned(real: Tensor, mean: Tensor, angles: Tensor, categories: list[slice]) 
     spectrum = torch.fft.rfft(real - mean, dim=1)  # (n, L / 2 + 1, F)
     angles = angles[:, : spectrum.shape[1], None].clone()
     angles[:, 0] = 0  # a mean cannot be turned
-    size, angle = spectrum.abs(), spectrum.angle() + angles
+    size, angle, values = spectrum.abs(), spectrum.angle() + angles, real.sort(1).values
     for _ in range(ROUNDS):
         series = torch.fft.irfft(torch.polar(size, angle), length, dim=1) + mean
-        series = with_values(series, real, categories)
+        series = with_values(series, values, categories)
         angle = torch.fft.rfft(series - mean, dim=1).angle()
     return series
 
 
-def with_values(series: Tensor, real: Tensor, categories: list[slice]) -> Tensor:
-    """The values of `real` (n, L, F) in the order of `series`: the highest one where that is highest."""
-    result = torch.empty_like(series).scatter_(1, series.argsort(1), real.sort(1).values)
+def with_values(series: Tensor, values: Tensor, categories: list[slice]) -> Tensor:
+    """These values, sorted (n, L, F), in the order of `series`: the highest one where that is highest."""
+    result = torch.empty_like(series).scatter_(1, series.argsort(1), values)
     for columns in categories:
         left, chosen = series[..., columns].clone(), torch.zeros_like(series[..., columns])
-        for k, steps in enumerate(real[..., columns].sum(1).T):  # of each category, (n,)
+        for k, steps in enumerate(values[..., columns].sum(1).T):  # of each category, (n,)
             chosen[..., k] = left[..., k].argsort(1, descending=True).argsort(1) < steps[:, None]
             left[chosen[..., k] > 0] = -torch.inf
         result[..., columns] = chosen

@@ -99,9 +99,8 @@ def main() -> None:
                 cost = {"steps": f"{steps}", "CPU s": f"{took:.1f}", "to sample": f"{sampling:.1f}"}
             row = {"model": name, "seed": f"{seed}", **{f"trained {k}": v for k, v in cost.items()}}
             # a model is held against what it has not seen; copies are of what it has
-            row |= measured(held_out, made) | (
-                {k: v for k, v in measured(train, made).items() if k in ("nearest", "copied")}
-            )
+            copies = measured(train, held_out if made is train else made)
+            row |= measured(held_out, made) | {k: v for k, v in copies.items() if k in ("nearest", "copied")}
             if not head:
                 print(f"| {' | '.join(row)} |\n|{'---|' * len(row)}")
             print(f"| {' | '.join(row.values())} |", flush=True)

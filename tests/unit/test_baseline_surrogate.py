@@ -84,7 +84,7 @@ def test_each_category_is_as_frequent_in_a_series_as_in_its_source():
     real = torch.nn.functional.one_hot(torch.randint(3, (6, 20), generator=rng), 3).float()
     series = torch.randn((6, 20, 3), generator=rng)
 
-    made = surrogate.with_values(series, real, [slice(0, 3)])
+    made = surrogate.with_values(series, real.sort(1).values, [slice(0, 3)])
 
     assert torch.equal(made.sum(2), torch.ones(6, 20))
     assert torch.equal(made.sum(1), real.sum(1))
@@ -119,7 +119,7 @@ def test_moved_scores_are_as_widely_spread_as_before():
     found = shapes.moved(scores, rng)
 
     assert float(found.std()) == pytest.approx(float(scores.std()), rel=0.02)
-    assert 0.03 < float((found - scores).std()) < 0.1
+    assert 0.05 < float((found - scores).std()) < 0.15
 
 
 def test_series_become_shapes_and_come_back():
