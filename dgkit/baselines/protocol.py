@@ -31,7 +31,7 @@ from dgkit._checks import whole
 from dgkit._seeding import seeded
 from dgkit.core import optimise
 from dgkit.core.encode import Encoder
-from dgkit.core.given import asked_of, rows_of
+from dgkit.core.given import as_given, asked_of
 from dgkit.core.heads import Head, widths
 from dgkit.core.history import dataset_of
 from dgkit.core.networks import until_end
@@ -130,20 +130,13 @@ class Baseline:
                     f"{self.name} cannot be given attributes. Leave them out and select from what it generates, or use "
                     "'surrogate', 'flow_matching' or a DoppelGANger."
                 )
-            attributes = rows_of(schema, attributes, n)
-            n, asked = attributes.sizes["sample"], asked_of(schema, attributes)
-            given = {"given": torch.from_numpy(self.encoder.encode_attributes(attributes.assign(asked.data_vars)))}
+            asked, rows = asked_of(schema, attributes, n)
+            n, given = rows.sizes["sample"], {"given": torch.from_numpy(self.encoder.encode_attributes(rows))}
         n, rng = whole("n", n), torch.Generator().manual_seed(_checks.seed(seed))
         made = self.network.generate(n, rng, **given)  # type: ignore[operator]
         length = made.lengths.numpy().astype(np.int64) if schema.variable_length else None
         ds = self.encoder.decode(made.attributes[:, :width], made.attributes[:, width:], made.features, length)
-        if asked is None:
-            return ds
-
-        # given attributes come back as they were given
-        for name, da in asked.items():
-            ds[name] = ("sample", da.values, {**ds[name].attrs, **da.attrs})
-        return ds.assign_coords(asked.coords)
+        return as_given(ds, asked)
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write the model to one file (safetensors), which `dgkit.baselines.load` reads."""

@@ -40,7 +40,7 @@ import xarray as xr
 from dgkit import _checks, _files
 from dgkit._checks import whole
 from dgkit._plain import check_names
-from dgkit.core.given import asked_of, rows_of
+from dgkit.core.given import as_given, asked_of
 from dgkit.errors import ConfigError, FileFormatError, SchemaError
 from dgkit.privacy.releases import (
     KIND,
@@ -143,8 +143,8 @@ class PrivateEvolution:
         """
         asked = None
         if attributes is not None:
-            rows = rows_of(self.schema, attributes, n)
-            n, asked = rows.sizes["sample"], asked_of(self.schema, rows)
+            asked, rows = asked_of(self.schema, attributes, n)
+            n = rows.sizes["sample"]
         n = whole("n", n)
         uniform = np.random.default_rng(_checks.seed(seed)).random(n)
         if asked is None:
@@ -156,10 +156,7 @@ class PrivateEvolution:
             agree = (own == wanted).sum(1)
             weights = self.weights * (agree == agree.max())
             chosen[kind.ravel() == k] = _drawn(weights, uniform[kind.ravel() == k])
-        ds = self.population.isel(sample=chosen)
-        for name, da in asked.items():
-            ds[name] = ("sample", da.values, {**ds[name].attrs, **da.attrs})
-        return ds.assign_coords(asked.coords)
+        return as_given(self.population.isel(sample=chosen), asked)
 
     def user_epsilon(self, series: int) -> float:
         """The epsilon, at the same delta, for somebody who has so many of the series: more than so many times as much.

@@ -48,7 +48,7 @@ import xarray as xr
 from dgkit import _checks, _files
 from dgkit._checks import shown, whole
 from dgkit._plain import check_names, made
-from dgkit.core.given import asked_of, rows_of
+from dgkit.core.given import as_given, asked_of
 from dgkit.errors import ConfigError, FileFormatError, SchemaError
 from dgkit.privacy.releases import (
     KIND,
@@ -425,8 +425,8 @@ class PrivateSpectrum:
         """
         schema, asked = self.layout.schema, None
         if attributes is not None:
-            rows = rows_of(schema, attributes, n)
-            n, asked = rows.sizes["sample"], asked_of(schema, rows)
+            asked, rows = asked_of(schema, attributes, n)
+            n = rows.sizes["sample"]
             for variable in schema.attributes:
                 if variable.name not in asked:
                     raise SchemaError(f"attribute {variable.name!r} is missing; it was released with the others.")
@@ -439,12 +439,7 @@ class PrivateSpectrum:
                 size = min(step, n - start)
                 yield form.draw(size, rng, None if asked is None else asked.isel(sample=slice(start, start + size)))
 
-        ds = joined(parts(), n)
-        if asked is None:
-            return ds
-        for name, da in asked.items():
-            ds[name] = ("sample", da.values, {**ds[name].attrs, **da.attrs})
-        return ds.assign_coords(asked.coords)
+        return as_given(joined(parts(), n), asked)
 
     def user_epsilon(self, series: int) -> float:
         """The epsilon, at the same delta, for somebody who has so many of the series: more than so many times as much.
