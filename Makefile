@@ -14,7 +14,7 @@ setup:  ## make the environment in .venv
 lab:  ## open the course in JupyterLab; ARGS=--no-browser serves it on loopback
 	@$(PYTHON) dev.py lab $(ARGS)
 
-quick:  ## the unit tests that train nothing, in less than a minute
+quick:  ## the unit tests that train nothing, in two or three minutes
 	@$(PYTHON) dev.py quick $(ARGS)
 
 test:  ## lint, type-check and run all tests but the long ones; ARGS="tests/unit/test_encode.py -k flags" only these tests

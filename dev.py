@@ -27,7 +27,7 @@ CPU_INDEX = "https://download.pytorch.org/whl/cpu"
 TASKS = {
     "setup": "make the environment and nothing else",
     "lab": "open the course in JupyterLab (further arguments go to it, e.g. --no-browser)",
-    "quick": "the unit tests that train nothing, in less than a minute (further arguments go to pytest)",
+    "quick": "the unit tests that train nothing, in two or three minutes (further arguments go to pytest)",
     "test": "lint, type-check and run all tests but the long ones (with arguments for pytest: these tests alone)",
     "test-all": "the same with the long ones: whole trainings, full chapters, kills, processes of their own",
     "lint": "ruff, mypy, the form of docstrings, and the check that notebooks hold no outputs",
