@@ -105,6 +105,8 @@ class Watch:
                 if child.pid in self.before:
                     continue
                 try:
+                    if time.time() - child.create_time() < 0.5:
+                        continue  # until it runs a program of its own it is its parent once more
                     held.append(child.memory_info())
                     self._seconds[child.pid] = sum(child.cpu_times()[:2])
                 except (psutil.NoSuchProcess, psutil.AccessDenied):

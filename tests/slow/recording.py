@@ -20,7 +20,9 @@ EXPERIMENT = Experiment(
     "What stops leave?", lambda point: small_dataset(), slow_cell, dg.Config(steps=2, **SIZES),
     {"seed": [0, 1, 2, 3], "sample_len": [4, 6]}, {"steps": 1, "seed": 0, "sample_len": 4},
 )  # fmt: skip
-runs.experiment_of = lambda name: EXPERIMENT  # in the processes, too, which import this file
+
+if __name__ in ("__main__", "__mp_main__"):  # in the processes, too, which import this file
+    runs.experiment_of = lambda name: EXPERIMENT
 
 if __name__ == "__main__":
     folder, jobs = Path(sys.argv[1]), int(sys.argv[2])
