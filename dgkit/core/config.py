@@ -245,9 +245,15 @@ class Config:
         "auto",
         'Scale of the two min/max attributes. The original\'s is "linear". "log": the logarithm of the mid-range, and '
         "the half-range as a share of it, so that levels far below the largest are not lost and no series reaches "
-        'below the data\'s smallest value (CHANGELOG has numbers). "auto": "log" for features with '
-        '`attrs["scale"] = "log"`.',
-        choices=("auto", "linear", "log"),
+        'below the data\'s smallest value (CHANGELOG has numbers). "log_values": of the logarithms of the values, each '
+        "series scaled by the range of these, for data with bursts, which else leave the rest of a series no room (see "
+        'Notes). "auto": "log" for features with `attrs["scale"] = "log"`.',
+        choices=("auto", "linear", "log", "log_values"),
+    )
+    full_range: bool = _setting(
+        False,
+        "Stretch each generated series over its whole range, in training too: every real one reaches both ends of it "
+        "once it is auto-normalised, but no critic teaches that soon (see Notes). The original has no such thing.",
     )
     ema: float = _setting(
         0.0,
