@@ -1,9 +1,9 @@
 """Generated series that reach both ends of their own range, as every real one does (`Config.full_range`).
 
-With auto-normalisation a real series touches -1 and 1 (0 and 1) once at least, unless it is constant. Nothing makes a generated one do so: a
-peak may come on any day, and a critic of single days hardly sees that it is missing. On real pages the highest step of
-the middle series was 0.5 for 1, and so all levels were wrong, with the range itself generated well. The original has no
-such thing.
+With auto-normalisation a real series touches -1 and 1 (0 and 1) once at least, unless it is constant. Nothing makes a
+generated one do so: a peak may come on any day, and a critic that reads day by day hardly sees that it is missing. On
+real pages the highest day of the middle series was at 0.5 for 1, and so all levels were wrong, although the ranges were
+generated well. The original has no such thing.
 
 Letters for shapes: N samples, T steps, F feature width, K columns.
 """
