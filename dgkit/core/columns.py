@@ -59,8 +59,8 @@ class Columns:
             return cls(variable, scale)
 
         # and, where each series is scaled by its own range, those of these
-        log = minmax_scale == "log" or (minmax_scale == "auto" and da.attrs.get("scale") == "log")
-        return cls(variable, scale, minmax_scales(da, length, scale, log=log))
+        auto = "log" if da.attrs.get("scale") == "log" else "linear"
+        return cls(variable, scale, minmax_scales(da, length, scale, auto if minmax_scale == "auto" else minmax_scale))
 
     @property
     def heads(self) -> list[Head]:

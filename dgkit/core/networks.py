@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from dgkit.core import full_range
 from dgkit.core.config import Config
 from dgkit.core.heads import Head, activate, harden, widths
 from dgkit.core.optimise import glorot
@@ -104,6 +105,7 @@ class Generator(nn.Module):
         self.feature = FeatureGenerator(
             inputs, encoder.feature_heads, config.sample_len, config.lstm_units, config.lstm_layers, config.forget_bias
         )
+        self.stretched = full_range.columns(encoder, config)
         self.initial, self.state_shape = config.initial_state, (config.lstm_layers, config.lstm_units)
         if self.initial == "variable":
             self.learned_state = nn.Parameter(0.02 * torch.randn(2, config.lstm_layers, 1, config.lstm_units))
@@ -140,12 +142,10 @@ class Generator(nn.Module):
         elif self.initial == "variable":
             hidden, cell = (part.expand_as(hidden).contiguous() for part in self.learned_state)
         features = self.feature(given, noise.feature, hidden, cell)  # (N, R * S, F)
-        steps = features.shape[1]
-        if fixed_length:
-            return Generated(attributes, minmax, features, features.new_full((n,), steps))
+        alive = torch.ones_like(features[..., 0]) if fixed_length else until_end(features.detach())
+        features = full_range.stretched(features, alive, self.stretched)
 
         # whole passes after the end are zero, as in the original
-        alive = until_end(features.detach())
         begun = alive[:, :: self.sample_len].repeat_interleave(self.sample_len, 1)
         return Generated(attributes, minmax, features * begun[..., None], alive.sum(1))
 

@@ -15,6 +15,7 @@ from dgkit.errors import ConfigError
 from dgkit.schema import blocks
 
 EPS = 1e-4  # widens a series' range so that a constant series does not divide by zero (original: gan/util.py)
+FLOOR = 1e-6  # of a feature's range: added to values before a logarithm
 ACTIVATIONS = {"minusone_one": "tanh", "zero_one": "sigmoid"}
 
 
@@ -64,6 +65,9 @@ def normalise_per_sample(
     minmax : array, (N, 2)
         Mid-range and half-range, scaled.
     """
+    if (floor := pair[1].floor) is not None:
+        logarithms = np.log(np.where(valid, raw, scale.low) + floor)
+        return normalise_per_sample(logarithms, valid, *_of_logarithms(scale, pair))
     (mid_scale, half_scale), floor = pair, pair[0].floor
     mid, half = _mid_half(np.where(valid, raw, np.nan), scale, floor)
     unit = (raw - (mid - half)[:, None]) / (2 * half)[:, None]
@@ -77,6 +81,9 @@ def renormalise_per_sample(
     series: np.ndarray, minmax: np.ndarray, scale: Scale, pair: tuple[Scale, Scale]
 ) -> np.ndarray:
     """Auto-normalisation undone: (N, T, 1) and (N, 2), as generated, back to (N, T) within the feature's range."""
+    if (floor := pair[1].floor) is not None:
+        logarithms = renormalise_per_sample(series, minmax, *_of_logarithms(scale, pair))
+        return np.clip(np.exp(logarithms) - floor, scale.low, scale.high)
     (mid_scale, half_scale), floor = pair, pair[0].floor
     mid, half = np.split(minmax.astype(np.float64), 2, 1)
     mid, half = mid_scale.decode(mid), half_scale.decode(half)
@@ -103,20 +110,30 @@ def counted(values: np.ndarray, scale: Scale | None = None, event: bool = False)
     return np.where(whole == 0, np.where(values < 0, -1.0, 1.0), whole) if event else whole
 
 
-def minmax_scales(da: xr.DataArray, length: np.ndarray, scale: Scale, *, log: bool) -> tuple[Scale, Scale]:
-    """The scales of a feature's mid-range and half-range; with `log` the first logarithmic, the second a share of it.
+def _of_logarithms(scale: Scale, pair: tuple[Scale, Scale]) -> tuple[Scale, tuple[Scale, Scale]]:
+    """The same of the logarithms of values, for "log_values"."""
+    own = Scale(pair[0].low, pair[0].high, scale.activation)
+    return own, (own, Scale(pair[1].low, pair[1].high, pair[1].activation))
 
+
+def minmax_scales(da: xr.DataArray, length: np.ndarray, scale: Scale, kind: str) -> tuple[Scale, Scale]:
+    """The scales of a feature's mid-range and half-range, of the `kind` that `Config.minmax_scale` names.
+
+    "log": the first logarithmic, the second a share of it. "log_values": both of the logarithms of values.
     Raises ConfigError for a log scale of negative values.
     """
     span = (scale.high - scale.low) or 1.0
-    if not log:  # as the original: mid-range like the feature, half-range always on 0 to 1
+    if kind == "linear":  # as the original: mid-range like the feature, half-range always on 0 to 1
         return scale, Scale(0.0, span / 2 if scale.activation == "tanh" else span, "sigmoid")
     if scale.low < 0:
         raise ConfigError(
             f"feature {da.name!r} has negative values, so its level cannot be on a log scale. "
             "Use minmax_scale='linear', or delete its attrs['scale']."
         )
-    floor = 1e-6 * span
+    floor = FLOOR * span
+    if kind == "log_values":  # as the linear ones, of the logarithms
+        low, high = float(np.log(scale.low + floor)), float(np.log(scale.high + floor))
+        return Scale(low, high, scale.activation, floor), Scale(0.0, ((high - low) or 1.0) / 2, "sigmoid", floor)
     if {"valid_min", "valid_max"} <= set(da.attrs):  # public bounds: nothing of the data itself
         level = np.log(np.array([scale.low, scale.high]) + floor)
     else:  # and the half-range as a share of the level: no series reaches below scale.low

@@ -67,7 +67,7 @@ def test_one_hot_columns_follow_the_category_order(small):
 
 
 @pytest.mark.parametrize("auto_normalise", [True, False])
-@pytest.mark.parametrize("minmax_scale", ["linear", "log"])
+@pytest.mark.parametrize("minmax_scale", ["linear", "log", "log_values"])
 @pytest.mark.parametrize("normalise", ["minusone_one", "zero_one"])
 @pytest.mark.parametrize("variable", [True, False])
 def test_decode_undoes_encode(auto_normalise, minmax_scale, normalise, variable):
@@ -100,11 +100,24 @@ def test_log_minmax_keeps_the_shape_of_series_many_decades_below_the_largest():
     assert np.abs(small_series["linear"]).max() < 0.01  # the original's constant 1e-4 flattens it
 
 
+def test_logarithms_leave_a_series_room_beside_its_burst():
+    wave = 20 + 10 * np.sin(np.arange(48))
+    wave[7] = 1e5
+    ds = xr.Dataset({"x": (("sample", "time"), np.stack([wave, 2 * wave]))})
+
+    spread = {
+        scale: np.delete(Encoder.fit(ds, minmax_scale=scale).encode(ds).features[0, :, 0].numpy(), 7).std()
+        for scale in ("linear", "log", "log_values")
+    }
+
+    assert max(spread["linear"], spread["log"]) < 0.001 and spread["log_values"] > 0.03
+
+
 def test_constant_series_and_constant_features_stay_finite_and_come_back():
     ds = xr.Dataset(
         {"x": (("sample", "time"), np.array([[3.0] * 6, [5.0] * 6])), "y": (("sample", "time"), np.ones((2, 6)))}
     )
-    for scale in ("linear", "log"):
+    for scale in ("linear", "log", "log_values"):
         encoder = Encoder.fit(ds, sample_len=2, minmax_scale=scale)
         encoded = encoder.encode(ds)
 
@@ -160,8 +173,9 @@ def test_a_normalisation_that_there_is_not_is_refused(small):
 def test_what_cannot_be_encoded_is_refused_by_name(small):
     with pytest.raises(ConfigError, match="sample_len=13 is longer than the series"):
         Encoder.fit(small, sample_len=13)
-    with pytest.raises(ConfigError, match="'cpu' has negative values"):
-        Encoder.fit(small, minmax_scale="log")
+    for scale in ("log", "log_values"):
+        with pytest.raises(ConfigError, match="'cpu' has negative values"):
+            Encoder.fit(small, minmax_scale=scale)
     encoder = Encoder.fit(small)
     with pytest.raises(SchemaError, match="feature 'cpu' is missing"):
         encoder.encode(small.drop_vars("cpu"))
@@ -204,7 +218,7 @@ def counts(garbage, dtype=np.int64, **attrs):
 
 
 @pytest.mark.parametrize("garbage, dtype", [(0, "i8"), (0, "u1"), (255, "u1"), (-1, "i2"), (2**62, "i8"), (-128, "i1")])
-@pytest.mark.parametrize("minmax_scale", ["linear", "log"])
+@pytest.mark.parametrize("minmax_scale", ["linear", "log", "log_values"])
 @pytest.mark.parametrize("auto_normalise", [True, False])
 def test_whole_numbers_are_encoded_as_the_same_floats_are(garbage, dtype, minmax_scale, auto_normalise):
     ds, floats = counts(garbage, dtype)

@@ -43,7 +43,7 @@ def trained(ds, steps=3, **changes):
 
 
 @pytest.mark.parametrize("auto_normalise", [True, False])
-@pytest.mark.parametrize("minmax_scale", ["linear", "log"])
+@pytest.mark.parametrize("minmax_scale", ["linear", "log", "log_values"])
 @pytest.mark.parametrize("normalise", ["minusone_one", "zero_one"])
 @pytest.mark.parametrize("variable", [True, False])
 def test_zeros_and_values_come_back_as_they_were(auto_normalise, minmax_scale, normalise, variable):
