@@ -153,7 +153,7 @@ def _by_groups(
 ) -> tuple[np.ndarray, int]:
     """The samples in an order, and how many of them make the first part: whole groups, its share of each stratum."""
     n, names = len(order), [stratify] if isinstance(stratify, str) else list(stratify or ())
-    group, group_names = (np.arange(n), np.arange(n)) if by is None else _codes(ds, by, "by")
+    group, group_names = (np.arange(n), np.arange(n)) if by is None else codes_of(ds, by, "by")
 
     # strata: the combinations of these attributes
     for name in names:
@@ -163,7 +163,7 @@ def _by_groups(
                 f"stratify={name!r} is an attribute of numbers, which have no shares. Make categories of it first: "
                 f"ds['{name}_class'] = ('sample', np.where(ds[{name!r}] > {float(ds[name].median()):g}, 'high', 'low'))"
             )
-    columns = [_codes(ds, name, "stratify")[0] for name in names]
+    columns = [codes_of(ds, name, "stratify")[0] for name in names]
     stratum = np.unique(np.stack([np.zeros(n, int), *columns]), axis=1, return_inverse=True)[1].ravel()
 
     # each group in one stratum
@@ -198,7 +198,7 @@ def _by_groups(
     return np.argsort(~chosen, kind="stable"), int(chosen.sum())
 
 
-def _codes(ds: xr.Dataset, name: Any, argument: str) -> tuple[np.ndarray, np.ndarray]:
+def codes_of(ds: xr.Dataset, name: Any, argument: str) -> tuple[np.ndarray, np.ndarray]:
     """Which of its values each sample has, (N,), and the values."""
     known = [str(v) for v in ds.variables if ds[v].dims == ("sample",) and v != "length"]
     if not isinstance(name, str) or name not in known:
