@@ -47,7 +47,7 @@ PUBLISHED = {  # the original's sets that have to be fetched by hand: whence, an
         "(github.com/google/cluster-data, ClusterData2011_2) are CC-BY"
     ),
 }
-_KAGGLE = {  # of Web Traffic Time Series Forecasting: a page a row, its attributes within its name
+_KAGGLE: dict[str, Any] = {  # of Web Traffic Time Series Forecasting: a page a row, its attributes within its name
     "sample": "Page",
     "features": {"views": "20*"},
     "attributes": ["domain", "access", "agent"],
@@ -285,7 +285,7 @@ def _open_release(folder: Path, max_bytes: int | None) -> xr.Dataset:
         ds = from_npz(folder, names=_MBA_NAMES, max_bytes=max_bytes)
         ds.attrs = dict(_MBA_ATTRS)
     elif columns == (1, 9, 3, 2):  # views are scaled: what by, the release does not say
-        ds = ds.rename(feature_0="views", **{f"attribute_{k}": name for k, name in enumerate(_WWT_CATEGORIES)})
+        ds = ds.rename({"feature_0": "views"} | {f"attribute_{k}": name for k, name in enumerate(_WWT_CATEGORIES)})
         for name, categories in _WWT_CATEGORIES.items():
             attrs = {**ds[name].attrs, "categories": categories}
             ds[name] = "sample", np.array(categories)[ds[name].values.astype(int)], attrs

@@ -467,6 +467,37 @@ def test_a_folder_of_the_release_is_opened_and_its_variables_are_named():
     assert {"traffic_bytes", "ping_loss", "isp", "technology", "state"} == set(ds.data_vars)
 
 
+@pytest.mark.parametrize(
+    ("name", "features", "widths", "found"),
+    [
+        ("wwt", [("CONTINUOUS", 1, "MINUSONE_ONE")], [9, 3, 2], {"views", "domain", "access", "agent"}),
+        ("gcut", [("CONTINUOUS", 9, "ZERO_ONE")], [4], {*(f"feature_{k}" for k in range(9)), "end_event"}),
+    ],
+)
+def test_releases_of_the_papers_other_sets_are_known_by_their_columns(
+    tmp_path, monkeypatch, name, features, widths, found
+):
+    monkeypatch.setenv("DGKIT_CACHE", str(tmp_path))
+    random, folder = np.random.default_rng(0), tmp_path / name
+    folder.mkdir()
+    codes = np.stack([np.arange(36) % width for width in widths], 1)
+    write_release(
+        folder,
+        feature=random.random((36, 6, features[0][1])).astype(np.float32),
+        attribute=np.concatenate([np.eye(w, dtype=np.float32)[c] for w, c in zip(widths, codes.T, strict=True)], 1),
+        flag=np.ones((36, 6), np.float32),
+        feature_outputs=features,
+        attribute_outputs=[("DISCRETE", width, None) for width in widths],
+    )
+
+    ds = dg.open_dataset(name)
+
+    assert set(ds.data_vars) == found and ds.identical(dg.open_dataset(folder))
+    if name == "wwt":
+        assert ds.domain.values[:2].tolist() == ["commons.wikimedia.org", "de.wikipedia.org"]
+        assert ds.agent.values[:2].tolist() == ["all-agents", "spider"]
+
+
 def kaggle_file(path):
     days = [f"{day:%Y-%m-%d}" for day in pd.date_range("2015-07-01", periods=20)]
     names = [
