@@ -9,12 +9,13 @@ link's speed, where without the bound 0.1 to 0.2 % are, and the mean load is 0.1
 have 0.205 and a model without the bound 0.17.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
-from dgkit._checks import shown
+from dgkit._checks import mended, shown
 from dgkit.errors import SchemaError
 
 
@@ -44,35 +45,37 @@ def worth(values: np.ndarray, categories: tuple[Any, ...], attrs: Any) -> np.nda
     return np.array([table[value] for value in values.tolist()], np.float64)
 
 
-def check_form(feature: Any, attributes: Any) -> None:
+def check_form(feature: Any, attributes: Any, mends: Mapping[str, str] | None = None) -> None:
     """SchemaError unless the attribute that bounds a feature, both `schema.Variable`, is there and is a number."""
     by, name = named(feature.attrs), feature.name
     said, away = f"feature {name!r} has attrs['valid_max'] {by!r}", f"or del ds[{name!r}].attrs['valid_max']"
     if feature.kind == "categorical":
-        raise SchemaError(
-            f"{said}, and categories: only numbers have a largest. Mend: del ds[{name!r}].attrs['valid_max']"
-        )
+        way = mended(mends, "attrs", name, f"del ds[{name!r}].attrs['valid_max']", key="valid_max")
+        raise SchemaError(f"{said}, and categories: only numbers have a largest. {way}")
     bound = next((variable for variable in attributes if variable.name == by), None)
     if bound is None:
         found = ", ".join(repr(variable.name) for variable in attributes) or "none"
-        raise SchemaError(f"{said}, which is no attribute; there are {found}. Mend: name one of them, a number, {away}")
+        way = mended(mends, "attrs", name, f"name one of them, a number, {away}", key="valid_max")
+        raise SchemaError(f"{said}, which is no attribute; there are {found}. {way}")
     if (low := feature.attrs.get("valid_min", 0)) != 0:
+        way = mended(mends, "attrs", name, f"ds[{name!r}].attrs['valid_min'] = 0, {away}", key="valid_min")
         raise SchemaError(
-            f"{said} and attrs['valid_min'] {shown(low)}; beside a bound of each sample's own it can only be 0. "
-            f"Mend: ds[{name!r}].attrs['valid_min'] = 0, {away}"
+            f"{said} and attrs['valid_min'] {shown(low)}; beside a bound of each sample's own it can only be 0. {way}"
         )
     numbers = bound.attrs.get("numbers", bound.categories if bound.dtype.strip("<>=|")[0] in "iu" else None)
     known = isinstance(numbers, list | tuple) and all(type(n) in (int, float) and 0 < n < np.inf for n in numbers)
     if bound.kind == "categorical" and not (known and len(numbers) == len(bound.categories)):
-        raise SchemaError(
-            f"{said}, whose attrs do not say what each category is worth: a number above 0 each. "
-            f"Mend: ds[{by!r}].attrs.update(categories={list(bound.categories)!r}, numbers=[...]), {away}"
-        )
+        own = f"ds[{by!r}].attrs.update(categories={list(bound.categories)!r}, numbers=[...]), {away}"
+        each = "{" + ", ".join(f"{category!r}: ..." for category in bound.categories) + "}"
+        way = mended(mends, "worth", by, own, feature=name, each=each)
+        raise SchemaError(f"{said}, whose attrs do not say what each category is worth: a number above 0 each. {way}")
 
 
-def check(ds: xr.Dataset, length: np.ndarray, feature: Any, attributes: Any) -> None:
+def check(
+    ds: xr.Dataset, length: np.ndarray, feature: Any, attributes: Any, mends: Mapping[str, str] | None = None
+) -> None:
     """SchemaError where the attribute that bounds a feature is no such thing, or the feature is above it."""
-    check_form(feature, attributes)
+    check_form(feature, attributes, mends)
     name, by = feature.name, named(feature.attrs)
     if "numbers" in ds[by].attrs and "categories" not in ds[by].attrs:
         raise SchemaError(
@@ -82,17 +85,18 @@ def check(ds: xr.Dataset, length: np.ndarray, feature: Any, attributes: Any) -> 
     bound: Any = of(feature, attributes, ds)
     if not (bound > 0).all():
         i = int((bound > 0).argmin())
+        own = f"ds = ds.isel(sample=(ds[{by!r}] > 0).values), or del ds[{name!r}].attrs['valid_max']"
         raise SchemaError(
             f"feature {name!r} is bounded by {by!r}, which is {bound[i]:g} at sample {i} ({(bound <= 0).sum()} such "
-            f"samples). Mend: ds = ds.isel(sample=(ds[{by!r}] > 0).values), or del ds[{name!r}].attrs['valid_max']"
+            f"samples). {mended(mends, 'bounds', name, own)}"
         )
     valid = xr.DataArray(np.arange(ds.sizes["time"]), dims="time") < xr.DataArray(length, dims="sample")
     top = np.asarray(ds[name].where(valid).max("time").values).astype(np.float64)
     if (over := top > bound).any():
-        i = int(over.argmax())
+        i, own = int(over.argmax()), f"leave them out, or clip them, or del ds[{name!r}].attrs['valid_max']"
         raise SchemaError(
             f"feature {name!r} is above its bound {by!r} in {over.sum()} samples; sample {i} reaches {top[i]:.6g}, "
-            f"where it is {bound[i]:.6g}. Mend: leave them out, or clip them, or del ds[{name!r}].attrs['valid_max']"
+            f"where it is {bound[i]:.6g}. {mended(mends, 'bounds', name, own)}"
         )
 
 

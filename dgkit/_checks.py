@@ -1,6 +1,7 @@
 """Guards that many functions share."""
 
 import math
+from collections.abc import Hashable, Mapping
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,19 @@ def shown(value: Any) -> str:
         name = type(value).__name__
         return f"{'an' if name[0] in 'aeiou' else 'a'} {name}"
     return text if len(text) <= 80 else f"{text[:76]} ..."
+
+
+def mended(mends: Mapping[str, str] | None, kind: str, name: Hashable, own: str, **more: Any) -> str:
+    """What an error of this kind advises: to mend `ds`, or what the caller of a reader can do.
+
+    Examples
+    --------
+    >>> mended(None, "gap", "views", "ds = ds.fillna(0)")
+    'Mend: ds = ds.fillna(0)'
+    >>> mended({"gap": "Give fill= for {name!r}."}, "gap", "views", "ds = ds.fillna(0)")
+    "Give fill= for 'views'."
+    """
+    return mends[kind].format(name=name, **more) if mends and kind in mends else f"Mend: {own}"
 
 
 def whole(name: str, value: Any, least: int = 1, below: float = math.inf) -> int:

@@ -18,7 +18,7 @@ from dgkit._atomic import shown_path
 from dgkit._checks import whole
 from dgkit._netcdf import limit, read, texts
 from dgkit._netcdf_child import TooMuchError, too_much
-from dgkit.errors import ConfigError, DgkitError, FileFormatError
+from dgkit.errors import ConfigError, DgkitError, FileFormatError, SchemaError
 from dgkit.readers.csv_files import from_csv, read_csv
 from dgkit.readers.release import _reconstructor, from_npz  # noqa: F401 (found here by those who look for it)
 from dgkit.readers.tables import from_table, windows
@@ -35,9 +35,45 @@ _MBA_FILES = {
     "data_test.npz": "sha256:e55898992a052dc316d9047f6fc376de666d00be4ff51483c14710b558e42075",
     "data_train.npz": "sha256:295a75198c5e57e0f68acb436b8e15e13ee7bc4d09798594e6f8ef11063a2317",
 }
+_RELEASE = "the folder that the README of github.com/fjxmlzn/DoppelGANger links to (Google Drive; no licence is stated)"
+PUBLISHED = {  # the original's sets that have to be fetched by hand: whence, and under which licence
+    "wwt": (
+        f"Wikipedia Web Traffic is in {_RELEASE}, as web/; or take Kaggle's train_1.csv "
+        "(kaggle.com/c/web-traffic-time-series-forecasting, with an account and its rules; Wikimedia's page views "
+        "themselves are CC0) and open_dataset('train_1.csv')"
+    ),
+    "gcut": (
+        f"Google Cluster Usage Traces is in {_RELEASE}, as google/; the traces themselves "
+        "(github.com/google/cluster-data, ClusterData2011_2) are CC-BY"
+    ),
+}
+_KAGGLE: dict[str, Any] = {  # of Web Traffic Time Series Forecasting: a page a row, its attributes within its name
+    "sample": "Page",
+    "features": {"views": "20*"},
+    "attributes": ["domain", "access", "agent"],
+    "split": {"Page": "{title}_{domain}_{access}_{agent}"},
+    "scale": {"views": "log"},
+    "units": {"views": "views/day"},
+    "blank_rows": "drop",
+    "gaps": "keep",
+}
+_WWT_CATEGORIES = {  # in the order of the release's columns, by the analysis that the authors published
+    "domain": [
+        "commons.wikimedia.org", "de.wikipedia.org", "en.wikipedia.org", "es.wikipedia.org", "fr.wikipedia.org",
+        "ja.wikipedia.org", "ru.wikipedia.org", "www.mediawiki.org", "zh.wikipedia.org",
+    ],
+    "access": ["all-access", "desktop", "mobile-web"],
+    "agent": ["all-agents", "spider"],
+}  # fmt: skip
 _MBA_NAMES: dict[str, list[Any]] = {
     "features": [("traffic_bytes", {"units": "byte", "scale": "log"}), ("ping_loss", {"units": "1"})],
     "attributes": [("isp", {}), ("technology", {}), ("state", {})],
+}
+
+
+_MBA_ATTRS = {
+    "title": "FCC Measuring Broadband America",
+    "note": "which attribute is which is second-hand knowledge",
 }
 
 
@@ -49,7 +85,11 @@ def open_dataset(name: str | os.PathLike[str], *, max_bytes: int | None = None) 
     name : str or path
         "web", "cluster" or "broadband": simulated, shipped with dgkit (`dgkit.simulate`). "mba": the paper's own FCC
         Measuring Broadband America arrays, fetched once (about 1 MB) and kept in a cache folder (the environment
-        variable DGKIT_CACHE names another). Or the path of a NetCDF file or zarr store.
+        variable DGKIT_CACHE names another). "wwt" and "gcut", the paper's two others, are opened from the folders of
+        these names in the cache, where you put them; without them the error says where to get each, and its licence.
+        Or a path: of a NetCDF file or zarr store; of a folder of the original's release (`from_npz`), whose
+        variables are named if it is one of the paper's three; or of Kaggle's train_1.csv, packed or not, of which as in
+        the paper those pages are taken that have a value on each day.
     max_bytes : int, optional
         Most bytes of memory that a file's content may take. Default: 128 MB, or 32 times the file's size where that is
         more. A small file may declare any size, so raise it only for files you trust.
@@ -68,7 +108,7 @@ def open_dataset(name: str | os.PathLike[str], *, max_bytes: int | None = None) 
     SchemaError
         The file holds no dataset as `dgkit.schema` describes it.
     DgkitError
-        "mba" could not be fetched.
+        "mba" could not be fetched, or "wwt" or "gcut" is not there.
 
     Examples
     --------
@@ -79,11 +119,23 @@ def open_dataset(name: str | os.PathLike[str], *, max_bytes: int | None = None) 
         whole("max_bytes", max_bytes)
     if name == "mba":
         return _open_mba()
+    if name in PUBLISHED:
+        folder = _cache() / str(name)
+        if not (folder / "data_train.npz").exists():
+            raise DgkitError(
+                f"the data of {name!r} are not here, and cannot be fetched without you. {PUBLISHED[str(name)]}. Put "
+                f"the release's files into {str(folder)!r}, or give their folder: open_dataset('folder')."
+            )
+        return _open_release(folder, max_bytes)
     given = name if isinstance(name, str | bytes | os.PathLike) else ""
     path = _data_folder() / f"{name}.nc" if name in SHIPPED else Path(os.fsdecode(given))
     if not given or not os.path.exists(path):  # which says so of a name that cannot be, too
-        known = ", ".join(map(repr, (*SHIPPED, "mba")))
+        known = ", ".join(map(repr, (*SHIPPED, "mba", *PUBLISHED)))
         raise FileFormatError(f"no dataset {shown_path(name)}: it is neither one of {known} nor a file here.")
+    if (path / "data_train.npz").exists():
+        return _open_release(path, max_bytes)
+    if ".csv" in path.suffixes:
+        return _open_kaggle(path, max_bytes)
     ds = _open_zarr(path, max_bytes) if path.is_dir() else read(path, max_bytes=max_bytes, trusted=name in SHIPPED)
     validate(ds)
     return ds
@@ -153,7 +205,7 @@ def _by_groups(
 ) -> tuple[np.ndarray, int]:
     """The samples in an order, and how many of them make the first part: whole groups, its share of each stratum."""
     n, names = len(order), [stratify] if isinstance(stratify, str) else list(stratify or ())
-    group, group_names = (np.arange(n), np.arange(n)) if by is None else _codes(ds, by, "by")
+    group, group_names = (np.arange(n), np.arange(n)) if by is None else codes_of(ds, by, "by")
 
     # strata: the combinations of these attributes
     for name in names:
@@ -163,7 +215,7 @@ def _by_groups(
                 f"stratify={name!r} is an attribute of numbers, which have no shares. Make categories of it first: "
                 f"ds['{name}_class'] = ('sample', np.where(ds[{name!r}] > {float(ds[name].median()):g}, 'high', 'low'))"
             )
-    columns = [_codes(ds, name, "stratify")[0] for name in names]
+    columns = [codes_of(ds, name, "stratify")[0] for name in names]
     stratum = np.unique(np.stack([np.zeros(n, int), *columns]), axis=1, return_inverse=True)[1].ravel()
 
     # each group in one stratum
@@ -198,7 +250,7 @@ def _by_groups(
     return np.argsort(~chosen, kind="stable"), int(chosen.sum())
 
 
-def _codes(ds: xr.Dataset, name: Any, argument: str) -> tuple[np.ndarray, np.ndarray]:
+def codes_of(ds: xr.Dataset, name: Any, argument: str) -> tuple[np.ndarray, np.ndarray]:
     """Which of its values each sample has, (N,), and the values."""
     known = [str(v) for v in ds.variables if ds[v].dims == ("sample",) and v != "length"]
     if not isinstance(name, str) or name not in known:
@@ -217,20 +269,66 @@ def _codes(ds: xr.Dataset, name: Any, argument: str) -> tuple[np.ndarray, np.nda
     return codes, values
 
 
+def _cache() -> Path:
+    """The folder that fetched data are kept in."""
+    import pooch
+
+    return Path(os.environ.get("DGKIT_CACHE") or pooch.os_cache("dgkit"))
+
+
+def _open_release(folder: Path, max_bytes: int | None) -> xr.Dataset:
+    """A folder of the original's release; variables of the paper's three sets, known by their columns, are named."""
+    ds = from_npz(folder, max_bytes=max_bytes)
+    schema = validate(ds, training=False)
+    columns = len(schema.features), *(len(v.categories) for v in schema.attributes)
+    if columns == (2, 15, 5, 53):
+        ds = from_npz(folder, names=_MBA_NAMES, max_bytes=max_bytes)
+        ds.attrs = dict(_MBA_ATTRS)
+    elif columns == (1, 9, 3, 2):  # views are scaled: what by, the release does not say
+        ds = ds.rename({"feature_0": "views"} | {f"attribute_{k}": name for k, name in enumerate(_WWT_CATEGORIES)})
+        for name, categories in _WWT_CATEGORIES.items():
+            attrs = {**ds[name].attrs, "categories": categories}
+            ds[name] = "sample", np.array(categories)[ds[name].values.astype(int)], attrs
+        ds.attrs = {"title": "Wikipedia Web Traffic", "note": "views are scaled, the release does not say by what"}
+    elif columns == (9, 4):
+        ds = ds.rename(attribute_0="end_event")
+        ds.attrs = {"title": "Google Cluster Usage Traces", "note": "the release does not name what it holds"}
+    validate(ds, training=False)
+    return ds
+
+
+def _open_kaggle(path: Path, max_bytes: int | None) -> xr.Dataset:
+    """Kaggle's page views, of which as in the paper those pages are taken that have a value on each day."""
+    try:
+        ds = from_csv(path, max_bytes=max_bytes, **_KAGGLE)
+    except SchemaError as error:
+        raise SchemaError(
+            f"{str(path)!r} is not Kaggle's train_1.csv, the one table that open_dataset reads by itself; "
+            f"use from_csv(path, features=...). As train_1.csv: {error}"
+        ) from error
+    whole_pages = ds.views.notnull().all("time").values
+    if not whole_pages.any():
+        raise SchemaError(f"{str(path)!r}: no page has a value on each day. Read it by from_csv(path, fill=...).")
+    kept = ds.isel(sample=whole_pages).drop_vars("length", errors="ignore")
+    kept.attrs |= {"title": "Wikipedia Web Traffic", "note": f"{(~whole_pages).sum()} pages with gaps left out"}
+    validate(kept, training=False)
+    return kept
+
+
 def _open_mba() -> xr.Dataset:
     import pooch
 
-    cache = os.environ.get("DGKIT_CACHE") or pooch.os_cache("dgkit")
-    files = pooch.create(Path(cache) / "fcc_mba", _MBA_SOURCE, registry=_MBA_FILES, retry_if_failed=0)
+    files = pooch.create(_cache() / "fcc_mba", _MBA_SOURCE, registry=_MBA_FILES, retry_if_failed=0)
     try:
         paths = [files.fetch(name, progressbar=False) for name in _MBA_FILES]
     except Exception as error:  # no network, no permission, or a file that is not the pinned one
         raise DgkitError(
             f"the FCC MBA data could not be fetched ({type(error).__name__}: {error}). Without a network, "
-            'open_dataset("broadband") is the simulated stand-in; or put the four files there and use from_npz(folder).'
+            'open_dataset("broadband") is the simulated stand-in; or get the four files of '
+            f"{_MBA_SOURCE} (licence: Clear BSD; the FCC's data are public) and use open_dataset('folder')."
         ) from error
     ds = from_npz(Path(paths[0]).parent, names=_MBA_NAMES)
-    ds.attrs = {"title": "FCC Measuring Broadband America", "note": "which attribute is which is second-hand knowledge"}
+    ds.attrs = dict(_MBA_ATTRS)
     validate(ds)
     return ds
 

@@ -29,7 +29,7 @@ import pandas as pd
 import xarray as xr
 
 from dgkit import _bounds
-from dgkit._checks import shown
+from dgkit._checks import mended, shown
 from dgkit._plain import made
 from dgkit.errors import FileFormatError, SchemaError
 
@@ -288,7 +288,7 @@ def validate(
         variable = Variable(str(name), role, kind, da.dtype.newbyteorder("=").str, categories, attrs)
         (features if role == "feature" else attributes).append(variable)
     for variable in (v for v in features if training and _bounds.named(v.attrs)):
-        _bounds.check(ds, length, variable, attributes)
+        _bounds.check(ds, length, variable, attributes, mends)
     attrs = {str(key): _plain(value) for key, value in ds.attrs.items()}
     return Schema(tuple(features), tuple(attributes), sizes["time"], "length" in ds, _time_coordinate(ds), attrs)
 
@@ -479,11 +479,6 @@ def _check_dims(name: Hashable, da: xr.DataArray) -> None:
     )
 
 
-def _way(mends: Mapping[str, str] | None, kind: str, name: Hashable, own: str, **more: str) -> str:
-    """What an error of this kind advises: to mend `ds`, or what the caller of a reader can do."""
-    return mends[kind].format(name=name, **more) if mends and kind in mends else f"Mend: {own}"
-
-
 def _check_feature(
     name: Hashable,
     da: xr.DataArray,
@@ -517,7 +512,7 @@ def _check_feature(
             mend = f"ds[{name!r}] = ds[{name!r}].where(abs(ds[{name!r}]) < {_LARGEST:g}), then fill"
             raise SchemaError(
                 f"feature {name!r} is infinite at sample {i}, step {step} ({count} such values), or beyond "
-                f"{_LARGEST:g}. {_way(mends, 'infinite', name, mend)}"
+                f"{_LARGEST:g}. {mended(mends, 'infinite', name, mend)}"
             )
         if fault == 1 and (whole := found == length).any():
             samples = np.flatnonzero(whole)
@@ -526,7 +521,7 @@ def _check_feature(
             mend = f"ds = ds.isel(sample=ds[{name!r}].{known}.any('time').values)"
             if whole.all():
                 mend = f"ds = ds.drop_vars({name!r})"
-            raise SchemaError(f"feature {name!r} is {what} throughout {where}. {_way(mends, 'empty', name, mend)}")
+            raise SchemaError(f"feature {name!r} is {what} throughout {where}. {mended(mends, 'empty', name, mend)}")
         if fault == 1:
             mend = (
                 f"ds[{name!r}] = ds[{name!r}].interpolate_na('time'), or shorten `length`."
@@ -535,7 +530,7 @@ def _check_feature(
             )
             raise SchemaError(
                 f"feature {name!r} has {found[i]} {what} before the end of sample {i} (length {length[i]}), the first "
-                f"at step {step} ({count} in all). {_way(mends, 'gap' if what == 'NaN' else 'text_gap', name, mend)}"
+                f"at step {step} ({count} in all). {mended(mends, 'gap' if what == 'NaN' else 'text_gap', name, mend)}"
             )
         raise SchemaError(
             f"feature {name!r} has values past the `length` of its series at sample {i}, step {step} ({count} such "
@@ -561,11 +556,11 @@ def _check_attribute(name: Hashable, da: xr.DataArray, mends: Mapping[str, str] 
     if da.dtype.kind == "f":
         mend = f"ds = ds.isel(sample=(abs(ds[{name!r}]) < {_LARGEST:g}).values)"  # what is beyond counts as infinite
         _refuse(
-            ~(abs(da) <= _largest(da.dtype)), f"attribute {name!r} is NaN or infinite", _way(mends, "nan", name, mend)
+            ~(abs(da) <= _largest(da.dtype)), f"attribute {name!r} is NaN or infinite", mended(mends, "nan", name, mend)
         )
     if da.dtype.kind == "U":
         mend = f"ds[{name!r}] = ds[{name!r}].where(ds[{name!r}] != '', 'unknown')"
-        _refuse(da == "", f"attribute {name!r} is an empty string", _way(mends, "nan", name, mend))
+        _refuse(da == "", f"attribute {name!r} is an empty string", mended(mends, "nan", name, mend))
 
 
 def _largest(dtype: np.dtype) -> Any:
@@ -580,7 +575,7 @@ def _check_attrs(name: Hashable, role: str, da: xr.DataArray, mends: Mapping[str
         mend = f"ds[{name!r}].attrs[{key!r}] = {example}, or del ds[{name!r}].attrs[{key!r}]"
         raise SchemaError(
             f"{role} {name!r} has attrs[{key!r}] {shown(value)}; {needed} is needed. "
-            f"{_way(mends, 'attrs', name, mend, key=key)}"
+            f"{mended(mends, 'attrs', name, mend, key=key)}"
         )
 
     for key in sorted(_BOUNDS & set(da.attrs)):
@@ -625,7 +620,7 @@ def bounds(da: xr.DataArray, length: np.ndarray, mends: Mapping[str, str] | None
         raise SchemaError(
             f"{da.name!r} holds values from {low:g} to {high:g}, outside its declared valid_min/valid_max "
             f"{declared[0]:g} to {declared[1]:g}. "
-            + (_way(mends, "bounds", str(da.name), "") if mends else "Clip it, or widen the attrs.")
+            + (mended(mends, "bounds", str(da.name), "") if mends else "Clip it, or widen the attrs.")
         )
     if 0 < declared[1] - declared[0] < _SMALLEST:
         raise SchemaError(
@@ -647,12 +642,12 @@ def _check_learnable(name: Hashable, da: xr.DataArray, mends: Mapping[str, str] 
     distinct = _unique(da, np.ones(n, int))
     low, high = distinct[[0, -1]]
     if low == high:
-        way = _way(mends, "constant", name, f"ds = ds.drop_vars({name!r})")
+        way = mended(mends, "constant", name, f"ds = ds.drop_vars({name!r})")
         raise SchemaError(
             f"attribute {name!r} has the same value {_plain(low)!r} in all {n} samples: nothing to learn. {way}"
         )
     if da.dtype.kind == "U" and n >= _NOT_CATEGORIES and len(distinct) == n:
-        way = _way(mends, "identifier", name, f"ds = ds.set_coords({name!r}) or ds.drop_vars({name!r})")
+        way = mended(mends, "identifier", name, f"ds = ds.set_coords({name!r}) or ds.drop_vars({name!r})")
         raise SchemaError(
             f"attribute {name!r} has another value in each of {n} samples: an identifier, not a category. {way}"
         )
@@ -664,7 +659,7 @@ def _check_few(
     """SchemaError for a feature of hundreds of categories, or nearly one a value, that nobody listed."""
     many, values = len(categories), int(length.sum())
     if many > _MOST_CATEGORIES or (many >= _NOT_CATEGORIES and many > values / 2):
-        way = _way(
+        way = mended(
             mends, "many", name, f"ds = ds.drop_vars({name!r}), or ds[{name!r}].attrs['categories'] = [all of them]"
         )
         raise SchemaError(
@@ -808,7 +803,7 @@ def _categories(
     if missing or len(distinct) != len(categories):
         lacking = ", ".join(map(repr, missing[:3])) + (f" and {len(missing) - 3} more" if len(missing) > 3 else "")
         problem = f"lacks the value {lacking}" if missing else "names one twice"
-        way = _way(mends, "categories", name, f"del ds[{name!r}].attrs['categories']")
+        way = mended(mends, "categories", name, f"del ds[{name!r}].attrs['categories']")
         raise SchemaError(f"{role} {name!r}: attrs['categories'] {problem}. {way}")
     return categories
 
@@ -1043,9 +1038,8 @@ def _time_lines(said: Mapping[str, Any]) -> Iterator[str]:
         of = f" in {said['gaps_in_samples']} samples" if "gaps_in_samples" in said else ""
         yield f"{said['gaps']:,} gaps{of}, {said['missing_steps']:,} steps, the longest of {said['longest_gap']}{where}"
     for name, counts in said.get("counters", {}).items():
-        yield f"counter {name} as rates: " + (
-            ", ".join(f"{n} {what}" for what, n in counts.items()) or "no wraps, no resets"
-        )
+        told = ", ".join(f"{n:,} {what.replace('_', ' ')}" for what, n in counts.items())
+        yield f"counter {name} as rates: {told or 'no wraps, no resets'}"
     if "filled_values" in said:
         yield f"{said['filled_values']:,} missing values filled"
     if "kept_missing" in said:

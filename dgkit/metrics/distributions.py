@@ -348,7 +348,8 @@ def conditional_distances(
     Returns
     -------
     Dataset, dims (value, feature)
-        `distance`, in each feature's unit or in decades, NaN where either set has no such sample; `count` (source,
+        `distance`, in each feature's unit (infinite where no float holds it) or in decades, NaN where either set has no
+        such sample; `count` (source,
         value), samples of each value.
 
     Raises
@@ -386,11 +387,19 @@ def conditional_distances(
     names = [str(name) for name in real if is_series(real[name]) and not holds_categories(real[name])]
     distances = np.full((values.size, len(names)), np.nan)
     for column, name in enumerate(names):
-        a, b = (_statistic(valid_feature(ds, name), statistic) for ds in (real, generated))
+        pair = [valid_feature(ds, name) for ds in (real, generated)]
+        with np.errstate(over="ignore", invalid="ignore"):
+            a, b = (_statistic(one, statistic) for one in pair)
+        beyond = statistic == "total" and not all(np.isfinite(one).all() for one in (a, b))  # sums that no float holds
+        if beyond:
+            a, b = (_statistic(one * 2.0**-64, statistic) for one in pair)
         for row, value in enumerate(values):
             chosen = [np.flatnonzero(label == value) for label in labels]
             if all(index.size for index in chosen):
                 distances[row, column] = wasserstein(a.isel(sample=chosen[0]), b.isel(sample=chosen[1]), scale=scale)
+        if beyond and scale == "linear":  # logarithms are as far apart as those of a share
+            with np.errstate(over="ignore"):
+                distances[:, column] *= 2.0**64
     counts = [[np.count_nonzero(label == value) for value in values] for label in labels]
     units = ["decades" if scale == "log" else real[name].attrs.get("units", "1") for name in names]
     return xr.Dataset(
@@ -665,7 +674,7 @@ def nearest_neighbours(
     k : int
         Neighbours of each generated sample.
     block : int
-        Samples compared at once: memory is about block² x 8 bytes.
+        Samples read at once: memory is about that of two blocks of both.
     exclude_self : bool
         Ignore sample i of `real` for sample i of `generated`: for the distances inside one data set.
     scaled_by : Dataset or DataArray (sample, time), optional
@@ -726,6 +735,7 @@ def nearest_neighbours(
     )
 
 
+AT_ONCE = 2**17  # distances that are computed at once, 1 MiB
 Vectors = tuple[np.ndarray, np.ndarray, int]  # rows (B, T * width), their steps (B,), number of features
 Encode = Callable[[xr.DataArray], np.ndarray]  # of a feature's values (B, T): (B, T, width) numbers
 
@@ -738,8 +748,17 @@ class Nearest:
 
     def look(self, rows: np.ndarray, ours: Vectors, start: int, theirs: Vectors, own: np.ndarray | None) -> None:
         """Compare the samples `rows` with a block of real ones that begins at `start`; `own`: which are themselves."""
+        x, steps, features = ours
+        few = max(1, AT_ONCE // len(theirs[0]))
+        for begin in range(0, len(x), few):
+            some = slice(begin, begin + few)
+            part = (x[some], steps[some], features)
+            self._look(rows[some], part, start, theirs, None if own is None else own[some])
+
+    def _look(self, rows: np.ndarray, ours: Vectors, start: int, theirs: Vectors, own: np.ndarray | None) -> None:
         (x, x_steps, features), (y, y_steps, _) = ours, theirs
-        error = (x**2).sum(axis=1)[:, None] + (y**2).sum(axis=1) - 2 * x @ y.T  # (B, M), up to cancellation
+        error = (x**2).sum(axis=1)[:, None] + (y**2).sum(axis=1)  # (B, M), up to cancellation
+        error -= 2 * x @ y.T
         error /= np.maximum(x_steps[:, None], y_steps) * features
         if own is not None:
             error[own[:, None] == np.arange(start, start + len(y))] = np.inf

@@ -131,7 +131,11 @@ class Times:
         return own if (own.astype(values.dtype) == values).all() else values
 
     def show(self, tick: Any) -> str:
-        return str(pd.Timestamp(int(tick))) if self.dates else f"{tick:g}" if isinstance(tick, float) else str(tick)
+        """A time as the zone's clock has it, with its distance from UTC."""
+        if not self.dates:
+            return f"{tick:g}" if isinstance(tick, float) else str(tick)
+        at = pd.Timestamp(int(tick))
+        return str(at if self.zone in (None, "UTC") else at.tz_localize("UTC").tz_convert(self.zone))
 
     def size(self, ticks: float, exact: bool = False) -> str:
         """A length of time as `step` takes it, rounded to be read by people unless it must be exact."""
@@ -183,7 +187,7 @@ def times_of(table: nw.DataFrame[Any], name: str, row_of: np.ndarray, choices: C
         raise SchemaError(f"column {name!r} has {values[k]} in {place_of(table, k)}; dates from 1678 to 2261 are read.")
     ticks = values.astype("M8[ns]").astype(np.int64)
     if choices.timezone is not None:
-        known = _known_zone(choices.timezone)
+        known = known_zone(choices.timezone)
         if zone is None:
             ticks = _from_local(name, ticks, row_of, known, choices.ambiguous, table)
         zone = known
@@ -217,7 +221,7 @@ def _numeric(name: str, values: np.ndarray, table: nw.DataFrame[Any], choices: C
     return Times(name, ticks, False, None, dtype)
 
 
-def _known_zone(name: str) -> str:
+def known_zone(name: str) -> str:
     try:
         pd.Timestamp("2024-01-01").tz_localize(str(name))
     except Exception as error:  # of zoneinfo, and of what it makes of odd names

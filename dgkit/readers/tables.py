@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from dgkit._checks import whole
+from dgkit._checks import shown, whole
 from dgkit._netcdf import limit
 from dgkit.errors import ConfigError, SchemaError
 from dgkit.readers import grid
@@ -51,11 +51,11 @@ def from_table(
     bins: Mapping[str, str] | None = None,
     text: Sequence[str] = (),
     numbers: Mapping[str, str] | Sequence[str] | None = None,
-    categories: Mapping[str, Sequence[Any]] | Sequence[str] = (),
+    categories: Mapping[str, Sequence[Any] | Mapping[Any, float]] | Sequence[str] = (),
     decimal: str | None = None,
     scale: Mapping[str, str] | None = None,
     valid_min: Mapping[str, float] | None = None,
-    valid_max: Mapping[str, float] | None = None,
+    valid_max: Mapping[str, float | str] | None = None,
     counts: Mapping[str, bool] | Sequence[str] = (),
     zeros: Mapping[str, str] | Sequence[str] = (),
 ) -> xr.Dataset:
@@ -119,11 +119,14 @@ def from_table(
         means plain numbers.
     categories : list of str, or mapping
         Features and attributes whose values are categories, also where they are whole numbers (codes: protocols,
-        ports, days of the week). A mapping lists all categories of each in their order.
+        ports, days of the week). A mapping lists all categories of each in their order, or says what number each
+        stands for: {"speed": {"100M": 100e6, "1G": 1e9}}, which a bound may be (see `valid_max`).
     decimal : {None, ".", ","}
         Decimal sign of numbers in text.
     scale, valid_min, valid_max : mapping, optional
-        Of each feature or attribute: "log" where its values span decades; bounds that are public knowledge.
+        Of each feature or attribute: "log" where its values span decades; bounds that are public knowledge. A
+        feature's `valid_max` may be the name of an attribute, such as a link's speed: a number, or categories that
+        `categories` says the numbers of.
     counts, zeros : list of str, or mapping
         Features that are whole numbers; those whose exact zeros are an event of their own ("inflated"). As attrs, see
         `dgkit.schema`, whose `proposals` says where the data ask for one.
@@ -251,6 +254,7 @@ MENDS = {  # what the reader's caller can do, who has no `ds` yet
     "nan": "Leave {name!r} out of attributes=, or drop the rows of these samples.",
     "bounds": "Mend the values, or give other valid_min={{{name!r}: ...}} and valid_max={{{name!r}: ...}}.",
     "attrs": "Give another value of {key}={{{name!r}: ...}}, or leave it out.",
+    "worth": "Say it, categories={{{name!r}: {each}}}, or leave {feature!r} out of valid_max=.",
 }
 
 
@@ -282,8 +286,8 @@ def _check_named(
                 )
 
 
-def _categorical(da: xr.DataArray, listed: Sequence[Any] | None) -> xr.DataArray:
-    """Categories in the order given, or sorted; codes that are whole numbers as integers."""
+def _categorical(da: xr.DataArray, listed: Sequence[Any] | Mapping[Any, float] | None) -> xr.DataArray:
+    """Categories in the order given, or sorted, with the numbers they stand for; whole numbers as integers."""
     if da.dtype.kind == "b":
         return da
     values = da.values
@@ -293,7 +297,8 @@ def _categorical(da: xr.DataArray, listed: Sequence[Any] | None) -> xr.DataArray
         values = np.where(values == "", "0", values).astype(np.int64)
         order = [int(value) if value.lstrip("-").isdigit() else value for value in order]
         order = sorted(order) if listed is None else order
-    return da.copy(data=values).assign_attrs(categories=order)
+    stand_for = {"numbers": list(listed.values())} if isinstance(listed, Mapping) else {}
+    return da.copy(data=values).assign_attrs(categories=order, **stand_for)
 
 
 def opened(df: Any) -> nw.DataFrame[Any]:
@@ -536,7 +541,14 @@ def _coordinates(at: Placed, length: np.ndarray, steps: int, wide: bool) -> tupl
     return {"time": ("time", line)}, said
 
 
-def windows(ds: xr.Dataset, length: int, step: int | None = None) -> xr.Dataset:
+def windows(
+    ds: xr.Dataset,
+    length: int,
+    step: int | None = None,
+    *,
+    begin: str | None = None,
+    timezone: str | None = None,
+) -> xr.Dataset:
     """Many samples from few long series: each cut into windows of equal length.
 
     Parameters
@@ -548,6 +560,13 @@ def windows(ds: xr.Dataset, length: int, step: int | None = None) -> xr.Dataset:
     step : int, optional
         Steps from the start of one window to that of the next. Default `length`: no overlap. With overlap, split into
         training and held-out data before cutting, or each half knows steps of the other.
+    begin : str, optional
+        What the clock shows when a window begins: "00:05" cuts days of 24 hours from then on, one for each day that has
+        such a step. The day on which clocks go forward has an hour of the next; the hour that comes twice is in none.
+        Windows of several days begin `step` after the one before, as near as `begin` allows.
+    timezone : str, optional
+        Whose clock that is, of times in UTC, such as "Europe/Berlin". Default: the zone that the data were read with
+        (`from_table`), if any; else the times are taken as they are. Ignored without `begin`.
 
     Returns
     -------
@@ -556,12 +575,14 @@ def windows(ds: xr.Dataset, length: int, step: int | None = None) -> xr.Dataset:
         (its id, or its position), and `start`, the time (or step) of the window's first step: make attributes of it,
         such as ``start.dt.strftime("%a").astype(str)``, the day of the week. What is left at a series' end is dropped;
         so is a series shorter than a window. No window crosses a gap, be it a missing value or a jump of the `time`
-        coordinate: ``attrs["windows_left_out"]`` says how many windows were left out for that.
+        coordinate: ``attrs["windows_left_out"]`` says how many windows were left out for that. With `begin` there is
+        `start_local` too, what the clock shows.
 
     Raises
     ------
     ConfigError
-        `length` or `step` is no positive whole number, or no series is as long as a window.
+        `length` or `step` is no positive whole number, no series is as long as a window, `begin` is no time of day, no
+        step is at that time, or `timezone` is none.
     SchemaError
         `ds` is not a dataset as `dgkit.schema` describes it.
 
@@ -577,11 +598,15 @@ def windows(ds: xr.Dataset, length: int, step: int | None = None) -> xr.Dataset:
         whole(name, value)
     valid = lengths(ds)
     counts = np.maximum((valid - length) // step + 1, 0)
+    zone = _zone_of(ds, timezone)
     if not counts.any():
         raise ConfigError(f"length is {length}, but the longest series has {valid.max()} steps; cut shorter windows.")
     whole_to = _steps_to_gap(ds, valid)  # (N, T)
-    series = np.repeat(np.arange(len(valid)), counts)  # (W,)
-    starts = (np.arange(len(series)) - np.repeat(np.cumsum(counts) - counts, counts)) * step  # (W,)
+    if begin is None:
+        series = np.repeat(np.arange(len(valid)), counts)  # (W,)
+        starts = (np.arange(len(series)) - np.repeat(np.cumsum(counts) - counts, counts)) * step  # (W,)
+    else:
+        series, starts = _at_clock(ds, valid, length, step, begin, zone)
     clear = whole_to[series, starts] >= length
     if not clear.any():
         raise ConfigError(
@@ -598,8 +623,10 @@ def windows(ds: xr.Dataset, length: int, step: int | None = None) -> xr.Dataset:
     )
     cut = plain.isel(at)
     named = ds["sample"].values[series] if "sample" in ds.coords else series
-    times = ds["time"].values[starts] if "time" in ds.coords else _times_of_starts(ds, series, starts)
+    times = _times_of(ds, series, starts)
     cut = cut.assign_coords(series=("sample", named), start=("sample", times))
+    if begin is not None:
+        cut = cut.assign_coords(start_local=("sample", _local(times, zone)))
     return cut if clear.all() else cut.assign_attrs(windows_left_out=int((~clear).sum()))
 
 
@@ -627,8 +654,67 @@ def _steps_to_gap(ds: xr.Dataset, valid: np.ndarray) -> np.ndarray:
     return result
 
 
-def _times_of_starts(ds: xr.Dataset, series: np.ndarray, starts: np.ndarray) -> np.ndarray:
-    """When windows begin, where each series has its own first time."""
+def _zone_of(ds: xr.Dataset, timezone: str | None) -> str | None:
+    """The zone whose clock counts: the one given, or the one that the data were read with."""
+    if timezone is not None:
+        return grid.known_zone(timezone)
+    return str(time_read(ds.attrs).get("timezone", "")).partition(",")[0] or None
+
+
+def _local(times: np.ndarray, zone: str | None) -> np.ndarray:
+    """What the clock of a zone shows at times in UTC."""
+    if zone is None:
+        return times
+    local: np.ndarray = pd.DatetimeIndex(times).tz_localize("UTC").tz_convert(zone).tz_localize(None).to_numpy()
+    return local
+
+
+def _at_clock(
+    ds: xr.Dataset, valid: np.ndarray, length: int, step: int, begin: str, zone: str | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Windows that begin at a time of day, by its clock: of which series (W,), and at which of its steps (W,)."""
+    found = re.fullmatch(r"(\d\d?):(\d\d)", begin) if isinstance(begin, str) else None
+    if found is None or int(found[1]) > 23 or int(found[2]) > 59:
+        raise ConfigError(f"begin={shown(begin)} is no time of day; give hours and minutes, such as begin='00:05'.")
+    minute = 60 * int(found[1]) + int(found[2])
+    series: list[int] = []
+    starts: list[int] = []
+    seen: set[int] = set()
+    for k, end in enumerate(valid.tolist()):
+        steps = np.arange(end - length + 1)
+        if not len(steps):
+            continue
+        times = _times_of(ds, np.full(len(steps), k), steps)
+        if times.dtype.kind != "M":
+            raise ConfigError(f"begin={begin!r} needs dates; this dataset's times are numbers or not known.")
+        local = _local(times, zone).astype("M8[m]").astype(np.int64) % (24 * 60)
+        there = np.flatnonzero(local == minute)
+        if not len(there):
+            seen |= set(np.unique(local).tolist())
+
+        # one begins `step` after the one before; days are an hour shorter or longer where clocks change
+        spare = pd.Timedelta("90min") // pd.Timedelta(times[1] - times[0]) if len(times) > 1 else 0
+        allowed = 0
+        for at in there.tolist():
+            if at >= allowed:
+                series.append(k)
+                starts.append(at)
+                allowed = at + step - spare
+    if not starts:
+        near = sorted(seen, key=lambda one: min((one - minute) % 1440, (minute - one) % 1440))[:3]
+        clocks = ", ".join(f"'{one // 60:02}:{one % 60:02}'" for one in near)
+        raise ConfigError(
+            f"begin={begin!r}: no step from which {length} more follow is at that time "
+            f"({f'by the clock of {zone}' if zone else 'as the times are'}); the nearest are {clocks}."
+        )
+    return np.array(series), np.array(starts)
+
+
+def _times_of(ds: xr.Dataset, series: np.ndarray, starts: np.ndarray) -> np.ndarray:
+    """When windows begin; without a common `time` each series has its own first."""
+    if "time" in ds.coords:
+        times: np.ndarray = ds["time"].values[starts]
+        return times
     if "start" not in ds.coords or ds["start"].dims != ("sample",):
         return starts
     first, said = ds["start"].values[series], time_read(ds.attrs)

@@ -20,7 +20,7 @@ import pandas as pd
 import xarray as xr
 
 from dgkit import _atomic, _checks
-from dgkit.datasets import data_hash
+from dgkit.datasets import codes_of, data_hash
 from dgkit.errors import ConfigError
 from dgkit.metrics.report import common_schema, datasets_of
 from dgkit.reports.lines import ENTRY, FEWEST, Line, compared, kept, near, of_model, some, spent
@@ -131,7 +131,10 @@ def report(
         By name, functions of a Dataset that give True for each sample that keeps the constraint. Declared bounds
         (attrs `valid_min`, `valid_max` of the training data) are constraints without being named.
     by : str or sequence of str
-        Coordinates on (sample,), such as the device, whose effect on the series is looked at beside the attributes'.
+        What samples belong together by: attributes or coordinates on (sample,), such as the device. Where training and
+        held-out data have none in common, as `dgkit.split` with this `by` cuts them, whole devices are dealt (see
+        Notes); else the device's effect on the series is looked at beside the attributes'. Default: of `windows` the
+        series that they were cut from, where the two have none in common; else nothing.
     thresholds : mapping, optional
         Limits to judge by, in what a line measures: for a kind of lines (``{"values": 0.1}``) or one line
         (``{"values: views": 0.1}``, by the names in ``report.dataset.line``). "chance": how many times as far from the
@@ -160,9 +163,10 @@ def report(
     random into two sets, as large as the held-out and the generated one, 50 times. A line is judged by the middle of
     what this gives and the farthest (or what the farthest of so many is on average, if by luck all lay nearer), or what
     training and held-out data give if that is farther, since these may differ, by device say. Real data pass nearly
-    always; how much a line lets pass depends on how many samples there are. Constraints are counted over all samples,
-    copies and the attack over up to 500 of each set, with chances of their own. Epsilon alone is held against a
-    constant, 10.
+    always; how much a line lets pass depends on how many samples there are. Samples of one device are alike: where
+    whole devices are dealt, days of devices that neither set knows pass nearly always, and how much a line lets pass
+    depends on how many devices there are. Constraints are counted over all samples, copies and the attack over up to
+    500 of each set, with chances of their own. Epsilon alone is held against a constant, 10.
 
     Examples
     --------
@@ -190,14 +194,14 @@ def report(
     _check_model(model, schema)
     if constraints is not None and not isinstance(constraints, Mapping):
         raise ConfigError(f"constraints={_checks.shown(constraints)} must be a mapping of names to functions.")
-    grouped, lacking = _groups(sets, [by] if isinstance(by, str) else list(by))
+    grouped, lacking, together = _groups(sets, by)
 
     # every line
-    samples = _drawn(sets, schema, grouped, random)
-    lines, entries = compared(samples, schema, grouped, limits, random)
+    samples = _drawn(sets, schema, grouped, random, together)
+    lines, entries = compared(samples, schema, grouped, limits, random, together)
     lines += [Line("effect", f"{name} on series", why=why) for name, why in lacking.items()]
-    lines += kept(sets, schema, constraints or {}, limits, random)
-    lines += [*near(sets, limits, random), *of_model(model, sets, limits, random)]
+    lines += kept(sets, schema, constraints or {}, limits, random, together)
+    lines += [*near(sets, limits, random, together), *of_model(model, sets, limits, random, together)]
     names = [line.name for line in lines]
     if unknown := [name for name in limits if ": " in name and name not in names]:
         raise ConfigError(f"thresholds: there is no line {unknown[0]!r}. The lines are {', '.join(map(repr, names))}.")
@@ -213,6 +217,8 @@ def report(
         of = name.replace("-", "_")
         attrs |= {f"{of}_samples": ds.sizes["sample"], f"{of}_drawn": samples[name].sizes["sample"]}
         attrs |= {f"{of}_hash": data_hash(ds)}
+        attrs |= {f"{of}_groups": np.unique(ds[together]).size} if together and name != "generated" else {}
+    attrs["dealt"] = together or "sample"
     versions = {"python": platform.python_version()} | {name: version(name) for name in PACKAGES}
     attrs |= {"thresholds": json.dumps(limits), "model": _said_of(model), "versions": json.dumps(versions)}
     return Report(xr.Dataset(columns, {"line": names}, attrs), samples)
@@ -245,23 +251,37 @@ def _check_model(model: Any, schema: Schema) -> None:
             raise ConfigError(f"the model was trained on {told}, the data have {found}. Give the model that made them.")
 
 
-def _groups(sets: Mapping[str, xr.Dataset], by: list[str]) -> tuple[list[str], dict[str, str]]:
-    """The coordinates to group by that all sets have, and why others cannot be. Attributes are looked at anyway."""
-    train, grouped, lacking = sets["training"], [], {}
-    for name in by:
-        if name not in train.variables or train[name].dims != ("sample",):
-            known = [str(one) for one in train.variables if train[one].dims == ("sample",) and one != "length"]
+def _groups(sets: Mapping[str, xr.Dataset], by: str | Sequence[str]) -> tuple[list[str], dict[str, str], str | None]:
+    """The coordinates to group by that all sets have, why others cannot be, and what is dealt whole, if anything.
+
+    Attributes are looked at anyway.
+    """
+    train, held_out = sets["training"], sets.get("held-out")
+    known = [str(one) for one in train.variables if train[one].dims == ("sample",) and one != "length"]
+    named, grouped, lacking = [by] if isinstance(by, str) else list(by), [], {}
+    apart: dict[str, int] = {}  # how many values of each that training and held-out data do not share
+    for name in named or [one for one in ["series"] if one in known]:
+        if name not in known:
             raise ConfigError(f"by={name!r} is nothing on (sample,); the training data have {known}.")
+        if held_out is not None and name in held_out.variables and held_out[name].dims == ("sample",):
+            ours, theirs = (codes_of(ds, name, "by")[1] for ds in (train, held_out))
+            if not set(ours.tolist()) & set(theirs.tolist()):
+                apart[name] = len(ours) + len(theirs)
+                continue
         without = [of for of, ds in sets.items() if name not in ds.variables or ds[name].dims != ("sample",)]
-        if without:
+        if named and without:
             lacking[name] = f"the {without[0]} data have no {name!r}"
-        elif name in train.coords:
+        elif named and name in train.coords:
             grouped.append(name)
-    return grouped, lacking
+    return grouped, lacking, min(apart, key=lambda name: apart[name], default=None)  # of several the coarsest
 
 
 def _drawn(
-    sets: Mapping[str, xr.Dataset], schema: Schema, grouped: list[str], random: np.random.Generator
+    sets: Mapping[str, xr.Dataset],
+    schema: Schema,
+    grouped: list[str],
+    random: np.random.Generator,
+    together: str | None,
 ) -> dict[str, xr.Dataset]:
     """Samples of each set, in memory: no more generated than training ones, so that chance can be dealt."""
     most = min(MOST, max(FEWEST, MOST_VALUES // (schema.time * len(schema.features))))
@@ -271,6 +291,8 @@ def _drawn(
     found = {}
     for name, ds in sets.items():
         wanted = ds.reset_coords()[[*names, *(["length"] if "length" in ds else [])]]
+        if together and name != "generated" and together not in wanted.variables:
+            wanted = wanted.assign_coords({together: ds[together].variable})
         found[name] = some(wanted, random, sizes[name]).compute()
     return found
 

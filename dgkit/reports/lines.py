@@ -23,6 +23,7 @@ Limits = Mapping[str, float]
 DEALS = 50  # of real samples into two sets: the farthest is what one of fifty reports on real data would see
 FARTHEST = 2.25  # standard deviations: where the farthest of fifty lies on average; by luck it may lie nearer
 FEWEST = 20  # samples of a set; below, chance covers nearly everything
+FEWEST_GROUPS = 4  # that are dealt whole; with fewer there are hardly twenty deals
 QUERIES = 500  # samples whose nearest neighbours are searched among all, or that an attack tells apart
 EPSILON = 10.0  # no chance to hold it against: above, the promise is weak (Ponomareva et al. 2023, "tier 2")
 UP_TO_1 = {"range", "modes", "zeros", "shares", "changes", "attribute", "missing", "joint", "effect"}
@@ -52,7 +53,7 @@ class Line:
 
 
 def judged(
-    kind: str, of: str, measured: float, dealt: Sequence[float], limits: Limits, why: str = "", least: float = 0.0
+    kind: str, of: str, measured: float, chance: Sequence[float], limits: Limits, why: str = "", least: float = 0.0
 ) -> Line:
     """The line of what was measured, against what chance gives.
 
@@ -65,8 +66,8 @@ def judged(
     >>> judged("values", "load", 4.0, [1.0, 1.0, 2.0], {"chance": 2.0, "values": 5.0}).verdict
     'pass'
     """
-    middle, worst = _chance(dealt)
-    beyond = [max(value - middle, 0.0) ** 2 for value in dealt if value < np.inf]  # half of them are 0
+    middle, worst = _chance(chance)
+    beyond = [max(value - middle, 0.0) ** 2 for value in chance if value < np.inf]  # half of them are 0
     far = max(worst - middle, FARTHEST * np.sqrt(2 * np.mean(beyond or 0.0)))
     line = Line(kind, of, float(measured), middle, worst)
     threshold = limits.get(line.name, limits.get(kind))
@@ -82,14 +83,51 @@ def judged(
     return replace(line, threshold=float(threshold), verdict="pass" if passes else "fail", why=given)
 
 
-def _chance(dealt: Sequence[float] | np.ndarray) -> tuple[float, float]:
+def _chance(found: Sequence[float] | np.ndarray) -> tuple[float, float]:
     """The middle of what the deals give, and the farthest; NaN where none gives a number."""
-    known = [value for value in dealt if not np.isnan(value)]
+    known = [value for value in found if not np.isnan(value)]
     return (float(np.median(known)), float(max(known))) if known else (np.nan, np.nan)
 
 
+# --- dealing ---------------------------------------------------------------------------------------------------------
+
+
+def belonging(sets: Sequence[xr.Dataset], together: str | None) -> np.ndarray | None:
+    """Which group each sample of these sets belongs to, as whole numbers (N,), if any are dealt `together`."""
+    if together is None:
+        return None
+    codes: np.ndarray = np.unique(
+        np.concatenate([ds[together].values.astype(str) for ds in sets]), return_inverse=True
+    )[1]
+    return codes
+
+
+def dealt(groups: np.ndarray | int, sizes: Sequence[int], random: np.random.Generator) -> list[np.ndarray]:
+    """Samples at random, in sets as near to these sizes as whole groups allow; each has one group at least.
+
+    `groups` are those of the samples, (N,), or how many samples there are: then each is its own.
+
+    Examples
+    --------
+    >>> [part.size for part in dealt(np.repeat([0, 1, 2], 4), [9, 3], np.random.default_rng(0))]
+    [8, 4]
+    """
+    if isinstance(groups, int):
+        return np.split(random.permutation(groups), np.cumsum(sizes))[:-1]
+    place = random.permutation(groups.max() + 1)
+    order = np.argsort(place[groups], kind="stable")
+    ends = np.cumsum(np.bincount(place[groups]))  # where a group ends, in this order
+    parts, begin = [], 0
+    for left, size in zip(range(len(sizes) - 1, -1, -1), sizes, strict=True):
+        possible = ends[ends > begin][: -left or None]
+        end = int(possible[np.abs(possible - begin - size).argmin()])
+        parts.append(order[begin:end])
+        begin = end
+    return parts
+
+
 def compared(
-    samples: Sets, schema: Schema, by: list[str], limits: Limits, random: np.random.Generator
+    samples: Sets, schema: Schema, by: list[str], limits: Limits, random: np.random.Generator, together: str | None
 ) -> tuple[list[Line], list[Entry]]:
     """A line for each measure of generated against held-out samples, and what was found at each attribute's values."""
     order = [name for name in ("training", "held-out", "generated") if name in samples]
@@ -100,11 +138,16 @@ def compared(
     if "held-out" not in rows:
         why = "no held-out data; measured against training data"
     else:
-        dealt = (random.permutation(sum(sizes[:-1])) for _ in range(DEALS))
-        pairs += [(one[: len(against)], one[len(against) :][: len(made)]) for one in dealt]
+        groups = belonging([samples[name] for name in order[:-1]], together)
+        own = sum(sizes[:-1]) if groups is None else groups
+        pairs += [
+            (first, second) for first, second in (dealt(own, [len(against), len(made)], random) for _ in range(DEALS))
+        ]
         pairs.append((against, random.choice(rows["training"], len(made), replace=False)))  # as they are
         if min(sizes) < FEWEST:
             why = f"fewer than {FEWEST} samples in a set are too few to judge by"
+        elif groups is not None and min(np.unique(groups[rows[name]]).size for name in order[:-1]) < FEWEST_GROUPS:
+            why = f"fewer than {FEWEST_GROUPS} values of {together} in a set are too few to judge by"
 
     lines: list[Line] = []
     entries: list[Entry] = []
@@ -126,8 +169,8 @@ def _entries(line: str, measure: Measure, tables: list[tuple[np.ndarray, np.ndar
     """What was found at each value of an attribute: the gap, and the middle and the farthest of the deals'."""
     if len(tables) < 2:
         return
-    (gaps, counts), *dealt = tables
-    for k, chance in enumerate(np.stack([table[0] for table in dealt], 1)):
+    (gaps, counts), *others = tables
+    for k, chance in enumerate(np.stack([table[0] for table in others], 1)):
         found = (line, measure.attribute, measure.values[k], float(gaps[k]), *_chance(chance), int(counts[k]))
         yield dict(zip(ENTRY, found, strict=True))
 
@@ -135,20 +178,32 @@ def _entries(line: str, measure: Measure, tables: list[tuple[np.ndarray, np.ndar
 # --- constraints -----------------------------------------------------------------------------------------------------
 
 
-def kept(sets: Sets, schema: Schema, constraints: Mapping[str, Any], limits: Limits, random: Any) -> Iterator[Line]:
+def kept(
+    sets: Sets, schema: Schema, constraints: Mapping[str, Any], limits: Limits, random: Any, together: str | None
+) -> Iterator[Line]:
     """Constraints and declared bounds: the share of all generated samples that break each; chance: of all real ones."""
+    groups = belonging([ds for name, ds in sets.items() if name != "generated"], together)
     bounds = dict(bound for variable in (*schema.features, *schema.attributes) for bound in _bound(variable))
     for of, rule in {**bounds, **constraints}.items():
         broken = {name: _broken(ds, of, rule) for name, ds in sets.items()}
         made = broken.pop("generated")
         real = np.concatenate(list(broken.values()))
-        yield judged("constraint", str(of), made.mean(), _recounted(real, made.size, random), limits)
+        yield judged("constraint", str(of), made.mean(), _recounted(real, made.size, random, groups), limits)
 
 
-def _recounted(real: np.ndarray, size: int, random: np.random.Generator) -> list[float]:
+def _recounted(
+    real: np.ndarray, size: int, random: np.random.Generator, groups: np.ndarray | None = None
+) -> list[float]:
     """The share of true ones among `size`, as chance gives it: both counts, of real ones and of others, may be off."""
     share, sizes = real.mean(), np.array([real.size, size])
-    off: np.ndarray = (random.binomial(sizes, share, (DEALS, 2)) / sizes - share).sum(1)
+    off: np.ndarray
+    if groups is None:
+        off = (random.binomial(sizes, share, (DEALS, 2)) / sizes - share).sum(1)
+    else:  # groups drawn anew, as many as make so many samples
+        true, all_of = np.bincount(groups, real), np.bincount(groups)
+        counts = np.maximum(1, np.round(sizes / all_of.mean())).astype(int)
+        drawn = [random.integers(len(all_of), size=(DEALS, count)) for count in counts]
+        off = sum((true[one].sum(1) / all_of[one].sum(1) - share for one in drawn), np.zeros(DEALS))
     return list(np.maximum(share + off, 0))
 
 
@@ -189,7 +244,7 @@ def _broken(ds: xr.Dataset, name: str, rule: Any) -> np.ndarray:
 # --- copies and privacy ----------------------------------------------------------------------------------------------
 
 
-def near(sets: Sets, limits: Limits, random: np.random.Generator) -> Iterator[Line]:
+def near(sets: Sets, limits: Limits, random: np.random.Generator, together: str | None) -> Iterator[Line]:
     """Copies of training samples, and whether generated ones are nearer to these than to held-out ones."""
     train, held_out = sets["training"], sets.get("held-out")
     if train.sizes["sample"] < FEWEST:
@@ -204,8 +259,8 @@ def near(sets: Sets, limits: Limits, random: np.random.Generator) -> Iterator[Li
     else:
         real = nearest_neighbours(some(held_out, random), train, k=2).distance.values
     doubles, copied = (are_copies(distance, np.median(real[:, 0])) for distance in (real, made.distance.values))
-    dealt = [*_recounted(doubles, copied.size, random), (doubles.sum() + 1) / doubles.size]
-    line = judged("copies", "", copied.mean(), dealt, limits)
+    chance = [*_recounted(doubles, copied.size, random), (doubles.sum() + 1) / doubles.size]
+    line = judged("copies", "", copied.mean(), chance, limits)
     if held_out is None:
         line = replace(line, why="chance: training samples, each among the others")
     elif doubles.any():
@@ -223,9 +278,11 @@ def near(sets: Sets, limits: Limits, random: np.random.Generator) -> Iterator[Li
     n, total = train.sizes["sample"], train.sizes["sample"] + held_out.sizes["sample"]
     tied = (mine.distance == theirs.distance).values
     nearest = np.where(mine.distance < theirs.distance, mine["index"], n + theirs["index"])[~tied]
-    hits = [nearest < n, *(np.isin(nearest, random.permutation(total)[:n]) for _ in range(DEALS))]
-    measured, *dealt = (float((hit.sum() + tied.sum() * n / total) / tied.size) for hit in hits)
-    yield judged("nearness", "", measured, dealt, limits)
+    groups = belonging([train, held_out], together)
+    again = [dealt(total if groups is None else groups, [n, total - n], random)[0] for _ in range(DEALS)]
+    hits = [nearest < n, *(np.isin(nearest, one) for one in again)]
+    measured, *chance = (float((hit.sum() + tied.sum() * n / total) / tied.size) for hit in hits)
+    yield judged("nearness", "", measured, chance, limits)
 
 
 def some(ds: xr.Dataset, random: np.random.Generator, most: int = QUERIES) -> xr.Dataset:
@@ -234,13 +291,15 @@ def some(ds: xr.Dataset, random: np.random.Generator, most: int = QUERIES) -> xr
     return ds.isel(sample=np.sort(random.choice(size, min(size, most), replace=False)))
 
 
-def of_model(model: Any, sets: Sets, limits: Limits, random: np.random.Generator) -> Iterator[Line]:
+def of_model(
+    model: Any, sets: Sets, limits: Limits, random: np.random.Generator, together: str | None
+) -> Iterator[Line]:
     """The membership attack, with members and others dealt again for chance; epsilon where training was private."""
     if model is None or "held-out" not in sets:
         why = "no model was given" if model is None else "no held-out data to tell training data from"
         yield Line("membership", "", why=why)
     else:
-        yield _attacked(model, sets, limits, random)
+        yield _attacked(model, sets, limits, random, together)
     if (dp := getattr(getattr(model, "config", None), "dp", None)) is not None:
         line = judged("epsilon", f"at delta {dp.delta:g}", spent(model), [], {"epsilon": EPSILON, **limits})
         own = {"epsilon", line.name}.isdisjoint(limits)
@@ -253,7 +312,7 @@ def spent(model: Any) -> float:
     return float(model.history.epsilon.values[-1]) if known else np.inf
 
 
-def _attacked(model: Any, sets: Sets, limits: Limits, random: np.random.Generator) -> Line:
+def _attacked(model: Any, sets: Sets, limits: Limits, random: np.random.Generator, together: str | None) -> Line:
     from dgkit.privacy import membership_attack
     from dgkit.privacy.membership import estimates
 
@@ -265,5 +324,12 @@ def _attacked(model: Any, sets: Sets, limits: Limits, random: np.random.Generato
     except DgkitError as error:
         return Line("membership", f"by {kind}", why=str(error))
     scores, member = attack.scores.values, attack.scores.member.values
-    dealt = [estimates(scores, random.permutation(member), resamples=1)[1].value for _ in range(DEALS)]
-    return judged("membership", f"by {kind}", attack.auc.value, dealt, limits)
+    groups = belonging([members, others], together)  # in the order of the scores
+    drawn: list[float] = []
+    for _ in range(DEALS):
+        if groups is None:
+            again = random.permutation(member)
+        else:
+            again = np.isin(np.arange(len(member)), dealt(groups, [most, most], random)[0])
+        drawn.append(estimates(scores, again, resamples=1)[1].value)
+    return judged("membership", f"by {kind}", attack.auc.value, drawn, limits)

@@ -452,6 +452,85 @@ def test_mba_without_a_network_names_the_simulated_stand_in(tmp_path, monkeypatc
         dg.open_dataset("mba")
 
 
+@pytest.mark.parametrize("name", ["wwt", "gcut"])
+def test_sets_that_are_not_here_say_where_they_are_to_be_had_and_under_which_licence(tmp_path, monkeypatch, name):
+    monkeypatch.setenv("DGKIT_CACHE", str(tmp_path))
+
+    with pytest.raises(DgkitError, match=r"github\.com/fjxmlzn/DoppelGANger.*licence.*CC.*open_dataset\('folder'\)"):
+        dg.open_dataset(name)
+
+
+@needs_mba
+def test_a_folder_of_the_release_is_opened_and_its_variables_are_named():
+    ds = dg.open_dataset(MBA)
+
+    assert {"traffic_bytes", "ping_loss", "isp", "technology", "state"} == set(ds.data_vars)
+
+
+@pytest.mark.parametrize(
+    ("name", "features", "widths", "found"),
+    [
+        ("wwt", [("CONTINUOUS", 1, "MINUSONE_ONE")], [9, 3, 2], {"views", "domain", "access", "agent"}),
+        ("gcut", [("CONTINUOUS", 9, "ZERO_ONE")], [4], {*(f"feature_{k}" for k in range(9)), "end_event"}),
+    ],
+)
+def test_releases_of_the_papers_other_sets_are_known_by_their_columns(
+    tmp_path, monkeypatch, name, features, widths, found
+):
+    monkeypatch.setenv("DGKIT_CACHE", str(tmp_path))
+    random, folder = np.random.default_rng(0), tmp_path / name
+    folder.mkdir()
+    codes = np.stack([np.arange(36) % width for width in widths], 1)
+    write_release(
+        folder,
+        feature=random.random((36, 6, features[0][1])).astype(np.float32),
+        attribute=np.concatenate([np.eye(w, dtype=np.float32)[c] for w, c in zip(widths, codes.T, strict=True)], 1),
+        flag=np.ones((36, 6), np.float32),
+        feature_outputs=features,
+        attribute_outputs=[("DISCRETE", width, None) for width in widths],
+    )
+
+    ds = dg.open_dataset(name)
+
+    assert set(ds.data_vars) == found and ds.identical(dg.open_dataset(folder))
+    if name == "wwt":
+        assert ds.domain.values[:2].tolist() == ["commons.wikimedia.org", "de.wikipedia.org"]
+        assert ds.agent.values[:2].tolist() == ["all-agents", "spider"]
+
+
+def kaggle_file(path):
+    days = [f"{day:%Y-%m-%d}" for day in pd.date_range("2015-07-01", periods=20)]
+    names = [
+        f"Title_{k}_{domain}.wikipedia.org_{access}_{agent}"
+        for k in range(10)
+        for domain in ("de", "en")
+        for access, agent in (("desktop", "all-agents"), ("all-access", "spider"))
+    ]
+    views = np.random.default_rng(0).integers(10, 1000, (len(names), len(days))).astype(float)
+    views[3, 4] = np.nan
+    views[5] = np.nan
+    pd.DataFrame(views, columns=days).set_axis(names).rename_axis("Page").to_csv(path)
+    return views
+
+
+@pytest.mark.parametrize("file", ["train_1.csv", "train_1.csv.gz"])
+def test_kaggles_file_is_read_in_one_call_and_pages_with_gaps_are_left_out(tmp_path, file):
+    views = kaggle_file(tmp_path / file)
+
+    ds = dg.open_dataset(tmp_path / file)
+
+    np.testing.assert_array_equal(ds.views, np.delete(views, [3, 5], axis=0))
+    assert ds.domain.values[:3].tolist() == ["de.wikipedia.org"] * 2 + ["en.wikipedia.org"]
+    assert ds.views.attrs["scale"] == "log" and "1 pages with gaps" in ds.attrs["note"]
+
+
+def test_another_table_is_refused_with_what_reads_it(tmp_path):
+    (tmp_path / "mine.csv").write_text("a,b\n1,2\n3,4\n")
+
+    with pytest.raises(SchemaError, match=r"is not Kaggle's train_1\.csv.*use from_csv"):
+        dg.open_dataset(tmp_path / "mine.csv")
+
+
 def test_the_pinned_files_are_those_of_one_commit():
     assert datasets._MBA_SOURCE.count(datasets._MBA_COMMIT) == 1
     assert all(value.startswith("sha256:") and len(value) == 71 for value in datasets._MBA_FILES.values())

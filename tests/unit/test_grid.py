@@ -328,6 +328,91 @@ def test_no_window_crosses_a_gap():
         windows(dg.from_table(table, **ONE, gaps="keep").isel(time=slice(30, None)), 70)
 
 
+@pytest.mark.parametrize(
+    ("first", "day", "hours"), [("2024-03-29", "2024-03-31", [23]), ("2024-10-25", "2024-10-27", [25])]
+)
+@pytest.mark.parametrize("step", ["15min", "1h"])
+def test_windows_begin_where_the_clock_shows_it_also_when_clocks_change(first, day, hours, step):
+    utc = pd.date_range(f"{first} 05:00", periods=pd.Timedelta("6D") // pd.Timedelta(step), freq=step, tz="UTC")
+    local = utc.tz_convert("Europe/Berlin").tz_localize(None)
+    table = polls(local, np.arange(float(len(utc))))
+    a_day = pd.Timedelta("1D") // pd.Timedelta(step)
+
+    ds = dg.from_table(table, **ONE, timezone="Europe/Berlin", step=step)
+    cut = windows(ds, a_day, begin="01:00")
+
+    begins = np.flatnonzero(local.strftime("%H:%M") == "01:00")
+    begins = begins[begins + a_day <= len(local)]
+    assert cut.x[:, 0].values.tolist() == begins.tolist() and len(begins) >= 5
+    assert (cut.start_local.values == local[begins].to_numpy()).all()
+    assert (cut.start.values == utc[begins].tz_localize(None).to_numpy()).all()
+    changed = list(cut.start_local.dt.strftime("%Y-%m-%d").values).index(day)
+    assert np.diff(cut.start)[changed] == np.timedelta64(hours[0], "h")
+
+
+def test_windows_of_a_clock_take_the_zone_that_is_given_and_a_step_between_them():
+    times = pd.date_range("2024-06-03 00:00", periods=28 * 24, freq="h")
+    ds = dg.from_table(polls(times), **ONE, timezone="UTC")
+
+    cut = windows(ds, 7 * 24, begin="18:30", timezone="Asia/Kolkata")
+    each = windows(ds, 7 * 24, 24, begin="18:30", timezone="Asia/Kolkata")
+    plain = windows(ds.drop_attrs(deep=False), 24, begin="03:00")
+
+    assert cut.start.dt.hour.values.tolist() == [13] * 3 and (np.diff(cut.start) == np.timedelta64(7, "D")).all()
+    assert cut.start_local.dt.minute.values.tolist() == [30] * 3
+    assert each.sizes["sample"] == 21
+    assert (plain.start_local.values == plain.start.values).all() and plain.sizes["sample"] == 27
+
+
+def test_windows_of_a_clock_of_series_that_start_at_times_of_their_own():
+    times = pd.date_range("2024-06-03 07:00", periods=100, freq="h")
+    table = pd.concat([polls(times).assign(id="a"), polls(times[20:]).assign(id="b")])
+    ds = dg.from_table(table, **MANY, timezone="UTC")
+
+    cut = windows(ds, 24, begin="06:00")
+
+    assert cut.series.values.tolist() == ["a"] * 3 + ["b"] * 3
+    assert (cut.start.dt.hour == 6).all()
+
+
+@pytest.mark.parametrize(
+    ("wanted", "message"),
+    [
+        ({"begin": "5"}, "begin='5' is no time of day; give hours and minutes"),
+        ({"begin": "24:00"}, "begin='24:00' is no time of day"),
+        ({"begin": 5}, "begin=5 is no time of day"),
+        ({"begin": "00:05"}, "is at that time .as the times are.; the nearest are '00:00'"),
+        ({"begin": "00:05", "timezone": "Europe/Nowhere"}, "timezone is 'Europe/Nowhere'"),
+    ],
+)
+def test_a_clock_that_cannot_be_is_named_with_the_way_out(wanted, message):
+    hours = pd.date_range("2024-06-03", periods=60, freq="h")
+    ds = xr.Dataset({"x": (("sample", "time"), np.arange(60.0)[None])}, {"time": hours})
+
+    with pytest.raises(ConfigError, match=message):
+        windows(ds, 24, **wanted)
+    with pytest.raises(ConfigError, match="needs dates"):
+        windows(ds.assign_coords(time=np.arange(60)), 24, begin="00:00")
+
+
+def test_a_description_shows_times_of_the_local_clock_and_counters_in_words():
+    times = pd.date_range("2024-01-01", periods=61, freq="10s")
+    lost = np.arange(20, 25)
+
+    ds = counter(
+        np.delete(counted(RATES * 10**5, 0, 32), lost),
+        times.delete(lost),
+        fill="linear",
+        max_gap=5,
+        gaps="keep",
+        timezone="Asia/Tokyo",
+    )
+
+    told = str(dg.schema.describe(ds))
+    assert "the longest of 5 after 2024-01-01 00:03:10+09:00" in told
+    assert "1 unseen wraps possible" in told
+
+
 def test_no_window_crosses_a_jump_of_the_time_coordinate():
     ds = xr.Dataset({"x": (("sample", "time"), np.arange(10.0)[None])}, {"time": [0, 1, 2, 3, 4, 9, 10, 11, 12, 13]})
 

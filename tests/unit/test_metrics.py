@@ -579,6 +579,29 @@ def test_neighbours_are_measured_on_the_scale_of_another_set():
     np.testing.assert_allclose(100 * found.distance, plain.distance)
 
 
+def test_neighbours_are_the_same_however_many_distances_are_computed_at_once(small, monkeypatch):
+    found = metrics.nearest_neighbours(small, small, k=3)
+
+    monkeypatch.setattr(metrics.distributions, "AT_ONCE", 50)
+
+    again = metrics.nearest_neighbours(small, small, k=3)
+    np.testing.assert_allclose(again.distance, found.distance, rtol=1e-12)
+    np.testing.assert_array_equal(again["index"][:, 0], np.arange(small.sizes["sample"]))
+
+
+@pytest.mark.parametrize(("dtype", "unit"), [(np.float64, 2.0**1019), (np.float32, 2.0**123)])
+def test_totals_that_no_float_holds_are_compared(dtype, unit):
+    small = xr.DataArray(np.linspace(1, 10, 80).reshape(4, 20), dims=("sample", "time"))
+    tables = [xr.Dataset({"bytes": values, "isp": ("sample", list("aabb"))}) for values in (small, small * 0.99)]
+    huge = [table.assign(bytes=(table.bytes * unit).astype(dtype)) for table in tables]
+
+    for scale, factor in (("linear", unit), ("log", 1.0)):
+        asked = {"statistic": "total", "scale": scale}
+        found = metrics.conditional_distances(*huge, "isp", **asked).distance
+        expected = metrics.conditional_distances(*tables, "isp", **asked).distance
+        np.testing.assert_allclose(found / factor, expected, rtol=1e-4)
+
+
 def padded(fill):
     random = np.random.default_rng(0)
     length = random.integers(5, 21, 60)

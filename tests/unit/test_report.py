@@ -196,6 +196,135 @@ def test_a_device_that_is_out_of_line_is_found_and_named():
     assert gaps.entry_value.values[(gaps.entry_measured / gaps.entry_chance_worst).values.argmax()] == "0"
 
 
+# --- samples that belong together ------------------------------------------------------------------------------------
+
+
+def days_of_devices(seed, devices=40, days=12):
+    """Days of devices, each with a level of its own and the course of its site, in parts without a common device."""
+    random = np.random.default_rng(seed)
+    site = np.repeat(np.arange(devices) % 2, days)
+    level = np.repeat(random.normal(0, 1, devices), days)
+    rough = np.repeat(random.uniform(0.1, 0.3, devices), days)
+    hours = np.arange(24)
+    course = np.sin(2 * np.pi * (hours - np.where(site, 6, 12)[:, None]) / 24)
+    traffic = np.exp(level[:, None] + course + rough[:, None] * random.normal(size=course.shape))
+    ds = xr.Dataset(
+        {
+            "traffic": (("sample", "time"), traffic, {"scale": "log"}),
+            "site": ("sample", np.array(["campus", "edge"])[site]),
+        },
+        {"device": ("sample", np.repeat([f"d{k}" for k in range(devices)], days))},
+    )
+    train, rest = dg.split(ds, 0.5, seed=seed, by="device")
+    return train, *dg.split(rest, 0.5, seed=seed + 1, by="device")
+
+
+def test_days_of_real_devices_that_nobody_has_seen_pass_where_whole_devices_are_dealt():
+    by_days, by_devices = [], []
+    for seed in range(6):
+        train, held_out, fake = days_of_devices(seed)
+        by_days += failing(train, fake, held_out)
+        by_devices += failing(train, fake, held_out, by="device")
+
+    assert len(by_days) > 6
+    assert len(by_devices) <= 1
+
+
+FAULTS_OF_DAYS = {
+    "copies": (lambda train, fake, random: train.isel(sample=random.integers(240, size=120)), {"copies", "nearness"}),
+    "hours mixed": (
+        lambda train, fake, random: moved(fake, "traffic", random.permuted(fake.traffic.values, axis=1)),
+        {"autocorrelation", "autocorrelation_standard", "steps", "effect_on_shape"},
+    ),
+    "sites mixed": (
+        lambda train, fake, random: moved(fake, "site", random.permutation(fake.site.values)),
+        {"effect_on_shape"},
+    ),
+    "late": (lambda train, fake, random: fake.roll(time=4), {"effect_on_shape"}),
+    "larger": (lambda train, fake, random: moved(fake, "traffic", fake.traffic * 30), {"values", "level"}),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS_OF_DAYS)
+def test_a_planted_fault_fails_its_lines_where_whole_devices_are_dealt(fault):
+    plant, meant = FAULTS_OF_DAYS[fault]
+    for seed in range(3):
+        train, held_out, fake = days_of_devices(seed)
+
+        assert meant <= failing(train, plant(train, fake, np.random.default_rng(seed)), held_out, by="device")
+
+
+def test_the_series_of_windows_are_dealt_whole_without_being_named():
+    train, held_out, fake = (part.rename(device="series") for part in days_of_devices(0))
+
+    found, named = dg.report(train, fake, held_out), dg.report(train, fake, held_out, by="series")
+
+    del found.dataset.attrs["made"], named.dataset.attrs["made"]
+    xr.testing.assert_identical(found.dataset, named.dataset)
+    assert found.dataset.attrs["dealt"] == "series" and found.dataset.attrs["held_out_groups"] == 10
+    assert "Samples of the same <em>series</em> belong together" in found.html
+    same = dg.report(train, fake, train.isel(sample=slice(100)))
+    assert same.dataset.attrs["dealt"] == "sample" and "belong together" not in same.html
+
+
+def test_what_deals_are_made_of_may_be_an_attribute_and_need_not_be_in_generated_data():
+    train, held_out, fake = days_of_devices(1)
+
+    by_coordinate = dg.report(train, fake.drop_vars("device"), held_out, by="device").dataset
+    by_attribute = dg.report(*(ds.reset_coords() for ds in (train, fake, held_out)), by="device").dataset
+
+    assert "effect: device on series" not in by_coordinate.line.values
+    for line in ("values: traffic (log)", "shape: traffic"):
+        assert by_coordinate.chance_worst.sel(line=line) == by_attribute.chance_worst.sel(line=line)
+
+
+def test_too_few_devices_are_not_judged():
+    train, held_out, fake = days_of_devices(2)
+    few = held_out.isel(sample=np.isin(held_out.device, np.unique(held_out.device)[:3]))
+
+    found = dg.report(train, fake, few, by="device").dataset
+
+    assert (
+        found.why.sel(line="values: traffic (log)") == "fewer than 4 values of device in a set are too few to judge by"
+    )
+    with pytest.raises(ConfigError, match="by='device': 12 samples have none"):
+        dg.report(
+            train.assign_coords(device=train.device.where(train.device != train.device[0], "")), fake, few, by="device"
+        )
+
+
+def test_a_rule_that_whole_devices_break_is_held_against_as_many_devices():
+    for seed in (2, 3):
+        train, held_out, fake = days_of_devices(seed)
+        rules = {"small": lambda ds: ds.traffic.max("time") < 12}
+        single, whole = (
+            dg.report(train, fake, held_out, by=by, constraints=rules).dataset.sel(line="constraint: small")
+            for by in ((), "device")
+        )
+
+        assert single.verdict == "fail" and whole.verdict == "pass"
+        assert single.measured == whole.measured and single.chance_worst < whole.chance_worst
+
+
+def test_a_membership_attack_is_held_against_whole_devices():
+    train, held_out, fake = days_of_devices(3)
+
+    class Leaky:
+        def sample(self, n, seed):
+            return train
+
+    class Other:
+        def sample(self, n, seed):
+            return fake
+
+    leaky, other = (
+        dg.report(train, fake, held_out, by="device", model=model()).dataset.sel(line="membership: by distance")
+        for model in (Leaky, Other)
+    )
+
+    assert leaky.verdict == "fail" and other.verdict == "pass"
+
+
 # --- on every shipped set, over several seeds ------------------------------------------------------------------------
 
 

@@ -106,3 +106,16 @@ def test_09_of_fifty_pages_the_samples_tell_least():
 
     assert (auc.sel(attack="distance") + 0.1 < auc.drop_sel(attack="distance").min("attack")).all()
     assert (abs(auc.sel(attack="likelihood_ratio") - auc.sel(attack="discriminator")) < 0.05).all()
+
+
+def test_10_zeros_as_an_event_are_as_frequent_as_in_homes_and_traffic_gains_nothing():
+    homes = open_run("zeros").sel(data="mba")
+    number, event = (homes.sel(zeros=how) for how in ("a number", "an event"))
+    share = {"number": number.zero_share, "event": event.zero_share}
+    real = share["event"].sel(source="real")
+
+    assert (share["number"].sel(source="generated") < 0.2).all()
+    assert (abs(share["event"].sel(source="generated") - real) < 0.01).all()
+    assert 10 * event.loss_autocorrelation_mse.max() < number.loss_autocorrelation_mse.min()
+    assert (event.traffic_autocorrelation_mse < 0.01).all() and (number.traffic_autocorrelation_mse < 0.01).all()
+    assert event.traffic_autocorrelation_mse.median() >= number.traffic_autocorrelation_mse.median()

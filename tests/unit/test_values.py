@@ -624,3 +624,29 @@ def test_a_drawn_file_gives_the_same_numbers_whichever_columns_are_wanted(write,
         return
     for name in names:
         assert read_csv(path, columns=[name])[name].tolist() == whole[name].tolist()
+
+
+def test_a_bound_may_be_text_that_stands_for_numbers():
+    table = pd.DataFrame(
+        {
+            "link": np.repeat([f"l{k}" for k in range(6)], 4),
+            "t": np.tile(np.arange(4), 6),
+            "rate": np.linspace(1, 9, 24),
+            "speed": np.repeat(["10M", "1G"] * 3, 4),
+        }
+    )
+    asked = {"features": ["rate"], "sample": "link", "time": "t", "attributes": ["speed"]}
+    asked |= {"valid_min": {"rate": 0}, "valid_max": {"rate": "speed"}, "text": ["speed"]}
+
+    with pytest.raises(SchemaError, match=r"Say it, categories=\{'speed': \{'10M': \.\.\., '1G': \.\.\.\}\}, or leave"):
+        dg.from_table(table, **asked)
+    ds = dg.from_table(table, **asked, categories={"speed": {"10M": 10.0, "1G": 1000.0}})
+
+    assert ds.speed.attrs["categories"] == ["10M", "1G"] and ds.speed.attrs["numbers"] == [10.0, 1000.0]
+    dg.schema.validate(ds)
+    with pytest.raises(SchemaError, match=r"above its bound 'speed' in 3 samples.*Mend the values, or give other"):
+        dg.from_table(table, **asked, categories={"speed": {"10M": 0.5, "1G": 1000.0}})
+    with pytest.raises(
+        SchemaError, match=r"which is no attribute; there are 'speed'\. Give another value of valid_max="
+    ):
+        dg.from_table(table, **{**asked, "valid_max": {"rate": "link speed"}})
