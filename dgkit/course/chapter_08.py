@@ -1,14 +1,21 @@
-"""Chapter 08: its recorded run (fidelity against epsilon, after the paper's Figure 16), and its exercises.
+"""Chapter 08: its recorded runs (fidelity against epsilon, trained and not trained), and its exercises.
 
-Training data are 10,000 pages with public bounds (`valid_min`, `valid_max`), so that the guarantee covers all that is
-learned. The noise multipliers run from none to where epsilon is below one. Then comes what is known to lose less, at an
-epsilon of two after the last step; "public only" is the start of "public start", without a private step. The
-multipliers that give two were found by `privacy.noise_for`; a test holds the recorded epsilon against it.
+`privacy` is after the paper's Figure 16. Training data are 10,000 pages with public bounds (`valid_min`, `valid_max`),
+so that the guarantee covers all that is learned. The noise multipliers run from none to where epsilon is below one.
+Then comes what is known to lose less, at an epsilon of two (by RDP) after the last step; "public only" is the start of
+"public start", without a private step. The multipliers that give two were found by `privacy.noise_for`; a test holds
+the recorded epsilon against it.
+
+`private_ways` has the generators of `dgkit.privacy` that are not trained, on pages and on homes, and at an epsilon of 0
+the control of each: what public knowledge alone gives.
 """
 
-from dataclasses import replace
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import xarray as xr
 
@@ -19,7 +26,7 @@ from dgkit.core.trainer import Trainer
 from dgkit.course.exercise import Wrong, exercise, number
 from dgkit.course.experiment import Experiment
 from dgkit.course.measures import web_metrics
-from dgkit.privacy import epsilon
+from dgkit.privacy import declared, epsilon, evolve, spectrum
 from dgkit.sweeps import train_model
 
 # --- recorded runs ---
@@ -60,6 +67,103 @@ def _privacy_cell(train: xr.Dataset, config: Config, point: Point) -> xr.Dataset
     return xr.concat(looks, pd.Index(at, name="step"), coords="minimal", compat="override")
 
 
+@dataclass(frozen=True)
+class _Data:
+    """Data of `private_ways`: how they are made, a crude public simulator of them, and what is looked at."""
+
+    data: Callable[[int], xr.Dataset]
+    simulator: Callable[[int, int], xr.Dataset]
+    feature: str
+    period: int  # steps
+    attribute: str  # not the one by which a private spectrum is grouped
+
+
+def _homes(seed: int) -> xr.Dataset:
+    homes = simulate.broadband(10_000, seed=seed)
+    homes.traffic_bytes.attrs.update(valid_min=1e4, valid_max=1e12)
+    return homes
+
+
+def _crude_homes(n: int, seed: int) -> xr.Dataset:
+    """Three times the traffic, the attributes of each home from three different ones, and no loss."""
+    homes, rng = simulate.broadband(n, seed=seed), np.random.default_rng(seed)
+    mixed = {name: ("sample", rng.permutation(homes[name].values)) for name in ("technology", "isp", "state")}
+    return homes.assign(mixed).assign(traffic_bytes=3 * homes.traffic_bytes, ping_loss=0 * homes.ping_loss)
+
+
+_PRIVATE = {
+    "web": _Data(
+        lambda seed: _bounded(simulate.web(10_000, seed=seed)),
+        lambda n, seed: simulate.web(n, seed, decades=2.0, noise=0.15),  # the pages of "public start"
+        "views", 7, "agent",
+    ),
+    "broadband": _Data(_homes, _crude_homes, "traffic_bytes", 4, "isp"),
+}  # fmt: skip
+
+
+def _way_cell(train: xr.Dataset, config: Config, point: Point) -> xr.Dataset:
+    of, way, spend = _PRIVATE[point["data"]], point["way"], point["epsilon"]
+    told: dict[str, Any] = {"epsilon": spend, "delta": 1e-5, "public": declared(train)}
+    start = time.process_time()
+    if way in ("evolution", "no simulator"):
+        few = {"candidates": 1000, "rounds": 8} if spend < 1 else {}  # whose noise the default could not bear
+        simulator = of.simulator if way == "evolution" else None
+        model: Any = evolve(train, **told, simulator=simulator, periods=(of.period,), seed=config.seed or 0, **few)
+    else:
+        model = spectrum(train, **told, ranks=way != "spectrum", rises=way != "spectrum")
+    made = model.sample(2000, seed=1)
+    took = time.process_time() - start
+
+    # beside as many real samples, which differ from the others by chance alone
+    real, others = (train.isel(sample=slice(2000 * k, 2000 * k + 2000)) for k in range(2))
+    both = xr.concat([_told_by(real, some, of) for some in (made, others)], pd.Index(["generated", "real"], name="of"))
+    curve = metrics.autocorrelation(made[of.feature]).reset_coords(drop=True)
+    examples = ("example", "time"), made[of.feature].values[:4], {"units": train[of.feature].attrs["units"]}
+    return both.assign(autocorrelation=curve, examples=examples, fit_seconds=((), took, {"units": "s"}))
+
+
+def _told_by(real: xr.Dataset, made: xr.Dataset, of: _Data) -> xr.Dataset:
+    """Errors of generated series against real ones, and what these themselves are."""
+    a, b = (ds[of.feature] for ds in (real, made))
+    names = [name for name in real.data_vars if real[name].dims == ("sample",)]
+    joint = (ds[names].to_dataframe()[names].astype(str).agg("|".join, axis=1).to_numpy() for ds in (real, made))
+    rises = [np.diff(np.log10(x.transpose("sample", "time").values), axis=1).max(1) for x in (a, b)]
+    decades, shares = {"units": "decades"}, {"units": "1"}
+    zeros = float((made.ping_loss == 0).mean()) if "ping_loss" in made else np.nan
+    return xr.Dataset(
+        {
+            "autocorrelation_mse": ((), metrics.autocorrelation_mse(a, b), shares),
+            "value_wasserstein": ((), metrics.wasserstein(a, b, scale="log"), decades),
+            "attribute_divergence": (
+                (), max(metrics.jensen_shannon(real[name], made[name]) for name in names), {"units": "bits"}
+            ),
+            "joint_divergence": ((), metrics.jensen_shannon(*joint), {"units": "bits"}),
+            "largest_rise_wasserstein": ((), metrics.wasserstein(*rises), decades),
+            "rise_of_one_in_a_hundred": ((), float(np.quantile(rises[1], 0.99)), decades),
+            "level_gap": ((), _level_gap(made, of), decades),
+            "cycle_ratio": ((), _cycle_ratio(made, of), shares),
+            "zero_share": ((), zeros, shares),  # of the loss
+        }
+    )  # fmt: skip
+
+
+def _level_gap(ds: xr.Dataset, of: _Data) -> float:
+    """Between the highest and the lowest mean level of the attribute's categories."""
+    levels = np.log10(ds[of.feature]).mean("time").groupby(ds[of.attribute]).mean()
+    return float(levels.max() - levels.min())
+
+
+def _cycle_ratio(ds: xr.Dataset, of: _Data) -> float:
+    """The cycle's mean amplitude among people over that among robots; NaN where there are none."""
+    if of.attribute != "agent":
+        return float("nan")
+    series = np.log(ds[of.feature].transpose("sample", "time").values)
+    days = np.arange(series.shape[1] // of.period * of.period)
+    waves = (series - series.mean(1, keepdims=True))[:, days] @ np.exp(2j * np.pi * days / of.period)
+    robots = ds[of.attribute].values == "spider"
+    return float(np.abs(waves[~robots]).mean() / np.abs(waves[robots]).mean())
+
+
 _BATCH = {"batch_size": 500}
 _TWO = {"as before": 1.447, "large batch": 4.989, "one critic": 1.023}  # noise for an epsilon of two, 1,000 steps
 EXPERIMENTS = {
@@ -95,6 +199,25 @@ EXPERIMENTS = {
         {"steps": 4, "way": "public only", "seed": 0},
     ),
 }  # fmt: skip
+EXPERIMENTS["private_ways"] = Experiment(
+    "What can be made privately without training, and what not?",
+    lambda point: _PRIVATE[point["data"]].data(point["seed"]),
+    _way_cell,
+    Config(),
+    {
+        "data": ("web", "broadband"),
+        "way": ("spectrum", "with ranks and rises", "evolution", "no simulator"),
+        "epsilon": (0.0, 0.1, 0.5, 1.0, 2.0, 4.0, 8.0),
+        "seed": (0, 1, 2),
+    },
+    {
+        "steps": 1,
+        "data": "web",
+        "way": "evolution",
+        "epsilon": 0.0,
+        "seed": 0,
+    },  # without noise, which nobody can repeat
+)
 
 
 # --- exercises ---

@@ -55,10 +55,11 @@ def number(value: float) -> str:
 
 
 def tier(epsilon: float) -> str:
-    """What an epsilon is usually called."""
+    """What an epsilon is called, and by whom."""
     if epsilon == math.inf:
         return "no guarantee"
-    return "strong guarantee" if epsilon <= 1 else "reasonable guarantee" if epsilon <= 10 else "weak to no guarantee"
+    called = "strong guarantee" if epsilon <= 1 else "reasonable guarantee" if epsilon <= 10 else "weak to no guarantee"
+    return f"{called} in the words of Ponomareva et al. 2023"
 
 
 def in_words(epsilon: float, delta: float) -> list[str]:
