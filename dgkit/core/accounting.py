@@ -86,7 +86,8 @@ def epsilon(
 
         history = PRVAccountant()
         history.history = [(sigma, sample_rate, steps)]
-        return float(history.get_epsilon(delta))
+        with np.errstate(divide="ignore", invalid="ignore"):  # where every sample is in every batch
+            return float(history.get_epsilon(delta))
     if accountant != "rdp":
         raise ConfigError(f"accountant={accountant!r} is none of 'rdp', 'prv'.")
     return _converted(_rdp(sigma, sample_rate) * steps, delta)

@@ -13,6 +13,7 @@ the control of each: what public knowledge alone gives.
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -21,12 +22,13 @@ import xarray as xr
 
 from dgkit import metrics, simulate
 from dgkit._cells import Point
+from dgkit.core.accounting import spent
 from dgkit.core.config import Config
 from dgkit.core.trainer import Trainer
 from dgkit.course.exercise import Wrong, exercise, number
 from dgkit.course.experiment import Experiment
 from dgkit.course.measures import web_metrics
-from dgkit.privacy import declared, epsilon, evolve, spectrum
+from dgkit.privacy import declared, evolve, spectrum, stated
 from dgkit.sweeps import train_model
 
 # --- recorded runs ---
@@ -119,7 +121,8 @@ def _way_cell(train: xr.Dataset, config: Config, point: Point) -> xr.Dataset:
     both = xr.concat([_told_by(real, some, of) for some in (made, others)], pd.Index(["generated", "real"], name="of"))
     curve = metrics.autocorrelation(made[of.feature]).reset_coords(drop=True)
     examples = ("example", "time"), made[of.feature].values[:4], {"units": train[of.feature].attrs["units"]}
-    return both.assign(autocorrelation=curve, examples=examples, fit_seconds=((), took, {"units": "s"}))
+    told_of = both.assign(autocorrelation=curve, examples=examples, fit_seconds=((), took, {"units": "s"}))
+    return told_of.assign_coords(time=np.arange(train.sizes["time"]))
 
 
 def _told_by(real: xr.Dataset, made: xr.Dataset, of: _Data) -> xr.Dataset:
@@ -220,14 +223,31 @@ EXPERIMENTS["private_ways"] = Experiment(
 )
 
 
+def spent_by(way: str) -> float:
+    """The epsilon of a way of the run `privacy` after its last step, by the tight accountant where it answers in time.
+
+    Examples
+    --------
+    >>> round(spent_by("epsilon 2"), 2), spent_by("no privacy")
+    (1.75, inf)
+    """
+    config = EXPERIMENTS["privacy"].config({"way": way, "seed": 0})
+    if way == "public only":
+        return 0.0
+    releases = config.discriminator_rounds * (2 if config.auxiliary else 1)
+    return spent(config, 10_000, config.steps, releases, accountant="prv")
+
+
 # --- exercises ---
 
 _STEPS = 500  # an epoch of 50,000 samples in batches of 100
 _RATE, _DELTA = 100 / 50_000, 1e-5
 
 
+@lru_cache
 def _spent(noise: float, epochs: int, releases: int = 2) -> float:
-    return epsilon(noise_multiplier=noise, sample_rate=_RATE, steps=_STEPS * epochs, delta=_DELTA, releases=releases)
+    settings = {"noise_multiplier": noise, "sample_rate": _RATE, "delta": _DELTA}
+    return stated(**settings, steps=_STEPS * epochs, releases=releases)[0]
 
 
 def _above_zero(value: Any, what: str) -> float:
@@ -242,25 +262,26 @@ def _noise(value: Any) -> str:
     noise = _above_zero(value, "a noise multiplier")
     if noise < 0.1:
         raise Wrong("So little noise promises nothing. privacy.noise_for finds the multiplier.")
-    spent, alone = _spent(noise, 15), _spent(noise, 15, releases=1)
+    both, alone = _spent(noise, 15), _spent(noise, 15, releases=1)
     if abs(alone - 1) < 0.03:
         raise Wrong("That is right for one discriminator. Two publish a noisy gradient of each batch: releases=2.")
-    if not 0.97 < spent < 1.01:
+    if not 0.97 < both < 1.01:
         raise Wrong(
-            f"With this noise epsilon is {spent:.3g}. privacy.noise_for wants sample_rate (batch size over samples), "
-            f"and steps: 15 epochs are {15 * _STEPS}."
+            f"With this noise epsilon is {both:.3g}. privacy.noise_for wants sample_rate (batch size over samples), "
+            f"steps (15 epochs are {15 * _STEPS}) and accountant='prv'."
         )
-    return f"Epsilon is {spent:.3f}. For one discriminator alone it would be {alone:.2f}."
+    return f"Epsilon is {both:.3f}. For one discriminator alone it would be {alone:.2f}."
 
 
 @exercise("08.2")
 def _epochs(value: Any) -> str:
     given = _above_zero(value, "a number of epochs")
-    most = 1
-    while _spent(2.0, most + 1) < 1:
-        most += 1
+    most, over = 1, 200
+    while over - most > 1:
+        middle = (most + over) // 2
+        most, over = (middle, over) if _spent(2.0, middle) < 1 else (most, middle)
     if given != most:
-        where = f" After {given:g} it is {_spent(2.0, int(given)):.3f}." if given == int(given) < 10_000 else ""
+        where = f" After {given:g} it is {_spent(2.0, int(given)):.3f}." if given == int(given) < 1_000 else ""
         raise Wrong(f"The largest whole number of epochs after which epsilon is below 1.{where} An epoch is 500 steps.")
     return (
         f"After {most} epochs epsilon is {_spent(2.0, most):.3f}, after {most + 1} it is {_spent(2.0, most + 1):.3f}."
@@ -273,7 +294,7 @@ def _both(value: Any) -> str:
     if abs(given - max(parts)) < 0.01:
         raise Wrong("That is one of the two models alone. Somebody who has both learns from both.")
     if abs(given - sum(parts)) > 0.01 * sum(parts):
-        raise Wrong("Compute each model's epsilon with privacy.epsilon (steps are 500 an epoch, releases=2), then add.")
+        raise Wrong("Take each model's epsilon from privacy.stated (steps are 500 an epoch, releases=2), then add.")
     return f"{parts[0]:.2f} + {parts[1]:.2f}, at a delta of 2e-5: whoever gives away a model has less left to spend."
 
 
@@ -289,15 +310,57 @@ def _settings(value: Any) -> str:
         raise Wrong(f"delta={value.dp.delta:g} is not below one over the 10,000 samples.")
     if value.dp.sampling != "poisson" or value.batch_size > 10_000:
         raise Wrong("Epsilon is counted for Poisson batches of at most all samples.")
-    spent = epsilon(
-        noise_multiplier=value.dp.noise_multiplier,
-        sample_rate=value.batch_size / 10_000,
-        steps=value.steps,
-        delta=value.dp.delta,
-        releases=value.discriminator_rounds * (2 if value.auxiliary else 1),
-    )
-    if not 0.9 <= spent <= 1:
+    releases = value.discriminator_rounds * (2 if value.auxiliary else 1)
+    promised = spent(value, 10_000, value.steps, releases, accountant="prv")
+    if not 0.9 <= promised <= 1:
         raise Wrong(
-            f"This promises an epsilon of {spent:.3g}. dial.solve(1.0), then dial.config(), makes such settings."
+            f"This promises an epsilon of {promised:.3g}. dial.solve(1.0), then dial.config(), makes such settings."
         )
-    return f"It promises {spent:.3f}. Train it with dg.fit(ds, ...) and hold it against the one above."
+    return f"It promises {promised:.3f}. Train it with dg.fit(ds, ...) and hold it against the one above."
+
+
+# 08.5: four sums with noise, of which each is claimed to be as private as the first
+
+BUGS = ("nothing", "noise halved", "batch clipped", "numbers clipped")
+_SUSPECTS = {"A": "batch clipped", "B": "nothing", "C": "noise halved", "D": "numbers clipped"}
+SUSPECT_NOISE, SUSPECT_STEPS = 4.0, 4
+
+
+def suspect(name: str, rows: np.ndarray) -> np.ndarray:
+    """DP-SGD's core: in each of four steps every row (N, D) is cut to a norm of at most 1, and the sum gets noise of 4.
+
+    So it is claimed; some of "A" to "D" do something else. Returns the mean of the four sums, (D,).
+
+    Examples
+    --------
+    >>> suspect("A", np.ones((3, 5))).shape
+    (5,)
+    """
+    return _sums(rows, _SUSPECTS[name])
+
+
+def _sums(rows: np.ndarray, bug: str) -> np.ndarray:
+    if bug == "batch clipped":  # their mean is cut, not each row
+        mean = rows.mean(0)
+        total = len(rows) * mean * min(1, 1 / np.linalg.norm(mean))
+    elif bug == "numbers clipped":  # each number of a row, not its norm
+        total = np.clip(rows, -1, 1).sum(0)
+    else:
+        total = (rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1)).sum(0)
+    noise = SUSPECT_NOISE / 2 if bug == "noise halved" else SUSPECT_NOISE
+    sums: np.ndarray = total + noise * np.random.default_rng().normal(size=(SUSPECT_STEPS, rows.shape[1])).mean(0)
+    return sums
+
+
+@exercise("08.5")
+def _planted(value: Any) -> str:
+    if not isinstance(value, dict) or set(value) != set(_SUSPECTS):
+        raise Wrong(f"Give a dict of what is wrong with each of {', '.join(_SUSPECTS)}.")
+    if unknown := [bug for bug in value.values() if bug not in BUGS]:
+        raise Wrong(f"{unknown[0]!r} is none of {', '.join(map(repr, BUGS))}.")
+    if wrong := [name for name in _SUSPECTS if value[name] != _SUSPECTS[name]]:
+        raise Wrong(
+            f"{len(wrong)} of 4 are not right. Ask each with three canaries: one that need not be cut at all, one long "
+            "along one number, one long in all numbers. Which bug shows with which?"
+        )
+    return "None of them was read: what goes in and what comes out was enough. An audit that finds nothing proves less."

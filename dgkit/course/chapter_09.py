@@ -103,7 +103,7 @@ EXPERIMENTS = {
         _pool,
         _exposure_cell,
         _BASE,
-        {"samples": (50, 200, 800), "seen": (30, 120, 480), "seed": (0, 1, 2)},
+        {"samples": (50, 200), "seen": (30, 120, 480), "seed": (0, 1, 2)},
         {"steps": 4, "samples": 50, "seen": 30, "seed": 0},
     ),
 }
@@ -135,3 +135,14 @@ def _bound(value: Any) -> str:
     if abs(number(value) - truth) > 0.005:
         raise Wrong("Solve e^epsilon / (1 + e^epsilon) = 0.6 for epsilon: the odds of 60 % are 0.6 / 0.4.")
     return f"{truth:.3f}: epsilons of ten, often reported, bound the success by {1 / (1 + math.exp(-10)):.5f} only."
+
+
+@exercise("09.4")
+def _base_rate(value: Any) -> str:
+    right, wrong = 0.6 * 50, 0.01 * 9950
+    given, truth = number(value), right / (right + wrong)
+    if abs(given - right / 50) < 0.005 or abs(given - 0.6 / 0.61) < 0.005:
+        raise Wrong("That would be so if as many were members as not. How many of the 9,950 others does it accuse?")
+    if abs(given - truth) > 0.005:
+        raise Wrong("It accuses 0.6 x 50 members and 0.01 x 9,950 others. Which share of them all are the members?")
+    return f"{truth:.3f}: three of four that it accuses were not there, though only 1 % of the others are accused."

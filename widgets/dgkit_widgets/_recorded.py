@@ -1,7 +1,7 @@
 """Recorded runs found by their epsilon: the curve and the series of the one nearest to the dial.
 
-A picture belongs to the settings that it was measured at. Where the dial's are others, as far as the recorded attrs say,
-or epsilon is another by more than a third, there is none, but a word on which there are.
+A picture belongs to the settings that it was measured at. Where the dial's are others, as far as the recorded attrs
+say, or epsilon is another by more than a third, there is none, but a word on which there are.
 
 Left out: choosing among further dims, which is the caller's (`ds.sel(step=...)`).
 """

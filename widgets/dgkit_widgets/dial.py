@@ -57,11 +57,11 @@ class PrivacyDial(Widget):
     target : float, optional
         An epsilon to draw a line at, and to find the noise for.
     recorded : Dataset, optional
-        Runs at several epsilons, of which the nearest is shown, if it is the dial's up to a third and
-        its settings are the dial's: those that `attrs` tell, by the dial's names (such as steps). It has `epsilon` as a dim, a coordinate or a variable
-        along one dim (or, without epsilon, the dim `noise_multiplier`); the variable `autocorrelation` over that dim
-        and `lag`, and over `seed` if there are several; optionally `series` over that dim, further ones and `time`.
-        A run of infinite epsilon is shown beside the nearest.
+        Runs at several epsilons, of which the nearest is shown if it is the dial's, up to a third, and if its settings
+        are the dial's: those that `attrs` tell, by the dial's names (such as steps). It has `epsilon` as a dim, a
+        coordinate or a variable along one dim (or, without epsilon, the dim `noise_multiplier`); the variable
+        `autocorrelation` over that dim and `lag`, and over `seed` if there are several; optionally `series` over that
+        dim, further ones and `time`. A run of infinite epsilon is shown beside the nearest.
     real : DataArray, optional
         The real data's autocorrelation over `lag`. Default: the variable `real_autocorrelation` of `recorded`.
 
@@ -428,8 +428,8 @@ class PrivacyDial(Widget):
         note = ""
         if now["accountant"] == "prv" and accountant == "RDP" and math.isfinite(value):
             note = (
-                f"PRV is asked up to an epsilon of {TIGHT_UP_TO} and {TIGHT_STEPS:,} steps: above, it takes too long. For "
-                "a very small delta it has no answer."
+                f"PRV is asked up to an epsilon of {TIGHT_UP_TO} and {TIGHT_STEPS:,} steps: above, it takes too long. "
+                "For a very small delta it has no answer."
             )
         return common | {
             "big": _guarantee.number(value),
