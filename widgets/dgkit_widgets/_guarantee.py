@@ -75,8 +75,8 @@ def in_words(epsilon: float, delta: float) -> list[str]:
         f"Odds: any outcome is at most {factor} times (e to the epsilon) as likely with a sample as without it, apart "
         f"from a probability of delta = {delta:g}.",
         "So whoever guesses whether one sample, put in by the toss of a coin, was among the data is right in at most "
-        f"{percent(accuracy)} of the cases, where guessing blindly is right in 50 %; with 1 % of false alarms it is found "
-        f"in at most {percent(found)}.",
+        f"{percent(accuracy)} of the cases, where guessing blindly is right in 50 %; with 1 % of false alarms it is "
+        f"found in at most {percent(found)}.",
     ]
 
 
