@@ -13,6 +13,7 @@ says 2.76, and what holds with replacement is 34; at 2, 0.57 and 2.3 (by Google'
 in a test). A trainer with `DP(sampling="replacement")` therefore states no epsilon: it is infinite.
 """
 
+import contextlib
 import math
 import warnings
 from dataclasses import replace
@@ -31,6 +32,7 @@ from dgkit.schema import Schema, bare
 ORDERS = (
     [1 + x / 10 for x in range(1, 100)] + list(range(12, 64)) + [80, 128, 256, 512, 1024]
 )  # of the Rényi divergence
+TIGHT_UP_TO, TIGHT_STEPS = 20, 100_000  # epsilon by RDP and steps, above which PRV takes seconds and a gigabyte
 ACCOUNTED = {"dp", "batch_size", "discriminator_rounds", "auxiliary"}  # settings on which epsilon depends
 
 
@@ -84,10 +86,50 @@ def epsilon(
 
         history = PRVAccountant()
         history.history = [(sigma, sample_rate, steps)]
-        return float(history.get_epsilon(delta))
+        with np.errstate(divide="ignore", invalid="ignore"):  # where every sample is in every batch
+            return float(history.get_epsilon(delta))
     if accountant != "rdp":
         raise ConfigError(f"accountant={accountant!r} is none of 'rdp', 'prv'.")
     return _converted(_rdp(sigma, sample_rate) * steps, delta)
+
+
+def stated(
+    *, noise_multiplier: float, sample_rate: float, steps: int, delta: float, releases: int = 1
+) -> tuple[float, str]:
+    """The epsilon to show, and whose it is: PRV's, which is tighter, or RDP's where PRV takes too long.
+
+    Parameters
+    ----------
+    noise_multiplier, sample_rate, steps, delta, releases
+        As in `epsilon`.
+
+    Returns
+    -------
+    tuple of float and str
+        And "PRV" or "RDP": the latter above an epsilon of 20 by RDP, after more than 100,000 steps, and where delta is
+        so small that PRV's rounding errors are larger.
+
+    Raises
+    ------
+    ConfigError
+        A value out of its range.
+
+    Examples
+    --------
+    >>> value, accountant = stated(noise_multiplier=1.0, sample_rate=0.01, steps=300, delta=1e-5)
+    >>> round(value, 2), accountant
+    (1.08, 'PRV')
+    """
+    settings: dict[str, Any] = {
+        "noise_multiplier": noise_multiplier, "sample_rate": sample_rate, "steps": steps, "delta": delta
+    }  # fmt: skip
+    by_rdp = epsilon(**settings, releases=releases)
+    if by_rdp <= TIGHT_UP_TO and steps <= TIGHT_STEPS:
+        with contextlib.suppress(ValueError):  # of a delta too small
+            by_prv = epsilon(**settings, releases=releases, accountant="prv")
+            if by_prv <= by_rdp:
+                return by_prv, "PRV"
+    return by_rdp, "RDP"
 
 
 def noise_for(
@@ -100,7 +142,7 @@ def noise_for(
     epsilon : float
         Above 0.
     sample_rate, steps, delta, releases, accountant
-        As in `dgkit.privacy.epsilon`.
+        As in `dgkit.privacy.epsilon`; where PRV takes too long (`stated`), RDP's noise, which is more than enough.
 
     Returns
     -------
@@ -123,6 +165,15 @@ def noise_for(
         raise ConfigError(f"epsilon={epsilon!r} must be above 0 and finite.")
     settings: dict[str, Any] = {"sample_rate": sample_rate, "steps": steps, "delta": delta, "releases": releases}
 
+    if accountant == "prv":  # which must not be asked of too little noise: downwards from what RDP needs
+        high = noise_for(epsilon=epsilon, **settings)
+        low = 0.9 * high
+        if epsilon > TIGHT_UP_TO or steps > TIGHT_STEPS:
+            return high
+        while _spent(noise_multiplier=low, accountant="prv", **settings) <= epsilon:
+            low, high = 0.9 * low, low
+        return _between(low, high, epsilon, accountant, settings)
+
     # from above: the first doubling of the noise that suffices
     low, high = 0.0, 1.0
     while _spent(noise_multiplier=high, accountant=accountant, **settings) > epsilon:
@@ -130,7 +181,11 @@ def noise_for(
         if high > 10_000:
             raise ConfigError(f"epsilon={epsilon:g} cannot be kept in {steps} steps. Raise it, or take fewer steps.")
 
-    # between: halve what is left
+    return _between(low, high, epsilon, accountant, settings)
+
+
+def _between(low: float, high: float, epsilon: float, accountant: str, settings: dict[str, Any]) -> float:
+    """Halve what is left."""
     while high - low > 1e-3 * high:
         middle = (low + high) / 2
         if _spent(noise_multiplier=middle, accountant=accountant, **settings) > epsilon:
@@ -187,8 +242,10 @@ def changed(before: Config, changes: dict[str, Any]) -> Config:
     return after
 
 
-def spent(config: Config, n: int, batches: int, releases: int) -> float:
+def spent(config: Config, n: int, batches: int, releases: int, *, accountant: str = "rdp") -> float:
     """The epsilon of a training with these settings after so many batches of n samples; infinite: nothing is promised.
+
+    By RDP, which is quick enough for every step; "prv" is `stated`.
 
     Examples
     --------
@@ -199,13 +256,14 @@ def spent(config: Config, n: int, batches: int, releases: int) -> float:
     dp = config.dp
     if dp is None or (dp.sampling != "poisson" and batches):
         return math.inf
-    return epsilon(
-        noise_multiplier=dp.noise_multiplier,
-        sample_rate=config.batch_size / n,
-        steps=batches,
-        delta=dp.delta,
-        releases=releases,
-    )
+    settings: dict[str, Any] = {
+        "noise_multiplier": dp.noise_multiplier,
+        "sample_rate": config.batch_size / n,
+        "steps": batches,
+        "delta": dp.delta,
+        "releases": releases,
+    }
+    return stated(**settings)[0] if accountant == "prv" else epsilon(**settings)
 
 
 def public(config: Config, schema: Schema, history: xr.Dataset) -> tuple[Config, Schema, xr.Dataset]:

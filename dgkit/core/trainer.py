@@ -239,9 +239,12 @@ class Trainer:
 
     # --- privacy ---------------------------------------------------------------------------------------
 
-    def epsilon(self) -> float:
-        """Privacy spent so far, half steps taken by hand included; infinite where nothing is promised."""
-        return accounting.spent(self.config, len(self.real), self.batches, self.updates)
+    def epsilon(self, accountant: str = "rdp") -> float:
+        """Privacy spent so far, half steps taken by hand included; infinite where nothing is promised.
+
+        By RDP, as the history has it, or tighter and slower by "prv" (`privacy.stated`).
+        """
+        return accounting.spent(self.config, len(self.real), self.batches, self.updates, accountant=accountant)
 
     # --- the model, and going on --------------------------------------------------------------------------------------
 

@@ -1,25 +1,34 @@
-"""Chapter 08: its recorded run (fidelity against epsilon, after the paper's Figure 16), and its exercises.
+"""Chapter 08: its recorded runs (fidelity against epsilon, trained and not trained), and its exercises.
 
-Training data are 10,000 pages with public bounds (`valid_min`, `valid_max`), so that the guarantee covers all that is
-learned. The noise multipliers run from none to where epsilon is below one. Then comes what is known to lose less, at an
-epsilon of two after the last step; "public only" is the start of "public start", without a private step. The
-multipliers that give two were found by `privacy.noise_for`; a test holds the recorded epsilon against it.
+`privacy` is after the paper's Figure 16. Training data are 10,000 pages with public bounds (`valid_min`, `valid_max`),
+so that the guarantee covers all that is learned. The noise multipliers run from none to where epsilon is below one.
+Then comes what is known to lose less, at an epsilon of two (by RDP) after the last step; "public only" is the start of
+"public start", without a private step. The multipliers that give two were found by `privacy.noise_for`; a test holds
+the recorded epsilon against it.
+
+`private_ways` has the generators of `dgkit.privacy` that are not trained, on pages and on homes, and at an epsilon of 0
+the control of each: what public knowledge alone gives.
 """
 
-from dataclasses import replace
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import xarray as xr
 
 from dgkit import metrics, simulate
 from dgkit._cells import Point
+from dgkit.core.accounting import spent
 from dgkit.core.config import Config
 from dgkit.core.trainer import Trainer
 from dgkit.course.exercise import Wrong, exercise, number
 from dgkit.course.experiment import Experiment
 from dgkit.course.measures import web_metrics
-from dgkit.privacy import epsilon
+from dgkit.privacy import declared, evolve, spectrum, stated
 from dgkit.sweeps import train_model
 
 # --- recorded runs ---
@@ -60,6 +69,104 @@ def _privacy_cell(train: xr.Dataset, config: Config, point: Point) -> xr.Dataset
     return xr.concat(looks, pd.Index(at, name="step"), coords="minimal", compat="override")
 
 
+@dataclass(frozen=True)
+class _Data:
+    """Data of `private_ways`: how they are made, a crude public simulator of them, and what is looked at."""
+
+    data: Callable[[int], xr.Dataset]
+    simulator: Callable[[int, int], xr.Dataset]
+    feature: str
+    period: int  # steps
+    attribute: str  # not the one by which a private spectrum is grouped
+
+
+def _homes(seed: int) -> xr.Dataset:
+    homes = simulate.broadband(10_000, seed=seed)
+    homes.traffic_bytes.attrs.update(valid_min=1e4, valid_max=1e12)
+    return homes
+
+
+def _crude_homes(n: int, seed: int) -> xr.Dataset:
+    """Three times the traffic, the attributes of each home from three different ones, and no loss."""
+    homes, rng = simulate.broadband(n, seed=seed), np.random.default_rng(seed)
+    mixed = {name: ("sample", rng.permutation(homes[name].values)) for name in ("technology", "isp", "state")}
+    return homes.assign(mixed).assign(traffic_bytes=3 * homes.traffic_bytes, ping_loss=0 * homes.ping_loss)
+
+
+_PRIVATE = {
+    "web": _Data(
+        lambda seed: _bounded(simulate.web(10_000, seed=seed)),
+        lambda n, seed: simulate.web(n, seed, decades=2.0, noise=0.15),  # the pages of "public start"
+        "views", 7, "agent",
+    ),
+    "broadband": _Data(_homes, _crude_homes, "traffic_bytes", 4, "isp"),
+}  # fmt: skip
+
+
+def _way_cell(train: xr.Dataset, config: Config, point: Point) -> xr.Dataset:
+    of, way, spend = _PRIVATE[point["data"]], point["way"], point["epsilon"]
+    told: dict[str, Any] = {"epsilon": spend, "delta": 1e-5, "public": declared(train)}
+    start = time.process_time()
+    if way in ("evolution", "no simulator"):
+        few = {"candidates": 1000, "rounds": 8} if spend < 1 else {}  # whose noise the default could not bear
+        simulator = of.simulator if way == "evolution" else None
+        model: Any = evolve(train, **told, simulator=simulator, periods=(of.period,), seed=config.seed or 0, **few)
+    else:
+        model = spectrum(train, **told, ranks=way != "spectrum", rises=way != "spectrum")
+    made = model.sample(2000, seed=1)
+    took = time.process_time() - start
+
+    # beside as many real samples, which differ from the others by chance alone
+    real, others = (train.isel(sample=slice(2000 * k, 2000 * k + 2000)) for k in range(2))
+    both = xr.concat([_told_by(real, some, of) for some in (made, others)], pd.Index(["generated", "real"], name="of"))
+    curve = metrics.autocorrelation(made[of.feature]).reset_coords(drop=True)
+    examples = ("example", "time"), made[of.feature].values[:4], {"units": train[of.feature].attrs["units"]}
+    told_of = both.assign(autocorrelation=curve, examples=examples, fit_seconds=((), took, {"units": "s"}))
+    return told_of.assign_coords(time=np.arange(train.sizes["time"]))
+
+
+def _told_by(real: xr.Dataset, made: xr.Dataset, of: _Data) -> xr.Dataset:
+    """Errors of generated series against real ones, and what these themselves are."""
+    a, b = (ds[of.feature] for ds in (real, made))
+    names = [name for name in real.data_vars if real[name].dims == ("sample",)]
+    joint = (ds[names].to_dataframe()[names].astype(str).agg("|".join, axis=1).to_numpy() for ds in (real, made))
+    rises = [np.diff(np.log10(x.transpose("sample", "time").values), axis=1).max(1) for x in (a, b)]
+    decades, shares = {"units": "decades"}, {"units": "1"}
+    zeros = float((made.ping_loss == 0).mean()) if "ping_loss" in made else np.nan
+    return xr.Dataset(
+        {
+            "autocorrelation_mse": ((), metrics.autocorrelation_mse(a, b), shares),
+            "value_wasserstein": ((), metrics.wasserstein(a, b, scale="log"), decades),
+            "attribute_divergence": (
+                (), max(metrics.jensen_shannon(real[name], made[name]) for name in names), {"units": "bits"}
+            ),
+            "joint_divergence": ((), metrics.jensen_shannon(*joint), {"units": "bits"}),
+            "largest_rise_wasserstein": ((), metrics.wasserstein(*rises), decades),
+            "rise_of_one_in_a_hundred": ((), float(np.quantile(rises[1], 0.99)), decades),
+            "level_gap": ((), _level_gap(made, of), decades),
+            "cycle_ratio": ((), _cycle_ratio(made, of), shares),
+            "zero_share": ((), zeros, shares),  # of the loss
+        }
+    )  # fmt: skip
+
+
+def _level_gap(ds: xr.Dataset, of: _Data) -> float:
+    """Between the highest and the lowest mean level of the attribute's categories."""
+    levels = np.log10(ds[of.feature]).mean("time").groupby(ds[of.attribute]).mean()
+    return float(levels.max() - levels.min())
+
+
+def _cycle_ratio(ds: xr.Dataset, of: _Data) -> float:
+    """The cycle's mean amplitude among people over that among robots; NaN where there are none."""
+    if of.attribute != "agent":
+        return float("nan")
+    series = np.log(ds[of.feature].transpose("sample", "time").values)
+    days = np.arange(series.shape[1] // of.period * of.period)
+    waves = (series - series.mean(1, keepdims=True))[:, days] @ np.exp(2j * np.pi * days / of.period)
+    robots = ds[of.attribute].values == "spider"
+    return float(np.abs(waves[~robots]).mean() / np.abs(waves[robots]).mean())
+
+
 _BATCH = {"batch_size": 500}
 _TWO = {"as before": 1.447, "large batch": 4.989, "one critic": 1.023}  # noise for an epsilon of two, 1,000 steps
 EXPERIMENTS = {
@@ -95,6 +202,40 @@ EXPERIMENTS = {
         {"steps": 4, "way": "public only", "seed": 0},
     ),
 }  # fmt: skip
+EXPERIMENTS["private_ways"] = Experiment(
+    "What can be made privately without training, and what not?",
+    lambda point: _PRIVATE[point["data"]].data(point["seed"]),
+    _way_cell,
+    Config(),
+    {
+        "data": ("web", "broadband"),
+        "way": ("spectrum", "with ranks and rises", "evolution", "no simulator"),
+        "epsilon": (0.0, 0.1, 0.5, 1.0, 2.0, 4.0, 8.0),
+        "seed": (0, 1, 2),
+    },
+    {
+        "steps": 1,
+        "data": "web",
+        "way": "evolution",
+        "epsilon": 0.0,
+        "seed": 0,
+    },  # without noise, which nobody can repeat
+)
+
+
+def spent_by(way: str) -> float:
+    """The epsilon of a way of the run `privacy` after its last step, by the tight accountant where it answers in time.
+
+    Examples
+    --------
+    >>> round(spent_by("epsilon 2"), 2), spent_by("no privacy")
+    (1.75, inf)
+    """
+    config = EXPERIMENTS["privacy"].config({"way": way, "seed": 0})
+    if way == "public only":
+        return 0.0
+    releases = config.discriminator_rounds * (2 if config.auxiliary else 1)
+    return spent(config, 10_000, config.steps, releases, accountant="prv")
 
 
 # --- exercises ---
@@ -103,8 +244,10 @@ _STEPS = 500  # an epoch of 50,000 samples in batches of 100
 _RATE, _DELTA = 100 / 50_000, 1e-5
 
 
+@lru_cache
 def _spent(noise: float, epochs: int, releases: int = 2) -> float:
-    return epsilon(noise_multiplier=noise, sample_rate=_RATE, steps=_STEPS * epochs, delta=_DELTA, releases=releases)
+    settings = {"noise_multiplier": noise, "sample_rate": _RATE, "delta": _DELTA}
+    return stated(**settings, steps=_STEPS * epochs, releases=releases)[0]
 
 
 def _above_zero(value: Any, what: str) -> float:
@@ -119,25 +262,26 @@ def _noise(value: Any) -> str:
     noise = _above_zero(value, "a noise multiplier")
     if noise < 0.1:
         raise Wrong("So little noise promises nothing. privacy.noise_for finds the multiplier.")
-    spent, alone = _spent(noise, 15), _spent(noise, 15, releases=1)
+    both, alone = _spent(noise, 15), _spent(noise, 15, releases=1)
     if abs(alone - 1) < 0.03:
         raise Wrong("That is right for one discriminator. Two publish a noisy gradient of each batch: releases=2.")
-    if not 0.97 < spent < 1.01:
+    if not 0.97 < both < 1.01:
         raise Wrong(
-            f"With this noise epsilon is {spent:.3g}. privacy.noise_for wants sample_rate (batch size over samples), "
-            f"and steps: 15 epochs are {15 * _STEPS}."
+            f"With this noise epsilon is {both:.3g}. privacy.noise_for wants sample_rate (batch size over samples), "
+            f"steps (15 epochs are {15 * _STEPS}) and accountant='prv'."
         )
-    return f"Epsilon is {spent:.3f}. For one discriminator alone it would be {alone:.2f}."
+    return f"Epsilon is {both:.3f}. For one discriminator alone it would be {alone:.2f}."
 
 
 @exercise("08.2")
 def _epochs(value: Any) -> str:
     given = _above_zero(value, "a number of epochs")
-    most = 1
-    while _spent(2.0, most + 1) < 1:
-        most += 1
+    most, over = 1, 200
+    while over - most > 1:
+        middle = (most + over) // 2
+        most, over = (middle, over) if _spent(2.0, middle) < 1 else (most, middle)
     if given != most:
-        where = f" After {given:g} it is {_spent(2.0, int(given)):.3f}." if given == int(given) < 10_000 else ""
+        where = f" After {given:g} it is {_spent(2.0, int(given)):.3f}." if given == int(given) < 1_000 else ""
         raise Wrong(f"The largest whole number of epochs after which epsilon is below 1.{where} An epoch is 500 steps.")
     return (
         f"After {most} epochs epsilon is {_spent(2.0, most):.3f}, after {most + 1} it is {_spent(2.0, most + 1):.3f}."
@@ -150,7 +294,7 @@ def _both(value: Any) -> str:
     if abs(given - max(parts)) < 0.01:
         raise Wrong("That is one of the two models alone. Somebody who has both learns from both.")
     if abs(given - sum(parts)) > 0.01 * sum(parts):
-        raise Wrong("Compute each model's epsilon with privacy.epsilon (steps are 500 an epoch, releases=2), then add.")
+        raise Wrong("Take each model's epsilon from privacy.stated (steps are 500 an epoch, releases=2), then add.")
     return f"{parts[0]:.2f} + {parts[1]:.2f}, at a delta of 2e-5: whoever gives away a model has less left to spend."
 
 
@@ -166,15 +310,57 @@ def _settings(value: Any) -> str:
         raise Wrong(f"delta={value.dp.delta:g} is not below one over the 10,000 samples.")
     if value.dp.sampling != "poisson" or value.batch_size > 10_000:
         raise Wrong("Epsilon is counted for Poisson batches of at most all samples.")
-    spent = epsilon(
-        noise_multiplier=value.dp.noise_multiplier,
-        sample_rate=value.batch_size / 10_000,
-        steps=value.steps,
-        delta=value.dp.delta,
-        releases=value.discriminator_rounds * (2 if value.auxiliary else 1),
-    )
-    if not 0.9 <= spent <= 1:
+    releases = value.discriminator_rounds * (2 if value.auxiliary else 1)
+    promised = spent(value, 10_000, value.steps, releases, accountant="prv")
+    if not 0.9 <= promised <= 1:
         raise Wrong(
-            f"This promises an epsilon of {spent:.3g}. dial.solve(1.0), then dial.config(), makes such settings."
+            f"This promises an epsilon of {promised:.3g}. dial.solve(1.0), then dial.config(), makes such settings."
         )
-    return f"It promises {spent:.3f}. Train it with dg.fit(ds, ...) and hold it against the one above."
+    return f"It promises {promised:.3f}. Train it with dg.fit(ds, ...) and hold it against the one above."
+
+
+# 08.5: four sums with noise, of which each is claimed to be as private as the first
+
+BUGS = ("nothing", "noise halved", "batch clipped", "numbers clipped")
+_SUSPECTS = {"A": "batch clipped", "B": "nothing", "C": "noise halved", "D": "numbers clipped"}
+SUSPECT_NOISE, SUSPECT_STEPS = 4.0, 4
+
+
+def suspect(name: str, rows: np.ndarray) -> np.ndarray:
+    """DP-SGD's core: in each of four steps every row (N, D) is cut to a norm of at most 1, and the sum gets noise of 4.
+
+    So it is claimed; some of "A" to "D" do something else. Returns the mean of the four sums, (D,).
+
+    Examples
+    --------
+    >>> suspect("A", np.ones((3, 5))).shape
+    (5,)
+    """
+    return _sums(rows, _SUSPECTS[name])
+
+
+def _sums(rows: np.ndarray, bug: str) -> np.ndarray:
+    if bug == "batch clipped":  # their mean is cut, not each row
+        mean = rows.mean(0)
+        total = len(rows) * mean * min(1, 1 / np.linalg.norm(mean))
+    elif bug == "numbers clipped":  # each number of a row, not its norm
+        total = np.clip(rows, -1, 1).sum(0)
+    else:
+        total = (rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1)).sum(0)
+    noise = SUSPECT_NOISE / 2 if bug == "noise halved" else SUSPECT_NOISE
+    sums: np.ndarray = total + noise * np.random.default_rng().normal(size=(SUSPECT_STEPS, rows.shape[1])).mean(0)
+    return sums
+
+
+@exercise("08.5")
+def _planted(value: Any) -> str:
+    if not isinstance(value, dict) or set(value) != set(_SUSPECTS):
+        raise Wrong(f"Give a dict of what is wrong with each of {', '.join(_SUSPECTS)}.")
+    if unknown := [bug for bug in value.values() if bug not in BUGS]:
+        raise Wrong(f"{unknown[0]!r} is none of {', '.join(map(repr, BUGS))}.")
+    if wrong := [name for name in _SUSPECTS if value[name] != _SUSPECTS[name]]:
+        raise Wrong(
+            f"{len(wrong)} of 4 are not right. Ask each with three canaries: one that need not be cut at all, one long "
+            "along one number, one long in all numbers. Which bug shows with which?"
+        )
+    return "None of them was read: what goes in and what comes out was enough. An audit that finds nothing proves less."

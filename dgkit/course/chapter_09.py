@@ -4,9 +4,12 @@ For each size n a pool of 2n pages is simulated, and models are trained on rando
 Each model in turn is the target, its half the members, the other half the non-members; for the likelihood ratio the
 models of the other pairs are the attacker's shadows. All trainings take as many steps, so small sets are seen more
 often, as the paper's Figure 15 has it. The critic is half as wide as the paper's, to be recorded in an hour.
+
+`exposure` takes the two apart: how many samples there are, and how often a training sees each of them.
 """
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -36,6 +39,11 @@ def _size_cell(pool: xr.Dataset, config: Config, point: Point) -> xr.Dataset:
 
 def _dp_cell(pool: xr.Dataset, config: Config, point: Point) -> xr.Dataset:
     return _attacked(pool, config, point["seed"], pairs=1, kinds=("discriminator", "distance"))
+
+
+def _exposure_cell(pool: xr.Dataset, config: Config, point: Point) -> xr.Dataset:
+    steps = config.steps if config.steps != _BASE.steps else point["seen"] * point["samples"] // config.batch_size
+    return _attacked(pool, replace(config, steps=steps), point["seed"], pairs=1, kinds=("discriminator",))
 
 
 def _attacked(pool: xr.Dataset, config: Config, seed: int, *, pairs: int, kinds: tuple[str, ...]) -> xr.Dataset:
@@ -90,6 +98,14 @@ EXPERIMENTS = {
         },
         {"steps": 4, "training": "clipped", "seed": 0},
     ),
+    "exposure": Experiment(
+        "Is it the number of training samples that protects, or how seldom each was seen?",
+        _pool,
+        _exposure_cell,
+        _BASE,
+        {"samples": (50, 200), "seen": (30, 120, 480), "seed": (0, 1, 2)},
+        {"steps": 4, "samples": 50, "seen": 30, "seed": 0},
+    ),
 }
 
 
@@ -119,3 +135,14 @@ def _bound(value: Any) -> str:
     if abs(number(value) - truth) > 0.005:
         raise Wrong("Solve e^epsilon / (1 + e^epsilon) = 0.6 for epsilon: the odds of 60 % are 0.6 / 0.4.")
     return f"{truth:.3f}: epsilons of ten, often reported, bound the success by {1 / (1 + math.exp(-10)):.5f} only."
+
+
+@exercise("09.4")
+def _base_rate(value: Any) -> str:
+    right, wrong = 0.6 * 50, 0.01 * 9950
+    given, truth = number(value), right / (right + wrong)
+    if abs(given - right / 50) < 0.005 or abs(given - 0.6 / 0.61) < 0.005:
+        raise Wrong("That would be so if as many were members as not. How many of the 9,950 others does it accuse?")
+    if abs(given - truth) > 0.005:
+        raise Wrong("It accuses 0.6 x 50 members and 0.01 x 9,950 others. Which share of them all are the members?")
+    return f"{truth:.3f}: three of four that it accuses were not there, though only 1 % of the others are accused."

@@ -2,7 +2,7 @@
 audits.
 """
 
-from dgkit.core.accounting import epsilon, noise_for
+from dgkit.core.accounting import epsilon, noise_for, stated
 from dgkit.core.clipping import ClippedGradients, clipped_gradients
 from dgkit.core.config import DP
 from dgkit.privacy.audit import Audit, audit, audit_runs, gaussian_lower_bound, likelihoods, one_run_lower_bound
@@ -44,5 +44,6 @@ __all__ = [
     "noise_for",
     "one_run_lower_bound",
     "spectrum",
+    "stated",
     "train_shadows",
 ]

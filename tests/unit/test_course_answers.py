@@ -37,7 +37,7 @@ def model():
 
 def spent(noise, epochs):
     """Epsilon of both discriminators, as one release of less noise."""
-    return epsilon(noise_multiplier=noise / 2**0.5, steps=500 * epochs, **WWT)
+    return epsilon(noise_multiplier=noise / 2**0.5, steps=500 * epochs, accountant="prv", **WWT)
 
 
 def private(noise, *, steps=600, **dp):
@@ -121,7 +121,7 @@ WRONG = {
         "brings a load of",
     ),
     "07.3": ([dg.simulate.cluster(600, seed=5), dg.simulate.cluster(20), dg.simulate.web(600), 3], "were evicted"),
-    "08.1": ([1.0, noise_for(epsilon=1.0, steps=7500, **WWT), 0.01, 40, "two"], "With this noise epsilon is"),
+    "08.1": ([1.0, noise_for(epsilon=1.0, steps=7500, **WWT), 1.486, 0.01, 40, "two"], "With this noise epsilon is"),
     "08.2": ([15, 15.5, 1e6, "fifteen"], "After 15 it is"),
     "08.3": ([spent(2.0, 15), spent(2.0, 15) + 2 * spent(4.0, 20), 1e-3], "one of the two models alone"),
     "08.4": (
@@ -136,9 +136,20 @@ WRONG = {
         ],
         "promises an epsilon of",
     ),
+    "08.5": (
+        [
+            dict.fromkeys("ABCD", "nothing"),
+            {"A": "batch clipped", "B": "nothing", "C": "noise halved", "D": "batch clipped"},
+            {"A": "nothing"},
+            dict.fromkeys("ABCD", "a bug"),
+            "nothing",
+        ],
+        "one long along one number",
+    ),
     "09.1": ([30, 20, 10.5], "30 of them are"),
     "09.2": ([50, 5000, 100.5], "the first at most 0.55"),
     "09.3": ([0.6, 1.5, math.log(0.6)], "the odds of 60 %"),
+    "09.4": ([0.5, 0.6, 0.983, 0.01, "few"], "Which share of them all"),
     "10.1": ([2**32 / 300 / 1e3, 1000, 4.3e9, "a gigabit"], "What rate fills it"),
     "10.2": (
         [

@@ -22,7 +22,7 @@ from dgkit.core.accounting import ORDERS
 from dgkit.core.losses import critic_loss
 from dgkit.core.networks import Discriminator
 from dgkit.errors import ConfigError
-from dgkit.privacy import DP, clipped_gradients, epsilon, noise_for
+from dgkit.privacy import DP, clipped_gradients, epsilon, noise_for, stated
 from tests.conftest import small_dataset
 
 
@@ -397,6 +397,35 @@ def test_no_epsilon_is_stated_for_batches_with_replacement(small):
     assert trainer.epsilon() == 0  # nothing is spent yet
     assert next(trainer).epsilon == math.inf
     assert trainer.epsilon() == math.inf
+
+
+def test_what_is_stated_is_the_tight_accountants_where_it_answers_in_time():
+    usual = {"noise_multiplier": 1.0, "sample_rate": 0.01, "steps": 300, "delta": 1e-5}
+
+    assert stated(**usual) == (epsilon(**usual, accountant="prv"), "PRV")
+    for slow in ({"noise_multiplier": 0.3}, {"steps": 200_000, "noise_multiplier": 100.0}, {"delta": 1e-300}):
+        assert stated(**usual | slow) == (epsilon(**usual | slow), "RDP")
+    assert stated(**usual | {"noise_multiplier": 0.0}) == (math.inf, "RDP")
+
+
+def test_less_noise_keeps_an_epsilon_by_the_tight_accountant():
+    training = {"sample_rate": 0.01, "steps": 1000, "delta": 1e-5, "releases": 2}
+
+    tight, by_rdp = (noise_for(epsilon=2.0, accountant=accountant, **training) for accountant in ("prv", "rdp"))
+
+    assert tight < 0.97 * by_rdp
+    assert 1.98 < epsilon(noise_multiplier=tight, accountant="prv", **training) <= 2
+    assert noise_for(epsilon=30.0, accountant="prv", **training) == noise_for(epsilon=30.0, **training)
+
+
+def test_a_trainer_states_epsilon_by_either_accountant():
+    trainer = Trainer(
+        small_dataset(60, 12, seed=0), Config(steps=2, sample_len=3, batch_size=6, dp=DP(2.0, delta=1e-3))
+    )
+
+    next(trainer)
+
+    assert 0 < trainer.epsilon("prv") < trainer.epsilon() == trainer.history[-1].epsilon
 
 
 def test_the_prv_accountant_is_tighter_and_agrees_with_googles():

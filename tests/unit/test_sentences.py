@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 import dgkit as dg
-from dgkit.course import open_run
-from dgkit.privacy import noise_for
+from dgkit.course import chapter_08, open_run
+from dgkit.privacy import audit_runs, noise_for, stated
 
 
 @pytest.mark.parametrize("job_class", dg.simulate.JOB_CLASSES)
@@ -119,3 +119,132 @@ def test_10_zeros_as_an_event_are_as_frequent_as_in_homes_and_traffic_gains_noth
     assert 10 * event.loss_autocorrelation_mse.max() < number.loss_autocorrelation_mse.min()
     assert (event.traffic_autocorrelation_mse < 0.01).all() and (number.traffic_autocorrelation_mse < 0.01).all()
     assert event.traffic_autocorrelation_mse.median() >= number.traffic_autocorrelation_mse.median()
+
+
+# --- chapter 08: what is said of the recorded runs `privacy` and `private_ways`
+
+
+def private_ways(**at):
+    return open_run("private_ways").sel(**at)
+
+
+@pytest.mark.parametrize("way", ["clipping alone", "noise alone"])
+def test_08_clipping_or_noise_alone_makes_the_error_about_1_7_times_as_large(way):
+    error = open_run("privacy").autocorrelation_mse.isel(step=-1).median("seed")
+
+    assert 1.5 < error.sel(way=way) / error.sel(way="no privacy") < 1.9
+    assert error.sel(way="noise 1") > 20 * error.sel(way="no privacy")
+
+
+def test_08_of_the_large_batches_three_seeds_one_is_as_bad_as_the_best_without_and_values_are_no_better():
+    run = open_run("privacy").isel(step=-1)
+    large, before = (run.sel(way=way) for way in ("large batch", "epsilon 2"))
+
+    assert large.autocorrelation_mse.median() < 0.7 * before.autocorrelation_mse.median()
+    assert math.isclose(large.autocorrelation_mse.max(), before.autocorrelation_mse.min(), rel_tol=0.05)
+    assert large.value_wasserstein.median() > before.value_wasserstein.median()
+
+
+def test_08_epsilon_two_by_rdp_is_1_75_to_1_84_by_the_tight_accountant():
+    spent = [chapter_08.spent_by(way) for way in ("epsilon 2", "average", "large batch", "no auxiliary")]
+
+    assert min(spent) > 1.745 and max(spent) < 1.845
+
+
+def test_08_the_private_sums_keep_what_a_training_loses():
+    ways = private_ways(data="web", of="generated", way="spectrum")
+    trained = open_run("privacy").isel(step=-1).autocorrelation_mse
+
+    two, tenth = (ways.sel(epsilon=epsilon) for epsilon in (2.0, 0.1))
+    assert two.autocorrelation_mse.max() <= 0.002 and two.value_wasserstein.max() <= 0.06
+    assert two.attribute_divergence.max() <= 0.004
+    assert two.autocorrelation_mse.median() < trained.sel(way="no privacy").median()
+    at_two = ["epsilon 2", "large batch", "average", "public start", "all together"]
+    assert tenth.autocorrelation_mse.max() < trained.sel(way=at_two).min()
+    flat = ways.autocorrelation_mse.sel(epsilon=slice(0.5, None)).median("seed")
+    assert flat.max() < 1.3 * flat.min()
+
+
+def test_08_without_data_the_sums_know_nothing_and_the_crude_simulator_most_of_the_memory():
+    ways = private_ways(data="web", of="generated")
+    sums, votes, blind = (ways.sel(way=way).median("seed") for way in ("spectrum", "evolution", "no simulator"))
+
+    assert sums.autocorrelation_mse.sel(epsilon=0) > 0.1 and sums.value_wasserstein.sel(epsilon=0) > 1
+    mended = votes.sel(epsilon=0) / votes.sel(epsilon=2)
+    assert 7 < mended.autocorrelation_mse < 13 and 2.5 < mended.value_wasserstein < 4.5
+    assert blind.autocorrelation_mse.sel(epsilon=2) > 10 * votes.autocorrelation_mse.sel(epsilon=2)
+    assert blind.value_wasserstein.sel(epsilon=2) < 0.1 < 1 < blind.value_wasserstein.sel(epsilon=0)
+
+
+def test_08_bursts_and_conditionals_are_what_the_sums_cannot_do():
+    at = private_ways(data="web", epsilon=2.0)
+    made, real = at.sel(of="generated"), at.sel(of="real", way="spectrum")
+    sums, ranks, votes = (made.sel(way=way) for way in ("spectrum", "with ranks and rises", "evolution"))
+
+    for missed in (sums, votes):
+        assert (missed.rise_of_one_in_a_hundred < 0.8 * real.rise_of_one_in_a_hundred).all()
+    assert (abs(ranks.rise_of_one_in_a_hundred / real.rise_of_one_in_a_hundred - 1) < 0.15).all()
+    assert ranks.largest_rise_wasserstein.median() > 0.9 * sums.largest_rise_wasserstein.median()
+    assert 0.23 < real.level_gap.median() < 0.3 and (sums.level_gap < 0.06).all() and (votes.level_gap > 0.2).all()
+    assert 1.9 < real.cycle_ratio.median() < 2.1 and (abs(sums.cycle_ratio - 1) < 0.1).all()
+    assert (votes.cycle_ratio > 1.7).all()
+
+
+def test_08_mixed_features_and_many_attributes_are_lost():
+    at = private_ways(data="broadband", epsilon=2.0)
+    made, real = at.sel(of="generated"), at.sel(of="real", way="spectrum")
+
+    assert (abs(real.zero_share - 0.97) < 0.01).all()
+    assert (made.zero_share.sel(way="spectrum") < 0.05).all()
+    assert 0.4 < made.zero_share.sel(way="evolution").median() < 0.75
+    assert (made.joint_divergence.sel(way="spectrum") > 2 * real.joint_divergence).all()
+    assert (made.autocorrelation_mse.sel(way="spectrum") < 0.001).all()
+
+
+def test_08_a_planted_bug_shows_with_the_canaries_that_the_solution_names_and_the_right_code_with_none():
+    claimed = stated(noise_multiplier=4.0, sample_rate=1.0, steps=4, delta=1e-5)[0]
+    rows = np.random.default_rng(0).normal(0, 0.1, (50, 10))
+    canaries = {"short": np.eye(10)[:1], "long": 10 * np.eye(10)[:1], "wide": np.full((1, 10), 3.0)}
+
+    def found(name):
+        return {
+            key
+            for key, canary in canaries.items()
+            if audit_runs(
+                lambda data: chapter_08.suspect(name, data), canary, lambda total, one: one @ total,
+                ds=rows, delta=1e-5, runs=4000, gaussian=True, confidence=0.999,
+            ).contradicts(claimed)
+        }  # fmt: skip
+
+    assert found("A") == {"long", "wide"}
+    assert found("B") == set()
+    assert len(found("C")) >= 2  # too little noise: any canary
+    assert found("D") == {"wide"}
+
+
+# --- chapter 09
+
+
+def test_09_a_good_attack_is_mostly_wrong_where_members_are_few():
+    success = open_run("membership").success_rate.mean("target").median("seed").sel(attack="discriminator", samples=25)
+
+    assert math.isclose(success, 0.91, abs_tol=0.005)
+    assert math.isclose(0.91 * 25 / (0.91 * 25 + 0.09 * 4975), 1 / 20, abs_tol=0.005)  # nineteen in twenty are wrong
+
+
+def test_09_how_often_a_sample_was_seen_tells_and_the_size_hardly():
+    auc = open_run("exposure").auc.mean("target").sel(attack="discriminator")
+
+    often, seldom = (auc.sel(seen=seen) for seen in (480, 30))
+    assert (often.min("seed") > seldom.max("seed")).all()
+    assert abs(often.median("seed").diff("samples")).max() < 0.06
+    assert auc.sel(samples=50, seen=480).min() > auc.sel(samples=200, seen=120).max()  # 480 steps each
+
+
+def test_09_the_smaller_the_set_the_larger_the_risk_of_those_in_it_and_the_error():
+    run = open_run("membership").mean("target").median("seed")
+
+    assert run.auc.sel(attack="discriminator", samples=25) > 0.9
+    assert 3 * run.autocorrelation_mse.sel(samples=5000) < run.autocorrelation_mse.sel(samples=25)
+    assert run.success_rate.sel(attack="discriminator", samples=5000) < 0.51  # and yet the best memory but one
+    assert run.autocorrelation_mse.sel(samples=5000) < 1.5 * run.autocorrelation_mse.min()

@@ -310,6 +310,45 @@ def test_the_recorded_run_shown_is_the_nearest_and_bears_its_own_epsilon():
     assert dial.record["names"] == ["epsilon ∞ (d)", "real"]
 
 
+def test_a_picture_of_other_settings_is_not_shown_but_where_it_comes_from_is_said():
+    dial = PrivacyDial(2000, steps=300, recorded=recorded().assign_attrs(steps=300, samples=2000))
+    dial.solve(1.5)
+    assert dial.record["names"][0] == "epsilon 1.5 (b)"
+
+    dial.change(steps=3)  # the same noise
+
+    assert dial.record["n"] == 0 and "lines" not in dial.record
+    assert "The dial has 3 steps" in dial.record["compared"] and "made with 2,000 samples" in dial.record["compared"]
+    dial.solve(3.0)  # twice what was recorded
+    dial.change(steps=300)
+    dial.solve(4.0)
+    assert dial.record["n"] == 0 and "runs of epsilon 0.5, 1.5" in dial.record["compared"]
+
+
+def test_where_settings_do_not_go_together_no_old_picture_stays():
+    dial = PrivacyDial(recorded=recorded())
+    dial.solve(1.5)
+    assert dial.record["n"]
+
+    dial.change(sampling="replacement")
+
+    assert dial.record["n"] == 0 and dial.record["compared"] == ""
+    dial.change(sampling="poisson")
+    assert dial.record["n"]
+
+
+def test_the_noise_is_found_by_the_accountant_that_is_chosen():
+    dial = PrivacyDial(10_000, steps=1000)
+    dial.solve(2.0)
+    by_rdp = dial.dp.noise_multiplier
+
+    dial.change(accountant="prv")
+    dial.solve(2.0)
+
+    assert dial.dp.noise_multiplier < 0.97 * by_rdp
+    assert 1.98 < dial.epsilon <= 2 and dial.frame["accountant"] == "PRV"
+
+
 @pytest.mark.parametrize(("spent", "nearest"), [(0.01, 0), (0.8, 0), (0.9, 1), (4.0, 1), (4.2, 2), (1e9, 2)])
 def test_nearest_is_meant_on_a_log_scale_and_infinity_is_near_nothing(spent, nearest):
     dial = PrivacyDial(recorded=recorded())

@@ -25,7 +25,9 @@ REPLACEMENT = (
 
 
 def best_accuracy(epsilon: float, delta: float) -> float:
-    """Largest share of right answers that any membership attack can have, where half the candidates are members.
+    """Largest share of right guesses whether one sample is in, which it is by the toss of a coin of its own.
+
+    Not so of random halves of fixed size: there one sample takes the place of another, which is two steps.
 
     Examples
     --------
@@ -55,10 +57,11 @@ def number(value: float) -> str:
 
 
 def tier(epsilon: float) -> str:
-    """What an epsilon is usually called."""
+    """What an epsilon is called, and by whom."""
     if epsilon == math.inf:
         return "no guarantee"
-    return "strong guarantee" if epsilon <= 1 else "reasonable guarantee" if epsilon <= 10 else "weak to no guarantee"
+    called = "strong guarantee" if epsilon <= 1 else "reasonable guarantee" if epsilon <= 10 else "weak to no guarantee"
+    return f"{called} in the words of Ponomareva et al. 2023"
 
 
 def in_words(epsilon: float, delta: float) -> list[str]:
@@ -71,8 +74,9 @@ def in_words(epsilon: float, delta: float) -> list[str]:
     return [
         f"Odds: any outcome is at most {factor} times (e to the epsilon) as likely with a sample as without it, apart "
         f"from a probability of delta = {delta:g}.",
-        f"So any attack that tells members from others is right in at most {percent(accuracy)} of the cases, where "
-        f"guessing is right in 50 %; with 1 % of false alarms it finds at most {percent(found)} of the members.",
+        "So whoever guesses whether one sample, put in by the toss of a coin, was among the data is right in at most "
+        f"{percent(accuracy)} of the cases, where guessing blindly is right in 50 %; with 1 % of false alarms it is "
+        f"found in at most {percent(found)}.",
     ]
 
 

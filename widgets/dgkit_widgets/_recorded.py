@@ -1,9 +1,13 @@
 """Recorded runs found by their epsilon: the curve and the series of the one nearest to the dial.
 
+A picture belongs to the settings that it was measured at. Where the dial's are others, as far as the recorded attrs
+say, or epsilon is another by more than a third, there is none, but a word on which there are.
+
 Left out: choosing among further dims, which is the caller's (`ds.sel(step=...)`).
 """
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -14,6 +18,12 @@ from dgkit_widgets._guarantee import number
 from dgkit_widgets.explorer import spread
 
 SHOWN = 6  # series
+NEAR = 4 / 3  # times an epsilon: about the same
+NOTHING: dict[str, Any] = {"title": "", "compared": "", "n": 0, "time": 0}
+SAID = {  # settings of the dial that a recorded run may tell in its attrs
+    "samples": "{:,} samples", "batch_size": "batches of {:,}", "steps": "{:,} steps", "delta": "delta {:g}",
+    "releases": "{} noisy gradients a batch", "max_grad_norm": "a clipping norm of {:g}",
+}  # fmt: skip
 
 
 class Recorded:
@@ -73,10 +83,27 @@ class Recorded:
             return text
         return f"{text} ({self.dim.replace('_', ' ')} {label:.4g})" if isinstance(label, float) else f"{text} ({label})"
 
-    def frame(self, epsilon: float, noise: float) -> dict[str, Any]:
+    def elsewhere(self, value: float, now: Mapping[str, Any]) -> str:
+        """Why nothing of what was recorded belongs to these settings; empty where something does."""
+        told = {name: self.ds.attrs[name] for name in SAID if name in self.ds.attrs}
+        k, word = self.nearest(value), self.key.replace("_", " ")
+        differ = [name for name, one in told.items() if not math.isclose(one, now[name], rel_tol=0.01)]
+        there = float(self.places[k])
+        near = there == value or (0 < there < math.inf and 1 / NEAR <= value / there <= NEAR)
+        if not differ and near:
+            return ""
+        runs = ", ".join(f"{number(one)}" for one in sorted(self.places))
+        how = ", ".join(SAID[name].format(one) for name, one in told.items())
+        where = f" They were made with {how}." if told else ""
+        why = f"The dial has {', '.join(SAID[name].format(now[name]) for name in differ)}. " if differ else ""
+        return f"Nothing was recorded at these settings. {why}There are runs of {word} {runs}.{where}"
+
+    def frame(self, epsilon: float, now: Mapping[str, Any]) -> dict[str, Any]:
         """What is drawn at an epsilon: "x" (n,) and "lines" (L, 3, n) as float32 bytes, names, and series."""
-        value, word = (epsilon if self.key == "epsilon" else noise), self.key.replace("_", " ")
+        value, word = (epsilon if self.key == "epsilon" else now["noise_multiplier"]), self.key.replace("_", " ")
         k = self.nearest(value)
+        if other := self.elsewhere(value, now):
+            return NOTHING | {"compared": other}
         free = np.flatnonzero(np.isinf(self.places)) if self.key == "epsilon" else np.flatnonzero(self.places == 0)
         shown = [k, *(int(j) for j in free[:1] if j != k)]
         curves = [spread(self.ds.autocorrelation.isel({self.dim: j}), "seed") for j in shown]

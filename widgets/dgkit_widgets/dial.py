@@ -4,7 +4,6 @@ Every epsilon is `dgkit.privacy.epsilon`'s; what it means is in `_guarantee`, th
 Left out: other mechanisms than the trainer's, and amplification beyond a random batch's.
 """
 
-import contextlib
 import math
 import threading
 from functools import lru_cache
@@ -15,16 +14,15 @@ import traitlets
 import xarray as xr
 
 from dgkit._checks import whole
+from dgkit.core.accounting import TIGHT_STEPS, TIGHT_UP_TO
 from dgkit.core.config import DP, Config
 from dgkit.errors import ConfigError
-from dgkit.privacy import epsilon, noise_for
+from dgkit.privacy import epsilon, noise_for, stated
 from dgkit_widgets import _guarantee
-from dgkit_widgets._recorded import Recorded
+from dgkit_widgets._recorded import NOTHING, Recorded
 from dgkit_widgets._widget import Widget, static
 
 POINTS = 60  # of a curve
-PRV_UP_TO = 20  # epsilon by RDP, above which the PRV accountant takes seconds and hundreds of megabytes
-PRV_STEPS = 100_000  # likewise
 MOST = 10**9  # samples, steps
 MOST_NOISE = 1000  # above, the accountant takes seconds
 KNOWN = (1.0, 10.0)  # epsilons drawn for comparison: the ends of the tiers
@@ -55,15 +53,15 @@ class PrivacyDial(Widget):
     releases : int
         Noisy gradients of each batch: discriminators times their rounds.
     accountant : {"rdp", "prv"}
-        As in `dgkit.privacy.epsilon`. The curve is always RDP's, and PRV is asked up to an epsilon of 20 and
-        100,000 steps.
+        As in `dgkit.privacy.epsilon`. The curve is always RDP's, and PRV is asked where `dgkit.privacy.stated` asks it.
     target : float, optional
         An epsilon to draw a line at, and to find the noise for.
     recorded : Dataset, optional
-        Runs at several epsilons, of which the nearest is shown. It has `epsilon` as a dim, a coordinate or a variable
-        along one dim (or, without epsilon, the dim `noise_multiplier`); the variable `autocorrelation` over that dim
-        and `lag`, and over `seed` if there are several; optionally `series` over that dim, further ones and `time`.
-        A run of infinite epsilon is shown beside the nearest.
+        Runs at several epsilons, of which the nearest is shown if it is the dial's, up to a third, and if its settings
+        are the dial's: those that `attrs` tell, by the dial's names (such as steps). It has `epsilon` as a dim, a
+        coordinate or a variable along one dim (or, without epsilon, the dim `noise_multiplier`); the variable
+        `autocorrelation` over that dim and `lag`, and over `seed` if there are several; optionally `series` over that
+        dim, further ones and `time`. A run of infinite epsilon is shown beside the nearest.
     real : DataArray, optional
         The real data's autocorrelation over `lag`. Default: the variable `real_autocorrelation` of `recorded`.
 
@@ -191,7 +189,7 @@ class PrivacyDial(Widget):
                 self.answered = token
 
     def solve(self, target: float, token: str = "") -> None:
-        """Set the least noise, rounded up to four digits, with which epsilon by RDP is within `target`.
+        """Set the least noise, rounded up to four digits, with which epsilon is within `target`.
 
         Raises ConfigError: a bad target, one that no noise can keep, or settings that do not go together.
         """
@@ -199,7 +197,8 @@ class PrivacyDial(Widget):
             try:
                 wanted = self._merged(self.settings, {"target": target})
                 self._check(wanted)
-                noise = _up(_noise_for(target, *self._rate(wanted), wanted["delta"], wanted["releases"]))
+                given = wanted["delta"], wanted["releases"], wanted["accountant"]
+                noise = _up(_noise_for(target, *self._rate(wanted), *given))
                 self._put(self._merged(wanted, {"noise_multiplier": noise}))
             finally:
                 self.answered = token
@@ -378,11 +377,7 @@ class PrivacyDial(Widget):
         """Epsilon, and the accountant that says so."""
         rate, steps = self._rate(settings)
         given = settings["noise_multiplier"], rate, steps, settings["delta"], settings["releases"]
-        value = _spent(*given, "rdp")
-        if settings["accountant"] == "prv" and value <= PRV_UP_TO and steps <= PRV_STEPS:
-            with contextlib.suppress(ValueError):  # for a delta so small that rounding errors are larger
-                return _spent(*given, "prv"), "PRV"
-        return value, "RDP"
+        return _stated(*given) if settings["accountant"] == "prv" else (_spent(*given, "rdp"), "RDP")
 
     @staticmethod
     def _curve(settings: dict[str, Any], epochs: float) -> tuple[np.ndarray, np.ndarray]:
@@ -411,6 +406,7 @@ class PrivacyDial(Widget):
             "hints": self._hints(now),
         }
         if problem:
+            self.record = {} if self._recorded is None else dict(NOTHING)
             return common | {"big": "–", "tier": "", "head": "", "words": [], "accuracy": None, "lines": [], "n": 0}
         value, accountant = self._epsilon(now)
         until = self._until(now)
@@ -424,7 +420,7 @@ class PrivacyDial(Widget):
         seen = np.concatenate([curve, first, [one for _, one in lines]])
         seen = seen[np.isfinite(seen) & (seen > 0)]
         if self._recorded is not None:
-            self.record = self._recorded.frame(value, now["noise_multiplier"])
+            self.record = self._recorded.frame(value, now)
         head = (
             f"after {now['steps']:,} steps ({_guarantee.number(now['epochs'])} epochs), at delta = {now['delta']:g}, "
             f"by the {accountant} accountant"
@@ -432,8 +428,8 @@ class PrivacyDial(Widget):
         note = ""
         if now["accountant"] == "prv" and accountant == "RDP" and math.isfinite(value):
             note = (
-                f"PRV is asked up to an epsilon of {PRV_UP_TO} and {PRV_STEPS:,} steps: above, it takes too long. For "
-                "a very small delta it has no answer."
+                f"PRV is asked up to an epsilon of {TIGHT_UP_TO} and {TIGHT_STEPS:,} steps: above, it takes too long. "
+                "For a very small delta it has no answer."
             )
         return common | {
             "big": _guarantee.number(value),
@@ -492,8 +488,15 @@ def _spent(noise: float, rate: float, steps: int, delta: float, releases: int, a
 
 
 @lru_cache(maxsize=200)
-def _noise_for(target: float, rate: float, steps: int, delta: float, releases: int) -> float:
-    return noise_for(epsilon=target, sample_rate=rate, steps=steps, delta=delta, releases=releases)
+def _stated(noise: float, rate: float, steps: int, delta: float, releases: int) -> tuple[float, str]:
+    return stated(noise_multiplier=noise, sample_rate=rate, steps=steps, delta=delta, releases=releases)
+
+
+@lru_cache(maxsize=200)
+def _noise_for(target: float, rate: float, steps: int, delta: float, releases: int, accountant: str) -> float:
+    return noise_for(
+        epsilon=target, sample_rate=rate, steps=steps, delta=delta, releases=releases, accountant=accountant
+    )
 
 
 def _up(value: float) -> float:

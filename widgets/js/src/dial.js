@@ -516,7 +516,11 @@ function recordPanel() {
 
   /** @param {any} record */
   function show(record) {
-    if (!record.n) return;
+    compared.textContent = record.compared ?? "";
+    if (!record.n) {
+      destroy(); // a picture of other settings would be taken for one of these
+      return;
+    }
     const now = JSON.stringify([record.title, record.x_label]);
     if (now !== kind) {
       chart?.destroy();
@@ -529,7 +533,6 @@ function recordPanel() {
       });
       kind = now;
     }
-    compared.textContent = record.compared;
     const parts = rows(floats(record.lines), record.n); // middle, lower and upper edge of each line
     chart?.set({
       x: floats(record.x),
@@ -559,6 +562,8 @@ function recordPanel() {
   function destroy() {
     chart?.destroy();
     series?.destroy();
+    samples.replaceChildren();
+    [chart, series, kind] = [null, null, ""];
   }
   return { root, show, destroy };
 }
