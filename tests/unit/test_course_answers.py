@@ -83,20 +83,22 @@ def mixed(pages):
 
 WRONG = {
     "00.1": ([3000, 167, 168.5, "168"], "number of pages"),
-    "00.2": (["access", "views", 3], "there is one with more"),
+    "00.2": ([["value_wasserstein"], "range_coverage", ["views"], 3], "does not change"),
     "00.3": ([14, 84, "a week"], "peaks"),
     "01.1": ([168, 7, 23], "Each pass makes 7"),
     "01.2": ([dg.simulate.web(60), 3], "There are pages of"),
     "01.3": ([{"sample_len 1": 1, "sample_len 7": 2}, {}, 5], "The values are reports"),
+    "01.4": ([lambda *given: given[1].mean(), lambda *given: 1 / 0, lambda *given: 3, print, 1.0], "mean D(fake)"),
+    "01.5": (["abc", "bcb", "bc", 3], "Question 1"),
     "02.1": ([3000.0, 1, "three"], "A decade is a factor of ten"),
-    "02.2": ([0.5, 1, {}], "largest less smallest"),
+    "02.2": ([dg.open_dataset("web"), dg.open_dataset("web").isel(sample=slice(600)), 3], "kinds of pages are left"),
     "02.3": ([np.zeros(168), pages()[0], 3], "Take the mid-range away"),
-    "03.1": ([10, 55, 4], "55 passes"),
-    "03.2": ([1, 7.5, "best"], "median over seeds"),
-    "03.3": ([1e4, -1, True], "divided by"),
+    "03.1": ([7, 120, 672, 0], "multiples of 24"),
+    "03.2": ([1, 84, 3, 7.5, "best"], "more than twice the least"),
+    "03.3": ([9, -1, True], "Compare each"),
     "04.1": ([7, 4, "twelve"], "different pairs"),
     "04.2": (["FINISH", "evict", 4], "divide the recorded share"),
-    "04.3": ([dg.open_dataset("cluster").isel(sample=slice(200)), 3, dg.simulate.web(60)], "give both attributes"),
+    "04.3": ([dg.open_dataset("cluster").isel(sample=slice(200)), 3, dg.simulate.web(60)], "Pass two things"),
     "05.1": ([1.0, 1 / 15, "ten"], "divided by DoppelGANger's"),
     "05.2": (["ar", "hmm", "doppelganger"], "Look at innovation"),
     "05.3": (
@@ -232,7 +234,7 @@ def test_a_lead_that_another_seed_may_turn_is_none():
     given = {factor: {"sample_len 1": report(0.01 * factor), "sample_len 7": report(0.01)} for factor in (1.4, 1.6)}
 
     assert "long enough" in course.answer("01.3", given[1.4]).message
-    assert "2 times closer" in course.answer("01.3", given[1.6]).message
+    assert "a factor of 1.6" in course.answer("01.3", given[1.6]).message
 
 
 def test_results_read_without_colour_and_escape_what_is_in_them():
