@@ -29,7 +29,7 @@ def _notice_order(value: Any) -> str:
     given = {value} if isinstance(value, str) else set(names(value, len(MEASURES)))
     if not given or not given <= set(MEASURES):
         raise Wrong(f"Give a list of names, in quotes, of these: {', '.join(MEASURES)}.")
-    ds = open_dataset("web")
+    ds = open_dataset("web").isel(sample=slice(300))
     order = np.random.default_rng(0).permuted(ds.views.values, axis=1)  # the days of each page
     report = metrics.evaluate(ds, ds.assign(views=(ds.views.dims, order, ds.views.attrs)))
     same = {name: 1.0 if name == "range_coverage" else 0.0 for name in MEASURES}

@@ -65,9 +65,7 @@ EXPERIMENTS = {
 def _for_other_data(value: Any) -> str:
     hours, period, given = 672, 24, whole(value)
     if given < 1 or given % period:
-        raise Wrong(
-            f"A pass that makes whole periods sees each hour of the day in the same place: multiples of {period}."
-        )
+        raise Wrong(f"Let a pass make whole days, so that each hour has its place in it: a multiple of {period}.")
     if hours % given:
         raise Wrong(f"{hours} hours are no whole number of passes of {given}.")
     if given == hours:
@@ -78,21 +76,18 @@ def _for_other_data(value: Any) -> str:
 @exercise("03.2")
 def _best(value: Any) -> str:
     run = open_run("sample_len").isel(step=-1).median("seed")
-    curve, rise = run.autocorrelation_mse, run.largest_rise_wasserstein
-    best = int(rise.where(curve <= 2 * curve.min()).idxmin("sample_len"))
-    given = whole(value)
-    if given not in curve.sample_len.values.tolist():
-        raise Wrong(f"One of the recorded S: {', '.join(map(str, curve.sample_len.values.tolist()))}.")
-    if curve.sel(sample_len=given) > 2 * curve.min():
-        error = curve.sel(sample_len=given).item()
-        raise Wrong(
-            f"At {given} the median over seeds is {error:.4f}, more than twice the least, {curve.min().item():.4f}."
-        )
+    curve, rise = run.autocorrelation_mse.to_series(), run.largest_rise_wasserstein.to_series()
+    enough = curve <= 2 * curve.min()
+    best, given = int(rise[enough].idxmin()), whole(value)
+    if given not in curve.index:
+        raise Wrong(f"One of the recorded S: {', '.join(map(str, curve.index))}.")
+    if not enough[given]:
+        raise Wrong(f"At {given} the median over seeds is {curve[given]:.4f}: more than twice the least of all S.")
     if given != best:
         raise Wrong(
-            "The autocorrelation error is small enough. For which S is it so, and which of these has the least error of rises?"
+            "The autocorrelation error is small enough. Which others are, and whose error of the rises is least?"
         )
-    return f"{best}: error of the rises {rise.sel(sample_len=best):.3f}; the least of all S is {rise.min():.3f}."
+    return f"{best}: error of the rises {rise[best]:.3f}; the least of all S is {rise.min():.3f}."
 
 
 @exercise("03.3")
@@ -102,4 +97,4 @@ def _pairs(value: Any) -> str:
     truth = int((many[:, None] < few).sum())
     if whole(value) != truth:
         raise Wrong("Compare each of the three trainings with 1,000 pages with each of the three with 100.")
-    return f"{truth} of 9. More pages help here, as far as three seeds can say so; by chance it happens once in five times."
+    return f"{truth} of 9: so many or more come by chance once in five times. Three seeds do not show that it falls."
