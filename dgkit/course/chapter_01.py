@@ -84,9 +84,10 @@ def _loss(value: Any) -> str:
         if not isinstance(loss, torch.Tensor) or loss.numel() != 1:
             raise Wrong(f"It should return one number, a tensor; it returns {type(loss).__name__}.")
         if not torch.allclose(loss.detach().squeeze(), truth.detach(), rtol=1e-3, atol=1e-4):
+            values = [float(one.detach().squeeze()) for one in (truth, loss)]
             part = "mean D(fake) - mean D(real)" if not weight else "weight times the mean of (slope - 1) squared"
             raise Wrong(
-                f"With a weight of {weight:g} it should give {part}, {float(truth):.4f}, and gives {float(loss):.4f}."
+                f"With a weight of {weight:g} it should give {part}, {values[0]:.4f}, and gives {values[1]:.4f}."
             )
         if not loss.requires_grad:
             raise Wrong("The value is right, but it has no gradient. Keep tensors; no .item(), no detach().")

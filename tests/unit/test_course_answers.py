@@ -93,7 +93,7 @@ WRONG = {
     "02.1": ([3000.0, 1, "three"], "A decade is a factor of ten"),
     "02.2": ([dg.open_dataset("web"), dg.open_dataset("web").isel(sample=slice(600)), 3], "kinds of pages are left"),
     "02.3": ([np.zeros(168), pages()[0], 3], "Take the mid-range away"),
-    "03.1": ([7, 120, 672, 0], "multiples of 24"),
+    "03.1": ([7, 120, 672, 0], "a multiple of 24"),
     "03.2": ([1, 84, 3, 7.5, "best"], "more than twice the least"),
     "03.3": ([9, -1, True], "Compare each"),
     "04.1": ([7, 4, "twelve"], "different pairs"),
