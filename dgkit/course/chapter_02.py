@@ -70,7 +70,7 @@ def _planted(value: Any) -> str:
     of_real, kept = metrics.distinct_modes(real, views).values.tolist()
     if not coverage >= 0.9:
         raise Wrong(f"The coverage is {coverage:.2f}. Leave the pages their mid-ranges: where did those come from?")
-    if not kept <= of_real / 2:
+    if not kept <= 2 / 3 * of_real:
         raise Wrong(f"{kept} of {of_real} kinds of pages are left. Which number of a page has to be alike in all?")
     return f"Coverage {coverage:.2f}, and {kept} of {of_real} kinds of pages: all is well, says the one measure."
 
