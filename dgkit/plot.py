@@ -8,7 +8,7 @@ Left out: interactive pictures.
 
 import itertools
 import textwrap
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -20,7 +20,7 @@ from matplotlib.axes import Axes
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
-from matplotlib.ticker import EngFormatter, FixedLocator, MaxNLocator, NullLocator
+from matplotlib.ticker import EngFormatter, FixedLocator, MaxNLocator, MultipleLocator, NullLocator
 
 from dgkit import _checks, metrics
 from dgkit.errors import ConfigError, SchemaError
@@ -29,7 +29,7 @@ from dgkit.metrics.distributions import valid_feature
 from dgkit.schema import Schema, lengths, validate
 
 Sets = xr.Dataset | Mapping[str, xr.Dataset]
-WIDTH = 8.5  # inches, of a notebook's column
+WIDTH = 7.5  # inches: a window of 800 pixels shrinks it little
 REFERENCE = "0.15"  # near black
 # seaborn's palette "colorblind", and "whitegrid" below: as values, because its import takes scipy.stats and 60 MB along
 COLOURS = ("#0173b2", "#de8f05", "#029e73", "#d55e00", "#cc78bc", "#ca9161", "#fbafe4", "#949494", "#ece133", "#56b4e9")
@@ -47,8 +47,8 @@ STYLE: Any = {
     "xtick.color": "0.15",
     "ytick.color": "0.15",
     "ytick.left": False,
-    "font.size": 9,
-    "axes.titlesize": 9.5,
+    "font.size": 10,
+    "axes.titlesize": 10,
     "figure.dpi": 100,
     "legend.frameon": False,
     "text.parse_math": False,  # names as they are: a "$" begins no formula
@@ -168,8 +168,10 @@ def autocorrelation(sets: Sets, feature: str | None = None, *, kind: str = "pape
                 late[-1], 1, "few pairs ", va="top", ha="right", transform=axis.get_xaxis_transform(), color="0.4"
             )
         axis.axhline(0, color="0.7", linewidth=0.8, zorder=0)
-        axis.set(xlabel=f"lag ({_step(sets)})", ylabel=f"autocorrelation of {feature} (1)")
+        axis.set(xlabel=f"lag ({_step(sets)})", ylabel=f"autocorrelation of {feature}")
         axis.margins(x=0.01)
+        if _step(sets) == "days":
+            _weeks(axis, int(curve.lag[-1]))
         _legend(axis, sets)
     return figure
 
@@ -218,7 +220,7 @@ def cdf(sets: Sets, feature: str | None = None, *, of: str = "mid_range") -> Fig
         unit = _unit(next(iter(sets.values()))[feature])
         axis.set(
             xlabel="length (steps)" if of == "length" else what[of] + unit,
-            ylabel=f"share of {'values' if of == 'value' else 'samples'} (1)",
+            ylabel=f"share of {'values' if of == 'value' else 'samples'}",
         )
         _legend(axis, sets)
     return figure
@@ -265,7 +267,7 @@ def attributes(sets: Sets, attribute: str | None = None) -> Figure:
                 edges = np.histogram_bin_edges(np.concatenate(numbers), 20)
                 for values, style in zip(numbers, _styles(sets), strict=True):
                     axis.stairs(np.histogram(values, edges)[0] / len(values), edges, **style)
-                axis.set(xlabel=_unit(sets[next(iter(sets))][variable.name]), ylabel="share (1)")
+                axis.set(xlabel=_unit(sets[next(iter(sets))][variable.name]), ylabel="share")
                 continue
             place, width = np.arange(len(variable.categories)), 0.8 / len(sets)
             for k, (label, ds) in enumerate(sets.items()):
@@ -273,7 +275,7 @@ def attributes(sets: Sets, attribute: str | None = None) -> Figure:
                 axis.barh(place + k * width, shares, width * 0.9, label=label, color=_colours(sets)[k])
             axis.set_yticks(place + 0.4 - width / 2, [str(value) for value in variable.categories])
             axis.invert_yaxis()
-            axis.set(xlabel="share of samples (1)", title=variable.name)
+            axis.set(xlabel="share of samples", title=variable.name)
             axis.grid(axis="y", visible=False)
         if len(sets) > 1:
             handles = [Rectangle((0, 0), 1, 1, color=colour) for colour in _colours(sets)]
@@ -332,7 +334,67 @@ def joint(sets: Sets, x: str, y: str) -> Figure:
             }
             sns.heatmap(share, ax=axis, vmin=0.0, vmax=most, cmap="viridis", cbar=False, **ticks)
             axis.set(title=name, xlabel=x, ylabel=y if axis is axes[0, 0] else "")
-        figure.colorbar(axes[0, 0].collections[0], ax=list(axes[0]), label="share of samples (1)")
+        figure.colorbar(axes[0, 0].collections[0], ax=list(axes[0]), label="share of samples")
+    return figure
+
+
+def critic(
+    score: Callable[[np.ndarray], np.ndarray], real: np.ndarray, made: np.ndarray, *, x: str = "x", y: str = "y"
+) -> Figure:
+    """A critic of points in the plane: its score as a surface, and at generated points what it tells the generator.
+
+    Parameters
+    ----------
+    score : callable
+        Points (N, 2) to their scores (N,).
+    real, made : array, (N, 2)
+        Real and generated points. From each of the first 40 generated ones an arrow goes where the score rises, the
+        longer the steeper it does.
+    x, y : str
+        Of the axes.
+
+    Returns
+    -------
+    Figure
+
+    Raises
+    ------
+    ConfigError
+        The points are not (N, 2).
+
+    Examples
+    --------
+    >>> points = np.random.default_rng(0).normal(size=(60, 2))
+    >>> figure = critic(lambda at: at[:, 0], points + 1, points - 1, x="level", y="swing")
+    >>> figure.axes[0].get_xlabel()
+    'level'
+    """
+    for name, points in {"real": real, "made": made}.items():
+        if np.ndim(points) != 2 or np.shape(points)[1] != 2 or not len(points):
+            raise ConfigError(f"{name} is {np.shape(points)}; give points of the plane, (N, 2).")
+
+    # the surface, over all points and a little more
+    both = np.concatenate([real, made])
+    low, high = both.min(0), both.max(0)
+    low, high = low - 0.1 * (high - low), high + 0.1 * (high - low)
+    across, up = (np.linspace(a, b, 60) for a, b in zip(low, high, strict=True))
+    grid = np.stack(np.meshgrid(across, up), -1)  # (60, 60, 2)
+    height = np.asarray(score(grid.reshape(-1, 2))).reshape(60, 60)
+
+    # its gradient at generated points, by central differences
+    at, small = np.asarray(made, float)[:40], 1e-3 * (high - low).min()
+    gradient = [(score(at + move) - score(at - move)) / (2 * small) for move in small * np.eye(2)]
+
+    with _figure(height=4) as (figure, axes):
+        axis = axes[0, 0]
+        surface = axis.contourf(across, up, height, 14, cmap="Greys", alpha=0.6)
+        axis.scatter(*real.T, s=9, color=COLOURS[0], label="real", linewidths=0)
+        axis.scatter(*made.T, s=9, color=COLOURS[3], marker="s", label="generated", linewidths=0)
+        axis.quiver(*at.T, *gradient, angles="xy", color=REFERENCE, scale=12, width=0.003)
+        figure.colorbar(surface, ax=axis, label="score")
+        axis.set(xlabel=x, ylabel=y)
+        axis.grid(visible=False)
+        axis.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, borderaxespad=0.1)
     return figure
 
 
@@ -359,7 +421,7 @@ def history(model: Any) -> Figure:
     >>> model = dg.fit(dg.simulate.web(30), dg.Config(steps=3, sample_len=84, batch_size=10), progress=False)
     >>> figure = history(model)
     >>> figure.axes[0].get_ylabel()
-    'Wasserstein estimate (1)'
+    'Wasserstein estimate'
     """
     records = model if isinstance(model, xr.Dataset) else getattr(model, "history", None)
     if not isinstance(records, xr.Dataset):
@@ -382,7 +444,7 @@ def history(model: Any) -> Figure:
                     axis.plot(values.index, values, color=colours[who], alpha=0.2, linewidth=0.7)
                     smooth = values.rolling(window, min_periods=1, center=True).mean()
                     axis.plot(smooth.index, smooth, color=colours[who], linestyle=dashes[who], label=who)
-            axis.set(xlabel="step", ylabel=f"{title} (1)")
+            axis.set(xlabel="step", ylabel=title)
         axes[0, 2].set_yscale("log")
         lines = [line for axis in axes[0] for line in axis.lines if line.get_label() in colours]
         named = {str(line.get_label()): line for line in lines}
@@ -416,7 +478,7 @@ def length_histogram(sets: Sets, *, bins: int = 20) -> Figure:
         for (name, ds), style in zip(sets.items(), _styles(sets), strict=True):
             counts, _ = np.histogram(lengths(ds), edges)
             axes[0, 0].stairs(counts / counts.sum(), edges, label=name, **style)
-        axes[0, 0].set(xlabel="length (steps)", ylabel="share of samples (1)")
+        axes[0, 0].set(xlabel="length (steps)", ylabel="share of samples")
         _legend(axes[0, 0], sets)
     return figure
 
@@ -495,9 +557,9 @@ def against(
             axis.xaxis.set_minor_locator(NullLocator())
             if not numbers and any(len(f"{a}{b}") > 165 / len(place) for a, b in itertools.pairwise(across)):
                 axis.tick_params(axis="x", labelrotation=20)  # or they run into each other
-        unit = values[x].attrs.get("units")
-        name = values[x].attrs.get("long_name", x)
-        axis.set(xlabel=f"{name} ({unit})" if unit else str(name), ylabel=_unit(values))
+        axis.set(xlabel=_unit(values[x]), ylabel=_unit(values))
+        if values[x].attrs.get("units") == "days" and not ticks and "x" not in log:
+            _weeks(axis, int(across[-1]))
         if not numbers:
             axis.set_xlim(-0.5, len(place) - 0.5)
         if len(curves) > 1 or reference:
@@ -556,17 +618,26 @@ def histogram(numbers: Mapping[str, Any], *, bins: int = 30, log: bool = False) 
         first = next(iter(numbers.values()))
         label = _unit(first) if isinstance(first, xr.DataArray) else "value"
         alone = next(iter(notes.values())) if len(flat) == 1 else ""  # there is no legend
-        axis.set(xlabel=label + alone, ylabel="share of samples (1)")
+        axis.set(xlabel=label + alone, ylabel="share of samples")
         _legend(axis, [f"{name}{note}" for name, note in notes.items()])
     return figure
 
 
 class _Picture(Figure):
-    """A Figure that the inline backend shows once: what a cell shows itself is not shown again at the cell's end."""
+    """A Figure that the inline backend shows once, with twice the pixels.
+
+    What a cell shows itself is not shown again at the cell's end.
+    """
 
     def _ipython_display_(self) -> None:
         if "inline" in plt.get_backend():
+            from IPython.core.getipython import get_ipython
+            from IPython.core.pylabtools import retina_figure
+
             plt.close(self)
+            if shell := get_ipython():
+                as_png = shell.display_formatter.formatters["image/png"]
+                as_png.for_type(_Picture, lambda figure: retina_figure(figure, base64=True))
         raise NotImplementedError  # IPython goes on as with every figure
 
 
@@ -645,8 +716,9 @@ def _styles(sets: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def _unit(da: xr.DataArray, *, short: bool = False) -> str:
-    name = str(da.name) if short else da.attrs.get("long_name", da.name)
-    return f"{name} ({da.attrs.get('units', '1')})"
+    """The name, and its unit in brackets if it has one."""
+    name = str(da.name) if short else str(da.attrs.get("long_name", da.name))
+    return name if (unit := da.attrs.get("units", "1")) == "1" else f"{name} ({unit})"
 
 
 def _dated(sets: Mapping[str, xr.Dataset]) -> bool:
@@ -674,10 +746,27 @@ def _short(value: float, _position: int) -> str:
     return EngFormatter(sep="")(value) if abs(value) >= 1000 else f"{value:.3g}".replace("-", "−")
 
 
+def _weeks(axis: Axes, days: int) -> None:
+    """Ticks at whole weeks, a dozen at most."""
+    apart = next(7 * 2**k for k in itertools.count() if 7 * 2**k * 12 >= days)
+    axis.xaxis.set_major_locator(MultipleLocator(apart))
+
+
 def _attributes_of(schema: Schema, one: xr.Dataset, width: int) -> str:
     parts = [one[v.name].item() for v in schema.attributes]
     text = ", ".join(f"{part:.3g}" if isinstance(part, float) else str(part) for part in parts)
     return textwrap.fill(text, width, max_lines=2, placeholder=" …", break_on_hyphens=False)
 
 
-__all__ = ["against", "attributes", "autocorrelation", "cdf", "histogram", "history", "length_histogram", "series"]
+__all__ = [
+    "against",
+    "attributes",
+    "autocorrelation",
+    "cdf",
+    "critic",
+    "histogram",
+    "history",
+    "joint",
+    "length_histogram",
+    "series",
+]

@@ -2,10 +2,11 @@
 
 from typing import Any
 
+import numpy as np
+
 from dgkit import metrics
-from dgkit.course.exercise import Wrong, exercise, whole
+from dgkit.course.exercise import Wrong, exercise, names, whole
 from dgkit.datasets import open_dataset
-from dgkit.schema import validate
 
 
 @exercise("00.1")
@@ -18,15 +19,27 @@ def _steps(value: Any) -> str:
     return f"{ds.sizes['time']} days, that is {ds.sizes['time'] / 7:g} weeks."
 
 
+MEASURES = (
+    "autocorrelation_mse", "value_wasserstein", "mid_range_wasserstein", "range_coverage", "attribute_jensen_shannon"
+)  # fmt: skip
+
+
 @exercise("00.2")
-def _most_categories(value: Any) -> str:
-    ds = open_dataset("web")
-    counts = {v.name: len(v.categories) for v in validate(ds).attributes}
-    if not isinstance(value, str) or value not in counts:
-        raise Wrong(f"Give a name, in quotes: one of {', '.join(map(repr, counts))}.")
-    if value != max(counts, key=lambda name: counts[name]):
-        raise Wrong(f"{value!r} has {counts[value]}; there is one with more. dg.schema.describe(ds) counts them.")
-    return f"{value!r} has {counts[value]} categories."
+def _notice_order(value: Any) -> str:
+    given = {value} if isinstance(value, str) else set(names(value, len(MEASURES)))
+    if not given or not given <= set(MEASURES):
+        raise Wrong(f"Give a list of names, in quotes, of these: {', '.join(MEASURES)}.")
+    ds = open_dataset("web").isel(sample=slice(300))
+    order = np.random.default_rng(0).permuted(ds.views.values, axis=1)  # the days of each page
+    report = metrics.evaluate(ds, ds.assign(views=(ds.views.dims, order, ds.views.attrs)))
+    same = {name: 1.0 if name == "range_coverage" else 0.0 for name in MEASURES}
+    truth = {name for name in MEASURES if not np.allclose(report[name], same[name], atol=1e-6)}
+    if given - truth:
+        wrong = sorted(given - truth)[0]
+        raise Wrong(f"{wrong} does not change. What does it look at: a page as a whole, or its days one after another?")
+    if truth - given:
+        raise Wrong("There is another one. Which of them know which day comes after which?")
+    return f"Only {', '.join(sorted(truth))}: the others see all the values of a page, and not their order."
 
 
 @exercise("00.3")

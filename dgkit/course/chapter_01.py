@@ -3,9 +3,12 @@
 import math
 from typing import Any
 
+import torch
 import xarray as xr
 
 from dgkit import metrics
+from dgkit.core.losses import critic_loss
+from dgkit.core.networks import Discriminator
 from dgkit.course.exercise import Wrong, copies, exercise, whole
 from dgkit.datasets import open_dataset
 from dgkit.errors import SchemaError
@@ -33,7 +36,7 @@ def _given(value: Any) -> str:
     if missing:
         raise Wrong(f"{missing[0]!r} is missing; pass the whole Dataset that model.sample returns.")
     if value.sizes["sample"] < 50:
-        raise Wrong(f"That are {value.sizes['sample']} pages; generate 50.")
+        raise Wrong(f"There are only {value.sizes['sample']} pages; generate 50.")
     others = sorted(set(value["domain"].values.tolist()) - {"en.wikipedia.org"})
     if others:
         raise Wrong(f"There are pages of {others[0]}. Every attribute can be given: domain, access and agent.")
@@ -50,9 +53,64 @@ def _sample_len(value: Any) -> str:
     if not all(isinstance(report, metrics.Report) for report in value.values()):
         raise Wrong("The values are reports: what dg.metrics.evaluate(train, fake) returns.")
     short, long = (float(value[name]["autocorrelation_mse"].max()) for name in names)
+    if not (math.isfinite(short) and 0 < long < math.inf):
+        raise Wrong("A report has no autocorrelation error. Is the sample a whole one, of `views` over 168 days?")
     if not short > 1.5 * long:  # less may be chance: another seed, or a processor that rounds otherwise
         raise Wrong(
             f"sample_len 1 has {short:.4g}, sample_len 7 has {long:.4g}. Did both train for the same time, and long "
             "enough for one to be 1.5 times closer?"
         )
-    return f"autocorrelation MSE {short:.4g} at sample_len 1, {long:.4g} at 7: {short / long:.0f} times closer."
+    return (
+        f"autocorrelation MSE {short:.4g} at sample_len 1, {long:.4g} at 7: smaller by a factor of {short / long:.1f}."
+    )
+
+
+@exercise("01.4")
+def _loss(value: Any) -> str:
+    if not callable(value) or isinstance(value, type):
+        raise Wrong("Give the function itself, without brackets: answer = my_loss.")
+    rng = torch.Generator().manual_seed(0)
+    real, fake = torch.randn(30, 6, generator=rng), 2 * torch.randn(30, 6, generator=rng) + 1
+    alpha = torch.rand(30, 1, generator=rng)
+    critic = Discriminator(6, units=20, layers=3)
+    weights = list(critic.parameters())
+    for weight in (0.0, 10.0):
+        truth = critic_loss(critic, real, fake, alpha, weight).loss
+        try:
+            with torch.enable_grad():
+                loss = value(critic, real, fake, alpha, weight)
+        except Exception as error:
+            raise Wrong(f"Your function fails: {type(error).__name__}: {error}") from error
+        if not isinstance(loss, torch.Tensor) or loss.numel() != 1:
+            raise Wrong(f"It should return one number, a tensor; it returns {type(loss).__name__}.")
+        if not torch.allclose(loss.detach().squeeze(), truth.detach(), rtol=1e-3, atol=1e-4):
+            values = [float(one.detach().squeeze()) for one in (truth, loss)]
+            part = "mean D(fake) - mean D(real)" if not weight else "weight times the mean of (slope - 1) squared"
+            raise Wrong(
+                f"With a weight of {weight:g} it should give {part}, {values[0]:.4f}, and gives {values[1]:.4f}."
+            )
+        if not loss.requires_grad:
+            raise Wrong("The value is right, but it has no gradient. Keep tensors; no .item(), no detach().")
+        mine = torch.autograd.grad(loss.sum(), weights, allow_unused=True)
+        theirs = torch.autograd.grad(truth, weights, allow_unused=True)
+        for one, other in zip(mine, theirs, strict=True):
+            if not torch.allclose(*(torch.zeros(()) if g is None else g for g in (one, other)), rtol=1e-2, atol=1e-4):
+                raise Wrong("The value is right, the gradient is not: autograd.grad needs create_graph=True.")
+    return "Loss and gradient are those of the trainer, which writes the slope out and needs no autograd for it."
+
+
+QUIZ = {  # the right letter to each question, and a hint
+    "b": "It judges whole samples, and has to see both kinds.",
+    "c": "Nothing of a real sample reaches the generator, and a verdict would not say what to change.",
+    "a": "What ran away where there was no penalty?",
+}
+
+
+@exercise("01.5")
+def _quiz(value: Any) -> str:
+    if not isinstance(value, str) or len(value) != 3 or not set(value) <= set("abc"):
+        raise Wrong('Give three letters, such as "abc".')
+    for k, (given, (right, hint)) in enumerate(zip(value, QUIZ.items(), strict=True), 1):
+        if given != right:
+            raise Wrong(f"Question {k}: {hint}")
+    return "It sees whole samples, hands back a direction, and the penalty makes its scores a distance."

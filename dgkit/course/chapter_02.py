@@ -12,6 +12,8 @@ from dgkit.course.exercise import Wrong, exercise, number
 from dgkit.course.experiment import Experiment
 from dgkit.course.measures import WEB, of_levels, web_metrics
 from dgkit.datasets import open_dataset
+from dgkit.errors import SchemaError
+from dgkit.schema import validate
 from dgkit.sweeps import train_model
 
 # --- recorded runs ---
@@ -49,18 +51,28 @@ def _decades(value: Any) -> str:
     truth = float(np.log10(levels.max() / levels.min()))
     if abs(number(value) - truth) > 0.05:
         raise Wrong("A decade is a factor of ten: np.log10(largest / smallest), of the pages' mid-ranges.")
-    return f"{truth:.2f} decades: the largest page is {10**truth:,.0f} times the smallest."
+    return f"{truth:.2f} decades: the largest page is {10**truth:,.0f} times as large as the smallest."
 
 
 @exercise("02.2")
-def _share_of_range(value: Any) -> str:
-    views = open_dataset("web").views
-    truth = float((2 * metrics.half_range(views)).median() / (views.max() - views.min()))
-    if abs(number(value) - truth) > 0.02 * truth:
-        raise Wrong(
-            "Of each page largest less smallest day; the median of these; over the same of all values together."
-        )
-    return f"{truth:.4f}: without auto-normalisation half of the pages live in less than that of the network's range."
+def _planted(value: Any) -> str:
+    real = open_dataset("web").views
+    if not isinstance(value, xr.Dataset):
+        raise Wrong("Pass a Dataset: that of `web`, with other views.")
+    try:
+        validate(value, training=False)
+        views = value["views"]
+    except (SchemaError, KeyError) as error:
+        raise Wrong(f"These are no pages: {error}") from error
+    if views.sizes["sample"] < 500 or views.sizes["time"] != real.sizes["time"]:
+        raise Wrong(f"Give at least 500 pages of {real.sizes['time']} days; these are {dict(views.sizes)}.")
+    coverage = metrics.range_coverage(*(metrics.mid_range(one) for one in (real, views)), scale="log")
+    of_real, kept = metrics.distinct_modes(real, views).values.tolist()
+    if not coverage >= 0.9:
+        raise Wrong(f"The coverage is {coverage:.2f}. Leave the pages their mid-ranges: where did those come from?")
+    if not kept <= 2 / 3 * of_real:
+        raise Wrong(f"{kept} of {of_real} kinds of pages are left. Which number of a page has to be alike in all?")
+    return f"Coverage {coverage:.2f}, and {kept} of {of_real} kinds of pages: all is well, says the one measure."
 
 
 @exercise("02.3")

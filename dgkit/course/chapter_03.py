@@ -1,6 +1,5 @@
 """Chapter 03: its recorded runs (sample_len and the number of training samples), and the checks of its exercises."""
 
-import math
 from dataclasses import replace
 from typing import Any
 
@@ -10,11 +9,10 @@ import xarray as xr
 from dgkit import metrics, simulate
 from dgkit._cells import Point
 from dgkit.core.config import Config
-from dgkit.course.exercise import Wrong, exercise, number, whole
+from dgkit.course.exercise import Wrong, exercise, whole
 from dgkit.course.experiment import Experiment
 from dgkit.course.measures import WEB, shipped, train_and_look, web_metrics
 from dgkit.course.store import open_run
-from dgkit.datasets import open_dataset
 from dgkit.sweeps import train_model
 
 # --- recorded runs ---
@@ -64,27 +62,39 @@ EXPERIMENTS = {
 
 
 @exercise("03.1")
-def _as_many_passes(value: Any) -> str:
-    paper, steps = 550 / 10, open_dataset("web").sizes["time"]
-    truth = min(range(1, steps + 1), key=lambda sample_len: abs(steps / sample_len - paper))
-    if whole(value) != truth:
-        raise Wrong("550 days at S = 10 are 55 passes. 168 days in about as many passes are how many days a pass?")
-    return f"{truth} days a pass, {math.ceil(steps / truth)} passes."
+def _for_other_data(value: Any) -> str:
+    hours, period, given = 672, 24, whole(value)
+    if given < 1 or given % period:
+        raise Wrong(f"Let a pass make whole days, so that each hour has its place in it: a multiple of {period}.")
+    if hours % given:
+        raise Wrong(f"{hours} hours are no whole number of passes of {given}.")
+    if given == hours:
+        raise Wrong("One pass is a network without memory. What did S = 168 do in the recorded run?")
+    return f"{hours // given} passes of {given} hours. It is where to begin: then look at what you need."
 
 
 @exercise("03.2")
 def _best(value: Any) -> str:
-    curve = open_run("sample_len").autocorrelation_mse.isel(step=-1).median("seed")
-    best = int(curve.idxmin("sample_len"))
-    if whole(value) != best:
-        raise Wrong("The median over seeds at the last step, then .idxmin('sample_len').")
-    return f"{best}: {curve.sel(sample_len=best).item():.4f}, and at 1 it is {curve.sel(sample_len=1).item():.3f}."
+    run = open_run("sample_len").isel(step=-1).median("seed")
+    curve, rise = run.autocorrelation_mse.to_series(), run.largest_rise_wasserstein.to_series()
+    enough = curve <= 2 * curve.min()
+    best, given = int(rise[enough].idxmin()), whole(value)
+    if given not in curve.index:
+        raise Wrong(f"One of the recorded S: {', '.join(map(str, curve.index))}.")
+    if not enough[given]:
+        raise Wrong(f"At {given} the median over seeds is {curve[given]:.4f}: more than twice the least of all S.")
+    if given != best:
+        raise Wrong(
+            "The autocorrelation error is small enough. Which others are, and whose error of the rises is least?"
+        )
+    return f"{best}: error of the rises {rise[best]:.3f}; the least of all S is {rise.min():.3f}."
 
 
 @exercise("03.3")
-def _fall(value: Any) -> str:
-    curve = open_run("training_size").autocorrelation_mse.median("seed")
-    truth = float(curve.sel(samples=100) / curve.sel(samples=1000))
-    if abs(number(value) - truth) > 0.02 * truth:
-        raise Wrong("The median over seeds at 100 samples, divided by that at 1,000.")
-    return f"A factor of {truth:.1f}."
+def _pairs(value: Any) -> str:
+    error = open_run("training_size").autocorrelation_mse
+    few, many = (error.sel(samples=n).values for n in (100, 1000))
+    truth = int((many[:, None] < few).sum())
+    if whole(value) != truth:
+        raise Wrong("Compare each of the three trainings with 1,000 pages with each of the three with 100.")
+    return f"{truth} of 9: so many or more come by chance once in five times. Three seeds do not show that it falls."

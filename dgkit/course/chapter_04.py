@@ -8,7 +8,7 @@ import xarray as xr
 from dgkit import baselines, metrics
 from dgkit._cells import Point
 from dgkit.core.config import Config
-from dgkit.course.exercise import Wrong, copies, exercise, whole
+from dgkit.course.exercise import Wrong, copies, exercise, number, whole
 from dgkit.course.experiment import Experiment
 from dgkit.course.measures import WEB, of_levels, shipped, web_metrics
 from dgkit.course.store import open_run
@@ -111,18 +111,26 @@ def _missed(value: Any) -> str:
 
 @exercise("04.3")
 def _failed_jobs(value: Any) -> str:
-    if not isinstance(value, xr.Dataset):
-        raise Wrong("Pass the Dataset that model.sample(..., attributes={...}) returns.")
+    if not isinstance(value, tuple | list) or len(value) != 2 or not isinstance(value[0], xr.Dataset):
+        raise Wrong("Pass two things: the Dataset that model.sample(..., attributes={...}) returns, and a number.")
+    made, factor = value[0], number(value[1])
     real = open_dataset("cluster")
     try:
-        validate(value, training=False)
-        pairs = set(zip(value["job_class"].values.tolist(), value["end_event"].values.tolist(), strict=True))
+        validate(made, training=False)
+        pairs = set(zip(made["job_class"].values.tolist(), made["end_event"].values.tolist(), strict=True))
     except (SchemaError, KeyError) as error:
         raise Wrong(f"These are not generated jobs: {error}") from error
     if pairs != {("large", "FAIL")}:
         raise Wrong("All should be of job_class 'large' and end with 'FAIL'; give both attributes.")
-    if value.sizes["sample"] < 100:
-        raise Wrong(f"That are {value.sizes['sample']} jobs; generate 100.")
-    if value.sizes["time"] == real.sizes["time"] and copies(value["cpu_rate"].values, real["cpu_rate"].values):
+    if made.sizes["sample"] < 100:
+        raise Wrong(f"There are only {made.sizes['sample']} jobs; generate 100.")
+    if made.sizes["time"] == real.sizes["time"] and copies(made["cpu_rate"].values, real["cpu_rate"].values):
         raise Wrong("These are real jobs. Let the model generate some.")
-    return f"{value.sizes['sample']} large jobs that fail, of {float(value['length'].mean()):.0f} steps on average."
+    alike = real["length"].values[((real.job_class == "large") & (real.end_event == "FAIL")).values]
+    mean, usual = float(made["length"].mean()), float(alike.mean())
+    if abs(factor - mean / usual) > 0.05 * mean / usual:
+        raise Wrong("The mean of `length` of your jobs, over that of the real jobs of this class and end.")
+    close = 0.8 < factor < 1.25
+    return f"Yours last {mean:.0f} steps on average, the real ones {usual:.0f}. " + (
+        "Now look at the longest." if close else "A class and an end of your choice are not yet the right series."
+    )

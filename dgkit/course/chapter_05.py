@@ -184,7 +184,7 @@ def _closer(value: Any) -> str:
     truth = float(others.min() / medians["doppelganger"])
     if abs(number(value) - truth) > 0.05 * truth:
         raise Wrong("The smallest median over seeds among the others, divided by DoppelGANger's; at budget 'own'.")
-    return f"{truth:.0f} times; the next best is {others.idxmin()}."
+    return f"By a factor of {truth:.0f}; the next best is {others.idxmin()}."
 
 
 @exercise("05.2")
@@ -217,7 +217,7 @@ def _homes(value: Any) -> str:
     except (SchemaError, KeyError) as error:
         raise Wrong(f"These are not generated homes: {error}") from error
     if value.sizes["sample"] < 500:
-        raise Wrong(f"That are {value.sizes['sample']} homes; generate 500.")
+        raise Wrong(f"There are only {value.sizes['sample']} homes; generate 500.")
     if value.sizes["time"] == real.sizes["time"] and copies(traffic.values, real["traffic_bytes"].values):
         raise Wrong("Some of these are real homes. Let a model generate all of them.")
     return f"{value.sizes['sample']} homes that never were."

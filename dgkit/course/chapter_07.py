@@ -115,7 +115,12 @@ def _full(value: Any) -> str:
     shares, classes = value["job_class"], simulate.JOB_CLASSES
     if abs(shares["small"] / shares["medium"] - classes["small"].share / classes["medium"].share) > 0.1:
         raise Wrong("The load is right. Keep the proportion of small to medium jobs as it is in JOB_CLASSES.")
-    return f"With {shares['large']:.3f} large jobs instead of {classes['large'].share:.3f}, the machines are full."
+    used = _cpu_used(simulate.cluster(4000, seed=8, mix=value))
+    return (
+        f"With {shares['large']:.3f} large jobs instead of {classes['large'].share:.3f}, as much work arrives as can "
+        f"be done. In use is {used:.2f} of a machine: the load counts each job as if it ran to its end, and jobs fail, "
+        "get stuck and are evicted."
+    )
 
 
 @exercise("07.3")
@@ -129,7 +134,7 @@ def _evicted(value: Any) -> str:
     except (SchemaError, KeyError) as error:
         raise Wrong(f"These are not generated jobs: {error}") from error
     if len(ends) < 500:
-        raise Wrong(f"That are {len(ends)} jobs; generate at least 500.")
+        raise Wrong(f"There are only {len(ends)} jobs; generate at least 500.")
     evicted = float((ends == "EVICT").mean())
     if abs(evicted - 0.5) > 0.07:
         raise Wrong(f"Of these jobs {evicted:.2f} were evicted; the target names EVICT, and half.")

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -53,6 +54,16 @@ def whole(value: Any) -> int:
     ):
         raise Wrong(f"Give a whole number; this is {type(value).__name__}.")
     return int(value)
+
+
+def names(value: Any, most: int) -> list[str]:
+    """The first `most` entries of a list, tuple or set of texts."""
+    if not isinstance(value, list | tuple | set | frozenset) or not value:
+        raise Wrong("Give a list of names, in quotes.")
+    given = list(islice(value, most))
+    if not all(isinstance(name, str) for name in given):
+        raise Wrong("Give a list of names, in quotes.")
+    return given
 
 
 def copies(generated: np.ndarray, real: np.ndarray) -> bool:

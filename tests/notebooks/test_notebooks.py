@@ -41,6 +41,16 @@ def test_chapter_is_committed_clean(chapter):
     assert max(len(cell.source.splitlines()) for cell in code) <= 12
 
 
+def test_code_fits_a_window_of_1280_pixels_and_tasks_are_text(chapter):
+    if chapter.name >= "08":
+        pytest.skip("not yet set so narrow")
+    for cell in nbformat.read(chapter, as_version=4).cells:
+        if cell.cell_type == "code":
+            assert max(map(len, cell.source.splitlines())) <= 88, cell.id
+            if "exercise" in cell.metadata.get("tags", []):
+                assert not cell.source.startswith("#"), cell.id
+
+
 def test_what_a_control_redraws_is_returned(chapter):
     """`interact` shows what its function returns; a figure that is only made would wait for the next cell to run."""
     for cell in nbformat.read(chapter, as_version=4).cells:

@@ -3,14 +3,310 @@
 Another seed or processor gives other numbers, so each is asserted for all seeds, with a margin.
 """
 
+import inspect
 import math
 
 import numpy as np
 import pytest
 
 import dgkit as dg
+from dgkit.core import losses
 from dgkit.course import chapter_08, open_run
+from dgkit.course.chapter_05 import UNFINISHED
+from dgkit.course.store import checkpoints
 from dgkit.privacy import audit_runs, noise_for, stated
+
+MAIN = {"web": "views", "cluster": "cpu_rate", "broadband": "traffic_bytes"}
+
+
+def test_00_mid_ranges_span_four_decades_and_nine_tenths_of_them_two():
+    mids = np.log10(dg.metrics.mid_range(dg.open_dataset("web").views))
+
+    assert 3.9 < mids.max() - mids.min() < 4.1
+    assert 1.9 < mids.quantile(0.95) - mids.quantile(0.05) < 2.1
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "wasserstein = score_real.mean() - score_fake.mean()",
+        "penalty = (slopes - 1).square().mean()",
+        "weight * penalty - wasserstein",
+        "-score.mean()",
+    ],
+)
+def test_01_the_lines_beside_the_formulas_are_those_of_the_core(line):
+    assert line in inspect.getsource(losses)
+
+
+def test_01_without_the_penalty_the_scores_run_away():
+    import torch
+
+    from dgkit.core.networks import Discriminator
+
+    gap = {}
+    for seed in range(3):
+        for weight in (10.0, 0.0):
+            torch.manual_seed(seed)
+            critic, real = Discriminator(2, units=32, layers=3), torch.randn(200, 2)
+            fake = 0.2 * torch.randn(200, 2) - 2.5
+            adam = torch.optim.Adam(critic.parameters(), 0.01, betas=(0.5, 0.999))
+            for _ in range(201):
+                loss = losses.critic_loss(critic, real, fake, torch.rand(200, 1), weight)
+                adam.zero_grad()
+                loss.loss.backward()
+                adam.step()
+            gap[weight] = float(loss.wasserstein.detach())
+
+        assert 2 < gap[10.0] < 6  # the clouds are about 3.5 apart
+        assert gap[0.0] > 1000
+
+
+def test_01_pages_of_one_kind_differ_less_in_size_than_real_ones():
+    model = dg.Trainer.load(checkpoints()["web_s7"].path, checkpoints()["web_s7"].data()).model  # as the chapter's
+    web, share = dg.open_dataset("web"), []
+    for access in ("all-access", "desktop", "mobile-web"):
+        given = {"domain": "en.wikipedia.org", "access": access, "agent": "all-agents"}
+        real = web.isel(sample=np.all([web[name] == value for name, value in given.items()], 0))
+        sets = real, model.sample(300, attributes=given, seed=2)
+        level, made = (np.log10(dg.metrics.mid_range(ds.views)) for ds in sets)
+        share.append(float(made.std() / level.std()))
+
+    assert 0.4 < np.mean(share) < 0.7 and max(share) < 0.8
+
+
+def collapse():
+    run = open_run("mode_collapse")
+    return run.sel(normalisation="off"), run.sel(normalisation="on")
+
+
+def test_02_the_data_span_two_to_five_decades_where_the_knob_says_one_to_four():
+    spans = []
+    for knob in (1.0, 2.0, 3.0, 4.0):
+        mids = np.log10(dg.metrics.mid_range(dg.simulate.web(3000, seed=0, decades=knob).views))
+        spans.append(round(float(mids.max() - mids.min()), 1))
+
+    assert spans == [2.1, 3.0, 4.0, 5.3]
+
+
+def test_02_without_auto_normalisation_there_are_fewest_kinds_of_pages_where_sizes_spread_least():
+    off, on = collapse()
+    share = off.distinct_modes / off.real_modes
+
+    assert (share.sel(decades=1.0) < 0.15).all() and (share.sel(decades=2.0) < 0.35).all()
+    assert ((share > 0.4) & (share < 0.6)).sel(decades=[3.0, 4.0]).all()
+    assert (on.distinct_modes / on.real_modes > 0.8).all()
+    assert (off.distinct_modes.sel(decades=1.0) == 6).all() and (off.real_modes.sel(decades=1.0) == 49).all()
+
+
+def test_02_every_page_made_without_it_falls_to_nothing_so_that_its_half_range_is_its_mid_range():
+    off, on = collapse()
+
+    assert (off.half_range / off.mid_range > 0.99).all()
+    assert (on.half_range / on.mid_range).sel(decades=1.0).median("quantile").max() < 0.8
+
+
+def test_02_saturation_hardly_depends_on_the_spread():
+    off, _ = collapse()
+
+    assert ((off.value_wasserstein > 3.2) & (off.value_wasserstein < 3.3)).all()
+    assert (off.median_day_coverage == 0).all()
+
+
+def test_02_levels_suffer_only_at_the_largest_spread():
+    off, on = (run.median("seed") for run in collapse())
+
+    assert (off.range_coverage.sel(decades=[1.0, 2.0]) > on.range_coverage.sel(decades=[1.0, 2.0])).all()
+    assert abs(off.range_coverage - on.range_coverage).sel(decades=3.0) < 0.05
+    assert (off.range_coverage + 0.15 < on.range_coverage).sel(decades=4.0)
+    assert (3 * on.mid_range_wasserstein < off.mid_range_wasserstein).sel(decades=4.0)
+
+
+def sample_len():
+    run = open_run("sample_len")
+    return run.isel(step=-1)
+
+
+def test_03_the_knee_is_at_four_and_the_error_wavers_from_there_to_its_least_at_84():
+    run = sample_len()
+    real = dg.metrics.autocorrelation(dg.open_dataset("web").views).reset_coords(drop=True)
+    square = (run.autocorrelation - real) ** 2
+    for error in (run.autocorrelation_mse, square.weighted(168 - square.lag).mean("lag")):
+        for s in (1, 2):
+            assert error.sel(sample_len=s).max() > 3 * error.sel(sample_len=s).min()
+        middle = error.median("seed")
+        assert middle.sel(sample_len=2) > 4 * middle.sel(sample_len=4)
+        assert 1.7 < middle.sel(sample_len=7) / middle.sel(sample_len=4) < 2.3
+        assert middle.idxmin("sample_len") == 84
+        assert middle.sel(sample_len=168) > 2 * middle.sel(sample_len=84)
+
+
+def test_03_from_four_on_every_seed_has_week_and_wave():
+    curve = sample_len().autocorrelation
+    week = curve.sel(lag=7) - curve.sel(lag=[3, 4, 10, 11]).mean("lag")
+    wave = curve.sel(lag=84) - curve.sel(lag=42)
+
+    assert (week.sel(sample_len=slice(4, None)) > 0.5).all() and week.sel(sample_len=1).min() < 0.4
+    assert (wave.sel(sample_len=slice(4, None)) > 0.85).all()
+
+
+def test_03_late_lags_hold_more_than_half_of_the_error_from_4_to_84():
+    run = sample_len().sel(sample_len=slice(4, 84))
+    real = dg.metrics.autocorrelation(dg.open_dataset("web").views).reset_coords(drop=True)
+    square = (run.autocorrelation - real) ** 2
+
+    assert (square.sel(lag=slice(127, None)).sum("lag") > 0.5 * square.sum("lag")).all()
+
+
+def test_03_bursts_and_daily_steps_ask_for_a_smaller_s_than_the_autocorrelation():
+    middle = sample_len().median("seed")
+    rise, change = middle.largest_rise_wasserstein, middle.change_wasserstein
+
+    assert set(rise.sample_len.values[np.argsort(rise.values)[:3]]) == {2, 4, 7}
+    assert set(change.sample_len.values[np.argsort(change.values)[:2]]) == {7, 14}
+    for error in (rise, change):
+        assert error.sel(sample_len=[1, 168]).min() > 1.3 * error.min()
+    assert (middle.components < middle.real_components).sel(sample_len=slice(4, 28)).all()
+
+
+def test_03_from_100_to_1000_pages_the_medians_fall_and_the_seeds_overlap():
+    error = open_run("training_size").autocorrelation_mse
+
+    middle, least = error.median("seed"), error.min("seed")
+    assert middle.sel(samples=100) > 1.3 * middle.sel(samples=1000)
+    assert abs(least.sel(samples=100) / least.sel(samples=1000) - 1) < 0.05
+    assert abs(middle.sel(samples=[3000, 10_000]) / middle.sel(samples=1000) - 1).max() < 0.1
+    pairs = (error.sel(samples=1000).values[:, None] < error.sel(samples=100).values).sum()
+    assert pairs == 7
+
+
+def test_04_large_jobs_that_fail_do_so_within_21_steps():
+    jobs = dg.open_dataset("cluster")
+    long = jobs.length.values[((jobs.job_class == "large") & (jobs.end_event == "FAIL")).values]
+
+    assert long.max() == 21 and np.quantile(long, 0.9) < 18
+
+
+def test_04_each_part_helps_in_the_medians_and_the_first_two_designs_overlap():
+    divergence = open_run("event_types").attribute_divergence.sel(attribute="end_event")
+    designs = ["DoppelGANger", "no averaging", "no auxiliary", "naive GAN"]
+
+    middle = [float(divergence.sel(model=name).median()) for name in designs]
+    assert middle == sorted(middle)
+    first, second = (divergence.sel(model=name) for name in designs[:2])
+    assert second.min() < first.max()
+
+
+def test_04_the_naive_gan_misses_the_rarest_event_first():
+    shares = open_run("event_types").end_event_share.sel(model="naive GAN").median("seed")
+    real = dg.open_dataset("cluster").end_event.to_series().value_counts(normalize=True)
+
+    kept = shares.to_series() / real
+    assert real.idxmin() == "EVICT" == kept.idxmin() and kept["EVICT"] < 0.5
+    assert (kept.drop("EVICT") > 0.9).all()
+
+
+def test_05_more_time_brings_the_others_nowhere_on_pages_and_none_of_them_catches_up():
+    error = open_run("baselines").autocorrelation_mse.median("seed")
+    for name, feature in MAIN.items():
+        own = error.sel(dataset=name, feature=feature, budget="own")
+        assert own.idxmin("model") == "doppelganger"
+        assert own.drop_sel(model="doppelganger").min() > 3 * own.sel(model="doppelganger")
+
+    pages = error.sel(dataset="web", feature="views").drop_sel(model="doppelganger")
+    gain = pages.sel(budget="equal") / pages.sel(budget="own")
+    assert (gain <= 1).sum() == 5 and gain.max() < 1.05
+    jobs = error.sel(dataset="cluster", feature="cpu_rate")
+    assert (jobs.sel(budget="equal") > 1.5 * jobs.sel(budget="own")).sel(model=["ar", "rnn", *UNFINISHED]).all()
+    homes = error.sel(dataset="broadband", feature="traffic_bytes", model="naive_gan")
+    assert homes.sel(budget="equal") > 1.3 * homes.sel(budget="own")
+
+
+def test_05_the_hmms_values_are_the_nearest_in_the_medians():
+    values = open_run("baselines").value_wasserstein_relative.sel(budget="own").median("seed")
+
+    for name, feature in MAIN.items():
+        assert values.sel(dataset=name, feature=feature).idxmin("model") == "hmm"
+
+
+def test_06_who_stands_where_against_the_most_frequent_end():
+    run = open_run("baselines").sel(dataset="cluster", budget="own", setting="generated to real").median("seed")
+    above = run.accuracy - run.majority_accuracy
+
+    tree, mlp = (above.sel(classifier=name).to_series() for name in ("decision tree", "MLP"))
+    assert list(tree.index[tree > 0]) == ["doppelganger"]
+    assert set(mlp.index[mlp > 0.05]) == {"doppelganger", "ar", "rnn", "market"}
+    assert set(mlp.index[abs(mlp) < 0.01]) == {"naive_gan", "hmm"}
+    assert set(mlp.index[mlp < -0.3]) == {"rcgan", "timegan"}
+
+
+def test_06_rnn_orders_the_regressors_perfectly_and_doppelganger_never():
+    pages = open_run("baselines").sel(dataset="web", budget="own")
+    ranks = pages.rank_correlation
+
+    assert (ranks.sel(model="rnn") > 0.99).all()
+    assert (ranks.sel(model="doppelganger") < 0.9).all()
+    assert ranks.sel(model="timegan").median() < 0 and pages.innovation.sel(model="timegan").median() < 0.01
+    taught = pages.r2.sel(setting="generated to real").median("seed")
+    assert (taught.sel(model=["ar", "rnn"]) < 0).all()
+
+
+def test_06_on_real_pages_the_regressors_lie_close_and_in_one_order():
+    real = open_run("baselines").r2.sel(dataset="web", budget="own", setting="real to real", model="doppelganger")
+
+    assert (real.max("regressor") - real.min("regressor") < 0.02).all()
+    assert len({tuple(one.argsort().values) for one in real.transpose("seed", "regressor")}) == 1
+
+
+def test_06_agreement_of_ar_on_jobs_swings_from_seed_to_seed():
+    ranks = open_run("baselines").rank_correlation.sel(dataset="cluster", budget="own", model="ar")
+
+    assert ranks.min() < 0.5 and ranks.max() > 0.95
+
+
+def test_07_a_third_of_todays_steps_are_on_a_full_machine():
+    jobs = dg.open_dataset("cluster")
+    last = int(jobs.arrival.max())
+    machine, step = jobs.machine.values[:, None], jobs.arrival.values[:, None] + np.arange(jobs.sizes["time"])
+    rate = np.nan_to_num(jobs.cpu_rate.values)
+    load = np.zeros((machine.max() + 1, step.max() + 1))
+    np.add.at(load, (np.broadcast_to(machine, step.shape), step), rate)
+
+    inside = (rate > 0) & (step >= jobs.sizes["time"]) & (step <= last)  # where all jobs of the machine are known
+    assert 0.25 < (load[np.broadcast_to(machine, step.shape), step] > 0.999)[inside].mean() < 0.45
+
+
+def grown():
+    run = open_run("whatif")
+    distance = run[["cpu_rate_wasserstein", "length_wasserstein"]].assign(ends=run.end_event_divergence**0.5)
+    own = distance.sel(answer="retrained model", shift=0.0, drop=True).median("seed")
+    return (distance / own).to_array("what").mean("what")
+
+
+def test_07_the_error_grows_to_about_twice_where_nothing_runs_out_and_to_ten_times_where_it_does():
+    largest = grown().sel(answer="retrained model", shift=0.5).median("seed")
+
+    assert 1.8 < largest.sel(capacity=1000.0) < 2.6
+    assert 9 < largest.sel(capacity=1.0) < 11
+
+
+def test_07_the_limit_is_reached_where_the_samples_add_up_to_about_08_of_a_machine():
+    rising = grown().sel(answer="retrained model", capacity=1.0).transpose("seed", "shift").values
+    run = open_run("whatif").sel(capacity=1.0)
+    limit = np.median([np.interp(2, curve, run["shift"]) for curve in np.maximum.accumulate(rising, 1)])
+
+    says = run.cpu_used.sel(answer="retrained model").median("seed").interp(shift=limit)
+    assert 0.75 < says < 0.9
+    assert run.true_cpu_used.median("seed").interp(shift=limit) < says - 0.05
+
+
+def test_07_machines_are_not_in_use_all_the_time_at_a_load_of_one():
+    mix = {"job_class": {"small": 0.592, "medium": 0.228, "large": 0.18}}
+    assert abs(dg.simulate.cluster_load(mix) - 1) < 0.05
+
+    used = dg.simulate.ARRIVALS * float(dg.simulate.cluster(4000, seed=8, mix=mix).cpu_rate.sum("time").mean())
+
+    assert 0.6 < used < 0.75
 
 
 @pytest.mark.parametrize("job_class", dg.simulate.JOB_CLASSES)
