@@ -225,9 +225,9 @@ def test_a_number_may_come_as_an_array_without_dims():
 @pytest.mark.training
 def test_a_report_measures_of_chapter_elevens_faults_what_its_exercises_say():
     train, held_out = dg.split(dg.open_dataset("web"), 0.5, seed=0)
-    pages = dg.simulate.web(600, seed=7)
+    pages = dg.simulate.web(1500, seed=7)
     backwards = pages.assign(views=pages.views.copy(data=pages.views.values[:, ::-1]))
-    repeated = pages.isel(sample=np.arange(600) % 200)
+    repeated = pages.isel(sample=np.arange(1500) % 500)
 
     found, turned, thrice = (dg.report(train, ds, held_out).dataset for ds in (pages, backwards, repeated))
 
