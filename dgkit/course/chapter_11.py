@@ -11,7 +11,7 @@ FAULTS = (
     "none",
     "days backwards",
     "attributes of another page",
-    "each page three times",
+    "each page twice",
     "each day the median of three",
 )
 
@@ -22,7 +22,7 @@ def _unseen(value: Any) -> str:
         raise Wrong(f"Give the name of a fault, in quotes: one of {', '.join(map(repr, FAULTS))}.")
     if value == "none":
         raise Wrong("That no line finds a fault there is no fault of the report's.")
-    if value != "each page three times":
+    if value != "each page twice":
         raise Wrong("Choose it above: which lines are beyond the threshold? Ask what no line compares with what.")
     return "Each line compares generated with real pages, and none compares generated pages with each other."
 

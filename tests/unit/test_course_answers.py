@@ -225,11 +225,11 @@ def test_a_number_may_come_as_an_array_without_dims():
 @pytest.mark.training
 def test_a_report_measures_of_chapter_elevens_faults_what_its_exercises_say():
     train, held_out = dg.split(dg.open_dataset("web"), 0.5, seed=0)
-    pages = dg.simulate.web(1500, seed=7)
+    pages = dg.simulate.web(1500, seed=11)
     backwards = pages.assign(views=pages.views.copy(data=pages.views.values[:, ::-1]))
-    repeated = pages.isel(sample=np.arange(1500) % 500)
+    repeated = pages.isel(sample=np.arange(1500) % 750)
 
-    found, turned, thrice = (dg.report(train, ds, held_out).dataset for ds in (pages, backwards, repeated))
+    found, turned, twice = (dg.report(train, ds, held_out).dataset for ds in (pages, backwards, repeated))
 
     kinds = found.line.to_series().str.split(":").str[0]
     for kind in ("values", "level", "autocorrelation", "effect"):
@@ -237,7 +237,7 @@ def test_a_report_measures_of_chapter_elevens_faults_what_its_exercises_say():
         np.testing.assert_allclose(turned.measured.sel(line=lines), found.measured.sel(line=lines), rtol=1e-3)
     for line in ("rises: views (log)", "shape: views"):
         assert float(turned.measured.sel(line=line)) > 2 * float(found.measured.sel(line=line))
-    assert "fail" not in thrice.verdict
+    assert "fail" not in twice.verdict.values
 
 
 def test_too_few_pages_and_swapped_reports_are_refused(model):
