@@ -525,7 +525,7 @@ def against(
     across = values[x].values
     numbers = across.dtype.kind in "iuf"
     place = across if numbers else np.arange(len(across))
-    ticks = list(place) if len(place) <= 8 else None
+    ticks = list(place) if len(place) <= (8 if numbers else 16) else None  # numbers tell where others are
     with _figure(height=3.2) as (figure, axes):
         axis = axes[0, 0]
         labels = list(map(str, reference or ()))

@@ -177,6 +177,10 @@ WRONG = {
         ],
         "The rarest: Cable",
     ),
+    "11.1": (["days backwards", "none", "every page", 3], "which lines are beyond the threshold"),
+    "11.2": ([["values", "level", "effect"], ["rises"], ["copies"], "values"], "There are more"),
+    "11.3": ([4, -4.0, 8, 1, "zero"], "the velocity of one of the lines"),
+    "11.4": ([0.08, 16, 0.54, "many"], "the standard deviation is"),
 }
 
 
@@ -229,6 +233,24 @@ def test_a_number_may_come_as_an_array_without_dims():
     assert course.answer("00.3", curve.sel(lag=slice(4, 20)).idxmax("lag")).passed
     assert course.answer("01.1", np.array(24)).passed
     assert "this is float" in course.answer("01.1", np.array(24.5)).message
+
+
+@pytest.mark.training
+def test_a_report_measures_of_chapter_elevens_faults_what_its_exercises_say():
+    train, held_out = dg.split(dg.open_dataset("web"), 0.5, seed=0)
+    pages = dg.simulate.web(1500, seed=11)
+    backwards = pages.assign(views=pages.views.copy(data=pages.views.values[:, ::-1]))
+    repeated = pages.isel(sample=np.arange(1500) % 750)
+
+    found, turned, twice = (dg.report(train, ds, held_out).dataset for ds in (pages, backwards, repeated))
+
+    kinds = found.line.to_series().str.split(":").str[0]
+    for kind in ("values", "level", "autocorrelation", "effect"):
+        lines = kinds.index[kinds == kind]
+        np.testing.assert_allclose(turned.measured.sel(line=lines), found.measured.sel(line=lines), rtol=1e-3)
+    for line in ("rises: views (log)", "shape: views"):
+        assert float(turned.measured.sel(line=line)) > 2 * float(found.measured.sel(line=line))
+    assert "fail" not in twice.verdict.values
 
 
 def test_too_few_pages_and_swapped_reports_are_refused(model):

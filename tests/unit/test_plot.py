@@ -344,6 +344,15 @@ def test_against_draws_no_line_between_values_that_are_no_numbers():
     assert [tick.get_text() for tick in axis.get_xticklabels()] == ["a", "b"]
 
 
+def test_against_names_each_of_a_dozen_values_that_are_no_numbers():
+    lines = [f"line {k}" for k in range(12)]
+    values = xr.DataArray(np.arange(12.0), {"line": lines}, ("line",), attrs={"units": "1"})
+
+    axis = dg.plot.against(values, "line").axes[0]
+
+    assert [label.get_text() for label in axis.get_xticklabels()] == lines
+
+
 def test_against_shows_one_seed_and_a_curve_to_compare_with():
     values = measured().isel(seed=0, model=0)
 

@@ -1,0 +1,58 @@
+"""Chapter 11: the checks of its exercises."""
+
+from typing import Any
+
+from dgkit.course.exercise import Wrong, exercise, number
+
+# --- exercises ---
+
+LINES = ("values", "level", "autocorrelation", "rises", "shape", "effect")
+FAULTS = (
+    "none",
+    "days backwards",
+    "attributes of another page",
+    "each page twice",
+    "each day the median of three",
+)
+
+
+@exercise("11.1")
+def _unseen(value: Any) -> str:
+    if not isinstance(value, str) or value not in FAULTS:
+        raise Wrong(f"Give the name of a fault, in quotes: one of {', '.join(map(repr, FAULTS))}.")
+    if value == "none":
+        raise Wrong("That no line finds a fault there is no fault of the report's.")
+    if value != "each page twice":
+        raise Wrong("Choose it above: which lines are beyond the threshold? Ask what no line compares with what.")
+    return "Each line compares generated with real pages, and none compares generated pages with each other."
+
+
+@exercise("11.2")
+def _direction_of_time(value: Any) -> str:
+    known = isinstance(value, list | tuple | set) and all(isinstance(name, str) and name in LINES for name in value)
+    if not known or not value:
+        raise Wrong(f"Give a list of names, of these: {', '.join(map(repr, LINES))}.")
+    if {"rises", "shape"} & set(value):
+        raise Wrong("What rises has become what falls, and a peak on day 20 is 20 days before the end now.")
+    if len(set(value)) < 4:
+        raise Wrong(
+            "There are more. What is made of a page's values without their order, or of pairs of days so far apart?"
+        )
+    return "Of pairs of days only how far apart they are counts, and not which of them comes first."
+
+
+@exercise("11.3")
+def _mean_of_lines(value: Any) -> str:
+    given = number(value)
+    if abs(given) in (4.0, 8.0):
+        raise Wrong("That is the velocity of one of the lines. At x = 1 the network is shown both, equally often.")
+    if abs(given) > 1e-9:
+        raise Wrong("What are the velocities of the two lines, data less noise? Least squares learns their mean.")
+    return "4 and -4, and their mean is 0. So the ways that are followed are not the lines: they do not cross."
+
+
+@exercise("11.4")
+def _by_guessing(value: Any) -> str:
+    if abs(number(value) - 1.6) > 0.02:
+        raise Wrong("Of 400 guesses 200 are right on average; the standard deviation is the root of 400 x 0.5 x 0.5.")
+    return "1.6: of guessers too, one in twenty is right as often. With ten times as many pages it would be 5."
