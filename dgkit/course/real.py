@@ -1,0 +1,296 @@
+"""Chapter 11's recorded runs, on real data: models at equal CPU seconds, and the paper's own runs on MBA.
+
+`real` trains each model on one half of the data and holds it against the other half. "two halves" is what chance
+gives: the training half itself in place of a model. The surrogate, which has real spectra and no training, comes next.
+Steps are those of so many seconds of CPU time on one thread (`budget`), by rates found once and written here so that a
+run can be repeated; the seconds that each took are in the file. The hidden Markov model is at its end on MBA in two.
+
+`mba_paper` has the original's settings for MBA, and is held against the homes that it was trained on, for the
+published test homes are of another kind (137 of 139 have one technology).
+
+The data are not dgkit's: MBA is fetched (`open_dataset("mba")`); the pages are a file wwt_pages.nc, 3,589 Wikipedia
+pages of 550 days from Kaggle's web-traffic file, in the folder that the environment variable DGKIT_CACHE names.
+"""
+
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from dgkit import baselines, datasets, metrics
+from dgkit._cells import Point
+from dgkit.core.config import Config
+from dgkit.core.trainer import Trainer
+from dgkit.course.experiment import Experiment
+from dgkit.course.measures import look
+from dgkit.course.store import open_run
+from dgkit.errors import DgkitError
+from dgkit.schema import validate
+
+RATES: dict[str, dict[str, float]] = {  # steps of training in a CPU second, at each of the data
+    "two halves": {"pages": 0, "mba": 0},
+    "surrogate": {"pages": 0, "mba": 0},
+    "flow_matching": {"pages": 26.5, "mba": 34.8},
+    "doppelganger": {"pages": 28.0, "mba": 40.0},
+    "ar": {"pages": 390.0, "mba": 375.0},
+    "rnn": {"pages": 3.1, "mba": 32.0},
+    "naive_gan": {"pages": 48.0, "mba": 94.0},
+    "hmm": {"pages": 1.9, "mba": 7.0},
+}
+SETTINGS: dict[str, dict[str, Any]] = {"pages": {"sample_len": 25, "feature_noise": 30}, "mba": {"sample_len": 4}}
+LOOKS = (1000, 3000, 10_000)  # steps of the paper's 102,000
+FLOOR = 1e-7  # of the largest value: what a logarithm takes for zero
+KEPT = (  # of `metrics.evaluate`
+    "autocorrelation_mse", "autocorrelation_mse_weighted", "value_wasserstein_relative", "value_wasserstein_decades",
+    "mid_range_wasserstein_relative", "mid_range_wasserstein_decades", "half_range_wasserstein_relative",
+    "half_range_wasserstein_decades", "range_coverage", "distinct_modes_ratio", "attribute_jensen_shannon",
+    "attribute_jensen_shannon_chance", "joint_attribute_jensen_shannon", "joint_attribute_jensen_shannon_chance",
+    "attribute_wasserstein", "length_wasserstein", "cross_correlation_wasserstein",
+)  # fmt: skip
+COPIES = ("nearest_neighbour_ratio", "nearest_neighbour_ratio_low", "copied_share")
+
+
+# --- measures ---------------------------------------------------------------------------------------------------------
+
+
+def measured(train: xr.Dataset, held_out: xr.Dataset, made: xr.Dataset) -> xr.Dataset:
+    """How close `made` is to what its model has not seen; copies are of what it has."""
+    report = metrics.evaluate(held_out, made)
+    copies = metrics.evaluate(train, held_out if made is train else made)
+    names = report.feature.values.tolist()
+    shares = [[metrics.wasserstein(*pair) for pair in _changes(held_out[name], made[name])] for name in names]
+    result = xr.Dataset({name: report[name] for name in KEPT if name in report})
+    result = result.assign(
+        {name: copies[name] for name in COPIES}
+        | {
+            "autocorrelation": report.autocorrelation.sel(source="generated", drop=True),
+            "step_wasserstein": ("feature", [pair[0] for pair in shares]),
+            "largest_rise_wasserstein": ("feature", [pair[1] for pair in shares]),
+            "conditional_total": _conditional(held_out, made, names),
+            "told_apart": told_apart(held_out, made),
+        }
+    )
+    return result.drop_vars("feature_units")
+
+
+def _changes(real: xr.DataArray, made: xr.DataArray) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Of all steps, and of each series' largest rise, real and made; in mean distances of the real from their median.
+
+    On the feature's scale.
+    """
+    steps = [np.diff(on_scale(series, real), axis=1) for series in (real, made)]
+    rises = [np.nanmax(np.where(np.isnan(some), -np.inf, some), 1) for some in steps]
+    pairs = [[some[np.isfinite(some)] for some in both] for both in (steps, rises)]
+    sizes = [max(np.abs(a - np.median(a)).mean(), 1e-12) for a, _ in pairs]
+    return [(a / size, b / size) for (a, b), size in zip(pairs, sizes, strict=True)]
+
+
+def on_scale(series: xr.DataArray, real: xr.DataArray) -> np.ndarray:
+    """Values (sample, time); logarithms where the real ones' scale is one."""
+    values = series.transpose("sample", "time").values.astype(np.float64)
+    return np.log10(np.maximum(values, float(real.max()) * FLOOR)) if real.attrs.get("scale") == "log" else values
+
+
+def _conditional(real: xr.Dataset, made: xr.Dataset, names: list[str]) -> xr.DataArray:
+    """Distance of the series' totals among the samples of each attribute value, a mean by their real numbers.
+
+    As a share of how far real totals are from their median, on the feature's scale.
+    """
+    schema = validate(real, training=False)
+    attributes = [variable.name for variable in schema.attributes if variable.kind == "categorical"]
+    table = xr.DataArray(np.nan, {"feature": names, "attribute": attributes}, ("feature", "attribute"))
+    for name in names:
+        scale = real[name].attrs.get("scale", "linear")
+        totals = on_scale(real[name].sum("time", min_count=1).expand_dims("time"), real[name])
+        for attribute in attributes:
+            pair = (ds[[name, attribute]] for ds in (real, made))
+            found = metrics.conditional_distances(*pair, attribute, statistic="total", scale=scale)
+            mean = found.distance.weighted(found["count"].sel(source="real")).mean("value")
+            table.loc[name, attribute] = mean.item() / max(np.abs(totals - np.median(totals)).mean(), 1e-12)
+    return table
+
+
+def told_apart(real: xr.Dataset, made: xr.Dataset, *, seed: int = 0) -> float:
+    """Share of real and generated series that a random forest tells apart (a classifier two-sample test).
+
+    It sees of each feature the quantiles of values and of steps, and the power spectrum in 20 bands, and the
+    attributes; three-fold cross-validation, as many of each kind. 0.5 where it can but guess.
+
+    Source
+    ------
+    Lopez-Paz and Oquab 2017, "Revisiting classifier two-sample tests".
+    """
+    from sklearn.ensemble import RandomForestClassifier
+    from sklearn.model_selection import cross_val_score
+
+    n, q = min(real.sizes["sample"], made.sizes["sample"]), np.linspace(0, 1, 21)
+    columns: list[list[np.ndarray]] = [[], []]
+    for variable in validate(real, training=False).features + validate(real, training=False).attributes:
+        pair = [ds[variable.name].isel(sample=slice(n)) for ds in (real, made)]
+        for own, some in zip(columns, pair, strict=True):
+            if variable.kind == "categorical":
+                own += [some.values == value for value in variable.categories] if some.ndim == 1 else []
+                continue
+            if some.ndim == 1:
+                own.append(some.values)
+                continue
+            values = on_scale(some, pair[0])
+            own += [*np.nanquantile(values, q, axis=1), *np.nanquantile(np.diff(values, axis=1), q, axis=1)]
+            filled = np.nan_to_num(values - np.nanmean(values, 1, keepdims=True))
+            power = np.abs(np.fft.rfft(filled)[:, 1:]) ** 2
+            own += [np.log10(band.mean(1) + 1e-12) for band in np.array_split(power, min(20, power.shape[1]), 1)]
+    table = np.concatenate([np.column_stack(own) for own in columns])
+    forest = RandomForestClassifier(60, min_samples_leaf=5, random_state=seed)
+    order = np.random.default_rng(seed).permutation(2 * n)
+    return float(cross_val_score(forest, table[order], order < n, cv=3).mean())
+
+
+# --- cells ------------------------------------------------------------------------------------------------------------
+
+
+def _data(name: str) -> xr.Dataset:
+    if name == "pages":
+        path = Path(os.environ.get("DGKIT_CACHE", ".")) / "wwt_pages.nc"
+        if not path.exists():
+            raise DgkitError(f"no pages in {str(path)!r}. DGKIT_CACHE=FOLDER says where wwt_pages.nc is.")
+        return datasets.open_dataset(path)
+    ds = datasets.open_dataset(name)
+    if "ping_loss" in ds:
+        ds.ping_loss.attrs["zeros"] = "inflated"  # which all models heed: see chapter 10
+    return ds
+
+
+def _halves(point: Point) -> tuple[xr.Dataset, xr.Dataset]:
+    return datasets.split(_data(point["data"]), 0.5, point["seed"])
+
+
+def _real_cell(train: xr.Dataset, config: Config, point: Point) -> xr.Dataset:
+    held_out, name = _halves(point)[1], point["model"]
+    steps = min(config.steps, max(1, round(RATES[name].get(point["data"], config.steps) * point["budget"])))
+    made, costs = train, {"training_seconds": 0.0, "sampling_seconds": 0.0}
+    if name != "two halves":
+        _, costs["training_seconds"], model = next(look(_training(train, config, point, steps), [steps]))
+        start = time.process_time()
+        made = model.sample(held_out.sizes["sample"], seed=1)
+        costs["sampling_seconds"] = time.process_time() - start
+    units = {"units": "s", "long_name": "CPU time, one thread"}
+    return measured(train, held_out, made).assign({k: ((), v, units) for k, v in costs.items()} | {"steps": steps})
+
+
+def _training(train: xr.Dataset, config: Config, point: Point, steps: int) -> Any:
+    if point["model"] == "doppelganger":
+        settings = {"ema": 0.99, **SETTINGS.get(point["data"], {"sample_len": 4})}
+        return Trainer(train, Config(**settings, steps=steps, seed=config.seed))
+    return baselines.training(point["model"], train, seed=point["seed"], steps=steps)
+
+
+def _paper_cell(train: xr.Dataset, config: Config, point: Point) -> xr.Dataset:
+    """In the paper's terms: Table 3, and Figure 9 for each technology and each provider."""
+    at, rows = [steps for steps in LOOKS if steps <= config.steps] or [config.steps], []
+    for _, took, model in look(Trainer(train, config), at):
+        made = model.sample(2000, seed=1)
+        report = metrics.evaluate(train, made)
+        row = xr.Dataset({name: report[name] for name in KEPT if name in report})
+        for attribute in ("technology", "isp"):
+            found = metrics.conditional_distances(train, made, attribute, statistic="total").drop_vars("units")
+            total = found.distance.sel(feature="traffic_bytes", drop=True).assign_attrs(units="byte")
+            row[f"total_by_{attribute}"] = total.rename(value=attribute)
+        units = {"units": "s", "long_name": "CPU time of training so far, one thread"}
+        rows.append(
+            row.assign(
+                total_wasserstein=((), metrics.wasserstein(*(_total(ds) for ds in (train, made))), {"units": "byte"}),
+                autocorrelation=report.autocorrelation.sel(source="generated", drop=True),
+                training_seconds=((), took, units),
+            )
+        )
+    rows = [row.drop_vars("feature_units") for row in rows]
+    return xr.concat(rows, pd.Index(at, name="step"), coords="minimal", compat="override")
+
+
+def _total(ds: xr.Dataset) -> xr.DataArray:
+    """Bytes of each home, over the two weeks."""
+    return ds.traffic_bytes.sum("time")
+
+
+EXPERIMENTS = {
+    "real": Experiment(
+        "How close do models come to real data in as many CPU seconds each?",
+        lambda point: _halves(point)[0],
+        _real_cell,
+        Config(steps=1_000_000),  # no limit but that of the budget
+        {"model": tuple(RATES), "data": ("pages", "mba"), "budget": (30,), "seed": (0, 1, 2)},
+        {
+            "steps": 4,
+            "data": "broadband",
+            "model": "doppelganger",
+            "budget": 1,
+            "seed": 0,
+        },  # data that are always there
+    ),
+    "mba_paper": Experiment(
+        "What do the paper's settings for MBA give, after how many of its steps?",
+        lambda point: datasets.open_dataset(point["data"]),
+        _paper_cell,
+        Config.published("MBA", steps=max(LOOKS)),
+        {"data": ("mba",), "sample_len": (4, 8, 1), "seed": (0, 1, 2)},
+        {"steps": 4, "data": "broadband", "sample_len": 4, "seed": 0},
+    ),
+}
+
+
+# --- the table --------------------------------------------------------------------------------------------------------
+
+
+def table(run: xr.Dataset | None = None) -> pd.DataFrame:
+    """`real` as a table: medians over seeds of each model and feature, and of the worst attribute.
+
+    Distances of values, mid-range and half-range in decades, where the feature's scale is one, or as shares (of how far
+    the real ones are from their median); those of steps, largest rise and conditional totals as shares.
+
+    Parameters
+    ----------
+    run : Dataset, optional
+        As `open_run("real")` gives it, the default.
+
+    Returns
+    -------
+    DataFrame
+        A row for each of the data, their features and the models; a column for each measure.
+
+    Examples
+    --------
+    >>> table().loc["pages", "views"].index[:2].tolist()
+    ['two halves', 'surrogate']
+    """
+    run = open_run("real") if run is None else run
+
+    def distance(name: str) -> xr.DataArray:
+        return run[f"{name}_wasserstein_decades"].fillna(run[f"{name}_wasserstein_relative"])
+
+    columns = {
+        "autocorrelation MSE": run.autocorrelation_mse,
+        "weighted": run.autocorrelation_mse_weighted,
+        "values": distance("value"),
+        "mid-range": distance("mid_range"),
+        "half-range": distance("half_range"),
+        "largest rise": run.largest_rise_wasserstein,
+        "steps": run.step_wasserstein,
+        "conditional": run.conditional_total.max("attribute"),
+        "attributes": run.attribute_jensen_shannon.max("attribute"),
+        "jointly": run.joint_attribute_jensen_shannon,
+        "told apart": run.told_apart,
+        "nearest": run.nearest_neighbour_ratio,
+        "copied": run.copied_share,
+        "train s": run.training_seconds,
+        "sample s": run.sampling_seconds,
+    }
+    rows = xr.Dataset(columns).median("seed").to_dataframe(["data", "feature", "model"])[list(columns)]
+    return rows[rows["autocorrelation MSE"].notna()]
+
+
+if __name__ == "__main__":
+    print(table().to_string(float_format=lambda value: f"{value:.2g}"))
