@@ -221,11 +221,11 @@ def table(run: xr.Dataset | None = None) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        A row for each of the data, their features and the models; a column for each measure.
+        A row for each of the data, their features, the budgets (CPU seconds) and the models; a column for each measure.
 
     Examples
     --------
-    >>> table().loc["pages", "views"].index[:2].tolist()
+    >>> table().loc["pages", "views", 30].index[:2].tolist()
     ['two halves', 'surrogate']
     """
     run = open_run("real") if run is None else run
@@ -250,5 +250,5 @@ def table(run: xr.Dataset | None = None) -> pd.DataFrame:
         "train s": run.training_seconds,
         "sample s": run.sampling_seconds,
     }
-    rows = xr.Dataset(columns).median("seed").to_dataframe(["data", "feature", "model"])[list(columns)]
+    rows = xr.Dataset(columns).median("seed").to_dataframe(["data", "feature", "budget", "model"])[list(columns)]
     return rows[rows["values"].notna()]
