@@ -1,16 +1,17 @@
-"""Recorded runs on the command line: `python -m dgkit.course list`, `... record NAME`, `... record --all`."""
+"""Recorded runs on the command line: `python -m dgkit.course list`, `... record NAME`, `... table real`."""
 
 import argparse
 from pathlib import Path
 
 from dgkit._cells import points_of
 from dgkit.course.chapters import experiments
+from dgkit.course.real import table
 from dgkit.course.runs import CELLS, record, record_checkpoint
 from dgkit.course.store import folder
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """`python -m dgkit.course list | record NAME ... [--all] [--jobs N] [--out data/runs]`."""
+    """`python -m dgkit.course list | record NAME ... [--all] [--jobs N] [--out data/runs] | table real`."""
     known = experiments()
     parser = argparse.ArgumentParser(prog="python -m dgkit.course", description="The course's recorded runs.")
     commands = parser.add_subparsers(dest="command", required=True)
@@ -21,7 +22,11 @@ def main(arguments: list[str] | None = None) -> None:
     recording.add_argument("--jobs", type=int, default=1, help="processes, one thread each (default: 1)")
     recording.add_argument("--out", type=Path, default=folder(), help="folder to write to (default: %(default)s)")
     recording.add_argument("--cells", type=Path, default=CELLS, help="folder of cells (default: %(default)s)")
+    commands.add_parser("table", help="a recorded run as a table").add_argument("name", choices=["real"])
     options = parser.parse_args(arguments)
+    if options.command == "table":
+        print(table().to_string(float_format=lambda value: f"{value:.2g}"))
+        return
     if options.command == "list":
         for name, experiment in known.items():
             done = "recorded" if (folder() / f"{name}.nc").exists() else "missing"

@@ -257,3 +257,14 @@ def test_privacy_lowers_the_attacks_success():
 
     assert float(noisy.max()) < float(ordinary.min())
     assert np.isfinite(run.epsilon.sel(training="noise 2")).all()
+
+
+def test_on_real_pages_nothing_is_nearer_than_chance_and_spectra_alone_have_the_memory():
+    at = medians("real").sel(data="pages", feature="views", budget=30)
+    error = at.autocorrelation_mse
+
+    assert error.sel(model="two halves") == error.min("model")
+    for model in ("surrogate", "flow_matching"):
+        assert 10 * error.sel(model=model) < error.sel(model="doppelganger")
+    assert abs(at.told_apart.sel(model="two halves") - 0.5) < 0.1
+    assert (at.told_apart.drop_sel(model="two halves") > 0.85).all()
