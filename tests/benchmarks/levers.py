@@ -6,8 +6,8 @@ and appends a line of JSON for each measurement. A run whose last line is there 
 goes on where it stopped.
 
 Measured on the real pages of 2026-11 (half of 3,589 held out, 550 days; one thread of a busy machine, so steps
-vary); distances in decades; real pages' autocorrelation at lags 1, 7, 30, 180 is 0.29, 0.14, 0.04, -0.02, two halves
-differ by 0.00003:
+vary); distances in decades; real pages' autocorrelation at lags 1, 7, 30, 180 is 0.29, 0.14, 0.04, -0.02, two
+halves differ by 0.00003:
 
 | setting, seed | CPU s | steps | autocorrelation MSE | mid-range | steps | rise |
 |---|---|---|---|---|---|---|
@@ -21,12 +21,12 @@ differ by 0.00003:
 | S55 log, 0 | 45 | 1452 | 0.0065 | 0.78 | 0.13 | 0.43 |
 | S55 linear, 0 | 60 | 1965 | 0.048 (0.0035 before the range) | 0.56 | 0.14 | 0.48 |
 
-Why: a page's variance is its bursts, so on a linear scale the rest of a series is all near -1 ("log_values" mends it).
-A generated peak stays near 0.5 of 1, so levels are low ("full_range"; a heavier auxiliary discriminator, "all", does
-not help). Putting the range back and cutting to the data's changes the autocorrelation where levels are wrong: the
-default's 0.44 to 0.69 are 0.008 to 0.012 before. So at S = 55 "linear" and "log" differ little, 0.0035 and 0.0069
-before the range.
-Not measured: the rows of SETTINGS that are not in the table. Not steady yet: mid-range at 60 s, from 0.106 to 0.135.
+Why: a page's variance is its bursts, so on a linear scale the rest of a series is all near -1 ("log_values" mends
+it). A generated peak stays near 0.5 of 1, so levels are low ("full_range"; a heavier auxiliary discriminator,
+"all", does not help). Putting the range back and cutting to the data's changes the autocorrelation where levels are
+wrong: the default's 0.44 to 0.69 are 0.008 to 0.012 before. So at S = 55 "linear" and "log" differ little, 0.0035
+and 0.0069 before the range. Not measured: the rows of SETTINGS that are not in the table. Not steady yet: mid-range
+at 60 s, from 0.106 to 0.135.
 """
 
 import dgkit as dg  # isort: skip (before torch)
