@@ -108,7 +108,8 @@ def _way_cell(train: xr.Dataset, config: Config, point: Point) -> xr.Dataset:
     told: dict[str, Any] = {"epsilon": spend, "delta": 1e-5, "public": declared(train)}
     start = time.process_time()
     if way in ("evolution", "no simulator"):
-        few = {"candidates": 1000, "rounds": 8} if spend < 1 else {}  # whose noise the default could not bear
+        # of a small epsilon the noise is more than the default could bear
+        few: dict[str, Any] = {"candidates": 1000, "rounds": 8} if spend < 1 else {}
         simulator = of.simulator if way == "evolution" else None
         model: Any = evolve(train, **told, simulator=simulator, periods=(of.period,), seed=config.seed or 0, **few)
     else:
@@ -152,7 +153,8 @@ def _told_by(real: xr.Dataset, made: xr.Dataset, of: _Data) -> xr.Dataset:
 
 def _level_gap(ds: xr.Dataset, of: _Data) -> float:
     """Between the highest and the lowest mean level of the attribute's categories."""
-    levels = np.log10(ds[of.feature]).mean("time").groupby(ds[of.attribute]).mean()
+    decades: Any = np.log10(ds[of.feature])
+    levels = decades.mean("time").groupby(ds[of.attribute]).mean()
     return float(levels.max() - levels.min())
 
 
