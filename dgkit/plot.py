@@ -635,9 +635,10 @@ class _Picture(Figure):
             from IPython.core.pylabtools import retina_figure
 
             plt.close(self)
-            if shell := get_ipython():
+            shell = get_ipython()
+            if shell is not None and shell.display_formatter is not None:
                 as_png = shell.display_formatter.formatters["image/png"]
-                as_png.for_type(_Picture, lambda figure: retina_figure(figure, base64=True))
+                as_png.for_type(_Picture, lambda figure: retina_figure(figure, base64=True))  # type: ignore[no-untyped-call]
         raise NotImplementedError  # IPython goes on as with every figure
 
 

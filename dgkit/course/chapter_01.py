@@ -94,7 +94,8 @@ def _loss(value: Any) -> str:
         mine = torch.autograd.grad(loss.sum(), weights, allow_unused=True)
         theirs = torch.autograd.grad(truth, weights, allow_unused=True)
         for one, other in zip(mine, theirs, strict=True):
-            if not torch.allclose(*(torch.zeros(()) if g is None else g for g in (one, other)), rtol=1e-2, atol=1e-4):
+            first, second = (torch.zeros(()) if gradient is None else gradient for gradient in (one, other))
+            if not torch.allclose(first, second, rtol=1e-2, atol=1e-4):
                 raise Wrong("The value is right, the gradient is not: autograd.grad needs create_graph=True.")
     return "Loss and gradient are those of the trainer, which writes the slope out and needs no autograd for it."
 
