@@ -153,9 +153,9 @@ class Config:
     -----
     *Long series with bursts*, such as 550 days of web pages, take `Config(sample_len=25, feature_noise=30,
     minmax_scale="log_values", full_range=True, ema=0.99)`: at most 50 passes, noise as wide as a pass is long, room for
-    the ordinary days, and levels that are right. After 30 CPU seconds (one thread, real pages, 3 seeds) the
-    autocorrelation MSE is 0.0006 and mid-ranges are 0.09 to 0.11 decades off; with the defaults 0.4 to 0.7 and 1.1
-    (tests/benchmarks/levers.py tells which setting does what).
+    the ordinary days, and levels near the real ones. After 30 CPU seconds (one thread, real pages, 3 seeds) the
+    autocorrelation MSE is 0.0006 and mid-ranges are 0.09 to 0.11 decades off; with `ema=0.99` alone 0.4 to 0.7 and 1.1.
+    After 60 (one seed) 0.0004 and 0.14: keep the best by `held_out`. tests/benchmarks/levers.py tells what does what.
 
     Raises
     ------
