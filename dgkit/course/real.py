@@ -40,7 +40,9 @@ RATES: dict[str, dict[str, float]] = {  # steps of training in a CPU second, at 
     "hmm": {"pages": 1.9, "mba": 7.0},
 }
 SAMPLE_LEN = {"pages": 25, "mba": 4}  # of DoppelGANger
-DOPPELGANGER = {"ema": 0.99, "feature_noise": 30}  # its other settings: five numbers cannot make 25 independent days
+DOPPELGANGER = {  # its other settings: those of long series with bursts (`Config`, Notes); of pages only
+    "ema": 0.99, "feature_noise": 30, "minmax_scale": "log_values", "full_range": True,
+}  # fmt: skip
 FLOOR = 1e-7  # of the largest value: what a logarithm takes for zero
 KEPT = (  # of `metrics.evaluate`
     "autocorrelation_mse", "autocorrelation_mse_weighted", "value_wasserstein_relative", "value_wasserstein_decades",
@@ -199,7 +201,7 @@ EXPERIMENTS = {
         _real_cell,
         Config(steps=1_000_000),  # no limit but that of the budget
         {"model": _MODELS, "data": ("pages",), "budget": (30,), "seed": (0, 1, 2)},
-        {"steps": 4, "data": "broadband", "model": "doppelganger", "budget": 1, "seed": 0},  # data that are shipped
+        {"steps": 4, "data": "web", "model": "doppelganger", "budget": 1, "seed": 0},  # data that are shipped
     ),
 }
 

@@ -140,7 +140,7 @@ def test_a_name_taken_in_the_meantime_is_not_overwritten(start):
 
 def test_an_exercise_passed_in_the_kernel_shows_in_the_panel(start):
     lab = start(chapters=True)
-    name = lab.notebook("import dgkit as dg\ndg.course.answer('00.2', 'domain')", name="notebooks/answer.ipynb")
+    name = lab.notebook("import dgkit as dg\ndg.course.answer('00.1', 168)", name="notebooks/answer.ipynb")
     lab.open(name)
     course(lab)
     bar = row(lab, FIRST).get_by_role("progressbar")

@@ -544,3 +544,16 @@ def test_09_the_smaller_the_set_the_larger_the_risk_of_those_in_it_and_the_error
     assert 3 * run.autocorrelation_mse.sel(samples=5000) < run.autocorrelation_mse.sel(samples=25)
     assert run.success_rate.sel(attack="discriminator", samples=5000) < 0.51  # and yet the best memory but one
     assert run.autocorrelation_mse.sel(samples=5000) < 1.5 * run.autocorrelation_mse.min()
+
+
+def test_11_on_real_pages_the_null_model_is_nearest_and_a_forest_tells_all():
+    at = open_run("real").sel(data="pages", feature="views", budget=30).median("seed")
+    made = at.drop_sel(model="two halves")
+    error = made.autocorrelation_mse
+
+    for model in ("surrogate", "flow_matching"):
+        assert error.sel(model=model) < error.sel(model="doppelganger")
+    assert 1000 * error.sel(model="doppelganger") < error.sel(model="ar")
+    for name in ("mid_range_wasserstein_decades", "step_wasserstein", "largest_rise_wasserstein"):
+        assert made[name].sel(model="surrogate") == made[name].min("model")
+    assert (made.told_apart > 0.9).all()
