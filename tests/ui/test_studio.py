@@ -325,7 +325,7 @@ TrainingStudio.compare(a, b)
     for name in ("A", "B"):
         page.get_by_label(f"Training studio {name}").get_by_role("button", name="Start", exact=True).click()
     lab.wait_python("a.status['state'] == b.status['state'] == 'finished'", seconds=60)
-    assert lab.python("a.ranges == b.ranges and bool(a.ranges['loss'])")
+    lab.wait_python("a.ranges == b.ranges and bool(a.ranges['loss'])")  # told to each other after their last step
     page.wait_for_function(
         """() => {
         const scales = [...document.querySelectorAll(".dgkit-map-scale")].map((e) => e.textContent);
