@@ -281,6 +281,15 @@ def public(config: Config, schema: Schema, history: xr.Dataset) -> tuple[Config,
     return replace(config, seed=None), bare(schema), history.drop_vars(set(history) - kept)
 
 
+def check_delta(delta: float, n: int, name: str = "delta") -> None:
+    """ConfigError where a mechanism that publishes a random one of n samples would pass."""
+    if delta >= 1 / n:
+        raise ConfigError(
+            f"{name}={delta:g} is not below 1 / {n}, one over the number of samples: a mechanism that publishes a "
+            f"random sample would pass. Set delta={0.1 / n:.1g} or less."
+        )
+
+
 def check_training(config: Config, n: int, schema: Schema) -> None:
     """ConfigError where a training with `config.dp` on n samples promises nothing; a warning of what it leaves out.
 
@@ -299,11 +308,7 @@ def check_training(config: Config, n: int, schema: Schema) -> None:
         return
     if config.batch_size > n:
         raise ConfigError(f"batch_size={config.batch_size} is more than the {n} samples. Lower it.")
-    if config.dp.delta >= 1 / n:
-        raise ConfigError(
-            f"dp: delta={config.dp.delta:g} is not below 1 / {n}, one over the number of samples: a mechanism that "
-            f"publishes a random sample would pass. Set delta={0.1 / n:.1g} or less."
-        )
+    check_delta(config.dp.delta, n, "dp: delta")
 
     own = ranged(schema)
     if own and config.private:

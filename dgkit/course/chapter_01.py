@@ -4,15 +4,12 @@ import math
 from typing import Any
 
 import torch
-import xarray as xr
 
 from dgkit import metrics
 from dgkit.core.losses import critic_loss
 from dgkit.core.networks import Discriminator
-from dgkit.course.exercise import Wrong, copies, exercise, whole
+from dgkit.course.exercise import Wrong, copies, dataset, exercise, whole
 from dgkit.datasets import open_dataset
-from dgkit.errors import SchemaError
-from dgkit.schema import validate
 
 
 @exercise("01.1")
@@ -25,13 +22,9 @@ def _passes(value: Any) -> str:
 
 @exercise("01.2")
 def _given(value: Any) -> str:
-    if not isinstance(value, xr.Dataset):
-        raise Wrong("Pass the Dataset that model.sample(..., attributes={...}) returns.")
+    ask = "Pass the Dataset that model.sample(..., attributes={...}) returns."
+    value = dataset(value, ask, "That is not a generated dataset")
     real = open_dataset("web")
-    try:
-        validate(value, training=False)
-    except SchemaError as error:
-        raise Wrong(f"That is not a generated dataset: {error}") from error
     missing = [name for name in real.data_vars if name not in value]
     if missing:
         raise Wrong(f"{missing[0]!r} is missing; pass the whole Dataset that model.sample returns.")

@@ -8,12 +8,10 @@ import xarray as xr
 from dgkit import metrics, simulate
 from dgkit._cells import Point
 from dgkit.core.config import Config
-from dgkit.course.exercise import Wrong, exercise, number
+from dgkit.course.exercise import Wrong, dataset, exercise, number
 from dgkit.course.experiment import Experiment
 from dgkit.course.measures import WEB, of_levels, web_metrics
 from dgkit.datasets import open_dataset
-from dgkit.errors import SchemaError
-from dgkit.schema import validate
 from dgkit.sweeps import train_model
 
 # --- recorded runs ---
@@ -57,13 +55,8 @@ def _decades(value: Any) -> str:
 @exercise("02.2")
 def _planted(value: Any) -> str:
     real = open_dataset("web").views
-    if not isinstance(value, xr.Dataset):
-        raise Wrong("Pass a Dataset: that of `web`, with other views.")
-    try:
-        validate(value, training=False)
-        views = value["views"]
-    except (SchemaError, KeyError) as error:
-        raise Wrong(f"These are no pages: {error}") from error
+    ask = "Pass a Dataset: that of `web`, with other views."
+    views = dataset(value, ask, "These are no pages", "views")["views"]
     if views.sizes["sample"] < 500 or views.sizes["time"] != real.sizes["time"]:
         raise Wrong(f"Give at least 500 pages of {real.sizes['time']} days; these are {dict(views.sizes)}.")
     coverage = metrics.range_coverage(*(metrics.mid_range(one) for one in (real, views)), scale="log")

@@ -18,12 +18,11 @@ from dgkit import baselines, datasets, downstream, metrics
 from dgkit._cells import Point
 from dgkit.core.config import Config
 from dgkit.core.trainer import Trainer
-from dgkit.course.exercise import Wrong, copies, exercise, number
+from dgkit.course.exercise import Wrong, copies, dataset, exercise, number
 from dgkit.course.experiment import Experiment
 from dgkit.course.measures import look
 from dgkit.course.store import open_run
 from dgkit.datasets import open_dataset
-from dgkit.errors import SchemaError
 from dgkit.schema import lengths, validate
 
 # --- recorded runs ---
@@ -209,13 +208,8 @@ def _settled(value: Any) -> str:
 @exercise("05.3")
 def _homes(value: Any) -> str:
     real = open_dataset("broadband")
-    if not isinstance(value, xr.Dataset):
-        raise Wrong("Pass the Dataset that baselines.fit(...).sample(500) returns.")
-    try:
-        validate(value, training=False)
-        traffic = value["traffic_bytes"]
-    except (SchemaError, KeyError) as error:
-        raise Wrong(f"These are not generated homes: {error}") from error
+    ask = "Pass the Dataset that baselines.fit(...).sample(500) returns."
+    traffic = dataset(value, ask, "These are not generated homes", "traffic_bytes")["traffic_bytes"]
     if value.sizes["sample"] < 500:
         raise Wrong(f"There are only {value.sizes['sample']} homes; generate 500.")
     if value.sizes["time"] == real.sizes["time"] and copies(traffic.values, real["traffic_bytes"].values):

@@ -10,12 +10,11 @@ import xarray as xr
 from dgkit import metrics, simulate, whatif
 from dgkit._cells import Point
 from dgkit.core.config import Config
-from dgkit.course.exercise import Wrong, copies, exercise
+from dgkit.course.exercise import Wrong, copies, dataset, exercise
 from dgkit.course.experiment import Experiment
 from dgkit.course.measures import train_and_look
 from dgkit.datasets import open_dataset
-from dgkit.errors import ConfigError, SchemaError
-from dgkit.schema import validate
+from dgkit.errors import ConfigError
 
 # --- recorded runs ---
 
@@ -125,14 +124,9 @@ def _full(value: Any) -> str:
 
 @exercise("07.3")
 def _evicted(value: Any) -> str:
-    if not isinstance(value, xr.Dataset):
-        raise Wrong("Pass a Dataset: one that whatif.sample_target, or a retrained model, returns.")
-    real = open_dataset("cluster")
-    try:
-        validate(value, training=False)
-        ends, events = value["end_event"].values, real["end_event"].values
-    except (SchemaError, KeyError) as error:
-        raise Wrong(f"These are not generated jobs: {error}") from error
+    ask = "Pass a Dataset: one that whatif.sample_target, or a retrained model, returns."
+    value, real = dataset(value, ask, "These are not generated jobs", "end_event"), open_dataset("cluster")
+    ends, events = value["end_event"].values, real["end_event"].values
     if len(ends) < 500:
         raise Wrong(f"There are only {len(ends)} jobs; generate at least 500.")
     evicted = float((ends == "EVICT").mean())

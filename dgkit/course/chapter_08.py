@@ -27,7 +27,7 @@ from dgkit.core.config import Config
 from dgkit.core.trainer import Trainer
 from dgkit.course.exercise import Wrong, exercise, number
 from dgkit.course.experiment import Experiment
-from dgkit.course.measures import web_metrics
+from dgkit.course.measures import steps_in_decades, web_metrics
 from dgkit.privacy import declared, evolve, spectrum, stated
 from dgkit.sweeps import train_model
 
@@ -131,7 +131,7 @@ def _told_by(real: xr.Dataset, made: xr.Dataset, of: _Data) -> xr.Dataset:
     a, b = (ds[of.feature] for ds in (real, made))
     names = [name for name in real.data_vars if real[name].dims == ("sample",)]
     joint = (ds[names].to_dataframe()[names].astype(str).agg("|".join, axis=1).to_numpy() for ds in (real, made))
-    rises = [np.diff(np.log10(x.transpose("sample", "time").values), axis=1).max(1) for x in (a, b)]
+    rises = [steps_in_decades(x).max(1) for x in (a, b)]
     decades, shares = {"units": "decades"}, {"units": "1"}
     zeros = float((made.ping_loss == 0).mean()) if "ping_loss" in made else np.nan
     return xr.Dataset(

@@ -8,6 +8,9 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from dgkit.errors import SchemaError
+from dgkit.schema import validate
+
 Check = Callable[[Any], str]
 EXERCISES: dict[str, Check] = {}  # of the chapters that were loaded
 
@@ -64,6 +67,19 @@ def names(value: Any, most: int) -> list[str]:
     if not all(isinstance(name, str) for name in given):
         raise Wrong("Give a list of names, in quotes.")
     return given
+
+
+def dataset(value: Any, ask: str, wrong: str, *needed: str) -> xr.Dataset:
+    """A Dataset as `schema.validate` has it, with these variables; else `ask`, or `wrong` and what is."""
+    if not isinstance(value, xr.Dataset):
+        raise Wrong(ask)
+    try:
+        validate(value, training=False)
+        for name in needed:
+            value[name]
+    except (SchemaError, KeyError) as error:
+        raise Wrong(f"{wrong}: {error}") from error
+    return value
 
 
 def copies(generated: np.ndarray, real: np.ndarray) -> bool:

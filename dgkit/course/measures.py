@@ -34,8 +34,12 @@ def web_metrics(real: xr.Dataset, made: xr.Dataset) -> xr.Dataset:
             "median_day_coverage": ((), metrics.range_coverage(*medians, scale="log"), shares),
             "distinct_modes": ((), int(modes.sel(source="generated")), shares),
             "real_modes": ((), int(modes.sel(source="real")), shares),
-            "change_wasserstein": ((), metrics.wasserstein(*map(_changes, (a, b))), decades),
-            "largest_rise_wasserstein": ((), metrics.wasserstein(*(_changes(x).max(1) for x in (a, b))), decades),
+            "change_wasserstein": ((), metrics.wasserstein(*map(steps_in_decades, (a, b))), decades),
+            "largest_rise_wasserstein": (
+                (),
+                metrics.wasserstein(*(steps_in_decades(x).max(1) for x in (a, b))),
+                decades,
+            ),
             "components": ((), _components(b), shares),
             "real_components": ((), _components(a), shares),
             "attribute_divergence": ("attribute", divergences, {"units": "bits"}),
@@ -44,7 +48,7 @@ def web_metrics(real: xr.Dataset, made: xr.Dataset) -> xr.Dataset:
     )
 
 
-def _changes(series: xr.DataArray) -> np.ndarray:
+def steps_in_decades(series: xr.DataArray) -> np.ndarray:
     """Decades from each day to the next."""
     return np.diff(np.log10(series.transpose("sample", "time").values), axis=1)
 

@@ -40,12 +40,12 @@ import xarray as xr
 from dgkit import _checks, _files
 from dgkit._checks import whole
 from dgkit._plain import check_names
+from dgkit.core.accounting import check_delta
 from dgkit.core.given import as_given, asked_of
 from dgkit.errors import ConfigError, FileFormatError, SchemaError
 from dgkit.privacy.releases import (
     KIND,
     Public,
-    check_delta,
     codes,
     decoded,
     ends_of,

@@ -181,15 +181,6 @@ def user_epsilon(epsilon: float, delta: float, series: int) -> float:
     return epsilon_of(whole("series", series) * mu_for(epsilon, delta), delta)
 
 
-def check_delta(delta: float, n: int) -> None:
-    """ConfigError where a mechanism that publishes a random sample would pass."""
-    if delta >= 1 / n:
-        raise ConfigError(
-            f"delta={delta:g} is not below 1 / {n}, one over the number of samples: a mechanism that publishes a "
-            f"random sample would pass. Set delta={0.1 / n:.1g} or less."
-        )
-
-
 def noise_of(mu: float, split: Mapping[str, float]) -> dict[str, float]:
     """Standard deviations for releases in which one sample moves each by at most 1, of shares of mu^2.
 
@@ -198,8 +189,8 @@ def noise_of(mu: float, split: Mapping[str, float]) -> dict[str, float]:
     >>> round(noise_of(0.5, {"a": 1, "b": 1})["a"] ** -2 * 2, 9)  # mu^2 again
     0.25
     """
-    whole = sum(split.values())
-    return {name: 1 / (mu * math.sqrt(share / whole)) if mu else math.inf for name, share in split.items()}
+    shares = sum(split.values())
+    return {name: 1 / (mu * math.sqrt(share / shares)) if mu else math.inf for name, share in split.items()}
 
 
 def released(total: np.ndarray, sigma: float) -> np.ndarray:

@@ -48,12 +48,12 @@ import xarray as xr
 from dgkit import _checks, _files
 from dgkit._checks import shown, whole
 from dgkit._plain import check_names, made
+from dgkit.core.accounting import check_delta
 from dgkit.core.given import as_given, asked_of
 from dgkit.errors import ConfigError, FileFormatError, SchemaError
 from dgkit.privacy.releases import (
     KIND,
     Public,
-    check_delta,
     checked_split,
     codes,
     decoded,
