@@ -57,15 +57,18 @@ def file_name(config: Config, point: Point, data: xr.Dataset, measure: Any) -> s
 
 def timed(cell: Callable[..., xr.Dataset], train: xr.Dataset, *rest: Any) -> xr.Dataset:
     """A cell computed on one thread, with its wall time and what it was computed from and by."""
+    import torch  # here: what a cell is may be known without
+
     start = time.perf_counter()
     with one_thread():
         ds = cell(train, *rest)
     ds = ds.assign(seconds=((), time.perf_counter() - start, {"units": "s", "long_name": "wall time of the cell"}))
+    gpu = f", {torch.cuda.get_device_name()}" if torch.cuda.is_available() else ""
     ds.attrs = {
         "data": data_hash(train),
         "data_history": str(train.attrs.get("history", "")),
         "versions": json.dumps({name: version(name) for name in ("dgkit", "torch", "numpy", "xarray", "numba")}),
-        "machine": f"{platform.system()} {platform.machine()}, Python {platform.python_version()}, one thread",
+        "machine": f"{platform.system()} {platform.machine()}, Python {platform.python_version()}, one thread{gpu}",
     }
     return ds
 

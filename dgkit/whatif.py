@@ -32,12 +32,13 @@ from tqdm.auto import trange
 from dgkit import _checks
 from dgkit._checks import whole
 from dgkit._seeding import seeded
+from dgkit.core.averages import average_into, average_share
 from dgkit.core.heads import harden
 from dgkit.core.history import dataset_of
 from dgkit.core.losses import critic_loss, generator_loss
 from dgkit.core.model import DoppelGANger
 from dgkit.core.networks import AttributeGenerator, Discriminator, critic_of
-from dgkit.core.optimise import Adam, average_into, average_share, descend
+from dgkit.core.optimise import Adam, descend
 from dgkit.errors import ConfigError, DivergenceError, SchemaError
 
 DRAWS = 100_000  # of a model's attribute generator, to know how often it makes which attributes

@@ -33,9 +33,10 @@ from torch import Tensor, nn
 
 from dgkit._checks import whole
 from dgkit.baselines.protocol import Data, Empirical, Made, descend, drawn, ends, heads, mlp
+from dgkit.core.averages import average_into, average_share
 from dgkit.core.encode import Encoder
 from dgkit.core.heads import activate, widths
-from dgkit.core.optimise import Adam, average_into, average_share
+from dgkit.core.optimise import Adam
 
 STEPS = {"smoke": 50, "live": 5000, "full": 20_000}
 UNITS, HIDDEN, BATCH, RATE, DECAY = 200, 4, 100, 1e-3, 0.99

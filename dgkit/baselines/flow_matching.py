@@ -40,8 +40,9 @@ from torch.nn import functional
 from dgkit._checks import whole
 from dgkit.baselines.protocol import Data, Made, blocks, descend, valid
 from dgkit.baselines.shapes import Joint, Shapes
+from dgkit.core.averages import average_into, average_share
 from dgkit.core.encode import Encoder
-from dgkit.core.optimise import Adam, average_into, average_share
+from dgkit.core.optimise import Adam
 
 STEPS = {"smoke": 20, "live": 600, "full": 5000}
 UNITS, BLOCKS, WAVES = 384, 3, 16

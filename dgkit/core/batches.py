@@ -48,6 +48,22 @@ class Batch(NamedTuple):
     alphas: list[Tensor]
 
 
+class Drawn(NamedTuple):
+    """What of a batch is random: real samples, noise, which fakes are read (None: all), where penalties are taken."""
+
+    real: Tensor
+    noise: Noise
+    fakes: Tensor | None
+    alphas: list[Tensor]
+
+
+def batch_of(drawn: Drawn, generator: Generator) -> Batch:
+    """The batch that this generator makes of what was drawn."""
+    made = generator(drawn.noise)
+    fake = flat(*made[:3]).detach()
+    return Batch(drawn.real, drawn.noise, made, fake if drawn.fakes is None else fake[drawn.fakes], drawn.alphas)
+
+
 class Draws:
     """The random numbers of a training, in the order in which it uses them; `rng` is where they come from."""
 
@@ -57,14 +73,16 @@ class Draws:
 
     def batch(self, rows: Tensor | Rows, generator: Generator, updates: int) -> Batch:
         """The next batch of these samples (samples, inputs), for so many updates of discriminators."""
+        return batch_of(self.drawn(rows, generator, updates), generator)
+
+    def drawn(self, rows: Tensor | Rows, generator: Generator, updates: int) -> Drawn:
+        """All that is random in the next batch."""
         real = rows[self.samples(len(rows)).to(rows.device)].to(self.device)  # (N, inputs)
-        noise = self.noise(generator)
-        made = generator(noise)
-        fake = flat(*made[:3]).detach()
+        noise, fakes = self.noise(generator), None
         if self.poisson:
             # each real sample draws a fake of its own: what it adds does not depend on who else is in the batch
-            fake = fake[self.integers(len(fake), len(real)).to(self.device)]
-        return Batch(real, noise, made, fake, [self.alpha(len(real)) for _ in range(updates)])
+            fakes = self.integers(self.config.batch_size, len(real)).to(self.device)
+        return Drawn(real, noise, fakes, [self.alpha(len(real)) for _ in range(updates)])
 
     def samples(self, n: int) -> Tensor:
         """Which of n samples this step sees: with replacement, or each with probability batch_size / n (Poisson)."""

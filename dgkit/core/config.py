@@ -271,6 +271,11 @@ class Config:
     )
     dp: DP | None = _setting(None, "Train the discriminators with differential privacy.")  # noqa: RUF009 (a field)
     device: str = _setting("auto", '"auto" (CUDA where there is one, else CPU) or a torch device.')
+    replay: bool = _setting(
+        False,
+        "On a CUDA device, record the kernels of one step and replay them: the same training without waiting for "
+        "Python. Elsewhere nothing changes.",
+    )
 
     def __post_init__(self) -> None:
         if isinstance(self.dp, dict):  # from a file
@@ -286,6 +291,8 @@ class Config:
                 f"feature_noise=0 with initial_state={self.initial_state!r} leaves nothing random in a series but its "
                 "attributes. Use initial_state='random', or feature_noise=1 or more."
             )
+        if self.replay and self.dp is not None:
+            raise ConfigError("replay=True does not go with dp=..., whose batches vary. Use replay=False.")
         if self.device != "auto":
             import torch  # here: settings are light until they are to be used on a device
 

@@ -8,6 +8,7 @@ import torch
 
 from dgkit.core.checkpoint import with_history
 from dgkit.core.history import OF_DATA, StepRecord
+from dgkit.core.replay import values_of
 from dgkit.errors import DivergenceError
 
 TOO_LARGE = 1e6
@@ -38,6 +39,8 @@ def _measured(trainer: Any, record: StepRecord) -> Iterator[tuple[str, float]]:
             yield name, value
 
     # the weights: they can be gone while the losses of the step, taken before it, are not
+    sizes = {}
     for name, network in trainer.networks.items():
         weights = [parameter.detach() for parameter in network.parameters()]
-        yield f"the size of the {name}'s weights", float(torch.nn.utils.get_total_norm(weights))
+        sizes[f"the size of the {name}'s weights"] = torch.nn.utils.get_total_norm(weights)
+    yield from values_of(sizes).items()

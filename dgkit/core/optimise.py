@@ -1,9 +1,9 @@
-"""What all trainings share: Adam's step on one network alone, moving averages of weights, and the start of layers.
+"""What all trainings share: Adam's step on one network alone, and the start of layers.
 
 The original takes these from TensorFlow 1 (tf.train.AdamOptimizer, glorot-uniform kernels and zero biases by default).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TypeVar
 
 import torch
@@ -55,30 +55,6 @@ def apply(optimiser: Adam, gradients: Sequence[Tensor | None]) -> Tensor:
     _threads.ease()
     optimiser.step(gradients)
     return torch.nn.utils.get_total_norm([gradient for gradient in gradients if gradient is not None])
-
-
-def average_share(decay: float, n: int) -> float:
-    """How far a moving average of weights goes towards the new ones at its update n = 0, 1, ...
-
-    1 - decay, and more at first: the average is the plain mean of the first 1 / (1 - decay) updates, so that nothing is
-    left of the start (with 0.999 alone 90 % of it were left after 100 updates).
-
-    Examples
-    --------
-    >>> [round(average_share(0.99, n), 3) for n in (0, 1, 9, 10_000)]
-    [1.0, 0.5, 0.1, 0.01]
-    """
-    return max(1 - decay, 1 / (n + 1))
-
-
-@torch.no_grad()
-def average_into(average: Mapping[str, Tensor], weights: Mapping[str, Tensor], share: float) -> None:
-    """Move `average` this share of the way to `weights`; whole numbers (counts of batches) are copied."""
-    for name, value in weights.items():
-        if value.is_floating_point():
-            average[name].lerp_(value, share)
-        else:
-            average[name].copy_(value)
 
 
 def glorot(network: Network) -> Network:

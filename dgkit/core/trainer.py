@@ -24,6 +24,7 @@ from dgkit import _files
 from dgkit._interrupts import after_the_step
 from dgkit._seeding import chosen, seeded
 from dgkit.core import accounting, checkpoint, divergence, loading, on_disk
+from dgkit.core.averages import average_into, average_share
 from dgkit.core.batches import Batch, Draws
 from dgkit.core.clipping import private_gradients
 from dgkit.core.config import Config, given
@@ -32,7 +33,8 @@ from dgkit.core.history import OF_DATA, History, StepRecord
 from dgkit.core.losses import CriticLoss, critic_loss, generator_loss
 from dgkit.core.model import DoppelGANger
 from dgkit.core.networks import Generated, Noise, flat
-from dgkit.core.optimise import Adam, apply, average_into, average_share, descend
+from dgkit.core.optimise import Adam, apply, descend
+from dgkit.core.replay import Replay, values_of
 
 
 class Trainer:
@@ -117,6 +119,7 @@ class Trainer:
         self.batches = 0  # that the discriminators have seen: what epsilon counts
         self.pending: tuple[Noise, Generated] | None = None  # of a discriminator half step, for the generator's
         self.good: tuple[int, loading.State] | None = None  # a step, and the state then but for the history
+        self.replay = Replay() if config.replay and self.device.type == "cuda" else None
 
     @property
     def updates(self) -> int:
@@ -139,7 +142,8 @@ class Trainer:
 
         start = time.perf_counter()
         with after_the_step():
-            measured = self.step_discriminator() | self.step_generator()
+            whole = self.replay and self.replay.step(self)  # None: not yet recorded
+            measured = whole or self.step_discriminator() | self.step_generator()
             return self.record(measured, time.perf_counter() - start)
 
     def record(self, measured: dict[str, float], seconds: float) -> StepRecord:
@@ -167,12 +171,14 @@ class Trainer:
     @torch.enable_grad()
     def step_discriminator(self) -> dict[str, float]:
         """Half a step: draw a batch and noise, update the discriminators. Returns its part of the record."""
-        config = self.config
         batch = self.draws.batch(self.real, self.generator, self.updates)
         self.batches += 1
         self.pending = batch.noise, batch.made
+        return dict.fromkeys(OF_DATA, math.nan) | values_of(self.update_discriminators(batch))
 
-        # both discriminators, the auxiliary one on attributes and min/max alone
+    def update_discriminators(self, batch: Batch) -> dict[str, Tensor]:
+        """Both discriminators, the auxiliary one on attributes and min/max alone; what was measured."""
+        config = self.config
         auxiliary_loss: Iterable[Tensor] = ()
         alphas = iter(batch.alphas)
         for _ in range(config.discriminator_rounds):
@@ -181,19 +187,23 @@ class Trainer:
                 real, fake = batch.real[:, -self.narrow :], batch.fake[:, -self.narrow :]
                 auxiliary_loss, _ = self._train_critic("auxiliary", real, fake, next(alphas), config.auxiliary_penalty)
 
-        # what they measured are means over real samples: a private run keeps them to itself
-        measured = dict.fromkeys(OF_DATA, math.nan) | {"discriminator_gradient": float(norm)}
-        if not config.private:
-            measured |= zip(OF_DATA, (float(part.detach()) for part in (*loss, *auxiliary_loss)), strict=False)
-        return measured
+        # the losses are means over real samples: a private run keeps them to itself
+        losses = () if config.private else (*loss, *auxiliary_loss)
+        return dict(zip(OF_DATA, losses, strict=False)) | {"discriminator_gradient": norm}
 
     @after_the_step()
     @torch.enable_grad()
     def step_generator(self) -> dict[str, float]:
         """Half a step: update the generator, on the noise of the discriminator step before if there was one."""
-        config = self.config
         noise, made = self.pending or (self.draws.noise(self.generator), None)
         self.pending = None
+        measured = values_of(self.update_generator(noise, made))
+        self.move_average()
+        return measured
+
+    def update_generator(self, noise: Noise, made: Generated | None) -> dict[str, Tensor]:
+        """All parts of the generator, by what it made of this noise (None: to be made); what was measured."""
+        config = self.config
         for _ in range(config.generator_rounds):
             attributes, minmax, features, _ = made or self.generator(noise)
             fake, made = flat(attributes, minmax, features), None  # made anew in the next round
@@ -203,11 +213,7 @@ class Trainer:
             if self.auxiliary is not None:
                 loss = loss + config.auxiliary_weight * generator_loss(self.auxiliary, fake[:, -self.narrow :])
             norm = descend(self.optimisers["generator"], loss)
-
-        if config.ema:
-            average_into(self.average, self.generator.state_dict(), average_share(config.ema, self.averaged))
-            self.averaged += 1
-        return {"generator_loss": float(loss.detach()), "generator_gradient": float(norm)}
+        return {"generator_loss": loss, "generator_gradient": norm}
 
     def peek(self) -> Batch:
         """The batch of the next discriminator half step, if nothing else is drawn before; nothing is changed.
@@ -223,6 +229,12 @@ class Trainer:
     def begin_average(self) -> None:
         """Start the moving average at the weights of now."""
         self.average, self.averaged = {k: v.clone() for k, v in self.generator.state_dict().items()}, 0
+
+    def move_average(self) -> None:
+        """Move the average, where there is one, towards the weights of now."""
+        if self.config.ema:
+            average_into(self.average, self.generator.state_dict(), average_share(self.config.ema, self.averaged))
+            self.averaged += 1
 
     def _train_critic(
         self, name: str, real: Tensor, fake: Tensor, alpha: Tensor, weight: float

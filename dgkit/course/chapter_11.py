@@ -1,13 +1,13 @@
-"""Chapter 11: its recorded runs (real data; in real.py), and the checks of its exercises."""
+"""Chapter 11: its recorded runs (real data; in real.py and published.py), and the checks of its exercises."""
 
 from typing import Any
 
-from dgkit.course import real
+from dgkit.course import published, real
 from dgkit.course.exercise import Wrong, exercise, number
 
 # --- recorded runs ---
 
-EXPERIMENTS = real.EXPERIMENTS
+EXPERIMENTS = real.EXPERIMENTS | published.EXPERIMENTS
 
 # --- exercises ---
 

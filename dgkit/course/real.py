@@ -157,12 +157,17 @@ def told_apart(real: xr.Dataset, made: xr.Dataset, *, seed: int = 0) -> float:
 # --- cells ------------------------------------------------------------------------------------------------------------
 
 
+def pages() -> xr.Dataset:
+    """The real pages. Raises DgkitError where they are not."""
+    path = Path(os.environ.get("DGKIT_CACHE", ".")) / "wwt_pages.nc"
+    if not path.exists():
+        raise DgkitError(f"no pages in {str(path)!r}. DGKIT_CACHE=FOLDER says where wwt_pages.nc is.")
+    return datasets.open_dataset(path)
+
+
 def _data(name: str) -> xr.Dataset:
     if name == "pages":
-        path = Path(os.environ.get("DGKIT_CACHE", ".")) / "wwt_pages.nc"
-        if not path.exists():
-            raise DgkitError(f"no pages in {str(path)!r}. DGKIT_CACHE=FOLDER says where wwt_pages.nc is.")
-        return datasets.open_dataset(path)
+        return pages()
     ds = datasets.open_dataset(name)
     if "ping_loss" in ds:
         ds.ping_loss.attrs["zeros"] = "inflated"  # which all models heed: see chapter 10

@@ -1,7 +1,7 @@
 """Runs gretel-synthetics' DGAN in its own environment; `training.py` makes that environment and calls this file.
 
-    python peer.py speed  in.npz out.npz seconds sample_len seed threads
-    python peer.py fit    in.npz out.npz seconds sample_len seed threads
+    python peer.py speed  in.npz out.npz seconds sample_len seed threads device
+    python peer.py fit    in.npz out.npz seconds sample_len seed threads device
 
 in.npz holds features (N, T, 1) and attributes (N, k) of integers; out.npz gets steps, seconds and, for "fit", 2,000
 generated samples. Sizes are set to the original code's as far as its settings go (its discriminators keep one more
@@ -22,7 +22,7 @@ class TimeIsUp(Exception):
     pass
 
 
-def main(mode, source, target, seconds, sample_len, seed, threads):
+def main(mode, source, target, seconds, sample_len, seed, threads, device):
     torch.set_num_threads(int(threads))
     torch.manual_seed(int(seed))
     np.random.seed(int(seed))  # noqa: NPY002 (it draws from the global stream)
@@ -32,7 +32,7 @@ def main(mode, source, target, seconds, sample_len, seed, threads):
             max_sequence_len=data["features"].shape[1], sample_len=int(sample_len), batch_size=100, epochs=10**6,
             attribute_noise_dim=5, feature_noise_dim=5, attribute_num_layers=2, attribute_num_units=100,
             feature_num_layers=1, feature_num_units=100, apply_feature_scaling=True, apply_example_scaling=True,
-            use_attribute_discriminator=True, cuda=False,
+            use_attribute_discriminator=True, cuda=device == "cuda",
         )
     )  # fmt: skip
     marks: list[float] = []
@@ -47,7 +47,7 @@ def main(mode, source, target, seconds, sample_len, seed, threads):
         model.train_numpy(
             features=data["features"].copy(), attributes=data["attributes"].astype(float),
             attribute_types=[OutputType.DISCRETE] * data["attributes"].shape[1],
-            feature_types=[OutputType.CONTINUOUS], progress_callback=watch,
+            feature_types=[OutputType.CONTINUOUS] * data["features"].shape[2], progress_callback=watch,
         )  # fmt: skip
     steps = np.diff(marks)[5:]  # without start-up
     result = {"steps": len(marks), "seconds_a_step": np.median(steps), "steps_per_second": len(steps) / steps.sum()}

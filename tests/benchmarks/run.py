@@ -1,6 +1,6 @@
 """`make bench`: every benchmark in one run, one table; ours and the other take turns, so that ratios hold.
 
-python tests/benchmarks/run.py [metrics] [speed] [step] [busy] [penalty] [privacy] [widgets] [read] [memory]
+python tests/benchmarks/run.py [metrics] [speed] [step] [gpu] [busy] [penalty] [privacy] [widgets] [read] [memory]
 [fidelity] [--seconds 60]
 """
 
@@ -17,6 +17,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 import bench_metrics
 import busy
+import gpu
 import memory
 import reading
 import step
@@ -40,6 +41,7 @@ def main() -> None:
         "read": lambda seconds: reading.rows(),
         "memory": lambda seconds: memory.rows(),
         "step": lambda seconds: step.rows(),
+        "gpu": lambda seconds: gpu.rows(),
         "busy": lambda seconds: busy.rows(),
         "speed": lambda seconds: training.speed_rows(),
         "fidelity": lambda seconds: training.fidelity_rows(seconds),

@@ -3,6 +3,7 @@
 The peer's pins ask for old NumPy and pandas, so it gets an environment of its own (.venv-peer, made on first use).
 """
 
+import importlib.util
 import subprocess
 import sys
 import tempfile
@@ -25,7 +26,9 @@ VARIABLES = ("domain", "access", "agent")
 
 
 def peer_python() -> Path:
-    """The peer's interpreter; makes its environment where there is none. It needs Python 3.11 or older."""
+    """The peer's interpreter: this one if it has the peer; else makes its environment, of Python 3.11 or older."""
+    if importlib.util.find_spec("gretel_synthetics"):
+        return Path(sys.executable)
     python = PEER / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
     if (
         subprocess.run([python, "-c", "import gretel_synthetics"], capture_output=True).returncode
@@ -43,16 +46,20 @@ def peer_python() -> Path:
 
 
 def to_npz(ds: xr.Dataset, path: Path) -> None:
-    attributes = [np.unique(ds[name], return_inverse=True)[1] for name in VARIABLES]
-    np.savez(path, features=ds.views.values[..., None].astype(np.float64), attributes=np.stack(attributes, 1))
+    schema = dg.schema.validate(ds)
+    attributes = [np.unique(ds[item.name], return_inverse=True)[1] for item in schema.attributes]
+    features = np.stack([ds[item.name] for item in schema.features], -1)
+    np.savez(path, features=features.astype(np.float64), attributes=np.stack(attributes, 1))
 
 
-def run_peer(mode: str, ds: xr.Dataset, seconds: float, sample_len: int, seed: int, threads: int) -> dict:
+def run_peer(
+    mode: str, ds: xr.Dataset, seconds: float, sample_len: int, seed: int, threads: int, device: str = "cpu"
+) -> dict:
     with tempfile.TemporaryDirectory() as folder:
         source, target = Path(folder, "in.npz"), Path(folder, "out.npz")
         to_npz(ds, source)
         worker = Path(__file__).with_name("peer.py")
-        command = [peer_python(), worker, mode, source, target, seconds, sample_len, seed, threads]
+        command = [peer_python(), worker, mode, source, target, seconds, sample_len, seed, threads, device]
         done = subprocess.run([str(part) for part in command], capture_output=True, text=True)
         if done.returncode:
             raise RuntimeError(done.stderr[-2000:])

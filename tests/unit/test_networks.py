@@ -5,11 +5,12 @@ import pytest
 import torch
 from torch import nn
 
+from dgkit.core.averages import average_share
 from dgkit.core.config import Config
 from dgkit.core.heads import FLAG, Head, activate, harden
 from dgkit.core.losses import critic_loss, generator_loss, input_gradient
 from dgkit.core.networks import AttributeGenerator, Discriminator, Generator, Noise
-from dgkit.core.optimise import Adam, average_share, descend
+from dgkit.core.optimise import Adam, descend
 
 
 class Layout:

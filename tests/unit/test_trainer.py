@@ -525,6 +525,49 @@ def test_cuda_training_matches_the_cpu_for_the_first_steps(small, tiny_config):
     assert copy.copy(runs[1].model).sample(3).sizes["sample"] == 3
 
 
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
+@pytest.mark.parametrize("changes", [{}, {"ema": 0.9}, {"auxiliary": False, "discriminator_rounds": 2}], ids=str)
+def test_replayed_steps_are_those_launched_one_by_one(small, tiny_config, changes):
+    config = replace(tiny_config, device="cuda", steps=40, **changes)
+    runs = [Trainer(small, config), Trainer(small, replace(config, replay=True))]
+
+    records = [list(run) for run in runs]
+
+    assert runs[1].replay.graph is not None
+    for name in ("discriminator_loss", "generator_loss", "auxiliary_loss", "generator_gradient"):
+        a, b = (np.array([getattr(record, name) for record in run]) for run in records)
+        np.testing.assert_allclose(a, b, rtol=2e-3, atol=2e-3)
+    for name, value in runs[0].weights().items():
+        torch.testing.assert_close(runs[1].weights()[name], value, rtol=1e-2, atol=1e-2)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
+def test_a_replayed_training_goes_on_from_its_state_and_takes_half_steps_by_hand(small, tiny_config):
+    config = replace(tiny_config, device="cuda", steps=30, replay=True)
+    whole, first = Trainer(small, config), Trainer(small, replace(config, steps=12))
+    list(whole), list(first)
+
+    second = Trainer.resume(first.state(), small, steps=30)
+    by_hand = second.step_discriminator()
+    second.record(by_hand | second.step_generator(), 0.0)
+    list(second)
+
+    assert second.replay.graph is not None and second.step == whole.step == 30
+    losses = [run.history_dataset().generator_loss.values for run in (whole, second)]
+    np.testing.assert_allclose(*losses, rtol=2e-3, atol=2e-3)
+
+
+def test_replaying_changes_nothing_without_a_gpu_and_does_not_go_with_private_batches(small, tiny_config):
+    config = replace(tiny_config, device="cpu", steps=3)
+    runs = [Trainer(small, replace(config, replay=replay)) for replay in (False, True)]
+
+    assert [[r.generator_loss for r in run] for run in runs[:1]] == [
+        [r.generator_loss for r in run] for run in runs[1:]
+    ]
+    with pytest.raises(ConfigError, match=r"replay=True does not go with dp=.*replay=False"):
+        replace(config, replay=True, dp=dg.privacy.DP(noise_multiplier=1.0))
+
+
 def test_trainers_made_in_several_threads_begin_as_each_alone(small, tiny_config):
     configs = [replace(tiny_config, seed=seed) for seed in range(8)]
     alone = [Trainer(small, config).generator.state_dict() for config in configs]

@@ -1,0 +1,82 @@
+"""The paper's own settings on real data, recorded: what do they give, after how many of the paper's steps?
+
+`mba_paper` has the original's settings for Measuring Broadband America on the authors' own homes, `pages_paper` those
+for Wikipedia's pages on 3,589 real ones, `jobs_paper` those for Google's cluster on 251 real jobs of up to 240 hours.
+All is measured against the training data, as in the paper. The data are those of `real`. Recorded on a GPU, with each
+step replayed (`Config.replay`): the file's attrs say on which. `python -m dgkit.course record mba_paper`, and so on.
+"""
+
+import os
+from pathlib import Path
+
+import pandas as pd
+import xarray as xr
+
+from dgkit import datasets, metrics
+from dgkit._cells import Point
+from dgkit.core.config import Config
+from dgkit.core.trainer import Trainer
+from dgkit.course import real
+from dgkit.course.experiment import Experiment
+from dgkit.course.measures import look
+
+LOOKS = (
+    1000,
+    3000,
+    10_000,
+    30_000,
+    102_000,
+    200_000,
+)  # 102,000 is the original's last step for MBA, 200,000 for others
+GROUPS = ("technology", "isp")  # Figure 9 of the paper: totals of each
+
+
+def _paper_cell(train: xr.Dataset, config: Config, point: Point) -> xr.Dataset:
+    """In the paper's terms: Figure 1, Table 3, and Figure 9 for each technology and each provider."""
+    at, rows = [steps for steps in LOOKS if steps <= config.steps] or [config.steps], []
+    for _, _, model in look(Trainer(train, config), at):
+        made = model.sample(2000, seed=1)
+        report = metrics.evaluate(train, made)
+        row = xr.Dataset({name: report[name] for name in (*real.KEPT, *real.COPIES) if name in report})
+        row["autocorrelation"] = report.autocorrelation.sel(source="generated", drop=True)
+        for feature in report.feature.values:
+            totals = [ds[feature].sum("time", skipna=True) for ds in (train, made)]
+            units = {"units": train[feature].attrs.get("units", "")}
+            row[f"total_wasserstein_{feature}"] = (), metrics.wasserstein(*totals), units
+            for attribute in GROUPS if set(GROUPS) <= set(train) else ():
+                found = metrics.conditional_distances(train, made, attribute, statistic="total").drop_vars("units")
+                total = found.distance.sel(feature=feature, drop=True).assign_attrs(units)
+                row[f"total_by_{attribute}_{feature}"] = total.rename(value=attribute)
+        units = {"units": "s", "long_name": "wall time of the training steps so far"}
+        row["training_seconds"] = (), float(model.history.seconds.sum()), units
+        rows.append(row.drop_vars("feature_units"))
+    return xr.concat(rows, pd.Index(at, name="step"), coords="minimal", compat="override")
+
+
+def _data(name: str) -> xr.Dataset:
+    """As published; of jobs CPU and memory of each hour, how they ended, and their scheduling class."""
+    if name == "mba" or name in datasets.SHIPPED:
+        return datasets.open_dataset(name)
+    if name == "pages":
+        return real.pages()
+    with xr.open_dataset(Path(os.environ.get("DGKIT_CACHE", ".")) / "gcut2011_merged.nc", engine="scipy") as raw:
+        ds = raw[["cpu", "memory", "length", "end_event", "scheduling_class"]].load()
+    return ds.assign({name: ds[name].astype(str) for name in ("end_event", "scheduling_class")})
+
+
+def _experiment(what: str, name: str, data: str, lengths: tuple[int, ...], **changes: object) -> Experiment:
+    return Experiment(
+        f"What do the paper's settings for {what} give, after how many of its steps?",
+        lambda point: _data(point["data"]),
+        _paper_cell,
+        Config.published(name, replay=True, **changes),
+        {"data": (data,), "sample_len": lengths, "seed": (0, 1, 2)},
+        {"steps": 4, "data": "broadband", "sample_len": 4, "seed": 0},
+    )
+
+
+EXPERIMENTS = {
+    "mba_paper": _experiment("MBA", "MBA", "mba", (4, 8, 1)),
+    "pages_paper": _experiment("WWT", "WWT", "pages", (10,)),
+    "jobs_paper": _experiment("GCUT", "GCUT", "jobs", (5,), steps=30_000),
+}
