@@ -41,32 +41,34 @@ def rows(seconds: float = 2) -> Iterator[dict]:
     if not torch.cuda.is_available():
         yield {"what": "GPU", "ours": "no CUDA device here", "other": "", "ratio": float("nan"), "spread": ""}
         return
-    cores = torch.get_num_threads()
-    for name, ds in (
-        ("WWT", wwt_sizes()),
-        ("MBA", sizes(600, 56, 2, {"isp": 15, "technology": 5, "state": 53})),
-        ("GCUT", sizes(200, 2500, 9, {"end_event": 4})),
-    ):
-        config = dg.Config.published(name)
-        launched = seconds_a_step(ds, replace(config, device="cuda"), seconds)
+    data = {
+        "WWT": wwt_sizes(),
+        "MBA": sizes(600, 56, 2, {"isp": 15, "technology": 5, "state": 53}),
+        "GCUT": sizes(200, 2500, 9, {"end_event": 4}),
+    }
+    configs = {name: dg.Config.published(name, device="cuda") for name in data}
+    launched = {}
 
-        def row(way: str, took: float, name: str = name, launched: float = launched, steps: int = config.steps) -> dict:
-            return {
-                "what": f"a step, {name} sizes: {way}", "ours": f"{took * 1e3:.2f} ms",
-                "other": f"launched on {torch.cuda.get_device_name()} {launched * 1e3:.2f} ms",
-                "ratio": launched / took, "spread": f"{steps:,} steps: {took * steps / 60:.0f} min",
-            }  # fmt: skip
+    def row(name: str, way: str, took: float) -> dict:
+        return {
+            "what": f"a step, {name} sizes: {way}", "ours": f"{took * 1e3:.2f} ms",
+            "other": f"launched on {torch.cuda.get_device_name()} {launched[name] * 1e3:.2f} ms",
+            "ratio": launched[name] / took,
+            "spread": f"{configs[name].steps:,} steps: {took * configs[name].steps / 60:.0f} min",
+        }  # fmt: skip
 
-        yield row("launched", launched)
-        yield row("replayed", seconds_a_step(ds, replace(config, device="cuda", replay=True), seconds))
-        for threads in (cores, 1):
-            torch.set_num_threads(threads)
-            took = seconds_a_step(ds, replace(config, device="cpu"), seconds)
-            yield row(f"CPU, threads: {threads}", took)
-        torch.set_num_threads(cores)
-        for device in ("cuda", "cpu") if name != "GCUT" else ("cuda",):  # a minute and more on a CPU
-            peer = run_peer("speed", ds, 2 * seconds, config.sample_len, 0, cores, device)
-            yield row(f"gretel-synthetics, {device}", float(peer["seconds_a_step"]))
+    for name, ds in data.items():
+        launched[name] = seconds_a_step(ds, configs[name], seconds)
+        yield row(name, "launched", launched[name])
+        yield row(name, "replayed", seconds_a_step(ds, replace(configs[name], replay=True), seconds))
+    for name, ds in data.items():
+        peer = run_peer("speed", ds, 2 * seconds, configs[name].sample_len, 0, torch.get_num_threads(), "cuda")
+        yield row(name, "gretel-synthetics, launched", float(peer["seconds_a_step"]))
+    for threads in (torch.get_num_threads(), 1):
+        torch.set_num_threads(threads)
+        for name, ds in data.items():
+            took = seconds_a_step(ds, replace(configs[name], device="cpu"), seconds)
+            yield row(name, f"on the CPU, threads: {threads}", took)
 
 
 if __name__ == "__main__":
