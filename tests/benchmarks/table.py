@@ -59,6 +59,7 @@ def compute(path: Path, point: dict[str, Any], steps: int | None = None) -> None
 def compute_all(options: argparse.Namespace) -> None:
     began, folder, context = time.monotonic(), options.folder, multiprocessing.get_context("spawn")
     folder.mkdir(parents=True, exist_ok=True)
+    os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
     experiment = experiment_of(NAME)
 
     # what numba compiles is compiled once, and kept for the others
