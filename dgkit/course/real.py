@@ -229,7 +229,10 @@ def _training(train: xr.Dataset, config: Config, point: Point, steps: int) -> An
 
 
 def doppelganger(data: str) -> dict[str, Any]:
-    """Settings for these data, of trials of 20 CPU seconds (tests/benchmarks/levers.py has those on pages)."""
+    """Settings for these data: those that a forest told apart from real ones least of what was tried, or nearly.
+
+    Of pages three seeds, of homes and jobs one, of 20 CPU seconds: tests/benchmarks/levers.py has the numbers.
+    """
     bursts = {"feature_noise": 30, "minmax_scale": "log_values", "ema": 0.99}
     match data:
         case "pages":
