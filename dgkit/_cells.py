@@ -193,4 +193,5 @@ def _concat(cells: Mapping[str, xr.Dataset], grid: Mapping[str, Any], point: Poi
 
 
 def _texts(ds: xr.Dataset, kinds: str, dtype: type) -> xr.Dataset:
-    return ds.assign_coords({name: c.astype(dtype) for name, c in ds.coords.items() if c.dtype.kind in kinds})
+    coords, rest = ({k: v.astype(dtype) for k, v in some.items() if v.dtype.kind in kinds} for some in (ds.coords, ds))
+    return ds.assign_coords(coords).assign(rest)

@@ -1,12 +1,17 @@
 """Measures of the recorded runs on real data: chance is what chance gives, and what differs is seen."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import xarray as xr
 
 import dgkit as dg
+from dgkit._cells import assemble, name_of, points_of
 from dgkit.course import real
 from dgkit.errors import DgkitError
+
+DATA = Path(__file__).parents[3] / "shared" / "data"
 
 
 @pytest.fixture(scope="module")
@@ -55,3 +60,52 @@ def test_pages_that_are_not_there_are_asked_for(tmp_path, monkeypatch):
 
     with pytest.raises(DgkitError, match="DGKIT_CACHE=FOLDER says where"):
         dg.course.experiments()["real"].data({"data": "pages", "seed": 0})
+
+
+@pytest.mark.skipif(not (DATA / "gcut2011_merged.nc").exists(), reason="needs ../shared/data")
+def test_jobs_have_lengths_and_the_attributes_that_series_may_tell(monkeypatch):
+    monkeypatch.setenv("DGKIT_CACHE", str(DATA))
+
+    jobs = dg.course.experiments()["real"].data({"data": "jobs", "seed": 0})
+
+    assert set(jobs.data_vars) == {"cpu", "memory", "length", "end_event", "scheduling_class"}
+
+
+def test_a_model_trains_until_its_seconds_are_spent_or_its_steps_are_done():
+    train, settings = dg.simulate.web(100, time=28), {"data": "web", "seed": 0}
+
+    for model in ("naive_gan", "doppelganger", "doppelganger, defaults", "flow_matching", "timegan"):
+        point = settings | {"model": model}
+        assert real.trained(train, dg.Config(steps=3), point | {"budget": 1000})[1] == 3
+        assert real.trained(train, dg.Config(), point | {"budget": 1e-9})[1] == 1
+    assert real.trained(train, dg.Config(), settings | {"model": "surrogate", "budget": 1000})[1] == 1
+
+
+def test_steps_fit_into_the_seconds_whatever_a_step_takes(monkeypatch):
+    clock = [0.0]
+    monkeypatch.setattr(real.time, "process_time", lambda: clock[0])
+
+    def begin(steps):
+        clock[0] += 1.0  # what is done once
+        for _ in range(steps):
+            clock[0] += 0.25
+            yield {}
+
+    steps = real._steps_that_fit(begin, 60, 10**6)
+
+    assert 0.9 * 60 < 1 + 0.25 * steps < 60
+
+
+def test_what_a_model_cannot_do_is_said_in_its_place(monkeypatch, halves):
+    monkeypatch.setattr(real, "_halves", lambda point: halves)
+    grid = {"seed": (0,), "data": ("web",), "budget": (1,), "model": ("two halves", "ar")}
+    cells = {}
+    for point in points_of(grid):
+        if point["model"] == "ar":
+            monkeypatch.setattr(real, "trained", lambda *_: (_ for _ in ()).throw(DgkitError("it cannot do that")))
+        cells[name_of(point)] = real._real_cell(halves[0], dg.Config(), point).assign(seconds=1.0)
+
+    rows = real.table(assemble(cells, grid)).loc["web", "views", 1]
+
+    assert rows.cannot.tolist() == ["", "it cannot do that"]
+    assert rows["told apart"].notna().tolist() == [True, False]

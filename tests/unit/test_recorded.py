@@ -31,7 +31,7 @@ def test_a_file_holds_its_whole_grid_with_seeds_and_no_gap(name):
         assert ds[dim].values.tolist() == list(values)
     assert len(experiment.grid["seed"]) >= 3
     for variable in ds.data_vars.values():
-        assert variable.dtype in ("f4", "i4")
+        assert variable.dtype in ("f4", "i4") or variable.name == "cannot"  # what a model cannot do, in words
     assert bool((ds.seconds > 0).all())
     assert all(bool(variable.notnull().any()) for variable in ds.data_vars.values())
 
@@ -71,6 +71,9 @@ def test_a_short_run_comes_out_as_recorded(name):
     assert set(recorded.data_vars) == set(again.data_vars)
     for variable in (name for name in recorded.data_vars if not name.endswith("seconds")):
         expected, found = recorded[variable].values, again[variable].values
+        if expected.dtype.kind == "U":
+            assert found.tolist() == expected.tolist()
+            continue
         scale = np.nanmax(np.abs(expected), initial=1e-6)
         moves = max((most for part, most in COUNTED.items() if part in variable), default=0.05 * scale)
         np.testing.assert_allclose(found, expected, rtol=0.1, atol=moves, err_msg=variable)
