@@ -41,7 +41,7 @@ class Experiment:
     data: Callable[[Point], xr.Dataset]
     cell: Callable[[xr.Dataset, Config, Point], xr.Dataset]
     base: Config
-    grid: Mapping[str, Sequence[Any] | Mapping[str, Mapping[str, Any]]]
+    grid: Mapping[str, Sequence[Any] | Mapping[Any, Mapping[str, Any]]]
     check: Mapping[str, Any] = field(default_factory=dict)
 
     def config(self, point: Point, **changes: Any) -> Config:
