@@ -273,7 +273,8 @@ def test_of_a_private_run_the_studio_draws_no_loss_of_the_discriminators():
         assert np.isnan(np.frombuffer(curves[name], np.float32)).all()
         assert studio.status["half"].get(name) is None
     for name in ("generator_loss", "discriminator_gradient"):
-        assert np.isfinite(np.frombuffer(curves[name], np.float32)).all()
+        assert np.isfinite(np.frombuffer(curves[name], np.float32)[:3]).all()
+    assert studio.picture["flow"]["judged"]["main"]["real"] == []
     press(studio, "slow_motion")
     assert "keeps that secret" in studio.error and not studio.walk
     studio.close()
@@ -786,7 +787,7 @@ def test_slow_motion_shows_the_batch_of_the_next_step_and_trains_nothing(studio)
     halves = studio.trainer.step_discriminator()
     for key, name in (("main", "discriminator"), ("auxiliary", "auxiliary")):
         assert walk["judged"][key]["loss"] == pytest.approx(halves[f"{name}_loss"], rel=1e-6)
-    assert walk["step"] == 4 and len(walk["series"]["scaled"]) == 12
+    assert walk["exact"] == 4 and len(walk["series"]["scaled"]) == 12
     domain = next(one for one in walk["attributes"] if one["name"] == "domain")
     assert sum(domain["shares"]) == pytest.approx(1) and domain["chosen"] == int(np.argmax(domain["shares"]))
 
@@ -802,7 +803,7 @@ def test_the_picture_is_the_models_own_sample_and_the_metrics_are_dgkits(studio)
     studio.step(5)
     fake = studio.model.sample(200, seed=0)
     shown = np.frombuffer(studio.picture["series"], np.float32).reshape(-1, 12)
-    np.testing.assert_array_equal(shown, fake.views.values[:30].astype(np.float32))
+    np.testing.assert_array_equal(shown, fake.views.values[:6].astype(np.float32))
     curve = np.frombuffer(studio.picture["acf"], np.float32)
     expected = metrics.autocorrelation(fake.views).values
     np.testing.assert_allclose(curve[: len(expected)], expected, rtol=1e-6)
