@@ -158,7 +158,7 @@ export const upToEnd = ({ scaled, length }) => scaled.map((v, t) => (t < length 
 
 /** @param {Judged} scores */
 function judged({ real, fake }) {
-  const text = (/** @type {number[]} */ values) => short(Number(mean(values).toPrecision(3)));
+  const text = (/** @type {number[]} */ values) => short(Number(mean(values).toPrecision(2)));
   const ours = real.length ? `real ${text(real)}, ` : "";
   return [
     strip(real, fake, 30),
