@@ -18,8 +18,8 @@ from dgkit.core.batches import Batch
 from dgkit.core.encode import Encoder
 from dgkit.core.heads import harden
 from dgkit.core.history import History
-from dgkit.core.losses import critic_loss, generator_loss, input_gradient
-from dgkit.core.networks import Generated, flat
+from dgkit.core.losses import critic_loss, input_gradient
+from dgkit.core.networks import Generated, Noise, flat
 from dgkit.errors import SchemaError
 from dgkit.metrics.autocorrelation import curve_errors
 from dgkit.metrics.distributions import valid_feature
@@ -38,6 +38,7 @@ CHARTS = {
 CDF_OF = ("mid_range", "half_range", "value", "length")
 POINTS = 300  # of a curve on the screen
 SHOWN = 6  # series that are drawn
+JUDGED = 60  # samples whose scores are drawn
 ARROWS, STEP_UP = 30, 0.5  # of the cloud, and how long a step they stand for, of encoded numbers
 BARS = 12  # of an attribute's categories; the rest is one bar
 
@@ -217,7 +218,7 @@ class Look:
         numbers = self._numbers(fake)
         with torch.no_grad():
             pushed = self._pushed(trainer, model, batch, ends)
-            passing = flow(trainer, model, batch, self.feature, sample)
+            passing = flow(trainer, model, _first(batch, JUDGED), self.feature, sample)
         return (
             self._of(fake, fake.isel(sample=slice(self.shown)), curve, numbers)
             | self._distances(numbers, curve)
@@ -391,14 +392,15 @@ def flow(
     judged: dict[str, Any] = {}
     for name, (net, ours, theirs, alpha, weight) in pairs.items():
         loss = None if private else critic_loss(net, ours, theirs, alpha, weight)
+        scores = net(theirs)
         judged[name] = {
             "real": [] if private else net(ours).tolist(),
-            "fake": net(theirs).tolist(),
+            "fake": scores.tolist(),
             "loss": None if loss is None else float(loss.loss),
             "wasserstein": None if loss is None else float(loss.wasserstein),
             "penalty": None if loss is None else float(loss.penalty),
             "weight": weight,
-            "generator_loss": float(generator_loss(net, theirs)),
+            "generator_loss": -float(scores.mean()),
         }
     loss = judged["main"]["generator_loss"]
     if "auxiliary" in judged:
@@ -416,6 +418,13 @@ def flow(
         "generator_loss": loss,
         "series": _flow_series(encoder, made, feature, _slope(trainer, nets, fake[one])),
     }  # fmt: skip
+
+
+def _first(batch: Batch, n: int) -> Batch:
+    """Its first samples."""
+    noise = Noise(*(part[:n] for part in batch.noise[:2]), *(part[:, :n] for part in batch.noise[2:]))
+    made = Generated(*(part[:n] for part in batch.made))
+    return Batch(batch.real[:n], noise, made, batch.fake[:n], [alpha[:n] for alpha in batch.alphas])
 
 
 def _slope(trainer: Trainer, nets: Trainer | DoppelGANger, samples: torch.Tensor) -> torch.Tensor:
@@ -455,10 +464,9 @@ def _flow_series(encoder: Encoder, made: Generated, feature: str | None, slope: 
     column = sum(head.width for head in encoder.feature_heads[: names.index(feature)])
     own = [head.name for head in encoder.minmax_heads]
     low = -1.0 if encoder.scales[feature].activation == "tanh" else 0.0
-    raw, least, most = (
-        encoder.decode(made.attributes, made.minmax, part, length)[feature].values[0]
-        for part in (made.features, torch.full_like(made.features, low), torch.ones_like(made.features))
-    )
+    parts = [made.features, torch.full_like(made.features, low), torch.ones_like(made.features)]
+    thrice = [part.repeat_interleave(3, 0) for part in made[:2]]
+    raw, least, most = encoder.decode(*thrice, torch.cat(parts), length.repeat(3))[feature].values
     slope_of_series = slope[:, : made.features[0].numel()].view_as(made.features)[0, :time, column]
     auto = feature in encoder.minmax_scales
     place = own.index(f"{feature} mid-range") if auto else 0

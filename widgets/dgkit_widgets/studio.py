@@ -29,7 +29,7 @@ from dgkit_widgets._widget import STATIC, Widget
 
 RATE = 30  # messages a second to the browser at most
 PATIENCE = 600  # seconds that a hidden page may ask for at most
-FRAME_SHARE, PICTURE_SHARE = 0.03, 0.04  # of the training thread's time that drawing may take
+FRAME_SHARE, PICTURE_SHARE = 0.03, 0.03  # of the training thread's time that drawing may take
 
 
 class TrainingStudio(Widget):

@@ -67,7 +67,8 @@ function inWords(names, real, fake) {
     return short(values.sort((a, b) => a - b)[Math.floor(values.length / 2)]);
   };
   const of = (/** @type {number} */ axis) =>
-    `${names[axis]}: median ${middle(real, axis)} of real series, ${middle(fake, axis)} of generated`;
+    `${names[axis]}: median ${middle(real, axis)} of real series, ` +
+    `${middle(fake, axis)} of generated ones`;
   return `Cloud of ${real.length} real and ${fake.length} generated series. ${of(0)}. ${of(1)}.`;
 }
 

@@ -158,7 +158,10 @@ export const upToEnd = ({ scaled, length }) => scaled.map((v, t) => (t < length 
 
 /** @param {Judged} scores */
 function judged({ real, fake }) {
-  const text = (/** @type {number[]} */ values) => short(Number(mean(values).toPrecision(2)));
+  const text = (/** @type {number[]} */ values) => {
+    const middle = mean(values);
+    return short(Number(Math.abs(middle) < 10 ? middle.toFixed(2) : middle.toPrecision(3)));
+  };
   const ours = real.length ? `real ${text(real)}, ` : "";
   return [
     strip(real, fake, 30),
@@ -180,8 +183,8 @@ const titles = ({ flow: { series, sample, exact }, ours }) => ({
 });
 
 /**
- * The drawing; `show(shown)` draws, `open(name)` marks the part whose inside is seen, `learn(which)`
- * those that learned last.
+ * The drawing; `show(shown)` draws, `open(name)` marks the part whose inside is seen,
+ * `learn(which)` those that learned last.
  * @param {(name: string) => void} onopen
  */
 export function diagram(onopen) {
@@ -274,6 +277,24 @@ function boxOf({ offsetLeft: l, offsetTop: t, offsetWidth: w, offsetHeight: h })
 }
 
 /**
+ * A wire of straight pieces, across and down in turn, from a point to the places that follow.
+ * @param {boolean} across whether the first piece is
+ * @returns {(kind: string, x: number, y: number, ...to: number[]) => Wire}
+ */
+const wire =
+  (across) =>
+  (kind, x, y, ...to) => {
+    const points = [[x, y]];
+    for (const [k, place] of to.entries()) {
+      const [x0, y0] = points[k];
+      points.push((k % 2 === 0) === across ? [place, y0] : [x0, place]);
+    }
+    return [kind, points];
+  };
+const across = wire(true);
+const down = wire(false);
+
+/**
  * The whole model from left to right.
  * @param {Record<string, Box>} boxes
  * @returns {Wire[]}
@@ -281,155 +302,32 @@ function boxOf({ offsetLeft: l, offsetTop: t, offsetWidth: w, offsetHeight: h })
 function wideWires({ noise, attribute, minmax, lstm, real, main, auxiliary, losses, slope }) {
   const above = lstm.t - 7;
   const below = (minmax.b + slope.t) / 2;
-  const bus = { real: main.l - 7, made: main.l - 14, slope: main.l - 22 };
-  const up = main.y + 12;
+  const [inMain, outMain] = [main.y - 8, main.y + 12];
+  const [inAuxiliary, outAuxiliary] = [auxiliary.y - 8, auxiliary.y + 12];
+  const back = main.l - 22;
   return [
-    [
-      "made",
-      [
-        [noise.r, attribute.y],
-        [attribute.l, attribute.y],
-      ],
-    ],
-    [
-      "made",
-      [
-        [noise.r, minmax.y],
-        [minmax.l, minmax.y],
-      ],
-    ],
-    [
-      "made",
-      [
-        [noise.x, noise.t],
-        [noise.x, above],
-        [lstm.x, above],
-        [lstm.x, lstm.t],
-      ],
-    ],
-    [
-      "made",
-      [
-        [attribute.x, attribute.b],
-        [attribute.x, minmax.t],
-      ],
-    ],
-    [
-      "made",
-      [
-        [attribute.r, attribute.y],
-        [lstm.l, attribute.y],
-      ],
-    ],
-    [
-      "made",
-      [
-        [minmax.r, minmax.y],
-        [lstm.l, minmax.y],
-      ],
-    ],
-    [
-      "made",
-      [
-        [lstm.r, main.y - 8],
-        [main.l, main.y - 8],
-      ],
-    ],
-    [
-      "made",
-      [
-        [minmax.x, minmax.b],
-        [minmax.x, below],
-        [bus.made, below],
-        [bus.made, auxiliary.y - 8],
-        [auxiliary.l, auxiliary.y - 8],
-      ],
-    ],
-    [
-      "real",
-      [
-        [real.x, real.t],
-        [real.x, auxiliary.b],
-      ],
-    ],
-    [
-      "real",
-      [
-        [real.l, real.y],
-        [bus.real, real.y],
-        [bus.real, up - 8],
-        [main.l, up - 8],
-      ],
-    ],
-    [
-      "made",
-      [
-        [main.r, main.y - 8],
-        [losses.l, main.y - 8],
-      ],
-    ],
-    [
-      "made",
-      [
-        [auxiliary.r, auxiliary.y - 8],
-        [losses.l, auxiliary.y - 8],
-      ],
-    ],
-    [
-      "slope",
-      [
-        [losses.l, up],
-        [main.r, up],
-      ],
-    ],
-    [
-      "slope",
-      [
-        [losses.l, auxiliary.y + 12],
-        [auxiliary.r, auxiliary.y + 12],
-      ],
-    ],
-    [
-      "slope",
-      [
-        [main.l, up + 4],
-        [bus.slope, up + 4],
-        [bus.slope, slope.y],
-        [slope.r, slope.y],
-      ],
-    ],
-    [
-      "slope",
-      [
-        [auxiliary.l, auxiliary.y + 12],
-        [bus.slope, auxiliary.y + 12],
-        [bus.slope, slope.y],
-        [slope.r, slope.y],
-      ],
-    ],
-    [
-      "slope",
-      [
-        [lstm.x, slope.t],
-        [lstm.x, lstm.b],
-      ],
-    ],
-    [
-      "slope",
-      [
-        [minmax.x - 16, slope.t],
-        [minmax.x - 16, minmax.b],
-      ],
-    ],
-    [
-      "slope",
-      [
-        [slope.l, slope.y],
-        [attribute.l - 12, slope.y],
-        [attribute.l - 12, attribute.y + 12],
-        [attribute.l, attribute.y + 12],
-      ],
-    ],
+    // what is made
+    across("made", noise.r, attribute.y, attribute.l),
+    across("made", noise.r, minmax.y, minmax.l),
+    down("made", noise.x, noise.t, above, lstm.x, lstm.t),
+    down("made", attribute.x, attribute.b, minmax.t),
+    across("made", attribute.r, attribute.y, lstm.l),
+    across("made", minmax.r, minmax.y, lstm.l),
+    across("made", lstm.r, inMain, main.l),
+    down("made", minmax.x, minmax.b, below, main.l - 14, inAuxiliary, auxiliary.l),
+    across("made", main.r, inMain, losses.l),
+    across("made", auxiliary.r, inAuxiliary, losses.l),
+    // real samples
+    down("real", real.x, real.t, auxiliary.b),
+    across("real", real.l, real.y, main.l - 7, main.y + 4, main.l),
+    // gradients back
+    across("slope", losses.l, outMain, main.r),
+    across("slope", losses.l, outAuxiliary, auxiliary.r),
+    across("slope", main.l, outMain + 4, back, slope.y, slope.r),
+    across("slope", auxiliary.l, outAuxiliary, back, slope.y, slope.r),
+    down("slope", lstm.x, slope.t, lstm.b),
+    down("slope", minmax.x - 16, slope.t, minmax.b),
+    across("slope", slope.l, slope.y, attribute.l - 12, attribute.y + 12, attribute.l),
   ];
 }
 
@@ -439,105 +337,19 @@ function wideWires({ noise, attribute, minmax, lstm, real, main, auxiliary, loss
  * @returns {Wire[]}
  */
 function narrowWires({ noise, attribute, minmax, lstm, real, main, auxiliary, losses, slope }) {
-  const right = lstm.r + 7;
-  const left = lstm.l - 7;
   return [
-    [
-      "made",
-      [
-        [noise.r, noise.y],
-        [attribute.l, noise.y],
-      ],
-    ],
-    [
-      "made",
-      [
-        [attribute.r, minmax.y],
-        [minmax.l, minmax.y],
-      ],
-    ],
-    [
-      "made",
-      [
-        [noise.x, noise.b],
-        [noise.x, lstm.t],
-      ],
-    ],
-    [
-      "made",
-      [
-        [attribute.x, attribute.b],
-        [attribute.x, lstm.t],
-      ],
-    ],
-    [
-      "made",
-      [
-        [minmax.x, minmax.b],
-        [minmax.x, lstm.t],
-      ],
-    ],
-    [
-      "made",
-      [
-        [main.x + 8, lstm.b],
-        [main.x + 8, main.t],
-      ],
-    ],
-    [
-      "made",
-      [
-        [minmax.r, minmax.y],
-        [right, minmax.y],
-        [right, auxiliary.y],
-        [auxiliary.r, auxiliary.y],
-      ],
-    ],
-    [
-      "real",
-      [
-        [real.l, real.y],
-        [main.r, real.y],
-      ],
-    ],
-    [
-      "real",
-      [
-        [real.r, real.y],
-        [auxiliary.l, real.y],
-      ],
-    ],
-    [
-      "made",
-      [
-        [auxiliary.x, auxiliary.b],
-        [auxiliary.x, losses.t],
-      ],
-    ],
-    [
-      "made",
-      [
-        [main.x + 8, main.b],
-        [main.x + 8, main.b + 6],
-        [losses.l + 20, main.b + 6],
-        [losses.l + 20, losses.t],
-      ],
-    ],
-    [
-      "slope",
-      [
-        [losses.l, losses.y],
-        [slope.r, losses.y],
-      ],
-    ],
-    [
-      "slope",
-      [
-        [slope.l, slope.y],
-        [left, slope.y],
-        [left, lstm.y],
-        [lstm.l, lstm.y],
-      ],
-    ],
+    across("made", noise.r, noise.y, attribute.l),
+    across("made", attribute.r, minmax.y, minmax.l),
+    down("made", noise.x, noise.b, lstm.t),
+    down("made", attribute.x, attribute.b, lstm.t),
+    down("made", minmax.x, minmax.b, lstm.t),
+    down("made", main.x, lstm.b, main.t),
+    across("made", minmax.r, minmax.y, lstm.r + 7, auxiliary.y, auxiliary.r),
+    down("made", auxiliary.x, auxiliary.b, losses.t),
+    down("made", main.x, main.b, main.b + 6, losses.l + 20, losses.t),
+    across("real", real.l, real.y, main.r),
+    across("real", real.r, real.y, auxiliary.l),
+    across("slope", losses.l, losses.y, slope.r),
+    across("slope", slope.l, slope.y, lstm.l - 7, lstm.y, lstm.l),
   ];
 }

@@ -39,8 +39,8 @@ const INSIDES = {
   noise: plain(
     ({ flow: { noise } }) =>
       `Noise is drawn: ${noise.attribute.length} normal numbers for the attributes, ` +
-      `${noise.minmax.length} for the range, ${noise.feature[0]?.length ?? 0} fresh ones for each ` +
-      `of the LSTM's ${noise.feature.length} passes. It says which of all samples this one is.`,
+      `${noise.minmax.length} for the range, ${noise.feature[0]?.length ?? 0} fresh ones for ` +
+      `each of the LSTM's ${noise.feature.length} passes. They say which sample this is.`,
     ({ flow: { noise } }) => [
       vector(noise.attribute, "for the attributes"),
       vector(noise.minmax, "for the range"),
@@ -100,7 +100,7 @@ const INSIDES = {
   auxiliary: plain(
     ({ flow: { batch, judged: both } }) =>
       both.auxiliary
-        ? `${scores("The auxiliary one", batch, both.auxiliary)} It sees attributes and range alone.`
+        ? `${scores("The auxiliary one", batch, both.auxiliary)} It sees attributes and range.`
         : "The auxiliary discriminator is switched off.",
     ({ flow: { judged: both } }) =>
       both.auxiliary ? [judgedFigure("Auxiliary discriminator", both.auxiliary)] : [],
@@ -114,8 +114,8 @@ const INSIDES = {
   slope: plain(
     ({ flow: { series } }) =>
       series.feature
-        ? `What the discriminator teaches: where ${series.feature} had to be higher or lower, step ` +
-          "by step, for a better score. Long arrows matter most. The generator follows them."
+        ? `What the discriminator teaches: where ${series.feature} had to be higher or lower, ` +
+          "step by step, for a better score. Long arrows matter most. The generator follows them."
         : "This dataset has no feature of numbers to draw.",
     ({ flow: { series } }) => {
       if (!series.feature) return [];
@@ -134,8 +134,8 @@ const INSIDES = {
 };
 
 /**
- * The inside of one part at a time; `open(name)` shows one, `show(shown)` its numbers, `walk()` goes
- * through all.
+ * The inside of one part at a time; `open(name)` shows one, `show(shown)` its numbers, `walk()`
+ * goes through all.
  * @param {(text: string) => void} say
  * @param {(name: string) => void} onmove told the part, "" when it closes
  */
@@ -338,8 +338,8 @@ function rangeTable({ range, unit, slope_of_range: [level, amplitude] }) {
 }
 
 /**
- * A category's values: this sample's probabilities, and the shares of generated and real samples. Of
- * a number its value.
+ * A category's values: this sample's probabilities, and the shares of generated and real samples.
+ * Of a number its value.
  * @param {Attribute} attribute
  * @param {{ ours: any, made: any }} sides
  */
