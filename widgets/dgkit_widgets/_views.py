@@ -253,11 +253,13 @@ class Look:
         slope = _slope(trainer, model, batch.fake[few])
         slope = STEP_UP * slope / slope.norm(dim=1, keepdim=True).clamp(min=1.0)
         features, attributes, minmax = slope.split([made.features[0].numel(), *(p.shape[1] for p in made[:2])], 1)
-        moved = [made.attributes + attributes, made.minmax + minmax, made.features + features.view_as(made.features)]
-        low_high = [(0.0 if head.activation != "tanh" else -1.0, 1.0) for head in trainer.encoder.minmax_heads]
-        for k, (low, high) in enumerate(low_high):
-            moved[1][:, k].clamp_(low, high)
-        return self._points(trainer.encoder.decode(*moved, None if ends is None else ends[few]))
+
+        # within what the heads can make
+        least = [-1.0 if head.activation == "tanh" else 0.0 for head in trainer.encoder.minmax_heads]
+        own = (made.minmax + minmax).clamp(torch.tensor(least), torch.tensor(1.0))
+        steps = made.features + features.view_as(made.features)
+        last = None if ends is None else ends[few]
+        return self._points(trainer.encoder.decode(made.attributes + attributes, own, steps, last))
 
     def _value_range(self) -> list[float]:
         """Of the feature; on a log scale from the smallest that is above zero."""
@@ -428,7 +430,7 @@ def _first(batch: Batch, n: int) -> Batch:
 
 
 def _slope(trainer: Trainer, nets: Trainer | DoppelGANger, samples: torch.Tensor) -> torch.Tensor:
-    """d score / d sample, (N, inputs), of what the generator follows: both discriminators, the auxiliary one weighed."""
+    """d score / d sample, (N, inputs), as the generator follows it: with the auxiliary discriminator's share."""
     slope = input_gradient(nets.discriminator, nets.discriminator.layers[0](samples)).clone()
     if nets.auxiliary is not None and (narrow := trainer.encoder.narrow):
         own = input_gradient(nets.auxiliary, nets.auxiliary.layers[0](samples[:, -narrow:]))
@@ -465,8 +467,8 @@ def _flow_series(encoder: Encoder, made: Generated, feature: str | None, slope: 
     own = [head.name for head in encoder.minmax_heads]
     low = -1.0 if encoder.scales[feature].activation == "tanh" else 0.0
     parts = [made.features, torch.full_like(made.features, low), torch.ones_like(made.features)]
-    thrice = [part.repeat_interleave(3, 0) for part in made[:2]]
-    raw, least, most = encoder.decode(*thrice, torch.cat(parts), length.repeat(3))[feature].values
+    attributes, minmax = (part.repeat_interleave(3, 0) for part in made[:2])
+    raw, least, most = encoder.decode(attributes, minmax, torch.cat(parts), length.repeat(3))[feature].values
     slope_of_series = slope[:, : made.features[0].numel()].view_as(made.features)[0, :time, column]
     auto = feature in encoder.minmax_scales
     place = own.index(f"{feature} mid-range") if auto else 0
