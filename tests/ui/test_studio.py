@@ -269,7 +269,7 @@ studio.send_state = counted
     page.locator(".dgkit-chart").first.focus()
     page.keyboard.press("End")
     readout = page.locator(".dgkit-chart").first.locator(".dgkit-readout")
-    readout.filter(has_text="step: 600").wait_for()
+    readout.filter(has_text=": 600").wait_for()
     per = lab.python("studio.frame['per']")  # the last point is the mean of the steps since the last whole `per`
     loss = lab.python(f"float(studio.history.generator_loss[{(600 - 1) // per * per}:].mean())")
     assert f"generator's loss {loss:.4g}" in readout.inner_text()
@@ -354,7 +354,7 @@ def test_half_steps_are_drawn_twenty_at_a_time(lab):
     page.keyboard.press("End")
     last = lab.python("studio.session.halves[-1][2]['wasserstein']")
     chart.locator(".dgkit-readout").filter(has_text=f"Wasserstein estimate {last:.4g}").wait_for()
-    assert "step: 10" in chart.locator(".dgkit-readout").inner_text()
+    assert "step (a half step: half): 10" in chart.locator(".dgkit-readout").inner_text()
     assert "generator's loss –" in chart.locator(".dgkit-readout").inner_text()
     button(lab, "One step").click()
     shows(lab, "step 20 of 100,000")

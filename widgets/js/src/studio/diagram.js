@@ -127,17 +127,12 @@ const INSIDE = {
   losses: ({ flow: { judged: both, generator_loss: generator } }) => {
     const { main, auxiliary } = both;
     const secret = main.real.length ? "" : "secret in a private run";
-    const means = [main.real, main.fake].map((scores) =>
-      fixed(scores.length ? mean(scores) : null),
-    );
-    const estimate = fixed(main.wasserstein);
-    const sum = `${main.weight} × ${fixed(main.penalty)} − ${estimate} = ${fixed(main.loss)}`;
+    const estimate = main.wasserstein;
+    const difference = `${fixed(mean(main.real))} − ${less(mean(main.fake))} = ${fixed(estimate)}`;
+    const sum = `${main.weight} × ${fixed(main.penalty)} − ${less(estimate)} = ${fixed(main.loss)}`;
     const own = auxiliary ? `${fixed(main.generator_loss)} + auxiliary = ` : "";
     const sums = [
-      [
-        "Wasserstein estimate: mean score of real − of generated",
-        secret || `${means[0]} − ${means[1]} = ${estimate}`,
-      ],
+      ["Wasserstein estimate: mean score of real − of generated", secret || difference],
       ["discriminator's loss: penalty − estimate", secret || sum],
       ["generator's loss: − mean score of generated", own + fixed(generator)],
     ];
@@ -155,6 +150,12 @@ const INSIDE = {
  * @param {Made} series
  */
 export const upToEnd = ({ scaled, length }) => scaled.map((v, t) => (t < length ? v : null));
+
+/**
+ * A number behind a minus.
+ * @param {number | null} v
+ */
+const less = (v) => (v !== null && v < 0 ? `(${fixed(v)})` : fixed(v));
 
 /** @param {Judged} scores */
 function judged({ real, fake }) {
@@ -243,6 +244,7 @@ export function diagram(onopen) {
       for (const [name, text] of PARTS) {
         const { title, body } = parts[name];
         title.textContent = named[name] ?? text;
+        title.title = title.textContent;
         body.replaceChildren(...INSIDE[name](shown));
       }
     },
@@ -346,10 +348,10 @@ function narrowWires({ noise, attribute, minmax, lstm, real, main, auxiliary, lo
     down("made", main.x, lstm.b, main.t),
     across("made", minmax.r, minmax.y, lstm.r + 7, auxiliary.y, auxiliary.r),
     down("made", auxiliary.x, auxiliary.b, losses.t),
-    down("made", main.x, main.b, main.b + 6, losses.l + 20, losses.t),
+    down("made", main.x, main.b, losses.t),
     across("real", real.l, real.y, main.r),
     across("real", real.r, real.y, auxiliary.l),
-    across("slope", losses.l, losses.y, slope.r),
+    down("slope", slope.x, losses.b, slope.t),
     across("slope", slope.l, slope.y, lstm.l - 7, lstm.y, lstm.l),
   ];
 }

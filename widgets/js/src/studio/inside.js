@@ -114,7 +114,7 @@ const INSIDES = {
   slope: plain(
     ({ flow: { series } }) =>
       series.feature
-        ? `What the discriminator teaches: where ${series.feature} had to be higher or lower, ` +
+        ? `What the discriminator teaches: where ${series.feature} should be higher or lower, ` +
           "step by step, for a better score. Long arrows matter most. The generator follows them."
         : "This dataset has no feature of numbers to draw.",
     ({ flow: { series } }) => {

@@ -3,7 +3,7 @@
 
 import { padded } from "../lib/axes.js";
 import { lineChart } from "../lib/chart.js";
-import { act, checkField, field, h, on, select, setOptions, undoAll } from "../lib/dom.js";
+import { act, checkField, h, on, select, setOptions, undoAll } from "../lib/dom.js";
 import { gallery } from "../lib/gallery.js";
 import { floats, rows, short } from "../lib/numbers.js";
 import { cloud } from "./cloud.js";
@@ -171,20 +171,19 @@ export function panels(model, say) {
 /** The training so far: one of several charts. */
 function historyChart() {
   const place = h("div");
-  const per = h("span", { class: "dgkit-hint" });
   const titles = Object.entries(HISTORY).map(([key, { title }]) => [key, title]);
   const choice = select(titles, "game", build, { "aria-label": "Chart of the training" });
-  const root = h("div", { class: "dgkit-chart-place" }, h("div", {}, choice, per), place);
+  const root = h("div", { class: "dgkit-chart-place" }, h("div", {}, choice), place);
   /** @type {ReturnType<typeof lineChart>} */
   let chart;
+  let step = "step";
   /** @type {any[] | null} */
   let shown = null;
 
   function build() {
     chart?.destroy();
     const { title, label } = HISTORY[choice.value];
-    const x = { label: "step" };
-    chart = lineChart(place, { title, x, y: { label }, height: CHART_HEIGHT });
+    chart = lineChart(place, { title, x: { label: step }, y: { label }, height: CHART_HEIGHT });
     draw();
   }
 
@@ -192,15 +191,19 @@ function historyChart() {
     if (!shown) return;
     const [frame, ranges] = shown;
     const x = floats(frame.x);
+    const means = frame.per > 1 ? `step (means of ${frame.per})` : "";
+    const now = means || (x.some((at) => at % 1) ? "step (a half step: half)" : "step");
+    if (now !== step) {
+      step = now;
+      build();
+      return;
+    }
     const series = HISTORY[choice.value].lines
       .map(([name, key, colour]) => ({ name, y: floats(frame[key]), colour, points: few(x) }))
       .filter(({ name, y }) => name !== "auxiliary" || y.some(Number.isFinite));
     const own = ranges[choice.value];
     const range = own?.length === 2 ? padded(own) : undefined;
     chart.set({ x, series, range, xRange: ranges.step });
-    const means = frame.per > 1 ? ` means of ${frame.per}` : "";
-    const halves = x.some((at) => at % 1) ? " a half step is half as wide" : "";
-    per.textContent = means || halves;
   }
 
   build();
@@ -322,19 +325,20 @@ function compared(key, ours, made) {
  */
 function scores(model) {
   const look = (/** @type {object} */ choice) => act(model, "look", choice);
-  const feature = select([], "", (value) => look({ feature: value }));
+  const feature = select([], "", (value) => look({ feature: value }), {
+    "aria-label": "Feature shown",
+  });
   const same = h("input", {
     type: "checkbox",
     onchange: () => look({ same_scale: same.checked }),
   });
-  const featureField = field("Feature shown", feature);
   const rows = h("tbody");
   const heads = ["lower is nearer", "generated", "held out"];
   const top = h("tr", {}, ...heads.map((text) => h("th", { scope: "col" }, text)));
   const table = h("table", { class: "dgkit-near" }, h("thead", {}, top), rows);
   const count = h("p", { class: "dgkit-hint" });
   const scale = checkField("One scale for all", same);
-  const choices = h("div", { class: "dgkit-row" }, featureField, scale);
+  const choices = h("div", { class: "dgkit-row" }, feature, scale);
   const root = h("div", { class: "dgkit-quality" }, table, count, choices);
 
   return {
@@ -348,7 +352,7 @@ function scores(model) {
       const features = ours.features ?? [];
       setOptions(feature, features);
       feature.value = ours.feature;
-      featureField.hidden = features.length < 2;
+      feature.hidden = features.length < 2;
       same.checked = sameScale;
       table.hidden = !ours.feature;
       const unit = ours.log ? "decades" : ours.of_unit.replace(/^1$/, "");
