@@ -898,6 +898,23 @@ def test_the_cloud_is_level_and_amplitude_and_its_arrows_raise_the_score(studio)
     assert len(pushed) == _views.ARROWS and np.isfinite(pushed).all() and not np.allclose(pushed, points[:30])
 
 
+def test_other_models_show_what_they_have():
+    surrogate = dg.baselines.fit("surrogate", small_dataset(), budget="smoke")
+    studio = make(models={"surrogate": surrogate})
+
+    shown, fake = studio.others["surrogate"], surrogate.sample(200, seed=0)
+    np.testing.assert_array_equal(np.frombuffer(shown["series"], np.float32)[:12], fake.views.values[0].astype("f4"))
+    gap = metrics.wasserstein(metrics.mid_range(small_dataset().views), metrics.mid_range(fake.views), scale="log")
+    assert shown["distance"] == pytest.approx(gap) and "flow" not in shown
+    press(studio, "look", feature="cpu")
+    assert studio.others["surrogate"]["distance"] != shown["distance"]
+    press(studio, "change", dataset="broadband")
+    assert studio.error == "" and studio.others == {}
+    studio.close()
+    with pytest.raises(ConfigError, match="was trained on other data"):
+        TrainingStudio("broadband", Config(steps=1, batch_size=8), models={"surrogate": surrogate})
+
+
 def test_what_is_real_is_measured_on_all_of_the_training_data(studio):
     ds = small_dataset()
     domain = next(one for one in studio.reference["bars"] if one["name"] == "domain")

@@ -20,7 +20,7 @@ from dgkit.core.heads import harden
 from dgkit.core.history import History
 from dgkit.core.losses import critic_loss, input_gradient
 from dgkit.core.networks import Generated, Noise, flat
-from dgkit.errors import SchemaError
+from dgkit.errors import ConfigError, SchemaError
 from dgkit.metrics.autocorrelation import curve_errors
 from dgkit.metrics.distributions import valid_feature
 from dgkit.schema import Schema, Variable, lengths, validate
@@ -214,17 +214,31 @@ class Look:
         whole = batch.made.lengths.clamp(max=self.time).numpy().astype(np.int64)  # as `DoppelGANger.sample`
         ends = whole if self.schema.variable_length else None
         fake = trainer.encoder.decode(*batch.made[:3], ends)
-        curve = _autocorrelation(fake, self.feature) if self.feature else None
-        numbers = self._numbers(fake)
         with torch.no_grad():
             pushed = self._pushed(trainer, model, batch, ends)
             passing = flow(trainer, model, _first(batch, JUDGED), self.feature, sample)
-        return (
-            self._of(fake, fake.isel(sample=slice(self.shown)), curve, numbers)
-            | self._distances(numbers, curve)
-            | {"step": trainer.step, "n": self.n, "cloud": f4(self._points(fake)), "pushed": f4(pushed)}
-            | {"flow": clean(passing)}
-        )
+        return self.generated(fake) | {"step": trainer.step, "pushed": f4(pushed), "flow": clean(passing)}
+
+    def sampled(self, name: str, model: Any) -> xr.Dataset:
+        """What another model generates. Raises ConfigError where that is other data."""
+        fake: xr.Dataset = model.sample(self.n, seed=0)
+        wanted = [variable.name for variable in (*self.schema.features, *self.schema.attributes)]
+        missing = [one for one in wanted if one not in fake]
+        if missing or fake.sizes["time"] != self.time:
+            made = ", ".join(map(str, fake))
+            raise ConfigError(
+                f"models[{name!r}] was trained on other data: it makes {fake.sizes['time']} steps of {made}, "
+                f"and here are {self.time} steps of {', '.join(wanted)}."
+            )
+        return fake
+
+    def generated(self, fake: xr.Dataset) -> dict[str, Any]:
+        """What is seen of generated data, whatever model made them."""
+        curve = _autocorrelation(fake, self.feature) if self.feature else None
+        numbers = self._numbers(fake)
+        found = self._of(fake, fake.isel(sample=slice(self.shown)), curve, numbers)
+        more = {"n": fake.sizes["sample"], "cloud": f4(self._points(fake))}
+        return found | more | self._distances(numbers, curve)
 
     def _batch(self, trainer: Trainer, model: DoppelGANger) -> Batch:
         """What `model.sample(n, seed=0)` makes, before it is decoded, and as many real samples; always the same."""

@@ -46,6 +46,9 @@ class TrainingStudio(Widget):
     checkpoints : dict of name to path, optional
         Files of `Trainer.save` trained on the same data. Default: the course's recorded ones. A page, and a pasted
         state, may name these alone, and files that `restore` was given in a cell.
+    models : dict of name to model, optional
+        Trained on the same data, of any kind that has `sample(n, seed=...)`, such as flow matching and the surrogate of
+        `dgkit.baselines`: their series, cloud, curves and scores can be looked at in the place of the generated ones.
     hide : sequence of str
         Controls not to show: names of settings (see `TrainingStudio.CONTROLS`) or "network", "privacy", "checkpoint",
         "slow_motion", "code", "state".
@@ -56,9 +59,9 @@ class TrainingStudio(Widget):
     ----------
     controls, settings, status : list, dict, dict
         What can be set, what is set, and how the run stands: the contract with the browser, not to be set.
-    frame, reference, picture, walk, ranges, shared : dict
-        Curves, the real data, the model now, a batch in slow motion, common axis ranges, JSON and code. Series and
-        curves are float32 bytes.
+    frame, reference, picture, others, walk, ranges, shared : dict
+        Curves, the real data, the model now, other models, a batch in slow motion, common axis ranges, JSON and code.
+        Series and curves are float32 bytes.
     trainer, model, history : Trainer, DoppelGANger, Dataset
         As of now; usable from any cell while training goes on.
     session : dgkit_widgets._session.Session
@@ -100,6 +103,7 @@ class TrainingStudio(Widget):
     walk = traitlets.Dict().tag(sync=True)
     ranges = traitlets.Dict().tag(sync=True)
     shared = traitlets.Dict().tag(sync=True)
+    others = traitlets.Dict().tag(sync=True)
 
     def __init__(
         self,
@@ -108,6 +112,7 @@ class TrainingStudio(Widget):
         *,
         held_out: xr.Dataset | None = None,
         checkpoints: dict[str, Any] | None = None,
+        models: dict[str, Any] | None = None,
         hide: tuple[str, ...] | list[str] = (),
         title: str = "",
     ) -> None:
@@ -119,7 +124,9 @@ class TrainingStudio(Widget):
         self._begun = self._wanted = Settings(name, config or Config())
         train, rest = self._sources.open(name)
         self.session = Session(train, self._begun.config, self._tick, self._ended, self._sources.file)
-        self._screen = Screen(_views.Look.nearest(train, rest))
+        self._screen = Screen(look := _views.Look.nearest(train, rest))
+        self._others = {kind: look.sampled(kind, model) for kind, model in (models or {}).items()}
+        self._others_of = name  # the dataset that they go with
 
         # when to draw, for whom, beside whom
         self._frames, self._pictures = Turns(1 / RATE, FRAME_SHARE), Turns(0.5, PICTURE_SHARE)
@@ -465,6 +472,8 @@ class TrainingStudio(Widget):
                     self.frame = screen.curves.frame()
                 if reference:
                     self.reference = screen.look.reference()
+                    same = self._begun.dataset == self._others_of
+                    self.others = {k: screen.look.generated(ds) for k, ds in self._others.items()} if same else {}
                 new = self.picture is not screen.picture
                 self.picture = screen.picture
                 self.settings = self._shown().values()

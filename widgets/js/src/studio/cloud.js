@@ -1,7 +1,7 @@
 // Level and amplitude of many series as points, real and generated, and where the discriminators
 // push.
 
-import { withAlpha } from "../lib/axes.js";
+import { tick, withAlpha } from "../lib/axes.js";
 import { h, oncePerFrame } from "../lib/dom.js";
 import { extent, floats, rows, short } from "../lib/numbers.js";
 import { onTheme, theme } from "../lib/theme.js";
@@ -132,12 +132,12 @@ function paint(canvas, root, { real, fake, tips, names, log }) {
   context.fillStyle = muted;
   context.font = "10px system-ui, sans-serif";
   for (const v of ticks(xs, log)) {
-    context.fillText(short(v), x(v), bottom + 12);
+    context.fillText(tick(v), x(v), bottom + 12);
     context.fillRect(x(v), bottom, 1, 3);
   }
   context.textAlign = "right";
   for (const v of ticks(ys, false)) {
-    context.fillText(short(v), left - 5, y(v) + 3);
+    context.fillText(tick(v), left - 5, y(v) + 3);
     context.fillRect(left - 3, y(v), 3, 1);
   }
 
