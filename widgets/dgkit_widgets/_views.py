@@ -212,10 +212,10 @@ class Look:
         model = trainer.model
         batch = self._batch(trainer, model)
         whole = batch.made.lengths.clamp(max=self.time).numpy().astype(np.int64)  # as `DoppelGANger.sample`
-        ends = whole if self.schema.variable_length else None
-        fake = trainer.encoder.decode(*batch.made[:3], ends)
+        last = whole if self.schema.variable_length else None
+        fake = trainer.encoder.decode(*batch.made[:3], last)
         with torch.no_grad():
-            pushed = self._pushed(trainer, model, batch, ends)
+            pushed = self._pushed(trainer, model, batch, last)
             passing = flow(trainer, model, _first(batch, JUDGED), self.feature, sample)
         return self.generated(fake) | {"step": trainer.step, "pushed": f4(pushed), "flow": clean(passing)}
 
@@ -260,7 +260,7 @@ class Look:
             amplitude = amplitude / np.where(level > 0, level, np.nan)
         return np.stack([level, amplitude], 1)
 
-    def _pushed(self, trainer: Trainer, model: DoppelGANger, batch: Batch, ends: np.ndarray | None) -> np.ndarray:
+    def _pushed(self, trainer: Trainer, model: DoppelGANger, batch: Batch, last: np.ndarray | None) -> np.ndarray:
         """Where the first series' points would be after a short step up the discriminators' scores, (N, 2)."""
         few = slice(ARROWS)
         made = Generated(*(part[few] for part in batch.made))
@@ -272,15 +272,16 @@ class Look:
         least = [-1.0 if head.activation == "tanh" else 0.0 for head in trainer.encoder.minmax_heads]
         own = (made.minmax + minmax).clamp(torch.tensor(least), torch.tensor(1.0))
         steps = made.features + features.view_as(made.features)
-        last = None if ends is None else ends[few]
-        return self._points(trainer.encoder.decode(made.attributes + attributes, own, steps, last))
+        lasts = None if last is None else last[few]
+        return self._points(trainer.encoder.decode(made.attributes + attributes, own, steps, lasts))
 
     def _value_range(self) -> list[float]:
         """Of the feature; on a log scale from the smallest that is above zero."""
         if self.feature is None:
             return []
-        values = np.asarray(valid_feature(self.train, self.feature), np.float64)
-        return ends(values[values > 0] if self.log_values else values)
+        da = valid_feature(self.train, self.feature)
+        da = da.where(da > 0) if self.log_values else da
+        return ends([float(da.min()), float(da.max())])
 
     def _of(self, ds: xr.Dataset, some: xr.Dataset, curve: xr.DataArray | None, numbers: np.ndarray) -> dict[str, Any]:
         series: Any = np.asarray(valid_feature(some, self.feature)) if self.feature else []
@@ -468,8 +469,7 @@ def _flow_attributes(encoder: Encoder, soft: torch.Tensor) -> list[dict[str, Any
 
 
 def _flow_series(encoder: Encoder, made: Generated, feature: str | None, slope: torch.Tensor) -> dict[str, Any]:
-    """A sample's series, as the LSTM makes it and in its unit, its range where it is auto-normalised, and the slope of
-    the score at each step."""
+    """A sample's series, as the LSTM makes it and in its unit, its own range, and the score's slope at each step."""
     if feature is None:
         return {}
     time = encoder.schema.time

@@ -224,8 +224,10 @@ class TrainingStudio(Widget):
         same_scale: bool | None = None,
         sample: int | None = None,
     ) -> None:
-        """Choose what the pictures show: a continuous feature, the CDF's quantity, one scale for all series, and which
-        of the six generated series (from 0) is followed through the networks."""
+        """Choose what the pictures show: a continuous feature, the CDF's quantity, one scale for all series.
+
+        `sample`, 0 to 5, is which of the generated series is followed through the networks. Raises ConfigError.
+        """
         screen, now = self._screen, self._screen.look
         if sample is not None and (not isinstance(sample, int) or not 0 <= sample < _views.SHOWN):
             raise ConfigError(f"sample={sample!r:.80} must be a whole number from 0 to {_views.SHOWN - 1}.")

@@ -121,7 +121,19 @@ function paint(canvas, root, { real, fake, tips, names, log }) {
   context.fillStyle = fg;
   context.font = "11px system-ui, sans-serif";
   context.textAlign = "right";
-  context.fillText("● real  × generated  → a better score", right, 12);
+  let end = right;
+  /** @type {[string, string][]} */
+  const legend = [
+    ["→ a better score", palette[1]],
+    ["× generated", palette[0]],
+    ["● real", fg],
+  ];
+  for (const [text, colour] of legend) {
+    context.fillStyle = colour;
+    context.fillText(text, end, 12);
+    end -= context.measureText(text).width + 8;
+  }
+  context.fillStyle = fg;
   context.textAlign = "center";
   context.save();
   context.translate(11, (top + bottom) / 2);
