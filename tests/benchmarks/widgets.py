@@ -21,14 +21,14 @@ CONFIG = dg.Config(steps=10**6, sample_len=7)
 
 
 def frame_milliseconds(repeats: int = 50) -> np.ndarray:
-    """Of one whole update after 1,000 steps: 30 series of 168 points, history, autocorrelation and CDF, serialised."""
+    """Of one whole update after 1,000 steps: 6 series of 168 points, history, autocorrelation and CDF, serialised."""
     studio = TrainingStudio("web", CONFIG)
     studio.step(1)
     record = studio.trainer.history[0]
     for _ in range(999):
         studio.trainer.history.append(record)
     sizes = len(studio.picture["series"]), studio.reference["time"]
-    assert sizes == (4 * 30 * 168, 168)
+    assert sizes == (4 * 6 * 168, 168)
     times = []
     for k in range(repeats):
         studio.picture = studio._screen.picture = studio.picture | {"step": k}
@@ -86,7 +86,7 @@ def rows(seconds: float = 8, rounds: int = 5) -> list[dict]:
     ratios = [a / b for a, b in pairs]
     return [
         {
-            "what": "studio: a frame of 30 series of 168 points and the charts, ms (limit 5)",
+            "what": "studio: a frame of 6 series of 168 points and the charts, ms (limit 5)",
             "ours": f"{np.median(frames):.2f} ms",
             "other": "5 ms",
             "ratio": float(np.median(frames) / 5),

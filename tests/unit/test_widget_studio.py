@@ -112,6 +112,36 @@ def test_half_steps_change_their_own_networks_and_together_count_as_a_step(studi
     assert studio.session.log == [["steps", 1]] and studio.error == ""
 
 
+def curve(studio, name):
+    return np.frombuffer(studio.frame[name], np.float32)
+
+
+def test_half_steps_apart_are_drawn_half_a_step_wide_in_their_order(studio):
+    studio.step(2)
+    press(studio, "discriminator_step", n=20)
+    press(studio, "generator_step", n=3)
+
+    # the last discriminator half and the first generator half are a step
+    assert studio.trainer.step == 3 and studio.status["extra"] == {"discriminator": 19, "generator": 2}
+    np.testing.assert_array_equal(curve(studio, "x"), [1, 2, *np.arange(2.5, 12, 0.5), 12.5, 13, 13.5])
+    estimate, loss = curve(studio, "wasserstein"), curve(studio, "generator_loss")
+    assert np.isfinite(estimate[:22]).all() and np.isnan(estimate[22:]).all()
+    assert np.isnan(loss[2:21]).all() and np.isfinite(loss[21:]).all()
+    assert estimate[20] == np.float32(studio.session.halves[18][2]["wasserstein"]) > estimate[1]
+    studio.step()
+    assert curve(studio, "x")[-1] == 14.5
+
+
+def test_half_steps_go_with_their_run(studio):
+    press(studio, "discriminator_step", n=2)
+    press(studio, "reset")
+    assert studio.session.halves == [] and curve(studio, "x").size == 0
+    press(studio, "discriminator_step", n=0)
+    assert "n=0" in studio.error
+    press(studio, "generator_step", n=10**9)
+    assert "at most" in studio.error and studio.session.log == []
+
+
 def test_pausing_takes_less_than_200_ms_and_says_how_long(studio):
     studio.start()
     until(lambda: studio.trainer.step >= 5)
@@ -273,7 +303,8 @@ def test_of_a_private_run_the_studio_draws_no_loss_of_the_discriminators():
         assert np.isnan(np.frombuffer(curves[name], np.float32)).all()
         assert studio.status["half"].get(name) is None
     for name in ("generator_loss", "discriminator_gradient"):
-        assert np.isfinite(np.frombuffer(curves[name], np.float32)).all()
+        assert np.isfinite(np.frombuffer(curves[name], np.float32)[:3]).all()
+    assert studio.picture["flow"]["judged"]["main"]["real"] == []
     press(studio, "slow_motion")
     assert "keeps that secret" in studio.error and not studio.walk
     studio.close()
@@ -786,7 +817,7 @@ def test_slow_motion_shows_the_batch_of_the_next_step_and_trains_nothing(studio)
     halves = studio.trainer.step_discriminator()
     for key, name in (("main", "discriminator"), ("auxiliary", "auxiliary")):
         assert walk["judged"][key]["loss"] == pytest.approx(halves[f"{name}_loss"], rel=1e-6)
-    assert walk["step"] == 4 and len(walk["series"]["scaled"]) == 12
+    assert walk["exact"] == 4 and len(walk["series"]["scaled"]) == 12
     domain = next(one for one in walk["attributes"] if one["name"] == "domain")
     assert sum(domain["shares"]) == pytest.approx(1) and domain["chosen"] == int(np.argmax(domain["shares"]))
 
@@ -802,7 +833,7 @@ def test_the_picture_is_the_models_own_sample_and_the_metrics_are_dgkits(studio)
     studio.step(5)
     fake = studio.model.sample(200, seed=0)
     shown = np.frombuffer(studio.picture["series"], np.float32).reshape(-1, 12)
-    np.testing.assert_array_equal(shown, fake.views.values[:30].astype(np.float32))
+    np.testing.assert_array_equal(shown, fake.views.values[:6].astype(np.float32))
     curve = np.frombuffer(studio.picture["acf"], np.float32)
     expected = metrics.autocorrelation(fake.views).values
     np.testing.assert_allclose(curve[: len(expected)], expected, rtol=1e-6)
@@ -811,6 +842,91 @@ def test_the_picture_is_the_models_own_sample_and_the_metrics_are_dgkits(studio)
     domain = next(one for one in studio.picture["bars"] if one["name"] == "domain")
     assert domain["shares"] == [float((fake.domain == label).mean()) for label in domain["labels"]]
     assert sum(domain["shares"]) == pytest.approx(1)
+
+
+def test_the_series_that_is_chosen_is_followed_through_the_networks(studio):
+    studio.step(5)
+    press(studio, "look", sample=3)
+
+    fake, flow = studio.model.sample(200, seed=0), studio.picture["flow"]
+    assert studio.error == "" and flow["sample"] == 3
+    assert flow["series"]["raw"] == _views.clean(fake.views.values[3].tolist())
+    domain = next(one for one in flow["attributes"] if one["name"] == "domain")
+    assert domain["labels"][domain["chosen"]] == fake.domain.values[3]
+    scores = studio.model.discriminate(studio._screen.look.train.isel(sample=studio._screen.look.order[:5]))
+    assert flow["judged"]["main"]["real"][:5] == pytest.approx(scores.values.tolist(), abs=1e-5)
+    for wrong in (6, -1, "1", 0.5):
+        press(studio, "look", sample=wrong)
+        assert "whole number from 0 to 5" in studio.error and studio.picture["flow"]["sample"] == 3
+
+
+def test_the_slope_is_the_gradient_of_the_score_by_autograd(studio):
+    studio.step(5)
+    model, look = studio.model, studio._screen.look
+    batch = look._batch(studio.trainer, model)
+    x = batch.fake[:1].clone().requires_grad_()
+    score = model.discriminator(x) + TINY.auxiliary_weight * model.auxiliary(x[:, -studio.trainer.narrow :])
+    (expected,) = torch.autograd.grad(score.sum(), x)
+
+    series = studio.picture["flow"]["series"]
+    heads = [head.name for head in studio.trainer.encoder.feature_heads]
+    features = expected[0, : -studio.trainer.narrow].reshape(12, -1)
+    width = sum(h.width for h in studio.trainer.encoder.feature_heads[: heads.index("views")])
+    np.testing.assert_allclose(series["slope"], features[:, width], atol=1e-6)
+    place = [head.name for head in studio.trainer.encoder.minmax_heads].index("views mid-range")
+    own = expected[0, -len(batch.made.minmax[0]) :][place : place + 2]
+    np.testing.assert_allclose(series["slope_of_range"], own, atol=1e-6)
+
+
+def test_the_cloud_is_level_and_amplitude_and_its_arrows_raise_the_score(studio):
+    studio.step(20)
+    fake, look = studio.model.sample(200, seed=0), studio._screen.look
+    points = np.frombuffer(studio.picture["cloud"], np.float32).reshape(-1, 2)
+    level, half = metrics.mid_range(fake.views).values, metrics.half_range(fake.views).values
+    np.testing.assert_allclose(points, np.stack([level, half / level], 1), rtol=1e-5)
+
+    batch = look._batch(studio.trainer, studio.model)
+    slope = _views._slope(studio.trainer, studio.model, batch.fake[:10])
+    nets = studio.model
+
+    def score(x):
+        return nets.discriminator(x) + TINY.auxiliary_weight * nets.auxiliary(x[:, -studio.trainer.narrow :])
+
+    with torch.no_grad():
+        assert (score(batch.fake[:10] + 1e-3 * slope) > score(batch.fake[:10])).all()
+    pushed = np.frombuffer(studio.picture["pushed"], np.float32).reshape(-1, 2)
+    assert len(pushed) == _views.ARROWS and np.isfinite(pushed).all() and not np.allclose(pushed, points[:30])
+
+
+def test_other_models_show_what_they_have():
+    surrogate = dg.baselines.fit("surrogate", small_dataset(), budget="smoke")
+    studio = make(models={"surrogate": surrogate})
+
+    shown, fake = studio.others["surrogate"], surrogate.sample(200, seed=0)
+    np.testing.assert_array_equal(np.frombuffer(shown["series"], np.float32)[:12], fake.views.values[0].astype("f4"))
+    gap = metrics.wasserstein(metrics.mid_range(small_dataset().views), metrics.mid_range(fake.views), scale="log")
+    assert shown["distance"] == pytest.approx(gap) and "flow" not in shown
+    press(studio, "look", feature="cpu")
+    assert studio.others["surrogate"]["distance"] != shown["distance"]
+    press(studio, "change", dataset="broadband")
+    assert studio.error == "" and studio.others == {}
+    studio.close()
+    with pytest.raises(ConfigError, match="was trained on other data"):
+        TrainingStudio("broadband", Config(steps=1, batch_size=8), models={"surrogate": surrogate})
+
+
+def test_what_is_real_is_measured_on_all_of_the_training_data(studio):
+    ds = small_dataset()
+    domain = next(one for one in studio.reference["bars"] if one["name"] == "domain")
+    assert domain["shares"] == [float((ds.domain == label).mean()) for label in domain["labels"]]
+    assert (studio.reference["n"], studio.picture["n"]) == (ds.sizes["sample"], 200)
+
+
+def test_code_and_state_are_told_within_a_second_of_training(studio):
+    studio.start()
+    until(lambda: studio.shared["step"] > 0)
+    assert studio.session.running and "islice(trainer" in studio.shared["code"]
+    studio.pause()
 
 
 @pytest.mark.parametrize("of", _views.CDF_OF)

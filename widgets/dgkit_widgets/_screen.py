@@ -24,6 +24,8 @@ class Screen:
     curves : Curves
     picture : dict
         The model as it was drawn last.
+    sample : int
+        Which of the generated series is followed through the networks.
     same_scale : bool
         One vertical scale for all series.
     note : str
@@ -37,6 +39,7 @@ class Screen:
     look: Look
     curves: Curves = field(default_factory=Curves)
     picture: dict[str, Any] = field(default_factory=dict)
+    sample: int = 0
     same_scale: bool = False
     note: str = ""
     limits: dict[str, list[float]] = field(default_factory=dict)

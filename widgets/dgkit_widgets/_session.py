@@ -57,6 +57,8 @@ class Session:
         What `start` does before it trains on: a log to be replayed.
     together : set of Session
         Those that may run beside this one; starting it pauses all others.
+    halves : list of (step, kind, measured)
+        The half steps that belong to no full step: after which one, and what they measured.
     stop_seconds : float
         From the last pause to the thread having left its last step.
 
@@ -81,6 +83,7 @@ class Session:
         self.running = False
         self.error: BaseException | None = None
         self.stop_seconds = 0.0
+        self.halves: list[tuple[int, str, dict[str, float]]] = []
         self.last_half: tuple[str, dict[str, float]] | None = None  # which, and what it measured
         self._pair: tuple[dict[str, float], float] | None = None  # a discriminator half step that may become a step
         self._lock, self._gate = threading.Lock(), threading.Lock()
@@ -169,6 +172,7 @@ class Session:
         with self.turn():
             self.train, self.trainer, self.log, self.plan = train, trainer, [["load", load]] if load else [], []
             self._pair = self.last_half = self.error = None
+            self.halves = []
 
     def _run(self, stop: threading.Event, free: bool) -> None:
         try:
@@ -222,6 +226,7 @@ class Session:
                 for _ in range(value):
                     measured = self.trainer.step_discriminator()
                     self._note("discriminator", 1)
+                    self.halves.append((self.trainer.step, kind, measured))
                 self._pair = measured, time.perf_counter() - start
                 self.last_half = kind, measured
             elif kind == "generator":
@@ -235,7 +240,7 @@ class Session:
                 self._note("set", value)
             elif kind == "load":
                 self.trainer = Trainer.load(self.find(value), self.train)
-                self.log = [["load", str(value)]]
+                self.log, self.halves = [["load", str(value)]], []
             else:
                 raise ConfigError(
                     f"unknown entry {kind!r} in a log; known are steps, discriminator, generator, set, load."
@@ -244,13 +249,16 @@ class Session:
             if error.state is not None:
                 self.trainer = Trainer.resume(error.state, self.train)
                 self.log = until(self.log, self.trainer.step)
+                self.halves = [half for half in self.halves if half[0] <= self.trainer.step]
             raise
 
     def _generator_half(self, pair: tuple[dict[str, float], float] | None, start: float) -> None:
         measured = self.trainer.step_generator()
         self.last_half = "generator", measured
         self._note("generator", 1)
+        self.halves.append((self.trainer.step, "generator", measured))
         if pair is not None and self.trainer.step < self.trainer.config.steps:
+            self.halves = self.halves[:-2]  # the two are the full step that follows
             self.trainer.record(pair[0] | measured, pair[1] + time.perf_counter() - start)
             self._note("generator", -1)
             self._note("discriminator", -1)

@@ -4,6 +4,8 @@ Pure functions of a trainer, a dataset and a choice of feature; nothing here cha
 Left out: drawing itself, which is widgets/js/src/studio.js.
 """
 
+from collections import deque
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -11,13 +13,14 @@ import numpy as np
 import torch
 import xarray as xr
 
-from dgkit import Trainer, metrics
+from dgkit import DoppelGANger, Trainer, metrics
+from dgkit.core.batches import Batch
 from dgkit.core.encode import Encoder
 from dgkit.core.heads import harden
 from dgkit.core.history import History
-from dgkit.core.losses import critic_loss, generator_loss
-from dgkit.core.networks import Generated
-from dgkit.errors import SchemaError
+from dgkit.core.losses import critic_loss, input_gradient
+from dgkit.core.networks import Generated, Noise, flat
+from dgkit.errors import ConfigError, SchemaError
 from dgkit.metrics.autocorrelation import curve_errors
 from dgkit.metrics.distributions import valid_feature
 from dgkit.schema import Schema, Variable, lengths, validate
@@ -26,8 +29,17 @@ CURVES = (
     "discriminator_loss", "generator_loss", "auxiliary_loss", "wasserstein", "auxiliary_wasserstein",
     "discriminator_gradient", "generator_gradient",
 )  # fmt: skip
+CHARTS = {
+    "game": ("wasserstein", "generator_loss"),
+    "loss": CURVES[:3],
+    "wasserstein": CURVES[3:5],
+    "gradient": CURVES[5:],
+}
 CDF_OF = ("mid_range", "half_range", "value", "length")
 POINTS = 300  # of a curve on the screen
+SHOWN = 6  # series that are drawn
+JUDGED = 60  # samples whose scores are drawn
+ARROWS, STEP_UP = 30, 0.5  # of the cloud, and how long a step they stand for, of encoded numbers
 BARS = 12  # of an attribute's categories; the rest is one bar
 
 
@@ -36,45 +48,63 @@ def f4(values: Any) -> bytes:
 
 
 class Curves:
-    """The history as float32 columns that grow with it, thinned to means of equally many steps for the screen."""
+    """The history as float32 columns that grow with it, thinned to means of equally many rows for the screen.
+
+    A half step that belongs to no full step has a row of its own, half a step wide.
+    """
 
     def __init__(self) -> None:
         self.clear()
 
     def clear(self) -> None:
-        self._rows, self._n = np.empty((256, len(CURVES)), np.float32), 0
+        self._rows = np.empty((256, 1 + len(CURVES)), np.float32)  # where each ends, in steps, and what it measured
+        self._n = self._records = 0
+        self._halves: tuple[int, Any] = (0, None)  # how many, and the last
 
-    def extend(self, history: History) -> None:
-        """Take over the records that are new; a shorter history than before begins again."""
-        if len(history) < self._n:
+    def extend(self, history: History, halves: Sequence[tuple[int, str, dict[str, float]]] = ()) -> None:
+        """Take over what is new; with a shorter history than before, or other half steps, all of it."""
+        last = halves[-1] if halves else None
+        if len(history) < self._records or len(halves) != self._halves[0] or last is not self._halves[1]:
             self.clear()
-        if len(history) > len(self._rows):
-            more = np.empty((max(2 * len(self._rows), len(history)), len(CURVES)), np.float32)
-            more[: self._n] = self._rows[: self._n]
-            self._rows = more
-        for k in range(self._n, len(history)):
-            self._rows[k] = [getattr(history[k], name) for name in CURVES]
-        self._n = len(history)
+            self._halves = len(halves), last
+            apart = deque(halves)
+        else:
+            apart = deque()
+        for k in range(self._records, len(history) + 1):
+            while apart and apart[0][0] <= k:
+                measured = apart.popleft()[2]
+                self._append(0.5, [measured.get(name, np.nan) for name in CURVES])
+            if k < len(history):
+                self._append(1.0, [getattr(history[k], name) for name in CURVES])
+        self._records = len(history)
+
+    def _append(self, width: float, measured: list[float]) -> None:
+        if self._n == len(self._rows):
+            self._rows = np.concatenate([self._rows, np.empty_like(self._rows)])
+        before = self._rows[self._n - 1, 0] if self._n else 0.0
+        self._rows[self._n] = [before + width, *measured]
+        self._n += 1
 
     def frame(self, points: int = POINTS) -> dict[str, Any]:
-        """{"x": last step of each mean, "per": steps in a mean, name: values}, float32 bytes."""
+        """{"x": where each mean ends, "per": rows in a mean, name: values}, float32 bytes."""
         per = 1
         while self._n > per * points:
             per *= 2
-        whole = self._n // per * per
-        rows = self._rows[:whole].reshape(-1, per, len(CURVES)).mean(1) if per > 1 else self._rows[:whole]
-        x = np.arange(per, whole + 1, per)
-        if whole < self._n:  # the steps since, so that the last one is always there
-            rows = np.vstack([rows, self._rows[whole : self._n].mean(0)])
-            x = np.append(x, self._n)
+        cuts = range(0, self._n, per)  # the last may have fewer rows, so that the last one is always there
+        x, rows = self._rows[: self._n, 0], self._rows[: self._n, 1:]
+        if per > 1:
+            x = x[[min(cut + per, self._n) - 1 for cut in cuts]]
+            known = np.isfinite(rows)
+            totals, counts = (np.add.reduceat(part, cuts) for part in (np.where(known, rows, 0), known * 1))
+            rows = np.where(counts > 0, totals / np.maximum(counts, 1), np.nan)
         return {"x": f4(x), "per": per} | {name: f4(rows[:, k]) for k, name in enumerate(CURVES)}
 
     def limits(self) -> dict[str, list[float]]:
         """The vertical range of each chart of the history, and the horizontal one."""
         rows = self._rows[: self._n]
-        charts = {"loss": CURVES[:3], "wasserstein": CURVES[3:5], "gradient": CURVES[5:]}
-        found = {name: ends(rows[:, [CURVES.index(c) for c in columns]]) for name, columns in charts.items()}
-        return found | {"step": [1.0, float(max(2, self._n))]}
+        found = {name: ends(rows[:, [1 + CURVES.index(c) for c in columns]]) for name, columns in CHARTS.items()}
+        first, last = (rows[0, 0], rows[-1, 0]) if self._n else (1.0, 1.0)
+        return found | {"step": [float(first), float(max(2.0, last))]}
 
 
 def ends(values: Any) -> list[float]:
@@ -102,9 +132,10 @@ class Look:
     of : str
         One of `CDF_OF`.
     shown : int
-        Series in the gallery; the colour map shows `rows`.
+        Series that are drawn.
     n : int
-        Series that the measures are taken of.
+        Series that are generated to be measured; of the real ones, those in the cloud and before the discriminators.
+        All other real numbers are of all that is trained on.
     """
 
     def __init__(
@@ -115,18 +146,18 @@ class Look:
         feature: str | None,
         of: str,
         *,
-        shown: int = 6,
-        rows: int = 30,
+        shown: int = SHOWN,
         n: int = 200,
     ) -> None:
         self.schema, self.feature, self.of, self.shown, self.n = schema, feature, of, shown, n
-        self.rows = min(rows, n)
         self.features = continuous(schema)
         self.time = train.sizes["time"]
         order = np.random.default_rng(0).permutation(train.sizes["sample"])
-        self.real = train.isel(sample=order[:n])
-        self.held_out = held_out
-        self.log = feature is not None and train[feature].attrs.get("scale") == "log" and of != "length"
+        self.order = np.sort(order[:n])
+        self.train, self.held_out = train, held_out
+        self.some = train.isel(sample=order[:shown])
+        self.log_values = feature is not None and train[feature].attrs.get("scale") == "log"
+        self.log = self.log_values and of != "length"
         self._train_acf = None if feature is None else _autocorrelation(train, feature)
         self._held_acf = None if feature is None or held_out is None else _autocorrelation(held_out, feature)
         self._train_numbers = self._numbers(train)
@@ -150,8 +181,8 @@ class Look:
 
     def reference(self) -> dict[str, Any]:
         """The real side, which training does not change."""
-        found = self._of(self.real, self._train_acf, self._train_numbers)
-        da = self.real[self.feature] if self.feature else xr.DataArray()
+        found = self._of(self.train, self.some, self._train_acf, self._train_numbers)
+        da = self.train[self.feature] if self.feature else xr.DataArray()
         held: dict[str, Any] = {}
         if self.held_out is not None and self.feature:
             numbers = self._numbers(self.held_out)
@@ -161,10 +192,14 @@ class Look:
         unit = da.attrs.get("units", "1")
         return found | held | {
             "time": self.time,
+            "n": self.train.sizes["sample"],
+            "held_out": 0 if self.held_out is None else self.held_out.sizes["sample"],
+            "cloud": f4(self._points(self.train.isel(sample=self.order))),
+            "values": self._value_range(),
             "features": self.features,
             "feature": self.feature or "",
             "unit": unit,
-            "log_values": da.attrs.get("scale") == "log",
+            "log_values": self.log_values,
             "log": self.log,
             "of": self.of,
             "of_unit": "steps" if self.of == "length" else unit,
@@ -172,16 +207,84 @@ class Look:
             "lags": self.time - 2,
         }  # fmt: skip
 
-    def picture(self, trainer: Trainer) -> dict[str, Any]:
-        """The model now: always the same noise, so that one sees the same series change."""
-        fake = trainer.model.sample(self.n, seed=0)
+    def picture(self, trainer: Trainer, sample: int = 0) -> dict[str, Any]:
+        """The model now, and one sample on its way through it: always the same noise, so that one sees them change."""
+        model = trainer.model
+        batch = self._batch(trainer, model)
+        whole = batch.made.lengths.clamp(max=self.time).numpy().astype(np.int64)  # as `DoppelGANger.sample`
+        last = whole if self.schema.variable_length else None
+        fake = trainer.encoder.decode(*batch.made[:3], last)
+        with torch.no_grad():
+            pushed = self._pushed(trainer, model, batch, last)
+            passing = flow(trainer, model, _first(batch, JUDGED), self.feature, sample)
+        return self.generated(fake) | {"step": trainer.step, "pushed": f4(pushed), "flow": clean(passing)}
+
+    def sampled(self, name: str, model: Any) -> xr.Dataset:
+        """What another model generates. Raises ConfigError where that is other data."""
+        fake: xr.Dataset = model.sample(self.n, seed=0)
+        wanted = [variable.name for variable in (*self.schema.features, *self.schema.attributes)]
+        missing = [one for one in wanted if one not in fake]
+        if missing or fake.sizes["time"] != self.time:
+            made = ", ".join(map(str, fake))
+            raise ConfigError(
+                f"models[{name!r}] was trained on other data: it makes {fake.sizes['time']} steps of {made}, "
+                f"and here are {self.time} steps of {', '.join(wanted)}."
+            )
+        return fake
+
+    def generated(self, fake: xr.Dataset) -> dict[str, Any]:
+        """What is seen of generated data, whatever model made them."""
         curve = _autocorrelation(fake, self.feature) if self.feature else None
         numbers = self._numbers(fake)
-        return self._of(fake, curve, numbers) | self._distances(numbers, curve) | {"step": trainer.step}
+        found = self._of(fake, fake.isel(sample=slice(self.shown)), curve, numbers)
+        more = {"n": fake.sizes["sample"], "cloud": f4(self._points(fake))}
+        return found | more | self._distances(numbers, curve)
 
-    def _of(self, ds: xr.Dataset, curve: xr.DataArray | None, numbers: np.ndarray) -> dict[str, Any]:
-        series: Any = np.asarray(valid_feature(ds, self.feature))[: self.rows] if self.feature else []
-        some = ds.isel(sample=slice(self.shown))
+    def _batch(self, trainer: Trainer, model: DoppelGANger) -> Batch:
+        """What `model.sample(n, seed=0)` makes, before it is decoded, and as many real samples; always the same."""
+        rng = torch.Generator().manual_seed(0)
+        with torch.no_grad():
+            noise = model.generator.draw(self.n, rng)
+            made = model.generator(noise, None, not self.schema.variable_length)
+        real = trainer.real[torch.from_numpy(np.resize(self.order, self.n))].cpu()  # again where there are fewer
+        alphas = [torch.rand((self.n, 1), generator=rng) for _ in range(2)]
+        return Batch(real, noise, made, flat(*made[:3]), alphas)
+
+    def _points(self, ds: xr.Dataset) -> np.ndarray:
+        """Level and amplitude of each series, (N, 2): on a log scale the amplitude is a share of the level."""
+        if self.feature is None:
+            return np.empty((0, 2))
+        da = valid_feature(ds, self.feature)
+        level, amplitude = np.asarray(metrics.mid_range(da)), np.asarray(metrics.half_range(da))
+        if self.log_values:
+            amplitude = amplitude / np.where(level > 0, level, np.nan)
+        return np.stack([level, amplitude], 1)
+
+    def _pushed(self, trainer: Trainer, model: DoppelGANger, batch: Batch, last: np.ndarray | None) -> np.ndarray:
+        """Where the first series' points would be after a short step up the discriminators' scores, (N, 2)."""
+        few = slice(ARROWS)
+        made = Generated(*(part[few] for part in batch.made))
+        slope = _slope(trainer, model, batch.fake[few])
+        slope = STEP_UP * slope / slope.norm(dim=1, keepdim=True).clamp(min=1.0)
+        features, attributes, minmax = slope.split([made.features[0].numel(), *(p.shape[1] for p in made[:2])], 1)
+
+        # within what the heads can make
+        least = [-1.0 if head.activation == "tanh" else 0.0 for head in trainer.encoder.minmax_heads]
+        own = (made.minmax + minmax).clamp(torch.tensor(least), torch.tensor(1.0))
+        steps = made.features + features.view_as(made.features)
+        lasts = None if last is None else last[few]
+        return self._points(trainer.encoder.decode(made.attributes + attributes, own, steps, lasts))
+
+    def _value_range(self) -> list[float]:
+        """Of the feature; on a log scale from the smallest that is above zero."""
+        if self.feature is None:
+            return []
+        da = valid_feature(self.train, self.feature)
+        da = da.where(da > 0) if self.log_values else da
+        return ends([float(da.min()), float(da.max())])
+
+    def _of(self, ds: xr.Dataset, some: xr.Dataset, curve: xr.DataArray | None, numbers: np.ndarray) -> dict[str, Any]:
+        series: Any = np.asarray(valid_feature(some, self.feature)) if self.feature else []
         return {
             "series": f4(series),
             "titles": [_title(self.schema, some.isel(sample=k)) for k in range(some.sizes["sample"])],
@@ -271,58 +374,86 @@ def _bars(variable: Variable, ds: xr.Dataset, edges: Any) -> dict[str, Any]:
 
 
 def walk(trainer: Trainer, feature: str | None) -> dict[str, Any]:
-    """One batch on its way through the networks, with its real numbers.
+    """The batch of the next discriminator half step on its way through the networks, with its real numbers: a `flow`.
 
-    It is the batch that the next discriminator half step will draw: rows, noise and the points of the gradient penalty
-    come from a copy of the trainer's random generator, and go through copies of its networks (in training mode, batch
-    norm counting the batch), so that neither changes. The losses are those before that half step's update; with one
-    round of the discriminator `step_discriminator` then reports the same. (Under differential privacy batches vary in
-    size; then it is a batch of `batch_size` drawn at random instead.)
+    Rows, noise and the points of the gradient penalty come from a copy of the trainer's random generator, and go
+    through copies of its networks (in training mode, batch norm counting the batch), so that neither changes. The
+    losses are those before that half step's update; with one round of the discriminator `step_discriminator` then
+    reports the same. Not for private training, whose batches are secret.
+    """
+    with torch.no_grad():
+        return flow(trainer, trainer, trainer.peek(), feature) | {"exact": trainer.step + 1}
+
+
+def flow(
+    trainer: Trainer, nets: Trainer | DoppelGANger, batch: Batch, feature: str | None, sample: int = 0
+) -> dict[str, Any]:
+    """One batch on its way through the networks `nets`; of a private run without what is measured on real samples.
 
     Parameters
     ----------
     trainer : Trainer
         Not being trained meanwhile.
     feature : str or None
-        The continuous feature shown, of the batch's first sample.
+        The continuous feature shown.
+    sample : int
+        Of the batch: the one that is shown.
     """
-    config, encoder = trainer.config, trainer.encoder
-    with torch.no_grad():
-        batch = trainer.peek()
-        real, noise, fake, inputs = batch.real, batch.noise, batch.made, batch.fake
-        pairs = {"main": (trainer.discriminator, real, inputs, batch.alphas[0], config.penalty)}
-        if trainer.auxiliary is not None:
-            narrow = real[:, -trainer.narrow :], inputs[:, -trainer.narrow :]
-            pairs["auxiliary"] = trainer.auxiliary, *narrow, batch.alphas[1], config.auxiliary_penalty
-        judged: dict[str, Any] = {}
-        for name, (net, ours, theirs, alpha, weight) in pairs.items():
-            loss = critic_loss(net, ours, theirs, alpha, weight)
-            judged[name] = {
-                "real": net(ours).tolist(),
-                "fake": net(theirs).tolist(),
-                "loss": float(loss.loss),
-                "wasserstein": float(loss.wasserstein),
-                "penalty": float(loss.penalty),
-                "weight": weight,
-                "generator_loss": float(generator_loss(net, theirs)),
-            }
+    config, encoder, private = trainer.config, trainer.encoder, trainer.config.private
+    noise, fake, real = batch.noise, batch.fake, batch.real
+    one = slice(sample, sample + 1)
+    pairs = {"main": (nets.discriminator, real, fake, batch.alphas[0], config.penalty)}
+    if nets.auxiliary is not None:
+        narrow = real[:, -encoder.narrow :], fake[:, -encoder.narrow :]
+        pairs["auxiliary"] = nets.auxiliary, *narrow, batch.alphas[1], config.auxiliary_penalty
+    judged: dict[str, Any] = {}
+    for name, (net, ours, theirs, alpha, weight) in pairs.items():
+        loss = None if private else critic_loss(net, ours, theirs, alpha, weight)
+        scores = net(theirs)
+        judged[name] = {
+            "real": [] if private else net(ours).tolist(),
+            "fake": scores.tolist(),
+            "loss": None if loss is None else float(loss.loss),
+            "wasserstein": None if loss is None else float(loss.wasserstein),
+            "penalty": None if loss is None else float(loss.penalty),
+            "weight": weight,
+            "generator_loss": -float(scores.mean()),
+        }
     loss = judged["main"]["generator_loss"]
     if "auxiliary" in judged:
         loss += config.auxiliary_weight * judged["auxiliary"]["generator_loss"]
+    made = Generated(*(part[one].cpu() for part in batch.made))
     return {
-        "step": trainer.step + 1,
-        "batch": config.batch_size,
-        "noise": {"attribute": noise.attribute[0].tolist(), "minmax": noise.minmax[0].tolist(),
-                  "feature": noise.feature[:, 0].tolist()},
-        "attributes": _walk_attributes(encoder, fake.attributes[:1].cpu()),
+        "step": trainer.step,
+        "batch": len(fake),
+        "sample": sample,
+        "noise": {"attribute": noise.attribute[sample].tolist(), "minmax": noise.minmax[sample].tolist(),
+                  "feature": noise.feature[:, sample].tolist()},
+        "attributes": _flow_attributes(encoder, made.attributes),
         "judged": judged,
         "auxiliary_weight": config.auxiliary_weight,
         "generator_loss": loss,
-        "series": _walk_series(encoder, fake, feature),
+        "series": _flow_series(encoder, made, feature, _slope(trainer, nets, fake[one])),
     }  # fmt: skip
 
 
-def _walk_attributes(encoder: Encoder, soft: torch.Tensor) -> list[dict[str, Any]]:
+def _first(batch: Batch, n: int) -> Batch:
+    """Its first samples."""
+    noise = Noise(*(part[:n] for part in batch.noise[:2]), *(part[:, :n] for part in batch.noise[2:]))
+    made = Generated(*(part[:n] for part in batch.made))
+    return Batch(batch.real[:n], noise, made, batch.fake[:n], [alpha[:n] for alpha in batch.alphas])
+
+
+def _slope(trainer: Trainer, nets: Trainer | DoppelGANger, samples: torch.Tensor) -> torch.Tensor:
+    """d score / d sample, (N, inputs), as the generator follows it: with the auxiliary discriminator's share."""
+    slope = input_gradient(nets.discriminator, nets.discriminator.layers[0](samples)).clone()
+    if nets.auxiliary is not None and (narrow := trainer.encoder.narrow):
+        own = input_gradient(nets.auxiliary, nets.auxiliary.layers[0](samples[:, -narrow:]))
+        slope[:, -narrow:] += trainer.config.auxiliary_weight * own
+    return slope.cpu()
+
+
+def _flow_attributes(encoder: Encoder, soft: torch.Tensor) -> list[dict[str, Any]]:
     hard, position, found = harden(soft, encoder.attribute_heads), 0, []
     for variable, head in zip(encoder.schema.attributes, encoder.attribute_heads, strict=True):
         part = slice(position, position + head.width)
@@ -337,36 +468,37 @@ def _walk_attributes(encoder: Encoder, soft: torch.Tensor) -> list[dict[str, Any
     return found
 
 
-def _walk_series(encoder: Encoder, fake: Generated, feature: str | None) -> dict[str, Any]:
-    """The first sample's series, as the LSTM makes it and in its unit; its range where it is auto-normalised."""
+def _flow_series(encoder: Encoder, made: Generated, feature: str | None, slope: torch.Tensor) -> dict[str, Any]:
+    """A sample's series, as the LSTM makes it and in its unit, its own range, and the score's slope at each step."""
     if feature is None:
         return {}
-    attributes, minmax, features = (part[:1].cpu() for part in fake[:3])
-    length = np.clip(fake.lengths[:1].cpu().numpy(), 1, encoder.schema.time).astype(int)
+    time = encoder.schema.time
+    length = np.clip(made.lengths.numpy(), 1, time).astype(int)
     if not encoder.schema.variable_length:
-        length[:] = encoder.schema.time
-    position = 0
-    for head in encoder.feature_heads[:-1]:
-        if head.name == feature:
-            break
-        position += head.width
-    scaled = features[0, : encoder.schema.time, position]
+        length[:] = time
+    names = [head.name for head in encoder.feature_heads]
+    column = sum(head.width for head in encoder.feature_heads[: names.index(feature)])
+    own = [head.name for head in encoder.minmax_heads]
     low = -1.0 if encoder.scales[feature].activation == "tanh" else 0.0
-    made = [
-        encoder.decode(attributes, minmax, part, length)[feature].values[0]
-        for part in (features, torch.full_like(features, low), torch.ones_like(features))
-    ]
+    parts = [made.features, torch.full_like(made.features, low), torch.ones_like(made.features)]
+    attributes, minmax = (part.repeat_interleave(3, 0) for part in made[:2])
+    raw, least, most = encoder.decode(attributes, minmax, torch.cat(parts), length.repeat(3))[feature].values
+    slope_of_series = slope[:, : made.features[0].numel()].view_as(made.features)[0, :time, column]
     auto = feature in encoder.minmax_scales
+    place = own.index(f"{feature} mid-range") if auto else 0
+    own_slope = slope[0, slope.shape[1] - len(made.minmax[0]) :] if auto else torch.zeros(2)
     return {
         "feature": feature,
         "unit": next(v.attrs.get("units", "1") for v in encoder.schema.features if v.name == feature),
-        "scaled": scaled.tolist(),
+        "scaled": made.features[0, :time, column].tolist(),
         "scaled_range": [low, 1.0],
-        "raw": [None if not np.isfinite(v) else float(v) for v in made[0]],
+        "raw": raw.tolist(),
         "length": int(length[0]),
         "sample_len": encoder.sample_len,
         "passes": encoder.passes,
-        "range": [float(made[1][0]), float(made[2][0])] if auto else [],
+        "range": [float(least[0]), float(most[0])] if auto else [],
+        "slope": slope_of_series.tolist(),
+        "slope_of_range": own_slope[place : place + 2].tolist() if auto else [],  # of level, of amplitude
     }
 
 

@@ -23,13 +23,13 @@ from dgkit.errors import ConfigError
 from dgkit_widgets import _guarantee, _views
 from dgkit_widgets._lifetime import Attendance, replace_earlier
 from dgkit_widgets._screen import Screen, Turns
-from dgkit_widgets._session import Log, Session
+from dgkit_widgets._session import HALVES, Log, Session
 from dgkit_widgets._settings import CONTROLS, DATASETS, SPLIT, Settings, controls
 from dgkit_widgets._widget import STATIC, Widget
 
 RATE = 30  # messages a second to the browser at most
 PATIENCE = 600  # seconds that a hidden page may ask for at most
-FRAME_SHARE, PICTURE_SHARE = 0.03, 0.04  # of the training thread's time that drawing may take
+FRAME_SHARE, PICTURE_SHARE = 0.03, 0.03  # of the training thread's time that drawing may take
 
 
 class TrainingStudio(Widget):
@@ -46,6 +46,9 @@ class TrainingStudio(Widget):
     checkpoints : dict of name to path, optional
         Files of `Trainer.save` trained on the same data. Default: the course's recorded ones. A page, and a pasted
         state, may name these alone, and files that `restore` was given in a cell.
+    models : dict of name to model, optional
+        Trained on the same data, of any kind that has `sample(n, seed=...)`, such as flow matching and the surrogate of
+        `dgkit.baselines`: their series, cloud, curves and scores can be looked at in the place of the generated ones.
     hide : sequence of str
         Controls not to show: names of settings (see `TrainingStudio.CONTROLS`) or "network", "privacy", "checkpoint",
         "slow_motion", "code", "state".
@@ -56,9 +59,9 @@ class TrainingStudio(Widget):
     ----------
     controls, settings, status : list, dict, dict
         What can be set, what is set, and how the run stands: the contract with the browser, not to be set.
-    frame, reference, picture, walk, ranges, shared : dict
-        Curves, the real data, the model now, a batch in slow motion, common axis ranges, JSON and code. Series and
-        curves are float32 bytes.
+    frame, reference, picture, others, walk, ranges, shared : dict
+        Curves, the real data, the model now, other models, a batch in slow motion, common axis ranges, JSON and code.
+        Series and curves are float32 bytes.
     trainer, model, history : Trainer, DoppelGANger, Dataset
         As of now; usable from any cell while training goes on.
     session : dgkit_widgets._session.Session
@@ -100,6 +103,7 @@ class TrainingStudio(Widget):
     walk = traitlets.Dict().tag(sync=True)
     ranges = traitlets.Dict().tag(sync=True)
     shared = traitlets.Dict().tag(sync=True)
+    others = traitlets.Dict().tag(sync=True)
 
     def __init__(
         self,
@@ -108,6 +112,7 @@ class TrainingStudio(Widget):
         *,
         held_out: xr.Dataset | None = None,
         checkpoints: dict[str, Any] | None = None,
+        models: dict[str, Any] | None = None,
         hide: tuple[str, ...] | list[str] = (),
         title: str = "",
     ) -> None:
@@ -119,10 +124,13 @@ class TrainingStudio(Widget):
         self._begun = self._wanted = Settings(name, config or Config())
         train, rest = self._sources.open(name)
         self.session = Session(train, self._begun.config, self._tick, self._ended, self._sources.file)
-        self._screen = Screen(_views.Look.nearest(train, rest))
+        self._screen = Screen(look := _views.Look.nearest(train, rest))
+        self._others = {kind: look.sampled(kind, model) for kind, model in (models or {}).items()}
+        self._others_of = name  # the dataset that they go with
 
         # when to draw, for whom, beside whom
-        self._frames, self._pictures = Turns(1 / RATE, FRAME_SHARE), Turns(1.0, PICTURE_SHARE)
+        self._frames, self._pictures = Turns(1 / RATE, FRAME_SHARE), Turns(0.5, PICTURE_SHARE)
+        self._texts = Turns(1.0, FRAME_SHARE / 10)
         self._traits_lock = threading.RLock()
         self._attendance = Attendance()
         self._peers: weakref.WeakSet[TrainingStudio] = weakref.WeakSet([self])
@@ -160,13 +168,18 @@ class TrainingStudio(Widget):
             )
         self._do("steps", n)
 
-    def discriminator_step(self) -> None:
-        """The discriminators' half of a step."""
-        self._do("discriminator", 1)
+    def discriminator_step(self, n: int = 1) -> None:
+        """`n` times the discriminators' half of a step."""
+        self._halves("discriminator", n)
 
-    def generator_step(self) -> None:
-        """The generator's half of a step; right after a discriminator's, the two count as a full step."""
-        self._do("generator", 1)
+    def generator_step(self, n: int = 1) -> None:
+        """`n` times the generator's half of a step; right after a discriminator's, the two count as a full step."""
+        self._halves("generator", n)
+
+    def _halves(self, kind: str, n: int) -> None:
+        if whole("n", n) > HALVES:
+            raise ConfigError(f"n={n}: at most {HALVES} half steps at once.")
+        self._do(kind, n)
 
     def reset(self) -> None:
         """Begin anew, with the settings that the controls show."""
@@ -203,17 +216,32 @@ class TrainingStudio(Widget):
                 raise
             raise ConfigError(f"{error} Here: press Reset, and change it before the first step.") from error
 
-    def look(self, *, feature: str | None = None, of: str | None = None, same_scale: bool | None = None) -> None:
-        """Choose what the pictures show: a continuous feature, the CDF's quantity, one scale for all series."""
+    def look(
+        self,
+        *,
+        feature: str | None = None,
+        of: str | None = None,
+        same_scale: bool | None = None,
+        sample: int | None = None,
+    ) -> None:
+        """Choose what the pictures show: a continuous feature, the CDF's quantity, one scale for all series.
+
+        `sample`, 0 to 5, is which of the generated series is followed through the networks. Raises ConfigError.
+        """
         screen, now = self._screen, self._screen.look
+        if sample is not None and (not isinstance(sample, int) or not 0 <= sample < _views.SHOWN):
+            raise ConfigError(f"sample={sample!r:.80} must be a whole number from 0 to {_views.SHOWN - 1}.")
         if feature not in (None, *now.features) or of not in (None, *_views.CDF_OF):
             raise ConfigError(f"there is no feature {feature!r} or quantity {of!r} to look at.")
         if not isinstance(same_scale, bool | None):
             raise ConfigError(f"same_scale={same_scale!r:.80} must be True or False.")
         screen.same_scale = screen.same_scale if same_scale is None else same_scale
-        screen.look = _views.Look.nearest(self.session.train, now.held_out, feature or now.feature, of or now.of)
+        screen.sample = screen.sample if sample is None else sample
+        other = (feature or now.feature, of or now.of) != (now.feature, now.of)
+        if other:
+            screen.look = _views.Look.nearest(self.session.train, now.held_out, feature or now.feature, of or now.of)
         self._draw()
-        self._publish(reference=True)
+        self._publish(reference=other)
 
     def slow_motion(self) -> None:
         """Pause, and lay out the batch of the next discriminator half step stage by stage (`walk`); trains nothing.
@@ -433,7 +461,7 @@ class TrainingStudio(Widget):
     def _draw(self) -> None:
         """Sample the model and take its measures."""
         with self._pictures.measured():
-            self._screen.picture = self._screen.look.picture(self.session.trainer)
+            self._screen.picture = self._screen.look.picture(self.session.trainer, self._screen.sample)
 
     def _publish(self, *, reference: bool = False, curves: bool = True) -> None:
         """Send what is new, in one message; waits where that would be more than 30 a second."""
@@ -442,17 +470,25 @@ class TrainingStudio(Widget):
             self._frames.keep_apart()
             with self._frames.measured(), self.hold_sync():
                 if curves:
-                    screen.curves.extend(self.session.trainer.history)
+                    screen.curves.extend(self.session.trainer.history, self.session.halves)
                     self.frame = screen.curves.frame()
                 if reference:
                     self.reference = screen.look.reference()
+                    same = self._begun.dataset == self._others_of
+                    self.others = {k: screen.look.generated(ds) for k, ds in self._others.items()} if same else {}
                 new = self.picture is not screen.picture
                 self.picture = screen.picture
                 self.settings = self._shown().values()
                 self.status = self._status()
                 if new or not self.session.running:
-                    self.shared = {"json": self.to_json(), "code": self.code()}
+                    self._tell()
+                else:
+                    self._texts.offer(self._tell)
                 self._share_ranges()
+
+    def _tell(self) -> None:
+        with self._texts.measured():
+            self.shared = {"json": self.to_json(), "code": self.code(), "step": self.session.trainer.step}
 
     def _status(self) -> dict[str, Any]:
         session, screen, config = self.session, self._screen, self.session.trainer.config

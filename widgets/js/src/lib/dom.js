@@ -18,12 +18,13 @@
 /** @typedef {Node | string | null | undefined} Child left out where there is none */
 
 let counter = 0;
+const bundle = Math.random().toString(36).slice(2, 8); // each widget's file counts for itself
 
 /**
  * A document-wide unique id, for label and control to find each other.
  * @param {string} name
  */
-export const uid = (name) => `dgkit-${name}-${++counter}`;
+export const uid = (name) => `dgkit-${name}-${bundle}-${++counter}`;
 
 /**
  * An element: h("button", { class: "x", onclick: f, "aria-pressed": false }, "text", child).

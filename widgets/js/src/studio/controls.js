@@ -38,7 +38,8 @@ const PATIENCE_MS = 2000;
 export function settingsForm(model) {
   /** @type {Map<string, ReturnType<typeof settingField>>} */
   const fields = new Map();
-  const root = h("div", { class: "dgkit-studio-settings" });
+  const inner = h("div", { class: "dgkit-studio-settings" });
+  const root = h("details", {}, h("summary", {}, "Settings"), inner);
   for (const [group, title] of GROUPS) {
     const controls = model
       .get("controls")
@@ -53,9 +54,9 @@ export function settingsForm(model) {
     if (FOLDED.includes(group)) {
       const fold = h("details", {}, h("summary", {}, title), grid);
       if (group === "privacy") fold.open = model.get("settings").dp;
-      root.append(fold);
+      inner.append(fold);
     } else {
-      root.append(h("fieldset", {}, h("legend", {}, title), grid));
+      inner.append(h("fieldset", {}, h("legend", {}, title), grid));
     }
   }
   return {

@@ -24,10 +24,20 @@ export function halfStep(half) {
   const numbers =
     loss === null
       ? `gradient norm ${short(gradient)}, with its noise`
-      : `loss ${short(loss)}, Wasserstein estimate ${short(wasserstein)}, ` +
+      : `loss ${short(loss)}, estimate ${short(wasserstein)}, ` +
         `gradient norm ${short(gradient)}`;
-  return `Discriminator half step: ${numbers}. A generator half step now completes a step.`;
+  return `Discriminator half step: ${numbers}.`;
 }
+
+/**
+ * How far a training is; more steps may be taken than are asked for now.
+ * @param {number} step
+ * @param {number} steps
+ */
+export const progressText = (step, steps) =>
+  step > steps
+    ? `step ${short(step)}, past the ${short(steps)} set`
+    : `step ${short(step)} of ${short(steps)}`;
 
 /**
  * How many half steps of each there were that belong to no full step.
@@ -37,5 +47,5 @@ export function halfStepsApart({ discriminator, generator }) {
   const found = [];
   if (discriminator) found.push(`discriminator ${discriminator}`);
   if (generator) found.push(`generator ${generator}`);
-  return found.length ? `Half steps outside full steps: ${found.join(", ")}.` : "";
+  return found.length ? `Half steps apart: ${found.join(", ")}.` : "";
 }

@@ -1,42 +1,71 @@
-// Below the studio's buttons: slow motion, charts, series, and the state as text.
+// Below the diagram: six real and six generated series with the cloud, or the inside of a part;
+// curves of the training, the memory, and how near the generated data are.
 
 import { padded } from "../lib/axes.js";
 import { lineChart } from "../lib/chart.js";
-import { act, checkField, field, h, on, select, setOptions, uid, undoAll } from "../lib/dom.js";
+import { act, checkField, h, on, select, setOptions, undoAll } from "../lib/dom.js";
 import { gallery } from "../lib/gallery.js";
 import { floats, rows, short } from "../lib/numbers.js";
-import { colourMap, shareTables } from "./pictures.js";
-import { stateBox } from "./state.js";
-import { walkPanel } from "./walk.js";
+import { cloud } from "./cloud.js";
+import { diagram } from "./diagram.js";
+import { insidePanel } from "./inside.js";
 
 /** @import { Series } from "../lib/axes.js" */
 /** @import { ChartOptions } from "../lib/chart.js" */
 /** @import { Model } from "../lib/dom.js" */
+/** @import { Shown } from "./diagram.js" */
 /** @typedef {(traits: string[], draw: () => void) => void} Listen */
 
 /** @type {Record<string, string>} */
 const OF = { mid_range: "mid-range", half_range: "half-range", value: "value", length: "length" };
-const CHART_HEIGHT = 170;
+const CHART_HEIGHT = 126;
 /** @type {[number, number]} */
-const PANEL = [136, 70];
+const PANEL = [79, 52];
+const FEW = 60; // points of a curve that are drawn as points too: half steps may stand alone
 
-/** @type {Record<string, number>} */
-const COLOURS = { discriminator: 0, generator: 1, auxiliary: 2 };
-/** @type {Record<string, [string, string][]>} */
-const CURVES = {
-  loss: [
-    ["discriminator", "discriminator_loss"],
-    ["generator", "generator_loss"],
-    ["auxiliary", "auxiliary_loss"],
-  ],
-  wasserstein: [
-    ["discriminator", "wasserstein"],
-    ["auxiliary", "auxiliary_wasserstein"],
-  ],
-  gradient: [
-    ["discriminator", "discriminator_gradient"],
-    ["generator", "generator_gradient"],
-  ],
+/**
+ * A chart of the training.
+ * @typedef {object} History
+ * @property {string} title
+ * @property {string} label of the vertical axis
+ * @property {[string, string, number][]} lines name, column, place in the palette
+ */
+
+/** @type {Record<string, History>} */
+const HISTORY = {
+  game: {
+    title: "Estimate and generator's loss",
+    label: "value",
+    lines: [
+      ["Wasserstein estimate", "wasserstein", 0],
+      ["generator's loss", "generator_loss", 1],
+    ],
+  },
+  loss: {
+    title: "Losses",
+    label: "loss",
+    lines: [
+      ["discriminator", "discriminator_loss", 0],
+      ["generator", "generator_loss", 1],
+      ["auxiliary", "auxiliary_loss", 2],
+    ],
+  },
+  wasserstein: {
+    title: "Wasserstein estimates",
+    label: "estimate",
+    lines: [
+      ["discriminator", "wasserstein", 0],
+      ["auxiliary", "auxiliary_wasserstein", 2],
+    ],
+  },
+  gradient: {
+    title: "Gradient norms",
+    label: "norm",
+    lines: [
+      ["discriminator", "discriminator_gradient", 0],
+      ["generator", "generator_gradient", 1],
+    ],
+  },
 };
 
 /**
@@ -51,149 +80,199 @@ export function panels(model, say) {
     for (const trait of traits) undo.push(on(model, trait, draw));
     draw();
   };
-  const grid = h("div", { class: "dgkit-grid dgkit-charts" });
-  const chart = (/** @type {ChartOptions} */ options) => {
-    const made = lineChart(grid, { height: CHART_HEIGHT, ...options });
-    undo.push(made.destroy);
-    return made;
-  };
 
-  const walk = walkPanel(say, () => {
-    const studio = walk.root.parentElement?.closest(".dgkit");
-    /** @type {HTMLElement} */ (studio).focus({ preventScroll: true });
-  });
-  undo.push(
-    walk.destroy,
-    on(model, "walk", () => walk.show(model.get("walk"))),
-  );
-
-  const sync = uid("steps");
-  const x = { label: "step" };
-  /** @type {Record<string, ReturnType<typeof lineChart>>} */
-  const history = {
-    loss: chart({ title: "Losses", x, y: { label: "loss (1)" }, sync }),
-    wasserstein: chart({ title: "Wasserstein estimate", x, y: { label: "estimate (1)" }, sync }),
-    gradient: chart({ title: "Gradient norms", x, y: { label: "norm (1)" }, sync }),
-  };
-  const thinned = h("div", { class: "dgkit-hint" });
-  listen(["frame", "ranges"], () => {
-    const frame = model.get("frame");
-    const ranges = model.get("ranges");
-    const steps = floats(frame.x);
-    for (const [name, lines] of Object.entries(CURVES)) {
-      const series = lines
-        .map(([label, key]) => ({ name: label, y: floats(frame[key]), colour: COLOURS[label] }))
-        .filter(({ name: who, y }) => who !== "auxiliary" || y.some(Number.isFinite));
-      const range = ranges[name]?.length === 2 ? padded(ranges[name]) : undefined;
-      history[name].set({ x: steps, series, range, xRange: ranges.step });
-    }
-    thinned.textContent =
-      frame.per > 1
-        ? `Each point of the first three charts is the mean of ${frame.per} steps.`
-        : "";
-  });
-
-  const acf = chart({
-    title: "Autocorrelation",
-    x: { label: "lag (steps)" },
-    y: { label: "correlation (1)", range: [-1, 1.02] },
-  });
-  const cdf = cdfChart();
-  const numbers = h("div", { class: "dgkit-quality" });
-  const look = lookForm(model);
-  grid.append(cdf.root, h("div", { class: "dgkit-measures" }, look.root, numbers));
-  const shares = shareTables(h("div"));
+  // the model, its series, and what is inside a part
   const real = gallery(h("div"), { panel: PANEL });
-  const generated = gallery(h("div"), { panel: PANEL });
-  const maps = colourMap(h("div"));
-  undo.push(cdf.destroy, shares.destroy, real.destroy, generated.destroy, maps.destroy);
+  const generated = gallery(h("div"), {
+    panel: PANEL,
+    onselect: (sample) => act(model, "look", { sample }),
+  });
+  const points = cloud();
+  const outside = h(
+    "div",
+    { class: "dgkit-outside" },
+    h("div", { class: "dgkit-galleries" }, real.root, generated.root),
+    points.root,
+  );
+  let open = "";
+  const inside = insidePanel(say, (name) => {
+    if (!name) drawn.focus(open);
+    open = name;
+    outside.hidden = name !== "";
+    drawn.open(name);
+  });
+  const drawn = diagram((name) => (name === open ? inside.leave() : inside.open(name)));
+  undo.push(real.destroy, generated.destroy, points.destroy, inside.destroy, drawn.destroy);
+  const middle = h("div", { class: "dgkit-middle" }, outside, inside.root);
 
-  listen(["reference", "picture", "ranges", "status"], () => {
+  listen(["reference", "picture", "walk"], () => {
     const ours = model.get("reference");
     const made = model.get("picture");
+    const walk = model.get("walk");
+    /** @type {Shown} */
+    const shown = { flow: walk.batch ? walk : made.flow, ours, made };
+    drawn.show(shown);
+    inside.show(shown);
+  });
+  undo.push(
+    on(model, "walk", () => {
+      if (model.get("walk").batch) inside.walk();
+    }),
+  );
+  listen(["status"], () => {
+    const { half, state } = model.get("status");
+    drawn.learn(state === "running" ? "" : (half?.which ?? ""));
+  });
+
+  const charts = h("div", { class: "dgkit-charts" });
+  const history = historyChart();
+  const measure = measureChart(model);
+  const near = scores(model, () => draw());
+  charts.append(history.root, measure.root, near.root);
+  undo.push(history.destroy, measure.destroy);
+  listen(["frame", "ranges"], () => history.show(model.get("frame"), model.get("ranges")));
+
+  const draw = () => {
+    const ours = model.get("reference");
+    const others = model.get("others");
+    const whose = near.whose(Object.keys(others));
+    const made = others[whose] ?? model.get("picture");
     const ranges = model.get("ranges");
-    const sameScale = model.get("status").same_scale;
-    look.show(ours, sameScale);
-    const lags = Float32Array.from({ length: ours.lags }, (_, k) => k + 1);
-    if (ours.feature) acf.set({ x: lags, series: compared("acf", ours, made) });
-    cdf.show(ours, made);
-    shares.set({ real: ours.bars, generated: made.bars });
-    numbers.textContent = ours.feature ? quality(ours, made) : "";
+    const { same_scale: sameScale } = model.get("status");
+    measure.show(ours, made);
+    near.show(ours, made, sameScale);
+    points.set(ours, made);
 
     const { time, feature, unit, log_values: log } = ours;
-    const all = { real: floats(ours.series), generated: floats(made.series) };
     const range = ranges.series?.length === 2 ? ranges.series : null;
     const frame = sameScale ? { range, log } : {};
-    const label = `${feature} (${unit}) over ${time} steps`;
+    const label = `${feature}${unit === "1" ? "" : ` (${unit})`}, ${time} steps`;
     real.set({
       label: `Real: ${label}`,
-      series: rows(all.real, time, ours.titles.length),
+      name: "Real:",
+      series: rows(floats(ours.series), time, ours.titles.length),
       titles: ours.titles,
       colour: "real",
       ...frame,
     });
     generated.set({
-      label: `Generated, always from the same noise: ${label}`,
-      series: rows(all.generated, time, ours.titles.length),
+      label: others[whose]
+        ? `Made by ${whose}, which is not in training here`
+        : "Generated, always of the same noise: choose the one that is followed above",
+      name: "Generated:",
+      series: rows(floats(made.series), time, made.titles?.length),
       titles: made.titles,
       colour: 0,
+      selected: made.flow?.sample ?? -1,
       ...frame,
     });
-    maps.set({ ...all, time: feature ? time : 0, range, log, unit, feature });
-  });
+  };
+  listen(["reference", "picture", "others", "ranges", "status"], draw);
 
-  const state = stateBox(model, listen);
-  const pictures = [shares.root, real.root, generated.root, maps.root];
-  const root = h("div", {}, walk.root, grid, thinned, ...pictures, state);
-  return { root, destroy: () => undoAll(undo) };
+  const root = h("div", {}, drawn.root, middle, charts);
+  return { root, listen, destroy: () => undoAll(undo) };
 }
 
-/**
- * What is shown: the feature, what the CDF is of, one scale for all.
- * @param {Model} model
- */
-function lookForm(model) {
-  const look = (/** @type {object} */ choice) => act(model, "look", choice);
-  const feature = select([], "", (value) => look({ feature: value }), { id: uid("feature") });
-  const of = select(Object.entries(OF), "mid_range", (value) => look({ of: value }), {
-    id: uid("of"),
-  });
-  const same = h("input", {
-    type: "checkbox",
-    id: uid("same"),
-    onchange: () => look({ same_scale: same.checked }),
-  });
-  const featureField = field("Feature shown", feature);
-  const root = h(
-    "div",
-    { class: "dgkit-row dgkit-look" },
-    featureField,
-    field("CDF of", of),
-    checkField("One scale for all series", same),
-  );
+/** The training so far: one of several charts. */
+function historyChart() {
+  const place = h("div");
+  const titles = Object.entries(HISTORY).map(([key, { title }]) => [key, title]);
+  const choice = select(titles, "game", build, { "aria-label": "Chart of the training" });
+  const root = h("div", { class: "dgkit-chart-place" }, h("div", {}, choice), place);
+  /** @type {ReturnType<typeof lineChart>} */
+  let chart;
+  let step = "step";
+  /** @type {any[] | null} */
+  let shown = null;
+
+  function build() {
+    chart?.destroy();
+    const { title, label } = HISTORY[choice.value];
+    chart = lineChart(place, { title, x: { label: step }, y: { label }, height: CHART_HEIGHT });
+    draw();
+  }
+
+  function draw() {
+    if (!shown) return;
+    const [frame, ranges] = shown;
+    const x = floats(frame.x);
+    const means = frame.per > 1 ? `step (means of ${frame.per})` : "";
+    const now = means || (x.some((at) => at % 1) ? "step (a half step: half)" : "step");
+    if (now !== step) {
+      step = now;
+      build();
+      return;
+    }
+    const series = HISTORY[choice.value].lines
+      .map(([name, key, colour]) => ({ name, y: floats(frame[key]), colour, points: few(x) }))
+      .filter(({ name, y }) => name !== "auxiliary" || y.some(Number.isFinite));
+    const own = ranges[choice.value];
+    const range = own?.length === 2 ? padded(own) : undefined;
+    chart.set({ x, series, range, xRange: ranges.step });
+  }
+
+  build();
   return {
     root,
+    destroy: () => chart.destroy(),
     /**
-     * @param {any} ours
-     * @param {boolean} sameScale
+     * @param {any} frame
+     * @param {any} ranges
      */
-    show(ours, sameScale) {
-      const features = ours.features ?? [];
-      setOptions(feature, features);
-      feature.value = ours.feature;
-      featureField.hidden = features.length < 2;
-      of.value = ours.of;
-      same.checked = sameScale;
+    show(frame, ranges) {
+      shown = [frame, ranges];
+      draw();
     },
   };
 }
 
-/** A chart that is made anew when it is of something else. */
-function cdfChart() {
-  const root = h("div");
+/** @param {ArrayLike<number>} x */
+const few = (x) => x.length > 1 && x.length <= FEW;
+
+/**
+ * The autocorrelation, or the CDF of a quantity; made anew when it is of something else.
+ * @param {Model} model
+ */
+function measureChart(model) {
+  const place = h("div");
+  const cdfs = Object.entries(OF).map(([key, name]) => [key, `CDF: ${name}`]);
+  const choice = select(
+    [["acf", "Autocorrelation"], ...cdfs],
+    "acf",
+    (value) => {
+      if (value !== "acf") act(model, "look", { of: value });
+      draw();
+    },
+    { "aria-label": "Measure shown" },
+  );
+  const root = h("div", { class: "dgkit-chart-place" }, h("div", {}, choice), place);
   /** @type {ReturnType<typeof lineChart> | null} */
   let chart = null;
   let shape = "";
+  /** @type {any[] | null} */
+  let shown = null;
+
+  function draw() {
+    if (!shown) return;
+    const [ours, made] = shown;
+    const { of, of_unit: unit, log, feature } = ours;
+    const isAcf = choice.value === "acf";
+    if (!isAcf) choice.value = of;
+    const now = JSON.stringify([isAcf || of, unit, log]);
+    if (!feature && (isAcf || of !== "length")) {
+      chart?.destroy();
+      chart = null;
+      shape = "";
+      return;
+    }
+    if (now !== shape) {
+      chart?.destroy();
+      chart = lineChart(place, isAcf ? acfOptions : cdfOptions(of, unit, log));
+      shape = now;
+    }
+    const x = isAcf ? Float32Array.from({ length: ours.lags }, (_, k) => k + 1) : floats(ours.grid);
+    chart?.set({ x, series: compared(isAcf ? "acf" : "cdf", ours, made) });
+  }
   return {
     root,
     destroy: () => chart?.destroy(),
@@ -202,23 +281,32 @@ function cdfChart() {
      * @param {any} made
      */
     show(ours, made) {
-      const { of, of_unit: unit, log } = ours;
-      const now = JSON.stringify([of, unit, log]);
-      if (now !== shape && (ours.feature || of === "length")) {
-        chart?.destroy();
-        const what = of === "value" ? "values" : "series";
-        chart = lineChart(root, {
-          title: `CDF: ${OF[of]}`,
-          x: { label: `${OF[of]} (${unit})`, log },
-          y: { label: `share of ${what} (1)`, range: [0, 1.02] },
-          height: CHART_HEIGHT,
-        });
-        shape = now;
-      }
-      chart?.set({ x: floats(ours.grid), series: compared("cdf", ours, made) });
+      shown = [ours, made];
+      draw();
     },
   };
 }
+
+/** @type {ChartOptions} */
+const acfOptions = {
+  title: "Autocorrelation",
+  x: { label: "lag (steps)" },
+  y: { label: "correlation", range: [-1, 1.02] },
+  height: CHART_HEIGHT,
+};
+
+/**
+ * @param {string} of
+ * @param {string} unit
+ * @param {boolean} log
+ * @returns {ChartOptions}
+ */
+const cdfOptions = (of, unit, log) => ({
+  title: `CDF: ${OF[of]}`,
+  x: { label: unit === "1" ? OF[of] : `${OF[of]} (${unit})`, log },
+  y: { label: `share of ${of === "value" ? "values" : "series"}`, range: [0, 1.02] },
+  height: CHART_HEIGHT,
+});
 
 /**
  * A curve of the real data, of held-out real data where there are some, and of generated ones.
@@ -236,24 +324,81 @@ function compared(key, ours, made) {
 }
 
 /**
- * How far the generated data are from the real ones, and held-out real ones beside.
- * @param {any} ours
- * @param {any} made
+ * How far the generated data are from the real ones, with held-out real ones beside, on how many
+ * series that is measured, and what is shown.
+ * @param {Model} model
+ * @param {() => void} onwhose called when another model's series are to be shown
  */
-function quality(ours, made) {
-  /**
-   * @param {string} key
-   * @param {string} unit
-   */
-  const measure = (key, unit) => {
-    const text = (/** @type {number | null | undefined} */ value) =>
-      value === null || value === undefined ? "–" : short(Number(value.toPrecision(3))) + unit;
-    const held = ours[key] === undefined ? "" : ` (held-out real: ${text(ours[key])})`;
-    return text(made[key]) + held;
+function scores(model, onwhose) {
+  const look = (/** @type {object} */ choice) => act(model, "look", choice);
+  const feature = select([], "", (value) => look({ feature: value }), {
+    "aria-label": "Feature shown",
+  });
+  const whose = select(["DoppelGANger"], "DoppelGANger", onwhose, { "aria-label": "Generated by" });
+  whose.hidden = true;
+  const same = h("input", {
+    type: "checkbox",
+    onchange: () => look({ same_scale: same.checked }),
+  });
+  const rows = h("tbody");
+  const heads = ["lower is nearer", "generated", "held out"];
+  const top = h("tr", {}, ...heads.map((text) => h("th", { scope: "col" }, text)));
+  const table = h("table", { class: "dgkit-near" }, h("thead", {}, top), rows);
+  const count = h("p", { class: "dgkit-hint" });
+  const scale = checkField("One scale for all", same);
+  const choices = h("div", { class: "dgkit-row" }, feature, whose, scale);
+  const root = h("div", { class: "dgkit-quality" }, table, count, choices);
+
+  return {
+    root,
+    /**
+     * The model whose series are shown, "DoppelGANger" or one of the others.
+     * @param {string[]} others
+     */
+    whose(others) {
+      if (whose.options.length !== others.length + 1) {
+        const before = whose.value;
+        setOptions(whose, ["DoppelGANger", ...others]);
+        whose.value = others.includes(before) ? before : "DoppelGANger";
+        whose.hidden = !others.length;
+      }
+      return whose.value;
+    },
+    /**
+     * @param {any} ours
+     * @param {any} made
+     * @param {boolean} sameScale
+     */
+    show(ours, made, sameScale) {
+      const features = ours.features ?? [];
+      const known = Array.from(feature.options, (option) => option.value);
+      if (known.join() !== features.join()) setOptions(feature, features);
+      feature.value = ours.feature;
+      feature.hidden = features.length < 2;
+      same.checked = sameScale;
+      table.hidden = !ours.feature;
+      const unit = ours.log ? "decades" : ours.of_unit.replace(/^1$/, "");
+      rows.replaceChildren(
+        ...[
+          ["autocorrelation MSE", "acf_mse"],
+          [`${OF[ours.of]}s, CDF distance${unit && ` (${unit})`}`, "distance"],
+        ].map(([name, key]) =>
+          h(
+            "tr",
+            {},
+            h("th", { scope: "row" }, name),
+            h("td", {}, three(made[key])),
+            h("td", {}, three(ours[key])),
+          ),
+        ),
+      );
+      count.textContent =
+        `Measured on all ${short(ours.n)} real series, ${short(made.n)} generated` +
+        `${ours.held_out ? ` and ${short(ours.held_out)} held out` : ""}.`;
+    },
   };
-  const unit = ours.log ? " decades" : ` ${ours.of_unit}`;
-  return (
-    `Against the real data: autocorrelation mean squared error ${measure("acf_mse", "")}; ` +
-    `distance of the CDFs ${measure("distance", unit)}. Lower is nearer.`
-  );
 }
+
+/** @param {number | null | undefined} value */
+const three = (value) =>
+  value === null || value === undefined ? "–" : short(Number(value.toPrecision(3)));

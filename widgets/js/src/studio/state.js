@@ -1,11 +1,13 @@
 // Checkpoints, the studio's state as JSON in and out, and the code that does the same.
 
 import { act, button, field, h, select } from "../lib/dom.js";
+import { short } from "../lib/numbers.js";
 
 /** @import { Model } from "../lib/dom.js" */
 /** @import { Listen } from "./panels.js" */
 
 /**
+ * Folded, one beside another.
  * @param {Model} model
  * @param {Listen} listen
  */
@@ -14,13 +16,11 @@ export function stateBox(model, listen) {
   const controls = model.get("controls");
   const control = (/** @type {string} */ kind) => controls.find((one) => one.kind === kind);
   const checkpoints = control("checkpoint");
-  return h(
-    "div",
-    { class: "dgkit-more" },
+  return [
     checkpoints ? checkpointBox(model, checkpoints.options) : null,
     control("state") ? sharedBox(model, listen) : null,
     control("code") ? codeBox(model, listen) : null,
-  );
+  ].filter((box) => box !== null);
 }
 
 /**
@@ -39,7 +39,7 @@ function checkpointBox(model, recorded) {
     row.append(field("Checkpoint", names), button("Restore checkpoint", restore(names)));
   }
   row.append(field("File of Trainer.save", path), button("Restore file", restore(path)));
-  return h("details", {}, h("summary", {}, "Go on from a recorded checkpoint"), row);
+  return h("details", {}, h("summary", {}, "Checkpoints"), row);
 }
 
 /**
@@ -61,7 +61,7 @@ function sharedBox(model, listen) {
   return h(
     "details",
     {},
-    h("summary", {}, "State, to share or to come back to"),
+    h("summary", {}, "State, to share"),
     h(
       "div",
       { class: "dgkit-grid" },
@@ -80,12 +80,15 @@ function codeBox(model, listen) {
   const code = h("pre", { tabindex: "0", class: "dgkit-code", ...region });
   const copied = h("span", { role: "status" });
   const copy = button("Copy code", () => copyText(code, copied));
+  const upTo = h("span", { class: "dgkit-hint" });
   listen(["shared"], () => {
-    code.textContent = model.get("shared").code ?? "";
+    const shared = model.get("shared");
+    if (code.textContent !== shared.code) code.textContent = shared.code ?? "";
+    upTo.textContent = ` up to step ${short(shared.step)}`;
     copied.textContent = "";
   });
   const title = h("summary", {}, "Show the code that does the same");
-  return h("details", {}, title, code, copy, copied);
+  return h("details", {}, title, code, copy, copied, upTo);
 }
 
 /**
