@@ -1,4 +1,4 @@
-"""The exercises of chapter 00."""
+"""The questions and exercises of chapter 00."""
 
 from typing import Any
 
@@ -6,7 +6,40 @@ import numpy as np
 
 from dgkit import metrics
 from dgkit.course.exercise import Wrong, exercise, names, whole
+from dgkit.course.questions import Prediction, Quiz
 from dgkit.datasets import open_dataset
+
+PREDICTION = Prediction(
+    "How many times larger is the largest page of `web` than the smallest?",
+    ("about ten times", "about a hundred times", "about a thousand times", "about ten thousand times"),
+    "d",
+    "From the smallest mid-range to the largest it is four decades, a factor of ten each. The middle nine tenths of "
+    "the pages span two.",
+)
+QUIZZES = {
+    "00.a": Quiz(
+        "The autocorrelation of pages is high at a lag of 7 days. What does that say?",
+        "a",
+        (
+            (
+                "A day is high or low together with the same day of the next week.",
+                "High and low against the page's own mean: a busy Monday follows a busy Monday.",
+            ),
+            ("Pages grow from week to week.", "Growth makes all short lags high, and no peak at 7."),
+            ("The model has learned the week.", "No model was trained: this is a property of the data."),
+        ),
+    ),
+    "00.b": Quiz(
+        "Two halves of the real data differ by 0.003 in some measure, a model's data differ from them by 0.003 too. "
+        "What follows?",
+        "c",
+        (
+            ("The model is bad: it should be 0.", "Then real data would be bad too; so much comes by chance."),
+            ("The model is perfect.", "In this measure no fault shows. Another may see one."),
+            ("By this measure it is as close as other real data.", "That is all one can ask of one measure."),
+        ),
+    ),
+}
 
 
 @exercise("00.1")

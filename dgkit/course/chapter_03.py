@@ -12,6 +12,7 @@ from dgkit.core.config import Config
 from dgkit.course.exercise import Wrong, exercise, whole
 from dgkit.course.experiment import Experiment
 from dgkit.course.measures import WEB, shipped, train_and_look, web_metrics
+from dgkit.course.questions import Prediction, Quiz
 from dgkit.course.store import open_run
 from dgkit.sweeps import train_model
 
@@ -54,6 +55,43 @@ EXPERIMENTS = {
         replace(WEB, steps=600, sample_len=84),  # the sample_len that learns fastest
         {"samples": (100, 300, 1000, 3000, 10_000), "seed": (0, 1, 2)},
         {"steps": 4, "samples": 100, "seed": 0},
+    ),
+}
+
+
+# --- questions ---
+
+PREDICTION = Prediction(
+    "Whose autocorrelation will be the nearest to the real one, after as many steps?",
+    ("S = 1, day by day", "S = 7, a week a pass", "S = 84, two passes", "S = 168, no recurrence at all"),
+    "c",
+    "In the medians over three seeds S = 84 has the least error. But bursts are best from S = 2 to 7, and daily steps "
+    "from S = 7 to 14.",
+)
+QUIZZES = {
+    "03.a": Quiz(
+        "Why does a larger S help an LSTM to keep the slow wave?",
+        "b",
+        (
+            ("The LSTM gets more units.", "They are the same; the last layer alone grows."),
+            (
+                "The same 84 days are fewer passes apart.",
+                "At each pass a part of what was known is lost. 84 passes lose more than 12.",
+            ),
+            ("It sees the real days of the week before.", "The generator never sees a real day."),
+        ),
+    ),
+    "03.b": Quiz(
+        "Two days lie in the same pass. What ties them together?",
+        "c",
+        (
+            ("The LSTM's state goes from one to the other.", "It changes between passes, not within one."),
+            ("Nothing at all.", "They have one state in common, from which both are made."),
+            (
+                "The one state that both are made from.",
+                "Each has weights of its own, and nothing says that neighbours are alike: the price of a large S.",
+            ),
+        ),
     ),
 }
 
