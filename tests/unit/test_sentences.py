@@ -625,3 +625,64 @@ def test_06_innovation_beside_the_real_one_spans_far_less_to_far_more():
     share = (run.innovation / run.real_innovation).sel(dataset=["cluster", "web"])
 
     assert (share.sel(model="rnn") < 0.05).all() and (share.sel(model=["naive_gan", "hmm"]) > 5).all()
+
+
+def test_03_the_error_falls_in_leaps_and_s_4_makes_its_leap_last():
+    error = open_run("sample_len").autocorrelation_mse
+    half, middle = error.sel(step=500), error.median("seed")
+
+    assert (half.sel(sample_len=slice(7, None)) < 0.03).all() and (half.sel(sample_len=[1, 2, 4]) > 0.07).all()
+    assert middle.sel(sample_len=4, step=750) > 4 * middle.sel(sample_len=4, step=1000)
+    assert error.step.values.tolist() == [250, 500, 750, 1000]
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_03_twelve_weeks_back_a_tenth_of_the_gradient_is_left_at_s_7_and_next_to_nothing_at_s_1(seed):
+    from dgkit.course import unrolled
+
+    ds = dg.simulate.web(100)
+    left = {}
+    for s in (1, 7, 168):
+        left[s] = unrolled.gradient_back(dg.Trainer(ds, dg.Config(sample_len=s, seed=seed)).model)
+
+    assert float(left[1].sel(back=84)) < 1e-4 and 0.05 < float(left[7].sel(back=84)) < 0.2
+    assert left[1].sizes["back"] == 168 and left[168].back.values.tolist() == [168]
+
+
+def test_03_the_gradient_that_is_left_is_that_of_finite_differences():
+    import torch
+
+    from dgkit.core.heads import harden
+    from dgkit.course import unrolled
+
+    model = dg.Trainer(dg.simulate.web(30), dg.Config(sample_len=24, batch_size=10, lstm_units=12, seed=3)).model
+    generator = model.generator.double()
+    noise = generator.draw(1, torch.Generator().manual_seed(0))
+    noise = type(noise)(*(part.double() for part in noise))
+    generator.draw = lambda *_: noise  # gradient_back's, so that both look at the same sample
+    with torch.no_grad():
+        made = generator(noise)
+        given = torch.cat(
+            [harden(made.attributes, generator.attribute_heads), harden(made.minmax, generator.minmax_heads)], 1
+        )
+        inputs = torch.cat([given.expand(7, 1, -1), noise.feature], 2)
+        states = {0: (noise.hidden, noise.cell), 6: generator.feature.lstm(inputs[:6], (noise.hidden, noise.cell))[1]}
+
+        def slope(begun, which, unit):
+            ends = []
+            for way in (1e-5, -1e-5):
+                state = [part.clone() for part in states[begun]]
+                state[which][0, 0, unit] += way
+                output, _ = generator.feature.lstm(inputs[begun:], tuple(state))
+                ends.append(generator.feature.head(output[-1]).reshape(24, -1)[-1, 0])
+            return float(ends[0] - ends[1]) / 2e-5
+
+        norms = {
+            begun: math.hypot(*(slope(begun, which, unit) for which in (0, 1) for unit in range(12)))
+            for begun in states
+        }
+
+    found = unrolled.gradient_back(model, n=1)
+
+    assert found.back.values.tolist() == [168, 144, 120, 96, 72, 48, 24]
+    assert float(found[0]) == pytest.approx(norms[0] / norms[6], rel=1e-4)
