@@ -153,7 +153,7 @@ def predict(chapter: str) -> Any:
 
     Examples
     --------
-    >>> predict("03").children[1].value is None
+    >>> predict("03").children[0].value is None
     True
     """
     import ipywidgets  # here, where a notebook shows it
@@ -162,11 +162,13 @@ def predict(chapter: str) -> Any:
     options = [asked.named(letter) for letter in LETTERS[: len(asked.choices)]]
     kept = answers.predicted().get(chapter)
     known = kept is not None and kept in LETTERS[: len(options)]
-    wide = ipywidgets.Layout(width="auto")
     choice = ipywidgets.RadioButtons(
-        options=options, value=asked.named(str(kept)) if known else None, layout=wide, description=asked.question
+        options=options,
+        value=asked.named(str(kept)) if known else None,
+        description=asked.question,
+        style={"description_width": "initial"},
+        layout={"width": "auto"},
     )
-    choice.layout, choice.style = wide, {"description_width": "0px"}
     said = ipywidgets.HTML("Kept from before; change it if you like." if known else "Nothing is chosen yet.")
 
     def keep(change: dict[str, Any]) -> None:
@@ -174,7 +176,7 @@ def predict(chapter: str) -> Any:
         said.value = "Kept. It is taken up at the chapter's end."
 
     choice.observe(keep, "value")
-    return ipywidgets.VBox([ipywidgets.HTML(f"<b>{html.escape(asked.question)}</b>"), choice, said])
+    return ipywidgets.VBox([choice, said])
 
 
 def recall(chapter: str) -> Recalled:

@@ -52,7 +52,7 @@ def run(chapter: Path, folder: Path, timeout: float = 900) -> Run:
 
 
 def shows_picture(cell) -> bool:
-    """Whether a cell's outputs hold a figure or a widget; a bar of progress, which says "pbar" in text, is none."""
+    """Whether a cell's outputs hold a figure; a widget, such as a bar of progress, is none."""
     data = [out.get("data", {}) for out in cell.get("outputs", [])]
     return any("image/png" in one or "image/svg+xml" in one for one in data)
 
