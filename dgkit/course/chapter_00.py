@@ -10,7 +10,7 @@ from dgkit.course.questions import Prediction, Quiz
 from dgkit.datasets import open_dataset
 
 PREDICTION = Prediction(
-    "How many times larger is the largest page of `web` than the smallest?",
+    "How many times larger is the largest page than the smallest?",
     ("about ten times", "about a hundred times", "about a thousand times", "about ten thousand times"),
     "d",
     "From the smallest mid-range to the largest it is four decades, a factor of ten each. The middle nine tenths of "
@@ -76,9 +76,19 @@ def _notice_order(value: Any) -> str:
 
 
 @exercise("00.3")
-def _week(value: Any) -> str:
-    curve = metrics.autocorrelation(open_dataset("web").views, lags=20)
-    best = int(curve.sel(lag=slice(4, 20)).idxmax("lag"))
-    if whole(value) != best:
-        raise Wrong("Look at the peaks of the figure, or ask metrics.autocorrelation(...).sel(lag=slice(4, 20)).")
-    return f"At {best} days it is {curve.sel(lag=best).item():.2f}: the week."
+def _without_week(value: Any) -> str:
+    views = open_dataset("web").views
+    peaks = metrics.autocorrelation(views).sel(lag=slice(40, 120))
+    curve = metrics.autocorrelation(views.rolling(time=7).mean().isel(time=slice(6, None))).sel(lag=slice(40, 120))
+    best, given = int(curve.idxmax("lag")), whole(value)
+    if given % 7 == 0 and abs(given - best) > 4 and given < 40:
+        raise Wrong(
+            "That is the week. Take each day's mean with its neighbours first, over seven days, and look beyond 40."
+        )
+    if abs(given - best) > 4:
+        raise Wrong(
+            "views.rolling(time=7).mean(), without the first six days; then metrics.autocorrelation, lags 40 to 120."
+        )
+    return (
+        f"At {best} days it is {curve.max().item():.2f}: the slow swing alone; with the week {peaks.max().item():.2f}."
+    )

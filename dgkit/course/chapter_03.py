@@ -136,3 +136,32 @@ def _pairs(value: Any) -> str:
     if whole(value) != truth:
         raise Wrong("Compare each of the three trainings with 1,000 pages with each of the three with 100.")
     return f"{truth} of 9: so many or more come by chance once in five times. Three seeds do not show that it falls."
+
+
+BROKEN = Config(steps=1000, sample_len=1, auto_normalise=False, penalty=0.0, generator_lr=0.1, ema=0.99, seed=0)
+
+
+@exercise("03.4")
+def _mended(value: Any) -> str:
+    if not isinstance(value, Config):
+        raise Wrong("Pass a Config: dg.Config(...) with the settings of the broken one, mended.")
+    if not value.auto_normalise:
+        raise Wrong("Each page still falls to nothing. Which switch gives every page a range of its own (chapter 02)?")
+    if not 1 <= value.penalty <= 100:
+        raise Wrong(
+            "The scores of the discriminator still run away. What holds a critic's slope near one (chapter 01)?"
+        )
+    if not 1e-4 <= value.generator_lr <= 5e-3:
+        raise Wrong(
+            "The generator's weights still jump from step to step, or hardly move. How large is the default rate?"
+        )
+    if not 4 <= value.sample_len <= 84:
+        raise Wrong("The way back through the passes is still too long, or there is none. Which S did every seed bear?")
+    others = [
+        field
+        for field, given in vars(value).items()
+        if given != getattr(BROKEN, field) and field not in ("auto_normalise", "penalty", "generator_lr", "sample_len")
+    ]
+    if others:
+        raise Wrong(f"That mends it, and changes {others[0]} too, which was as it should be.")
+    return "Each fault has a symptom of its own. On your data they come together: mend one at a time, and look again."
