@@ -106,7 +106,7 @@ def _missed(value: Any) -> str:
         raise Wrong(f"{wrong[0]} notices: it is {report[wrong[0]].item():.3g}. Does it see the days between?")
     if missing - given:
         raise Wrong(
-            f"There are {len(missing - given)} more. Which look at nothing but a page's smallest and largest day?"
+            f"Not all: {len(missing - given)} more. Which look at nothing but a page's smallest and largest day?"
         )
     seen = " and ".join(name for name in MEASURES if name not in missing)
     return f"Only {seen} see it. Measures that are said to find mode collapse find no fault: 300 pages of one shape."

@@ -256,7 +256,7 @@ def _not_dominated(value: Any) -> str:
         if beaten[name]:
             raise Wrong(f"{name} is dominated: {beaten[name][0]} is nearer in all three measures.")
     if missing := [name for name in known if not beaten[name] and name not in given]:
-        raise Wrong(f"There are {len(missing)} more of which no other model is nearer in all three at once.")
+        raise Wrong(f"Not all: of {len(missing)} more no other model is nearer in all three at once.")
     return f"{' and '.join(sorted(given))}: order, or values and attributes. Between them what you need decides."
 
 

@@ -540,3 +540,41 @@ def test_unknown_quizzes_and_predictions_are_named(unknown):
         course.quiz(unknown)
     with pytest.raises(ConfigError, match="asks for no prediction"):
         course.predict({"04.z": "99"}.get(unknown, unknown))
+
+
+FINISH = 2 * majority() / (1 + majority())
+MENDED = {"steps": 1000, "ema": 0.99, "seed": 0}
+
+
+@pytest.mark.parametrize(
+    ("number", "value", "hint"),
+    [
+        ("00.3", 60, "without the first six days"),
+        ("01.1", lambda x, V, b, w: (x @ V.T + b) @ V, "Autograd finds another gradient"),
+        ("01.1", lambda x, V, b, w: w, "a gradient for each point"),
+        ("01.1", lambda x, V, b, w: 1 / 0, "Your function fails: ZeroDivisionError"),
+        ("02.1", ["range_coverage", "distinct_modes_ratio"], "Not all: 2 more"),
+        ("02.1", ["range_coverage", "value_wasserstein"], "value_wasserstein notices"),
+        ("03.4", dg.Config(sample_len=7, penalty=0.0, **MENDED), "still run away"),
+        ("03.4", dg.Config(sample_len=7, generator_lr=0.1, **MENDED), "still jump"),
+        ("03.4", dg.Config(sample_len=168, **MENDED), "way back"),
+        ("03.4", dg.Config(sample_len=7, batch_size=50, **MENDED), "changes batch_size too"),
+        (
+            "04.1",
+            dg.simulate.cluster(3000, mix={"job_class": {"small": 0.2, "medium": 0.4, "large": 0.4}}),
+            "shares of",
+        ),
+        ("04.2", 135, "more than one in twenty"),
+        ("04.2", 110, "there is a larger number"),
+        ("05.1", lambda series: series, "Give a number"),
+        ("05.2", ["hmm"], "Not all: of 1 more"),
+        ("05.2", ["gan"], "Give a list of names"),
+        ("06.1", FINISH, "mean over all 4 kinds"),
+        ("06.3", [0.58, 0.59, 0.6, 0.79, 0.8], "The rank correlation is -1.0"),
+        ("06.3", [0.8] * 5, "all different"),
+    ],
+)
+def test_a_wrong_answer_is_told_what_is_wrong_with_it(number, value, hint):
+    result = course.answer(number, value)
+
+    assert not result.passed and hint in result.message

@@ -686,3 +686,17 @@ def test_03_the_gradient_that_is_left_is_that_of_finite_differences():
 
     assert found.back.values.tolist() == [168, 144, 120, 96, 72, 48, 24]
     assert float(found[0]) == pytest.approx(norms[0] / norms[6], rel=1e-4)
+
+
+def test_03_two_of_three_trainings_at_s_1_have_lost_the_week_twelve_weeks_apart():
+    curve = sample_len().autocorrelation
+    peak = curve.sel(lag=84) - curve.sel(lag=[80, 81, 87, 88]).mean("lag")
+
+    assert int((peak.sel(sample_len=1) < 0.1).sum()) == 2 and (peak.sel(sample_len=7) > 0.5).all()
+
+
+def test_04_most_jobs_are_small_and_most_jobs_finish():
+    jobs = dg.open_dataset("cluster")
+
+    assert (jobs.job_class == "small").mean() > 0.55 and (jobs.end_event == "FINISH").mean() > 0.7
+    assert jobs.sizes["time"] == int(jobs.length.max()) == 60
