@@ -700,3 +700,10 @@ def test_04_most_jobs_are_small_and_most_jobs_finish():
 
     assert (jobs.job_class == "small").mean() > 0.55 and (jobs.end_event == "FINISH").mean() > 0.7
     assert jobs.sizes["time"] == int(jobs.length.max()) == 60
+
+
+def test_05_there_is_a_sketch_for_each_model_of_the_recorded_run():
+    from dgkit.course import sketches
+
+    assert sorted(sketches.MODELS) == sorted(open_run("baselines").model.values.tolist())
+    assert all(axis.get_xlabel() for axis in sketches.models().axes)
