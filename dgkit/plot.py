@@ -333,7 +333,7 @@ def joint(sets: Sets, x: str, y: str) -> Figure:
                 f"{way}ticklabels": True if len(known[name]) <= 30 else "auto" for way, name in (("x", x), ("y", y))
             }
             sns.heatmap(share, ax=axis, vmin=0.0, vmax=most, cmap="viridis", cbar=False, **ticks)
-            axis.set(title=name, xlabel=x, ylabel=y if axis is axes[0, 0] else "")
+            axis.set(title=name if len(sets) > 1 else "", xlabel=x, ylabel=y if axis is axes[0, 0] else "")
         figure.colorbar(axes[0, 0].collections[0], ax=list(axes[0]), label="share of samples")
     return figure
 

@@ -1,7 +1,8 @@
 """List the chapters, for the JupyterLab extension and in the README: `python widgets/list_chapters.py` (needs no Node).
 
 All of widgets/labextension/course.json and of the README's table is read from notebooks/NN_name.ipynb: title and
-question from the first cell, exercises from the calls of dgkit.course. The minutes are an estimate from the chapter's
+question from the first cell, exercises from the calls of dgkit.course. The glossary is dgkit/course/glossary.json, from
+which the panel has it. The minutes are an estimate from the chapter's
 length; an author who has timed a chapter puts {"dgkit": {"minutes": 40}} into the notebook's metadata, and a "question"
 there where the first that the chapter asks needs the sentence before it. Left out: the chapters' text, which ships as
 the notebooks themselves.
@@ -16,6 +17,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 COURSE = ROOT / "widgets" / "labextension" / "course.json"
 README = ROOT / "README.md"
+GLOSSARY = ROOT / "dgkit" / "course" / "glossary.json"  # terms, each with its meaning and the first chapter that has it
 WORDS_A_MINUTE = 150  # prose with formulas, read to be understood
 MINUTES_A_CELL = 0.5  # run it and look at what it shows
 MINUTES_AN_EXERCISE = 5
@@ -67,7 +69,14 @@ def plain(markdown: str) -> str:
 
 
 def text() -> str:
-    return json.dumps({"chapters": chapters()}, indent=1, ensure_ascii=False) + "\n"
+    listed = {"chapters": chapters(), "glossary": terms()}
+    return json.dumps(listed, indent=1, ensure_ascii=False) + "\n"
+
+
+def terms() -> list[dict]:
+    """The glossary, by the alphabet."""
+    listed: list[dict] = json.loads(GLOSSARY.read_text(encoding="utf-8"))
+    return sorted(listed, key=lambda one: one["term"].lower())
 
 
 def readme() -> str:

@@ -5,6 +5,7 @@ import time
 import warnings
 from os import PathLike
 from pathlib import Path
+from typing import Any
 
 import xarray as xr
 from tqdm.auto import tqdm
@@ -42,7 +43,8 @@ def fit(
     seconds : float, optional
         Stop after this wall time even if `config.steps` are not reached (not reproducible from machine to machine).
     progress : bool
-        Show a bar with steps a second and the Wasserstein estimate; in private training, epsilon in its place.
+        Show a bar with steps a second and the Wasserstein estimate; in private training, epsilon in its place. With
+        `seconds` it shows the share that is done, of the steps or of the time, whichever ends first.
     checkpoints : path, optional
         A folder in which the model of every `every` steps is kept, as step_000500.dgkit and so on, for `dgkit.load`
         (`dgkit.core.keep.checkpoints` lists them), and the training's state: the same call later goes on from the
@@ -91,7 +93,8 @@ def fit(
     whole("every", every)
     if measure is not None and held_out is None:
         raise ConfigError("measure= chooses among models by data held out: give held_out=, or leave measure out.")
-    end = math.inf if seconds is None else time.perf_counter() + number("seconds", seconds)
+    begun = time.perf_counter()
+    end = math.inf if seconds is None else begun + number("seconds", seconds)
 
     # a training from its start, or from where the checkpoints end
     trainer = _begun(train, given(config), checkpoints, store)
@@ -110,15 +113,21 @@ def fit(
             choice.add(trainer.model)
 
     # the loop, until the last step, the time limit or an interrupt
-    with tqdm(trainer, total=trainer.config.steps, initial=trainer.step, unit="step", disable=not progress) as bar:
+    steps, shown = trainer.config.steps, "epsilon" if trainer.config.private else "wasserstein"
+    with _bar(trainer, timed=seconds is not None, disable=not progress) as bar:
         try:
-            for record in bar:
+            for record in trainer:
                 if record.step % 50 == 0:
-                    shown = "epsilon" if trainer.config.private else "wasserstein"
                     bar.set_postfix({shown: f"{getattr(record, shown):.2f}"}, refresh=False)
-                late = time.perf_counter() >= end
-                if record.step % every == 0 or record.step == trainer.config.steps or late:
+                now = time.perf_counter()
+                late = now >= end
+                if record.step % every == 0 or record.step == steps or late:
                     keep_and_measure()
+                if seconds is None:
+                    bar.update()
+                else:  # of the steps or of the time, whichever ends first
+                    bar.n = 1.0 if late else max(record.step / steps, (now - begun) / seconds)
+                    bar.update(0)
                 if late:
                     break
         except KeyboardInterrupt:
@@ -129,6 +138,14 @@ def fit(
                 trainer.save(Path(checkpoints) / keep.STATE)
             warnings.warn(f"interrupted: the model is {which}", stacklevel=2)
     return trainer.model if choice is None else choice.best(trainer.model)
+
+
+def _bar(trainer: Trainer, *, timed: bool, disable: bool) -> Any:
+    """A bar of steps; of a training for a given time, of the share that is done, so that it ends at 100 %."""
+    if not timed:
+        return tqdm(total=trainer.config.steps, initial=trainer.step, unit="step", disable=disable)
+    form = "{percentage:3.0f}%|{bar}| {elapsed}<{remaining}{postfix}"
+    return tqdm(total=1.0, initial=trainer.step / trainer.config.steps, bar_format=form, disable=disable)
 
 
 def _begun(

@@ -1,6 +1,7 @@
 """The course: what its chapters need and a user of the library does not. Imported by chapters, widgets and tests alone.
 
 - `answer`, `progress`: exercises, one file a chapter (chapter_NN.py), with the experiments that it shows.
+- `quiz`, `predict` and `recall`: questions that explain themselves, and a prediction that is kept to the chapter's end.
 - `open_run`, `checkpoints`: what was recorded; `record`, `rerun` compute it (`python -m dgkit.course record NAME`).
 - `budget`: full size, or one that runs in seconds.
 """

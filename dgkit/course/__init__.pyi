@@ -7,6 +7,12 @@ from .chapters import exercises as exercises
 from .chapters import experiments as experiments
 from .exercise import Wrong as Wrong
 from .experiment import Experiment as Experiment
+from .questions import Prediction as Prediction
+from .questions import Quiz as Quiz
+from .questions import Recalled as Recalled
+from .questions import predict as predict
+from .questions import quiz as quiz
+from .questions import recall as recall
 from .runs import record as record
 from .runs import rerun as rerun
 from .store import Checkpoint as Checkpoint

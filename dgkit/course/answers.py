@@ -8,11 +8,11 @@ are in chapter_NN.py. The truth is computed from the data, not typed in. What wa
 import html
 import json
 import warnings
-from collections.abc import Sized
+from collections.abc import Callable, Sized
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from filelock import FileLock
 
@@ -159,40 +159,64 @@ def progress() -> Progress:
     >>> "01.1" in progress()
     True
     """
-    passed, problem = _read()
+    noted, problem = _read()
     if problem:
         warnings.warn(f"{PROGRESS} {problem}, so that it is not known what was passed.", stacklevel=2)
-    return Progress({number: number in passed for number in exercises()})
+    return Progress({number: number in noted.passed for number in exercises()})
 
 
-def _read() -> tuple[list[str], str]:
-    """What was passed, and what is wrong with the file: it "is damaged" only where it was read, and is no such JSON."""
-    try:
-        if PROGRESS.exists() and not PROGRESS.is_file():  # a folder, or a pipe, which would be waited for
-            return [], "is no file"
-        with open(PROGRESS, "rb") as file:
-            passed: list[str] = json.loads(file.read(10**6))["passed"]
-        if not isinstance(passed, list) or not all(isinstance(item, str) for item in passed):
-            raise ValueError("not a list of exercises")
-        return passed, ""
-    except FileNotFoundError:
-        return [], ""
-    except OSError as error:  # for a moment, maybe
-        return [], f"cannot be opened ({error.strerror})"
-    except (ValueError, TypeError, KeyError, RecursionError):
-        return [], _DAMAGED
+class _Noted(NamedTuple):
+    """What the file holds."""
+
+    passed: list[str]
+    predicted: dict[str, str]  # by chapter, the letter of a choice
+
+
+def predicted() -> dict[str, str]:
+    """By chapter, the letter of what was predicted in this folder."""
+    return _read()[0].predicted
+
+
+def keep_prediction(chapter: str, letter: str) -> None:
+    _note(lambda noted: noted._replace(predicted={**noted.predicted, chapter: letter}), "the prediction")
 
 
 def _remember(exercise: str) -> None:
-    """Note what was passed, with other notebooks beside this one."""
+    _note(lambda noted: noted._replace(passed=sorted({*noted.passed, exercise})), "passed, but it")
+
+
+def _read() -> tuple[_Noted, str]:
+    """What was noted, and what is wrong with the file: it "is damaged" only where it was read, and is no such JSON."""
+    try:
+        if PROGRESS.exists() and not PROGRESS.is_file():  # a folder, or a pipe, which would be waited for
+            return _Noted([], {}), "is no file"
+        with open(PROGRESS, "rb") as file:
+            held = json.loads(file.read(10**6))
+        noted = _Noted(held["passed"], held.get("predicted", {}))
+        if not isinstance(noted.passed, list) or not isinstance(noted.predicted, dict):
+            raise ValueError("not a list of exercises, or no predictions by chapter")
+        if not all(isinstance(item, str) for item in [*noted.passed, *noted.predicted.values()]):
+            raise ValueError("not all are texts")
+        return noted, ""
+    except FileNotFoundError:
+        return _Noted([], {}), ""
+    except OSError as error:  # for a moment, maybe
+        return _Noted([], {}), f"cannot be opened ({error.strerror})"
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        return _Noted([], {}), _DAMAGED
+
+
+def _note(change: Callable[[_Noted], _Noted], what: str) -> None:
+    """Write into the file what `change` makes of what it holds, with other notebooks beside this one."""
     try:
         with FileLock(_LOCK, timeout=PATIENCE, mode=0o666):
-            passed, problem = _read()
+            noted, problem = _read()
             if problem == _DAMAGED:  # keep it for a human, begin a new one
                 names = (PROGRESS.with_suffix(f".json.bak{n or ''}") for n in count())
                 PROGRESS.rename(next(name for name in names if not name.exists()))
             elif problem:
                 raise OSError(f"it {problem}")
-            _atomic.replace(PROGRESS, [json.dumps({"passed": sorted({*passed, exercise})}, indent=1).encode()])
+            changed = {name: value for name, value in change(noted)._asdict().items() if value or name == "passed"}
+            _atomic.replace(PROGRESS, [json.dumps(changed, indent=1).encode()])
     except (OSError, NotImplementedError) as error:  # the second: a system without locks
-        warnings.warn(f"passed, but it could not be noted in {PROGRESS}: {error}", stacklevel=3)
+        warnings.warn(f"{what} could not be noted in {PROGRESS}: {error}", stacklevel=4)

@@ -1,23 +1,76 @@
-"""The exercises of chapter 01."""
+"""The questions and exercises of chapter 01."""
 
 import math
 from typing import Any
 
+import numpy as np
 import torch
 
 from dgkit import metrics
 from dgkit.core.losses import critic_loss
 from dgkit.core.networks import Discriminator
-from dgkit.course.exercise import Wrong, copies, dataset, exercise, whole
+from dgkit.course.exercise import Wrong, copies, dataset, exercise
+from dgkit.course.questions import Prediction, Quiz
 from dgkit.datasets import open_dataset
+
+PREDICTION = Prediction(
+    "After a thousand steps, what will DoppelGANger's autocorrelation have?",
+    ("the weekly peaks, and no slow swing", "the slow swing, and no weekly peaks", "both", "neither"),
+    "c",
+    "Weeks and slow swing come together, within a minute. What takes far longer is the distance that is left.",
+)
+QUIZZES = {
+    "01.a": Quiz(
+        "The generator's loss rises for a hundred steps. Is the training going wrong?",
+        "b",
+        (
+            ("Yes: a loss has to fall.", "It falls where the opponent stands still. Here the opponent learns too."),
+            (
+                "One cannot say from the loss.",
+                "The critic may have got better at its part. Look at what is generated, and at measures of it.",
+            ),
+            ("No: a rising loss is a good sign.", "It is no sign of either."),
+        ),
+    ),
+    "01.b": Quiz(
+        "Two generated pages have the same attributes. What makes them differ?",
+        "c",
+        (
+            ("Nothing: they are the same page.", "Then there would be one page for each kind."),
+            ("The discriminator chooses among them.", "It takes part in training alone; nothing is chosen from."),
+            (
+                "The noise of the min/max generator and of the LSTM.",
+                "Each part draws its own: the level from one draw, each pass of the series from another.",
+            ),
+        ),
+    ),
+}
 
 
 @exercise("01.1")
-def _passes(value: Any) -> str:
-    steps, sample_len = open_dataset("web").sizes["time"], 7
-    if whole(value) != math.ceil(steps / sample_len):
-        raise Wrong(f"Each pass makes {sample_len} of the {steps} days.")
-    return f"{steps} / {sample_len} = {math.ceil(steps / sample_len)}: that many steps of memory, not {steps}."
+def _slope(value: Any) -> str:
+    if not callable(value) or isinstance(value, type):
+        raise Wrong("Give the function itself, without brackets: answer = my_gradient.")
+    rng = np.random.default_rng(0)
+    x, first = rng.normal(size=(50, 4)), rng.normal(size=(9, 4))  # (N, inputs), (units, inputs)
+    shift, last = rng.normal(size=9), rng.normal(size=9)
+    at = torch.tensor(x, requires_grad=True)
+    hidden = torch.relu(at @ torch.tensor(first).T + torch.tensor(shift))
+    (truth,) = torch.autograd.grad((hidden @ torch.tensor(last)).sum(), at)
+    try:
+        given = np.asarray(value(x.copy(), first.copy(), shift.copy(), last.copy()), float)
+    except Exception as error:
+        raise Wrong(f"Your function fails: {type(error).__name__}: {error}") from error
+    if given.shape != x.shape:
+        raise Wrong(f"It should return a gradient for each point, {x.shape}; it returns {given.shape}.")
+    if np.allclose(given, (last @ first)[None].repeat(50, 0)):
+        raise Wrong("That is the slope where all units are on. A relu that is at 0 passes nothing on.")
+    if not np.allclose(given, truth.numpy(), atol=1e-8):
+        raise Wrong(
+            "Autograd finds another gradient. A unit whose V x + b is above 0 adds its w times its row of V; "
+            "the others add nothing."
+        )
+    return "As autograd has it. dgkit's penalty is computed so, layer by layer, and needs no second backward pass."
 
 
 @exercise("01.2")

@@ -8,9 +8,10 @@ import xarray as xr
 from dgkit import metrics, simulate
 from dgkit._cells import Point
 from dgkit.core.config import Config
-from dgkit.course.exercise import Wrong, dataset, exercise, number
+from dgkit.course.exercise import Wrong, dataset, exercise, names
 from dgkit.course.experiment import Experiment
 from dgkit.course.measures import WEB, of_levels, web_metrics
+from dgkit.course.questions import Prediction, Quiz
 from dgkit.datasets import open_dataset
 from dgkit.sweeps import train_model
 
@@ -40,16 +41,75 @@ EXPERIMENTS = {
 }
 
 
+# --- questions ---
+
+PREDICTION = Prediction(
+    "Without auto-normalisation, where will the fewest kinds of pages be left?",
+    ("where the sizes spread most", "where the sizes spread least", "everywhere about the same"),
+    "b",
+    "In the recorded runs 6 of 49 kinds are left at two decades, and about half of them at four and five. All those "
+    "pages fall to nothing, so that each has one number and not two; where real sizes spread much, that shows less.",
+)
+QUIZZES = {
+    "02.a": Quiz(
+        "A generator's tanh gives -1 on most days, and its loss no longer falls. Why will more steps not help?",
+        "a",
+        (
+            (
+                "A tanh is flat there: no gradient comes back.",
+                "That is saturation. The direction would be known, but nothing moves the weights in it.",
+            ),
+            ("The discriminator is too strong.", "Its score has a slope; the flat tanh multiplies it by almost 0."),
+            ("The learning rate is too large.", "A step is the rate times the gradient, and that is almost 0."),
+        ),
+    ),
+    "02.b": Quiz(
+        "Auto-normalisation makes a page's range an attribute. What does the model now have to get right that it "
+        "did not have to before?",
+        "c",
+        (
+            ("How many days a page has.", "The length is as it was."),
+            ("That no page is above 1.", "Each is scaled by its own range, so none can be."),
+            (
+                "Which range goes with which attributes and which shape.",
+                "The range is made before the series, by a network of its own. Each may be right, and the pair wrong.",
+            ),
+        ),
+    ),
+}
+
+
 # --- exercises ---
 
 
+MEASURES = (
+    "range_coverage", "distinct_modes_ratio", "mid_range_wasserstein", "half_range_wasserstein", "value_wasserstein",
+    "autocorrelation_mse",
+)  # fmt: skip
+
+
 @exercise("02.1")
-def _decades(value: Any) -> str:
-    levels = metrics.mid_range(open_dataset("web").views)
-    truth = float(np.log10(levels.max() / levels.min()))
-    if abs(number(value) - truth) > 0.05:
-        raise Wrong("A decade is a factor of ten: np.log10(largest / smallest), of the pages' mid-ranges.")
-    return f"{truth:.2f} decades: the largest page is {10**truth:,.0f} times as large as the smallest."
+def _missed(value: Any) -> str:
+    given = {value} if isinstance(value, str) else set(names(value, len(MEASURES)))
+    if not given or not given <= set(MEASURES):
+        raise Wrong(f"Give a list of names, in quotes, of these: {', '.join(MEASURES)}.")
+    pages = open_dataset("web").isel(sample=slice(300))
+    mid, half = (f(pages.views).astype(np.float64) for f in (metrics.mid_range, metrics.half_range))
+    shape = (pages.views.isel(sample=0) - mid[0]) / half[0]
+    alike = (mid + half * shape).transpose("sample", "time")  # all with the first one's course
+    report = metrics.evaluate(pages, pages.assign(views=alike.assign_attrs(pages.views.attrs)))
+    perfect = {name: 1.0 if name in ("range_coverage", "distinct_modes_ratio") else 0.0 for name in MEASURES}
+    of_level = 1e-3 * float(mid.mean())  # rounding of large numbers is no fault
+    near = {name: of_level if name.endswith("wasserstein") else 1e-6 for name in MEASURES}
+    missing = {name for name in MEASURES if abs(float(report[name].item()) - perfect[name]) <= near[name]}
+    if wrong := sorted(given - missing):
+        raise Wrong(f"{wrong[0]} notices: it is {report[wrong[0]].item():.3g}. Does it see the days between?")
+    if missing - given:
+        raise Wrong(
+            f"Not all: {len(missing - given)} more. Which look at nothing but a page's smallest and largest day?"
+        )
+    seen = " and ".join(name for name in MEASURES if name not in missing)
+    return f"Only {seen} see it. Measures that are said to find mode collapse find no fault: 300 pages of one shape."
 
 
 @exercise("02.2")

@@ -12,6 +12,7 @@ from dgkit.core.config import Config
 from dgkit.course.exercise import Wrong, exercise, whole
 from dgkit.course.experiment import Experiment
 from dgkit.course.measures import WEB, shipped, train_and_look, web_metrics
+from dgkit.course.questions import Prediction, Quiz
 from dgkit.course.store import open_run
 from dgkit.sweeps import train_model
 
@@ -58,6 +59,43 @@ EXPERIMENTS = {
 }
 
 
+# --- questions ---
+
+PREDICTION = Prediction(
+    "Whose autocorrelation will be the nearest to the real one, after as many steps?",
+    ("S = 1, day by day", "S = 7, a week a pass", "S = 84, two passes", "S = 168, no recurrence at all"),
+    "c",
+    "In the medians over three seeds S = 84 has the least error. But bursts are best from S = 2 to 7, and daily steps "
+    "from S = 7 to 14.",
+)
+QUIZZES = {
+    "03.a": Quiz(
+        "Why does a larger S help an LSTM to keep the slow wave?",
+        "b",
+        (
+            ("The LSTM gets more units.", "They are the same; the last layer alone grows."),
+            (
+                "The same 84 days are fewer passes apart.",
+                "At each pass a part of what was known is lost. 84 passes lose more than 12.",
+            ),
+            ("It sees the real days of the week before.", "The generator never sees a real day."),
+        ),
+    ),
+    "03.b": Quiz(
+        "Two days lie in the same pass. What ties them together?",
+        "c",
+        (
+            ("The LSTM's state goes from one to the other.", "It changes between passes, not within one."),
+            ("Nothing at all.", "They have one state in common, from which both are made."),
+            (
+                "The one state that both are made from.",
+                "Each has weights of its own, and nothing says that neighbours are alike: the price of a large S.",
+            ),
+        ),
+    ),
+}
+
+
 # --- exercises ---
 
 
@@ -98,3 +136,32 @@ def _pairs(value: Any) -> str:
     if whole(value) != truth:
         raise Wrong("Compare each of the three trainings with 1,000 pages with each of the three with 100.")
     return f"{truth} of 9: so many or more come by chance once in five times. Three seeds do not show that it falls."
+
+
+BROKEN = Config(steps=1000, sample_len=1, auto_normalise=False, penalty=0.0, generator_lr=0.1, ema=0.99, seed=0)
+
+
+@exercise("03.4")
+def _mended(value: Any) -> str:
+    if not isinstance(value, Config):
+        raise Wrong("Pass a Config: dg.Config(...) with the settings of the broken one, mended.")
+    if not value.auto_normalise:
+        raise Wrong("Each page still falls to nothing. Which switch gives every page a range of its own (chapter 02)?")
+    if not 1 <= value.penalty <= 100:
+        raise Wrong(
+            "The scores of the discriminator still run away. What holds a critic's slope near one (chapter 01)?"
+        )
+    if not 1e-4 <= value.generator_lr <= 5e-3:
+        raise Wrong(
+            "The generator's weights still jump from step to step, or hardly move. How large is the default rate?"
+        )
+    if not 4 <= value.sample_len <= 84:
+        raise Wrong("The way back through the passes is still too long, or there is none. Which S did every seed bear?")
+    others = [
+        field
+        for field, given in vars(value).items()
+        if given != getattr(BROKEN, field) and field not in ("auto_normalise", "penalty", "generator_lr", "sample_len")
+    ]
+    if others:
+        raise Wrong(f"That mends it, and changes {others[0]} too, which was as it should be.")
+    return "Each fault has a symptom of its own. On your data they come together: mend one at a time, and look again."

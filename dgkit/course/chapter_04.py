@@ -3,14 +3,16 @@
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import xarray as xr
 
-from dgkit import baselines, metrics
+from dgkit import baselines, metrics, simulate
 from dgkit._cells import Point
 from dgkit.core.config import Config
-from dgkit.course.exercise import Wrong, copies, exercise, number, whole
+from dgkit.course.exercise import Wrong, copies, dataset, exercise, number, whole
 from dgkit.course.experiment import Experiment
 from dgkit.course.measures import WEB, of_levels, shipped, web_metrics
+from dgkit.course.questions import Prediction, Quiz
 from dgkit.course.store import open_run
 from dgkit.datasets import open_dataset
 from dgkit.errors import SchemaError
@@ -81,32 +83,90 @@ EXPERIMENTS = {
 }
 
 
+# --- questions ---
+
+PREDICTION = Prediction(
+    "Which of the four events will the naive GAN make too seldom, if any?",
+    ("the rarest, EVICT", "the most frequent, FINISH", "all but one of them", "none: four kinds are easy to learn"),
+    "a",
+    "In the recorded runs it makes less than a third as many EVICT as there are, and more than nine tenths of each of "
+    "the others (medians over five seeds). One job in twenty ends with EVICT: five in a batch of 100.",
+)
+QUIZZES = {
+    "04.a": Quiz(
+        "A model makes every class and every end exactly as often as it occurs. What can still be wrong?",
+        "b",
+        (
+            ("Nothing: all shares are right.", "Shares of single attributes say nothing of what goes with what."),
+            (
+                "Which ends go with which classes, and which series with both.",
+                "Shuffle one column of the real data: all its shares stay, and what belonged together is torn apart.",
+            ),
+            ("Only the number of jobs.", "You choose that yourself, when you sample."),
+        ),
+    ),
+    "04.b": Quiz(
+        "The first discriminator sees the attributes too. Why does the auxiliary one help?",
+        "c",
+        (
+            ("It is larger.", "It has the same layers, and far fewer inputs."),
+            ("It alone sees real attributes.", "Both see whole real samples, or the attributes and level of them."),
+            (
+                "It has nothing else to look at.",
+                "Beside hundreds of numbers of a series a handful of attributes hardly moves the first one's score, "
+                "and so its gradient for them is small.",
+            ),
+        ),
+    ),
+}
+
+
 # --- exercises ---
 
 
 @exercise("04.1")
-def _combinations(value: Any) -> str:
-    jobs = open_dataset("cluster")
-    truth = len(set(zip(jobs.job_class.values.tolist(), jobs.end_event.values.tolist(), strict=True)))
-    if whole(value) != truth:
-        raise Wrong("Put the two attributes of each job together as a pair, and count the different pairs.")
-    return f"{truth} pairs occur; how often each does is the joint distribution."
+def _torn(value: Any) -> str:
+    real = open_dataset("cluster")
+    made = dataset(value, "Pass a Dataset: that of `jobs`, changed.", "These are no jobs", "job_class", "end_event")
+    if made.sizes["sample"] < 1000:
+        raise Wrong(f"There are only {made.sizes['sample']} jobs; give at least 1,000.")
+    for name in ("job_class", "end_event"):
+        apart = metrics.jensen_shannon(real[name], made[name])
+        if not apart <= 0.001:
+            raise Wrong(f"The shares of {name} are {apart:.4f} bits apart. Change which jobs have which, not how many.")
+    joint, chance = (
+        float(metrics.jensen_shannon(_pairs(real), _pairs(other))) for other in (made, simulate.cluster(3000, seed=1))
+    )
+    if not joint > 3 * chance:
+        raise Wrong(
+            f"The joint divergence is {joint:.4f} bits, chance gives {chance:.4f}. What ties a job's class to its end? "
+            "Break that, and leave both columns as they are."
+        )
+    return f"Both shares are right, and the pairs {joint / chance:.0f} times as far off as chance would have them."
+
+
+def _pairs(ds: xr.Dataset) -> np.ndarray:
+    return np.array([f"{a} {b}" for a, b in zip(ds.job_class.values, ds.end_event.values, strict=True)])
 
 
 @exercise("04.2")
-def _missed(value: Any) -> str:
-    shares = open_run("event_types").end_event_share.sel(model="naive GAN").median("seed")
-    jobs = open_dataset("cluster")
-    ratio = {
-        event: float(shares.sel(end_event=event) / (jobs.end_event == event).mean())
-        for event in jobs.end_event.attrs["categories"]
-    }
-    if not isinstance(value, str) or value not in ratio:
-        raise Wrong(f"Give an end event, in quotes: one of {', '.join(map(repr, ratio))}.")
-    worst = min(ratio, key=lambda event: ratio[event])
-    if value != worst:
-        raise Wrong("For each event divide the recorded share (median over seeds) by the share in the data.")
-    return f"It makes {ratio[worst]:.2f} times as many {worst} as there are."
+def _by_chance(value: Any) -> str:
+    from scipy.stats import binom  # here, since it takes long to import
+
+    share, given = float((open_dataset("cluster").end_event == "EVICT").mean()), whole(value)
+    below = float(binom.cdf(given - 1, 3000, share))
+    least = int(binom.ppf(0.05, 3000, share))  # the smallest count with P(X <= count) >= 0.05
+    if abs(given - 3000 * share) < 1:
+        raise Wrong("That is what is expected. Half of all perfect models make fewer.")
+    if below > 0.05:
+        raise Wrong(f"Of perfect models {below:.0%} make fewer than {given}: more than one in twenty.")
+    if given < least - 1:
+        raise Wrong(
+            f"Only {below:.1%} make fewer than {given}; there is a larger number for which it is one in twenty."
+        )
+    shares = open_run("event_types").end_event_share.sel(end_event="EVICT").median("seed").to_series()
+    made = ", ".join(f"{name} {3000 * one:.0f}" for name, one in shares.items())
+    return f"{given} of {3000 * share:.0f} are still chance. The recorded designs make (medians): {made}."
 
 
 @exercise("04.3")

@@ -18,9 +18,10 @@ from dgkit import baselines, datasets, downstream, metrics
 from dgkit._cells import Point
 from dgkit.core.config import Config
 from dgkit.core.trainer import Trainer
-from dgkit.course.exercise import Wrong, copies, dataset, exercise, number
+from dgkit.course.exercise import Wrong, copies, dataset, exercise, names, number
 from dgkit.course.experiment import Experiment
 from dgkit.course.measures import look
+from dgkit.course.questions import Prediction, Quiz
 from dgkit.course.store import open_run
 from dgkit.datasets import open_dataset
 from dgkit.schema import lengths, validate
@@ -91,8 +92,8 @@ def _comparison_cell(train: xr.Dataset, config: Config, point: Point) -> xr.Data
     for some in runs:
         for step, took, model in look(_training(train, replace(config, steps=max(some)), point), some):
             rows[step] = _measured(train, held_out, model, took).assign(steps=step)
-    names = pd.Index(["equal", "own"], name="budget")
-    return xr.concat([rows[step] for step in at], names, coords="minimal", compat="override")
+    budgets = pd.Index(["equal", "own"], name="budget")
+    return xr.concat([rows[step] for step in at], budgets, coords="minimal", compat="override")
 
 
 def _lent_cell(train: xr.Dataset, config: Config, point: Point) -> xr.Dataset:
@@ -172,37 +173,91 @@ EXPERIMENTS = {
 }
 
 
+# --- questions ---
+
+PREDICTION = Prediction(
+    "Whose single values, whatever their order, will be the nearest to the real ones?",
+    ("DoppelGANger's", "the hidden Markov model's (hmm)", "the recurrent network's (rnn)", "the naive GAN's"),
+    "b",
+    "In the medians over the seeds it is the HMM on all three data sets: its states are fitted to the distribution of "
+    "single records. For the order of the values it is DoppelGANger, on all three too.",
+)
+QUIZZES = {
+    "05.a": Quiz(
+        "A network predicts the mean of what comes next, and gets its own prediction as its next input. "
+        "What becomes of the noise?",
+        "c",
+        (
+            ("It stays as it was in training.", "Nothing draws noise: the mean is all that is fed back."),
+            ("It grows from step to step.", "Errors may grow, but an error of a smooth course is a smooth course."),
+            (
+                "It is gone, and the series becomes smooth.",
+                "A mean has no noise. So each step follows from those before it, and the innovation of AR and RNN "
+                "is next to nothing.",
+            ),
+        ),
+    ),
+    "05.b": Quiz(
+        "AR's attributes are drawn from the data, so that their divergence is as small as chance allows. "
+        "What does that show?",
+        "b",
+        (
+            ("That AR has learned the attributes best.", "It has not learned them at all: it was given a copy."),
+            (
+                "Nothing of AR: the attributes are copies.",
+                "Rows of the real data come out as they went in. Where attributes are secret, that is a leak.",
+            ),
+            ("That its series belong to the attributes.", "The measure looks at attributes alone."),
+        ),
+    ),
+}
+
+
 # --- exercises ---
 
 
 @exercise("05.1")
-def _closer(value: Any) -> str:
-    error = open_run("baselines").autocorrelation_mse.sel(dataset="web", feature="views", budget="own")
-    medians = error.median("seed").to_series()
-    others = medians.drop(["doppelganger", *UNFINISHED])
-    truth = float(others.min() / medians["doppelganger"])
-    if abs(number(value) - truth) > 0.05 * truth:
-        raise Wrong("The smallest median over seeds among the others, divided by DoppelGANger's; at budget 'own'.")
-    return f"By a factor of {truth:.0f}; the next best is {others.idxmin()}."
+def _own_innovation(value: Any) -> str:
+    if not callable(value) or isinstance(value, type):
+        raise Wrong("Give the function itself, without brackets: answer = my_innovation.")
+    rng, dims = np.random.default_rng(0), ("sample", "time")
+    noise = rng.normal(size=(400, 40))
+    follows = noise.copy()
+    for t in range(1, 40):
+        follows[:, t] = 0.8 * follows[:, t - 1] + 0.6 * noise[:, t]
+    cases = {"noise": noise, "x(t) = 0.8 x(t - 1) + noise": follows, "the same, 5 higher": follows + 5}
+    for name, series in cases.items():
+        truth = innovation(xr.DataArray(series, dims=dims), order=1)
+        try:
+            given = number(value(series.copy()))
+        except Wrong:
+            raise
+        except Exception as error:
+            raise Wrong(f"Your function fails: {type(error).__name__}: {error}") from error
+        if abs(given - truth) > 0.01:
+            raise Wrong(
+                f"Of {name} it is {truth:.2f}, and you find {given:.2f}. One straight line for all pairs of a day and "
+                "the next, with an intercept; then the variance that is left, over the variance there was."
+            )
+    return "Of noise all is new, of a series that keeps 0.8 of itself a third; it does not depend on the level."
 
 
 @exercise("05.2")
-def _settled(value: Any) -> str:
-    jobs = open_run("baselines").sel(dataset="cluster", budget="own").median("seed")
-    found = [
-        name
-        for name in jobs.model.values.tolist()
-        if float(jobs.innovation.sel(model=name)) < 0.005
-        and float(jobs.autocorrelation_mse.sel(model=name, feature="cpu_rate")) < 0.05
-    ]
-    names = jobs.model.values.tolist()
-    if not isinstance(value, str) or value not in names:
-        raise Wrong(f"Give a name, in quotes: one of {', '.join(map(repr, names))}.")
-    if value not in found:
-        raise Wrong(
-            "Look at innovation and autocorrelation_mse (cpu_rate) of the run at dataset 'cluster', budget 'own'."
-        )
-    return "Right on average, and every job of a kind is the same: one measure does not show it."
+def _not_dominated(value: Any) -> str:
+    run = open_run("baselines").sel(dataset="broadband", feature="traffic_bytes", budget="own").median("seed")
+    measures = ["autocorrelation_mse", "value_wasserstein_relative", "joint_attribute_jensen_shannon"]
+    error = run[measures].to_array().transpose("model", ...).drop_sel(model=list(UNFINISHED))
+    known = error.model.values.tolist()
+    beaten = {a: [b for b in known if bool((error.sel(model=b) < error.sel(model=a)).all())] for a in known}
+    given = {value} if isinstance(value, str) else set(names(value, len(known)))
+    if not given <= set(known):
+        raise Wrong(f"Give a list of names, in quotes, of these: {', '.join(known)}.")
+    for name in sorted(given):
+        if beaten[name]:
+            raise Wrong(f"{name} is dominated: {beaten[name][0]} is nearer in all three measures.")
+    if missing := [name for name in known if not beaten[name] and name not in given]:
+        raise Wrong(f"Not all: of {len(missing)} more no other model is nearer in all three at once.")
+    return f"{' and '.join(sorted(given))}: order, or values and attributes. Between them what you need decides."
 
 
 @exercise("05.3")

@@ -1,23 +1,67 @@
-"""The exercises of chapter 06."""
+"""The questions and exercises of chapter 06; its recorded runs are those of 05."""
 
-from itertools import islice, permutations
+from itertools import islice, pairwise, permutations
 from typing import Any
 
 import numpy as np
 
-from dgkit import downstream
 from dgkit.course.exercise import Wrong, exercise, number
-from dgkit.course.store import open_run
+from dgkit.course.questions import Prediction, Quiz
 from dgkit.datasets import open_dataset, split
+
+PREDICTION = Prediction(
+    "Will the models that rank algorithms as real data do be those whose data teach well?",
+    ("yes: what is like real data does both", "no: a model may rank well and teach nothing"),
+    "b",
+    "On pages RNN orders the four regressors perfectly for every seed, and teaches nothing (R² below 0); "
+    "DoppelGANger's pages teach best, and it ranks perfectly for no seed.",
+)
+QUIZZES = {
+    "06.a": Quiz(
+        'A report says: "classifiers trained on our generated jobs reach 85 % of the real accuracy." '
+        "What do you ask first?",
+        "b",
+        (
+            ("Which classifier it was.", "That matters too, but the number may mean nothing for any classifier."),
+            (
+                "What saying the most frequent end of every job reaches.",
+                "Where nearly three of four jobs finish, that alone is most of the real accuracy, without any model.",
+            ),
+            ("How many jobs were generated.", "As many as one likes; more of the same teaches no more."),
+        ),
+    ),
+    "06.b": Quiz(
+        "Trained and tested on generated data (B and B'), a forecast is nearly perfect. On real data it fails. Why?",
+        "c",
+        (
+            ("The forecast remembers B.", "It was tested on B', another draw."),
+            ("There are too few generated series.", "Then it would fail on B' as well."),
+            (
+                "The generated series are too regular.",
+                "With next to no innovation each step follows from those before it, and any algorithm finds that. "
+                "Real series have chance in them.",
+            ),
+        ),
+    ),
+}
 
 
 @exercise("06.1")
 def _for_nothing(value: Any) -> str:
-    a, a_ = split(open_dataset("cluster"), 0.5, seed=0)
-    truth = float((a_.end_event == "FINISH").mean() / downstream.predict_events(a, a_).accuracy.max())
-    if abs(number(value) - truth) > 0.01:
-        raise Wrong("The share of FINISH in a_.end_event, over the highest accuracy at setting 'real to real'.")
-    return f"{truth:.2f}: so much of the real accuracy is had without any model."
+    a_ = split(open_dataset("cluster"), 0.5, seed=0)[1]
+    share, kinds = float((a_.end_event == "FINISH").mean()), len(set(a_.end_event.values.tolist()))
+    of_finish, given = 2 * share / (1 + share), number(value)  # precision is the share, recall is 1
+    if abs(given - share) < 0.01:
+        raise Wrong("That is its accuracy, and its precision. What is its recall, and what of the other ends?")
+    if abs(given - of_finish) < 0.01:
+        raise Wrong(f"That is the F1 of FINISH. Macro-F1 is the mean over all {kinds} kinds of end.")
+    if abs(given - of_finish / kinds) > 0.005:
+        raise Wrong(
+            "Of all the jobs said to finish, which share does? That is the precision. Recall: of those that do."
+        )
+    return (
+        f"{of_finish:.2f} for FINISH, 0 for the rest: {of_finish / kinds:.2f}. Here nothing learned looks like nothing."
+    )
 
 
 @exercise("06.2")
@@ -33,14 +77,24 @@ def _values(value: Any) -> str:
     return f"{', '.join(f'{one:g}' for one in truth)}: chance alone gives 1 in a sixth of the cases."
 
 
+REAL = (0.80, 0.79, 0.60, 0.59, 0.58)  # of 06.3
+
+
 @exercise("06.3")
-def _misleading(value: Any) -> str:
-    jobs = open_run("baselines").sel(dataset="cluster", budget="own").median("seed")
-    agreement = jobs.rank_correlation.to_series()
-    taught = jobs.macro_f1.sel(setting="generated to real", classifier="MLP").to_series()
-    if not isinstance(value, str) or value not in agreement.index:
-        raise Wrong(f"Give a name, in quotes: one of {', '.join(map(repr, agreement.index))}.")
-    truth = taught[agreement.round(2) >= 0.9].idxmin()
-    if value != truth:
-        raise Wrong("Of the models with a median rank correlation of 0.9 or more, that with the lowest macro_f1.")
-    return f"Rank correlation {agreement[truth]:.2f}, macro-F1 {taught[truth]:.2f}: it ranks well and teaches little."
+def _good_ranks_bad_choice(value: Any) -> str:
+    try:
+        given = [number(one) for one in islice(value, 6)]
+    except TypeError as error:
+        raise Wrong("Give five numbers, in a list.") from error
+    if len(given) != len(REAL) or any(a == b for a, b in pairwise(sorted(given))):
+        raise Wrong("Give five numbers, all different, in the order of the real ones.")
+    place, real = np.argsort(np.argsort(given)), np.argsort(np.argsort(REAL))
+    ranks = float(np.corrcoef(place, real)[0, 1])
+    if ranks < 0.6 - 1e-9:
+        raise Wrong(f"The rank correlation is {ranks:.1f}. Move fewer algorithms, or by fewer places.")
+    lost = REAL[0] - REAL[int(np.argmax(given))]
+    if lost < REAL[0] - REAL[2] - 1e-9:
+        raise Wrong(
+            f"Whoever takes the best of yours loses {lost:.2f}. Put another one first and leave the rest in order."
+        )
+    return f"A rank correlation of {ranks:.1f}, and the choice is worse by {lost:.2f}. Ranks do not say what they cost."

@@ -26,6 +26,12 @@ def check_of(number: str) -> Check | None:
     return LOADED.get(number)
 
 
+def of(number: str, name: str, otherwise: Any) -> Any:
+    """What a chapter's module calls so, found by a number such as "01" or "01.a"; `otherwise` where there is none."""
+    chapter = number.split(".")[0] if isinstance(number, str) else ""
+    return getattr(_loaded(chapter), name, otherwise) if chapter in NUMBERS else otherwise
+
+
 def exercises() -> dict[str, Check]:
     """The checks of all exercises by number.
 

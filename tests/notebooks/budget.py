@@ -6,6 +6,7 @@ cgroup limits what is resident, which is less; it needs rights that a user need 
 """
 
 import argparse
+import math
 import os
 import platform
 import sys
@@ -28,9 +29,10 @@ Written by `make course`, which runs all chapters one after another under Binder
 for a process. "In class" is reading, running and solving, as the course panel shows it; the rest was measured with
 dgkit {version} on {machine}, Python {python}. Memory is what is resident at most; "of its own" leaves out what is read
 from files (libraries), which the system takes back where memory is short. mybinder.org guarantees 450 MB (429 MiB).
+The first picture is counted from the first cell's start.
 
-| chapter | in class (min) | CPU (s) | memory (MiB) | of its own (MiB) | wall (s) |
-|---|---:|---:|---:|---:|---:|
+| chapter | in class (min) | CPU (s) | memory (MiB) | of its own (MiB) | wall (s) | first picture (s) |
+|---|---:|---:|---:|---:|---:|---:|
 """
 
 
@@ -69,6 +71,7 @@ def table(chapters: list[Path], out: Path | None) -> bool:
         max((took.own for _, took in runs), default=0),
         sum(took.wall_seconds for _, took in runs),
         [],
+        max((took.picture_seconds for _, took in runs), default=math.inf),
     )
     rows.append(row("**all**", sum(minutes), whole))
     print(rows[-1])
@@ -83,7 +86,8 @@ def table(chapters: list[Path], out: Path | None) -> bool:
 
 def row(name: str, minutes: int, took: Run) -> str:
     memory = f"{took.bytes / 2**20:.0f} | {took.own / 2**20:.0f}"
-    return f"| {name} | {minutes} | {took.cpu_seconds:.0f} | {memory} | {took.wall_seconds:.0f} |"
+    wall = f"{took.wall_seconds:.0f} | {took.picture_seconds:.0f}"
+    return f"| {name} | {minutes} | {took.cpu_seconds:.0f} | {memory} | {wall} |"
 
 
 if __name__ == "__main__":

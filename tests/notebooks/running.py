@@ -25,6 +25,7 @@ class Run:
     own: int  # and of these without what is read from files (libraries), which the system can take back
     wall_seconds: float
     errors: list[str]
+    picture_seconds: float = math.inf  # from the first cell's start to the end of the first that shows a picture
 
 
 def run(chapter: Path, folder: Path, timeout: float = 900) -> Run:
@@ -40,10 +41,20 @@ def run(chapter: Path, folder: Path, timeout: float = 900) -> Run:
     where = {"metadata": {"path": str(folder)}}
     client = NotebookClient(notebook, timeout=timeout, shutdown_kernel="immediate", resources=where)
     client.on_notebook_start = lambda notebook: look_again_and_again(client.kc.shell_channel)
+    begun, pictures = [], []
+    client.on_cell_execute = lambda **_: begun.append(time.perf_counter())
+    client.on_cell_executed = lambda cell, **_: shows_picture(cell) and pictures.append(time.perf_counter() - begun[0])
     before = time.perf_counter()
     with Watch() as seen:
         client.execute()
-    return Run(seen.seconds, seen.memory, seen.own, time.perf_counter() - before, errors(notebook))
+    wall = time.perf_counter() - before
+    return Run(seen.seconds, seen.memory, seen.own, wall, errors(notebook), min(pictures, default=math.inf))
+
+
+def shows_picture(cell) -> bool:
+    """Whether a cell's outputs hold a figure; a widget, such as a bar of progress, is none."""
+    data = [out.get("data", {}) for out in cell.get("outputs", [])]
+    return any("image/png" in one or "image/svg+xml" in one for one in data)
 
 
 def look_again_and_again(channel) -> None:

@@ -11,7 +11,7 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
 from tests.notebooks.budget import table
-from tests.notebooks.running import ONE_THREAD, Watch, errors, run
+from tests.notebooks.running import ONE_THREAD, Watch, errors, run, shows_picture
 
 ROOT = Path(__file__).parents[2]
 CHAPTERS = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -49,6 +49,32 @@ def test_code_fits_a_window_of_1280_pixels_and_tasks_are_text(chapter):
             assert max(map(len, cell.source.splitlines())) <= 88, cell.id
             if "exercise" in cell.metadata.get("tags", []):
                 assert not cell.source.startswith("#"), cell.id
+
+
+def test_a_picture_comes_before_any_training(chapter):
+    if chapter.name >= "07":
+        pytest.skip("not yet so arranged")
+    code = [cell.source for cell in nbformat.read(chapter, as_version=4).cells if cell.cell_type == "code"]
+    draws = ("dg.plot.", "axis.scatter(", "sketches.models()")
+    first = next(k for k, source in enumerate(code) if any(call in source for call in draws))
+
+    assert first <= 5
+    assert not any(call in source for source in code[: first + 1] for call in (".fit(", "Trainer(", "learn("))
+
+
+@pytest.mark.parametrize(
+    ("data", "is_one"),
+    [
+        ({"image/png": "", "text/plain": "<Figure>"}, True),
+        ({"application/vnd.jupyter.widget-view+json": {}, "text/plain": "FloatProgress"}, False),
+        ({"text/html": "<table>"}, False),
+    ],
+)
+def test_a_figure_is_a_picture_and_a_bar_or_a_table_is_none(data, is_one):
+    cell = nbformat.v4.new_code_cell("", outputs=[nbformat.v4.new_output("display_data", data)])
+
+    assert shows_picture(cell) is is_one
+    assert not shows_picture(nbformat.v4.new_markdown_cell(""))
 
 
 def test_what_a_control_redraws_is_returned(chapter):

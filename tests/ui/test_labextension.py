@@ -9,7 +9,8 @@ import pytest
 from .conftest import Lab
 
 ROOT = Path(__file__).parents[2]
-CHAPTERS = json.loads((ROOT / "widgets" / "labextension" / "course.json").read_text())["chapters"]
+LISTED = json.loads((ROOT / "widgets" / "labextension" / "course.json").read_text(encoding="utf-8"))
+CHAPTERS, GLOSSARY = LISTED["chapters"], LISTED["glossary"]
 FIRST = CHAPTERS[0]
 CATEGORY = "dgkit: GANs for time series"
 PANEL = "#dgkit-course"
@@ -236,6 +237,24 @@ def test_panel_is_accessible_and_clips_no_text(start):
         assert lab.violations(PANEL) == []
     names = panel.get_by_role("button").evaluate_all("all => all.map(button => button.ariaLabel)")
     assert len(set(names)) == len(names) == 2 * len(CHAPTERS)
+
+
+def test_the_glossary_opens_by_keyboard_and_says_every_term(start):
+    lab = start(chapters=True)
+    panel = course(lab)
+    summary = panel.locator("summary")
+    hidden = panel.locator("dd").first.is_visible()
+
+    summary.focus()
+    lab.page.keyboard.press("Enter")
+    panel.locator("dd").first.wait_for()
+    summary.scroll_into_view_if_needed()
+    lab.shot("course-glossary")
+
+    assert not hidden
+    assert panel.locator("dt").all_inner_texts() == [f"{one['term']} chapter {one['chapter']}" for one in GLOSSARY]
+    assert panel.locator("dd").all_inner_texts() == [one["means"] for one in GLOSSARY]
+    assert lab.violations(PANEL) == []
 
 
 def test_panel_works_in_notebook_7_where_there_is_no_launcher(start):

@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import re
 import shutil
 import tomllib
 from pathlib import Path
@@ -141,3 +142,34 @@ def test_the_lock_file_names_no_registry():
 
     assert text.count("resolution:") > 100
     assert "http" not in text
+
+
+GLOSSARY = json.loads((ROOT / "dgkit" / "course" / "glossary.json").read_text(encoding="utf-8"))
+
+
+def prose() -> dict[str, str]:
+    """What each chapter says, without its word on the next one."""
+    said = {}
+    for path in sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb")):
+        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+        text = "\n\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown")
+        said[path.name[:2]] = "\n\n".join(part for part in text.split("\n\n") if not part.startswith("Next"))
+    return said
+
+
+def test_every_term_of_the_glossary_is_first_used_where_it_says():
+    wrong, said = [], prose()
+    for entry in GLOSSARY:
+        whole = re.compile(rf"(?<![\w-]){re.escape(entry['term'])}(e?s)?(?![\w-])", re.IGNORECASE)
+        first = next((number for number, text in said.items() if whole.search(text)), None)
+        if first != entry["chapter"]:
+            wrong.append(f"{entry['term']}: chapter {first}, not {entry['chapter']}")
+
+    assert wrong == []
+
+
+def test_a_term_is_said_in_one_line_and_the_panel_has_them_all(listing):
+    assert all(len(entry["means"]) <= 110 and entry["means"].endswith(".") for entry in GLOSSARY)
+    assert len({entry["term"].lower() for entry in GLOSSARY}) == len(GLOSSARY)
+    shown = json.loads(listing.COURSE.read_text(encoding="utf-8"))["glossary"]
+    assert sorted(shown, key=lambda one: one["term"]) == sorted(GLOSSARY, key=lambda one: one["term"])

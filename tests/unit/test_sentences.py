@@ -11,7 +11,7 @@ import pytest
 
 import dgkit as dg
 from dgkit.core import losses
-from dgkit.course import chapter_08, open_run
+from dgkit.course import chapter_03, chapter_08, open_run
 from dgkit.course.chapter_05 import UNFINISHED
 from dgkit.course.store import checkpoints
 from dgkit.privacy import audit_runs, noise_for, stated
@@ -557,3 +557,153 @@ def test_11_on_real_pages_the_null_model_is_nearest_and_a_forest_tells_all():
     for name in ("mid_range_wasserstein_decades", "step_wasserstein", "largest_rise_wasserstein"):
         assert made[name].sel(model="surrogate") == made[name].min("model")
     assert (made.told_apart > 0.9).all()
+
+
+def test_01_after_a_thousand_steps_weeks_and_slow_swing_are_there_together():
+    model = dg.Trainer.load(checkpoints()["web_s7"].path, checkpoints()["web_s7"].data()).model  # as the chapter's
+    curve = dg.metrics.autocorrelation(model.sample(1000, seed=1).views)
+
+    assert curve.sel(lag=7) - curve.sel(lag=[3, 4, 10, 11]).mean("lag") > 0.3
+    assert curve.sel(lag=84) - curve.sel(lag=42) > 0.5
+
+
+def test_03_as_the_prediction_s_84_has_the_least_error_in_the_medians():
+    error = sample_len().autocorrelation_mse.median("seed")
+
+    assert error.idxmin("sample_len") == 84 and chapter_03.PREDICTION.choices[2].startswith("S = 84")
+
+
+def test_04_the_naive_gan_makes_less_than_a_third_of_the_evicted_and_five_of_100_are():
+    shares = open_run("event_types").end_event_share.sel(model="naive GAN").median("seed").to_series()
+    real = dg.open_dataset("cluster").end_event.to_series().value_counts(normalize=True)
+
+    assert (shares / real)["EVICT"] < 1 / 3 and (shares / real).drop("EVICT").min() > 0.9
+    assert round(100 * real["EVICT"]) == 5
+
+
+def test_04_the_series_fit_the_attributes_in_the_same_order_of_designs():
+    far = open_run("event_types").conditional_wasserstein.mean("end_event").median("seed")
+
+    for feature in far.feature.values:
+        order = far.sel(feature=feature).to_series()[["DoppelGANger", "no averaging", "no auxiliary", "naive GAN"]]
+        assert order.is_monotonic_increasing
+
+
+def test_05_innovation_of_ar_and_rnn_is_next_to_nothing_beside_the_real_one():
+    run = open_run("baselines").sel(budget="own").median("seed")
+    share = run.innovation / run.real_innovation
+
+    assert (share.sel(model=["ar", "rnn"]) < 0.25).all()
+    assert (share.sel(dataset="web", model=["hmm", "naive_gan"]) > 5).all()
+
+
+def test_05_doppelganger_has_the_order_on_all_three_and_one_page_of_each_kind_of_fault():
+    run = open_run("baselines").sel(budget="own")
+    error = run.autocorrelation_mse.median("seed")
+    pages = np.log10(run.examples.sel(dataset="web", seed=0, example=0))
+    daily = abs(np.diff(pages.transpose("model", "step").values, axis=1)).mean(1)
+    daily = dict(zip(pages.model.values.tolist(), daily, strict=True))
+
+    for name, feature in MAIN.items():
+        assert error.sel(dataset=name, feature=feature).idxmin("model") == "doppelganger"
+    assert max(daily["ar"], daily["rnn"], daily["timegan"]) < daily["doppelganger"] / 2 < daily["naive_gan"] / 4
+    fallen = 10 ** pages.sel(model="rcgan")
+    assert fallen[20:].max() < fallen[0] / 100
+
+
+def test_06_on_pages_doppelgangers_teach_best_and_nearly_three_of_four_jobs_finish():
+    pages = open_run("baselines").sel(dataset="web", budget="own", setting="generated to real").median("seed")
+    finish = float((dg.split(dg.open_dataset("cluster"), 0.5, seed=0)[1].end_event == "FINISH").mean())
+
+    assert (pages.r2.idxmax("model") == "doppelganger").all()
+    assert (pages.r2.sel(model="rnn") < 0).all()
+    assert 0.7 < finish < 0.75
+
+
+def test_06_innovation_beside_the_real_one_spans_far_less_to_far_more():
+    run = open_run("baselines").sel(budget="own").median("seed")
+    share = (run.innovation / run.real_innovation).sel(dataset=["cluster", "web"])
+
+    assert (share.sel(model="rnn") < 0.05).all() and (share.sel(model=["naive_gan", "hmm"]) > 5).all()
+
+
+def test_03_the_error_falls_in_leaps_and_s_4_makes_its_leap_last():
+    error = open_run("sample_len").autocorrelation_mse
+    half, middle = error.sel(step=500), error.median("seed")
+
+    assert (half.sel(sample_len=slice(7, None)) < 0.03).all() and (half.sel(sample_len=[1, 2, 4]) > 0.07).all()
+    assert middle.sel(sample_len=4, step=750) > 4 * middle.sel(sample_len=4, step=1000)
+    assert error.step.values.tolist() == [250, 500, 750, 1000]
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_03_twelve_weeks_back_a_tenth_of_the_gradient_is_left_at_s_7_and_next_to_nothing_at_s_1(seed):
+    from dgkit.course import unrolled
+
+    ds = dg.simulate.web(100)
+    left = {}
+    for s in (1, 7, 168):
+        left[s] = unrolled.gradient_back(dg.Trainer(ds, dg.Config(sample_len=s, seed=seed)).model)
+
+    assert float(left[1].sel(back=84)) < 1e-4 and 0.05 < float(left[7].sel(back=84)) < 0.2
+    assert left[1].sizes["back"] == 168 and left[168].back.values.tolist() == [168]
+
+
+def test_03_the_gradient_that_is_left_is_that_of_finite_differences():
+    import torch
+
+    from dgkit.core.heads import harden
+    from dgkit.course import unrolled
+
+    model = dg.Trainer(dg.simulate.web(30), dg.Config(sample_len=24, batch_size=10, lstm_units=12, seed=3)).model
+    generator = model.generator.double()
+    noise = generator.draw(1, torch.Generator().manual_seed(0))
+    noise = type(noise)(*(part.double() for part in noise))
+    generator.draw = lambda *_: noise  # gradient_back's, so that both look at the same sample
+    with torch.no_grad():
+        made = generator(noise)
+        given = torch.cat(
+            [harden(made.attributes, generator.attribute_heads), harden(made.minmax, generator.minmax_heads)], 1
+        )
+        inputs = torch.cat([given.expand(7, 1, -1), noise.feature], 2)
+        states = {0: (noise.hidden, noise.cell), 6: generator.feature.lstm(inputs[:6], (noise.hidden, noise.cell))[1]}
+
+        def slope(begun, which, unit):
+            ends = []
+            for way in (1e-5, -1e-5):
+                state = [part.clone() for part in states[begun]]
+                state[which][0, 0, unit] += way
+                output, _ = generator.feature.lstm(inputs[begun:], tuple(state))
+                ends.append(generator.feature.head(output[-1]).reshape(24, -1)[-1, 0])
+            return float(ends[0] - ends[1]) / 2e-5
+
+        norms = {
+            begun: math.hypot(*(slope(begun, which, unit) for which in (0, 1) for unit in range(12)))
+            for begun in states
+        }
+
+    found = unrolled.gradient_back(model, n=1)
+
+    assert found.back.values.tolist() == [168, 144, 120, 96, 72, 48, 24]
+    assert float(found[0]) == pytest.approx(norms[0] / norms[6], rel=1e-4)
+
+
+def test_03_two_of_three_trainings_at_s_1_have_lost_the_week_twelve_weeks_apart():
+    curve = sample_len().autocorrelation
+    peak = curve.sel(lag=84) - curve.sel(lag=[80, 81, 87, 88]).mean("lag")
+
+    assert int((peak.sel(sample_len=1) < 0.1).sum()) == 2 and (peak.sel(sample_len=7) > 0.5).all()
+
+
+def test_04_most_jobs_are_small_and_most_jobs_finish():
+    jobs = dg.open_dataset("cluster")
+
+    assert (jobs.job_class == "small").mean() > 0.55 and (jobs.end_event == "FINISH").mean() > 0.7
+    assert jobs.sizes["time"] == int(jobs.length.max()) == 60
+
+
+def test_05_there_is_a_sketch_for_each_model_of_the_recorded_run():
+    from dgkit.course import sketches
+
+    assert sorted(sketches.MODELS) == sorted(open_run("baselines").model.values.tolist())
+    assert all(axis.get_xlabel() for axis in sketches.models().axes)

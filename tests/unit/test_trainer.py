@@ -361,6 +361,20 @@ def test_fit_stops_at_its_time_limit(small):
     assert 1 <= model.history.sizes["step"] < 10**6
 
 
+@pytest.mark.parametrize(("steps", "seconds"), [(10**6, 0.3), (3, 600.0)])
+def test_the_bar_of_a_fit_for_a_given_time_ends_full_whichever_ends_first(small, steps, seconds, capsys):
+    dg.fit(small, dg.Config(steps=steps, sample_len=5, batch_size=8), seconds=seconds)
+
+    drawn = capsys.readouterr().err.rstrip().rpartition("\r")[2]
+    assert drawn.startswith("100%|")
+
+
+def test_the_bar_of_a_fit_counts_steps(small, capsys):
+    dg.fit(small, dg.Config(steps=3, sample_len=5, batch_size=8))
+
+    assert "| 3/3 [" in capsys.readouterr().err
+
+
 def test_records_agree_with_what_they_are_made_of(tiny_trainer):
     for record in tiny_trainer:
         assert record.discriminator_loss == pytest.approx(10 * record.penalty - record.wasserstein, rel=1e-4)

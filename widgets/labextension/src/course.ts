@@ -19,6 +19,13 @@ export interface IChapter {
   exercises: string[];
 }
 
+/** A term of the course, in a line, and the chapter that uses it first. */
+export interface ITerm {
+  term: string;
+  means: string;
+  chapter: string;
+}
+
 /** Written by dgkit.course beside the notebook whose kernel passed an exercise. */
 const PROGRESS = "dgkit-progress.json";
 /** Made for the chapters where there are none. */
@@ -31,6 +38,7 @@ export class Course {
   /** Resolves when the list of chapters is there. */
   readonly ready: Promise<void>;
   chapters: IChapter[] = [];
+  glossary: ITerm[] = [];
   /** Where the learner's chapters are; null where none was found. */
   folder: string | null = null;
   passed = new Set<string>();
@@ -49,8 +57,10 @@ export class Course {
     private contents: Contents.IManager,
     private browsed: () => string,
   ) {
-    this.ready = this.shipped<{ chapters: IChapter[] }>("course.json").then(({ chapters }) => {
+    type Listed = { chapters: IChapter[]; glossary?: ITerm[] };
+    this.ready = this.shipped<Listed>("course.json").then(({ chapters, glossary }) => {
       this.chapters = chapters;
+      this.glossary = glossary ?? [];
       this.changed.emit();
     });
   }

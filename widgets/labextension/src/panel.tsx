@@ -1,6 +1,6 @@
 /**
- * The side panel: the chapters with what was passed in each, and buttons to open one or to get a
- * fresh copy.
+ * The side panel: the chapters with what was passed in each, buttons to open one or to get a fresh
+ * copy, and a glossary.
  */
 import { ReactWidget } from "@jupyterlab/ui-components";
 import React from "react";
@@ -49,7 +49,7 @@ export class CoursePanel extends ReactWidget {
   }
 
   protected render(): JSX.Element {
-    const { chapters, folder, known } = this.course;
+    const { chapters, folder, glossary, known } = this.course;
     if (!known) {
       return (
         <>
@@ -91,6 +91,21 @@ export class CoursePanel extends ReactWidget {
           {this.message}
         </p>
         <ol>{chapters.map((chapter) => this.renderChapter(chapter))}</ol>
+        {glossary.length > 0 && (
+          <details className="dgkit-Course-glossary">
+            <summary>Glossary, {glossary.length} terms</summary>
+            <dl>
+              {glossary.map(({ term, means, chapter }) => (
+                <React.Fragment key={term}>
+                  <dt>
+                    {term} <span className="dgkit-Course-note">chapter {chapter}</span>
+                  </dt>
+                  <dd>{means}</dd>
+                </React.Fragment>
+              ))}
+            </dl>
+          </details>
+        )}
       </>
     );
   }
