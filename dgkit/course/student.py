@@ -65,7 +65,12 @@ def run(cells: list[dict[str, Any]], out: Any) -> None:
 
     answers.answer = answer
     course.answer = answer
-    shell = InteractiveShell.instance(config=Config({"HistoryManager": {"enabled": False}}))
+
+    class Shell(InteractiveShell):
+        def enable_gui(self, gui: str | None = None) -> None:  # what %matplotlib asks for; there is nobody to look
+            pass
+
+    shell = Shell.instance(config=Config({"HistoryManager": {"enabled": False}}))
     for cell in cells:
         result = shell.run_cell(cell["source"], store_history=False)  # type: ignore[no-untyped-call]
         if error := result.error_before_exec or result.error_in_exec:
