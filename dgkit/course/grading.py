@@ -225,7 +225,7 @@ def _grade(graded: Graded, notebook: handout.Notebook, course: _Course, limits: 
     else:
         runs = [whole]
     for cells in runs if asked else []:
-        told = _judged(cells, course, limits)
+        told = judged(*_run(cells, limits), course)
         for number in states:
             if states[number] not in (PASSED, FUNCTION):
                 states[number] = told.states.get(number, states[number])
@@ -253,11 +253,10 @@ class _Told:
     missing: bool = False  # a name was, in the cell of an exercise
 
 
-def _judged(cells: list[dict[str, Any]], course: _Course, limits: Limits) -> _Told:
-    """Run cells in a child, and judge what it sends."""
+def judged(content: bytes, ended: str, course: _Course) -> _Told:
+    """Judge what a child sent; `ended` is noted unless it says itself that it came to its end."""
     told = _Told()
     sent: dict[str, list[tuple[str, bytes]]] = {}
-    content, ended = _run(cells, limits)
     for kind, exercise, payload in _frames(content):
         if kind == "end":
             ended = ""
