@@ -60,7 +60,7 @@ def main(arguments: list[str] | None = None) -> None:
 def _grading(commands: Any) -> None:
     """The arguments of `export` and `collect`."""
     exporting = commands.add_parser("export", help="the exercises for nbgrader or otter: stub, solution, check, points")
-    exporting.add_argument("form", choices=["nbgrader", "otter"])
+    exporting.add_argument("form", choices=["nbgrader", "otter", "plain"])
     collecting = commands.add_parser(
         "collect",
         help="grade handed-in notebooks; EXECUTES THE LEARNERS' CODE",
@@ -98,17 +98,17 @@ def _export(options: argparse.Namespace) -> None:
 
 
 def _collect(options: argparse.Namespace) -> None:
-    stubs = handout.all_stubs(options.chapters)
+    worth = handout.worth(options.chapters, options.points)  # first: it may be mistyped
     limits = grading.Limits(options.seconds, options.memory * 2**20)
     graded = grading.collect(
         options.folder,
         limits=limits,
-        jobs=options.jobs,
+        jobs=max(1, options.jobs),
         notebooks=options.chapters,
         instructor=options.instructor,
         done=lambda one: print(f"{one.name}: {len(one.passed)} passed", file=sys.stderr, flush=True),
     )
-    table = grading.rows(graded, {name: handout.worth(name, stub, options.points) for name, stub in stubs.items()})
+    table = grading.rows(graded, worth)
     print(grading.shown(table))
     if options.csv:
         _atomic.replace(options.csv, [grading.as_csv(table).encode()])

@@ -127,7 +127,10 @@ def collect(
     def one(handed_in: tuple[Graded, list[handout.Notebook]]) -> Graded:
         graded, notebooks = handed_in
         for notebook in notebooks:
-            _grade(graded, notebook, course, limits or Limits())
+            try:
+                _grade(graded, notebook, course, limits or Limits())
+            except Exception as error:  # one of forty is not to cost the others their table
+                graded.notes.append(f"could not be graded: {type(error).__name__}: {_printable(str(error))}")
         done(graded)
         return graded
 

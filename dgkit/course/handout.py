@@ -1,4 +1,4 @@
-"""Exercises as graders want them, from one source: notebooks for nbgrader and master notebooks for otter.
+"""Exercises as graders want them, from one source: notebooks for nbgrader, master notebooks for otter, plain ones.
 
 The source is the course as it stands: an exercise's cell in its chapter (the stub), its block in `solutions.md`, its
 check in chapter_NN.py, and the free question of each chapter in `free_answers.md`, with its rubric. An exercise is
@@ -27,7 +27,7 @@ _NBGRADER = """\
 c = get_config()  # noqa: F821 (nbgrader's)
 c.CourseDirectory.course_id = "dgkit"
 c.ClearSolutions.code_stub = {"python": "# YOUR CODE HERE"}
-c.Execute.timeout = 600  # seconds for a cell
+c.Execute.timeout = 120  # seconds for a cell
 """
 
 
@@ -71,6 +71,7 @@ def read(path: Path) -> Notebook:
         for cell in notebook["cells"]:
             cell["source"] = "".join(cell["source"])
             cell["cell_type"], cell["metadata"] = str(cell["cell_type"]), dict(cell.get("metadata", {}))
+            cell["id"] = str(cell.get("id", ""))  # older notebooks have none
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise FileFormatError(f"{path.name!r} is no notebook: {type(error).__name__}: {error}.") from error
     return notebook
@@ -96,9 +97,13 @@ def wants_function(stub: str) -> bool:
     return re.search(r"^def ", stub, re.MULTILINE) is not None
 
 
-def worth(name: str, stub: str, points: Mapping[str, int] | None = None) -> int:
-    """Points of an exercise: those that are given; else one, or two for a function."""
-    return (points or {}).get(name, 2 if wants_function(stub) else 1)
+def worth(folder: Path | None = None, points: Mapping[str, int] | None = None) -> dict[str, int]:
+    """Points by exercise: those that are given; else one, or two for a function. Raises ConfigError if unknown."""
+    found = {name: 2 if wants_function(stub) else 1 for name, stub in all_stubs(folder).items()}
+    for name in points or {}:
+        if name not in found:
+            raise ConfigError(f"points for {name!r}, which is no exercise; there are {', '.join(found)}.")
+    return found | dict(points or {})
 
 
 def sections(text: str) -> dict[str, str]:
@@ -152,10 +157,11 @@ def export(
 
     Parameters
     ----------
-    form : {"nbgrader", "otter"}
+    form : {"nbgrader", "otter", "plain"}
     out : Path
         A folder. nbgrader: `source/NN_name/NN_name.ipynb` and, if there is none, `nbgrader_config.py`.
-        otter: `NN_name/NN_name.ipynb`, for `otter assign`.
+        otter: `NN_name/NN_name.ipynb`, for `otter assign`. plain: `NN_name.ipynb`, to hand out: the chapter with its
+        free question, without solutions.
     only : list of str, optional
         Numbers of chapters. Default: all.
     points : mapping, optional
@@ -181,16 +187,19 @@ def export(
         solved, free = ((instructor / name).read_text("utf-8") for name in ("solutions.md", "free_answers.md"))
     except OSError as error:
         raise ConfigError(f"{error.filename} cannot be read; give the checkout's folder: --instructor.") from error
-    written = []
+    written, points_of = [], worth(notebooks, points)
     for number in only or known:
         notebook, parts = read(known[number]), solutions(sections(solved).get(number, ""))
         asked = []
         for name, stub in stubs(notebook).items():
             if name not in parts:
                 raise ConfigError(f"exercise {name} has no solution in solutions.md.")
-            asked.append(Asked(name, without_call(stub), without_call(parts[name]), worth(name, stub, points)))
-        make, place = (_nbgrader, out / "source") if form == "nbgrader" else (_otter, out)
-        target = place / known[number].stem / known[number].name
+            asked.append(Asked(name, without_call(stub), without_call(parts[name]), points_of[name]))
+        make = {"nbgrader": _nbgrader, "otter": _otter, "plain": _plain}[form]
+        folder = {"nbgrader": out / "source" / known[number].stem, "otter": out / known[number].stem, "plain": out}[
+            form
+        ]
+        target = folder / known[number].name
         target.parent.mkdir(parents=True, exist_ok=True)
         made = make(notebook, {one.name: one for one in asked}, free_questions(free).get(number))
         _atomic.replace(target, [(json.dumps(made, ensure_ascii=False, indent=1) + "\n").encode()])
@@ -222,30 +231,39 @@ def _new(kind: str, name: str, source: str, **metadata: Any) -> Notebook:
 def _nbgrader(notebook: Notebook, asked: dict[str, Asked], free: Asked | None) -> Notebook:
     """nbgrader's cell metadata, schema 3: a cell to answer in, and after it a locked one that is worth the points."""
 
-    def about(name: str, **what: Any) -> dict[str, Any]:
-        plain = {"grade": False, "solution": False, "locked": False, "task": False, "schema_version": 3}
-        return {"nbgrader": {**plain, "grade_id": re.sub(r"\W", "_", name), **what}}
-
     def one(cell: Notebook, exercise: Asked) -> list[Notebook]:
         call = f'course.answer("{exercise.name}", answer)'
         source = f"{exercise.stub}\n### BEGIN SOLUTION\n{exercise.solution}\n### END SOLUTION\n{call}"
         name = f"check {exercise.name}"
-        worth = about(name, grade=True, locked=True, points=exercise.points, cell_type="code")
-        answer = {"metadata": {**cell["metadata"], **about(f"answer {exercise.name}", solution=True, cell_type="code")}}
+        points = _about(name, grade=True, locked=True, points=exercise.points, cell_type="code")
+        answer = {
+            "metadata": {**cell["metadata"], **_about(f"answer {exercise.name}", solution=True, cell_type="code")}
+        }
         return [
             {**cell, **answer, "source": source},
-            _new("code", name, f"checked = {call}\nassert checked.passed, checked.message", **worth),
+            _new("code", name, f"checked = {call}\nassert checked.passed, checked.message", **points),
         ]
 
     made = _cells(notebook, asked, one)
-    if free:
-        worth = about(free.name, grade=True, solution=True, points=free.points, cell_type="markdown")
-        source = f"### BEGIN SOLUTION\n{free.solution}\n### END SOLUTION"
-        made["cells"] += [
-            _new("markdown", f"{free.name} question", free.stub),
-            _new("markdown", free.name, source, **worth),
-        ]
+    made["cells"] += _free(free, f"### BEGIN SOLUTION\n{free.solution}\n### END SOLUTION") if free else []
     return made
+
+
+def _plain(notebook: Notebook, asked: dict[str, Asked], free: Asked | None) -> Notebook:
+    """The chapter as it is, with its free question."""
+    return {**notebook, "cells": [*notebook["cells"], *(_free(free, "YOUR ANSWER HERE") if free else [])]}
+
+
+def _free(free: Asked, answer: str) -> list[Notebook]:
+    """A free question, and the cell for its answer."""
+    points = _about(free.name, grade=True, solution=True, points=free.points, cell_type="markdown")
+    return [_new("markdown", f"{free.name} question", free.stub), _new("markdown", free.name, answer, **points)]
+
+
+def _about(name: str, **what: Any) -> dict[str, Any]:
+    """A cell's metadata for nbgrader."""
+    plain = {"grade": False, "solution": False, "locked": False, "task": False, "schema_version": 3}
+    return {"nbgrader": {**plain, "grade_id": re.sub(r"\W", "_", name), **what}}
 
 
 def _otter(notebook: Notebook, asked: dict[str, Asked], free: Asked | None) -> Notebook:

@@ -280,10 +280,20 @@ def test_the_chapters_own_cells_are_exported_as_they_are(tmp_path):
     assert ours[:-1] == [cell["source"] for cell in chapter["cells"] if cell["source"] not in asked]
 
 
-def test_points_can_be_given(tmp_path):
+def test_points_can_be_given_and_a_mistyped_exercise_is_named(tmp_path):
     (path,) = handout.export("nbgrader", tmp_path, only=["00"], points={"00.2": 7})
 
     assert '"points": 7' in path.read_text()
+    with pytest.raises(ConfigError, match=r"points for '00.22'"):
+        handout.worth(points={"00.22": 7})
+
+
+def test_a_plain_copy_has_the_free_question_and_no_solution(tmp_path):
+    (path,) = handout.export("plain", tmp_path, only=["00"])
+
+    made, chapter = handout.read(path), handout.read(handout.chapters()["00"])
+    assert made["cells"][:-2] == chapter["cells"]
+    assert made["cells"][-1]["source"] == "YOUR ANSWER HERE"
 
 
 def test_a_chapter_that_is_not_there_is_named(tmp_path, capsys):
