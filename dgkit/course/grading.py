@@ -227,15 +227,17 @@ def _grade(graded: Graded, notebook: handout.Notebook, course: _Course, limits: 
         runs = [[_cell(course.setups[chapter]), *(_cell(cell["source"]) for cell in picked)], whole]
     else:
         runs = [whole]
-    for cells in runs if asked else []:
+    touched = any(handout.answered(cell["source"]) and cell["source"].strip() not in course.texts for cell in code)
+    notes: list[str] = []
+    for cells in runs if touched else []:
         told = judged(*_run(cells, limits), course)
+        notes = told.notes
         for number in states:
             if states[number] not in (PASSED, FUNCTION):
                 states[number] = told.states.get(number, states[number])
         if not told.missing:
             break
-    if asked:
-        graded.notes += told.notes
+    graded.notes += notes
     for number, state in states.items():
         if graded.states.get(number) not in (PASSED, FUNCTION):
             graded.states[number] = state

@@ -23,6 +23,7 @@ Notebook = dict[str, Any]
 CHECKOUT = Path(__file__).parents[2]
 LARGEST = 2 * 10**7  # bytes of a notebook, pictures included
 _ASKED = re.compile(r"""course\.answer\(\s*["'](\d\d\.\w+)["']""")
+WIDGET = re.compile(r"\bdgkit_widgets\b|\bipywidgets\b|\binteract\b")
 _NBGRADER = """\
 c = get_config()  # noqa: F821 (nbgrader's)
 c.CourseDirectory.course_id = "dgkit"
@@ -215,10 +216,17 @@ def without_call(source: str) -> str:
 
 
 def _cells(notebook: Notebook, asked: dict[str, Asked], one: Callable[[Notebook, Asked], list[Notebook]]) -> Notebook:
-    """A copy of a notebook in which the cell of each exercise became those that `one` makes of it."""
+    """A copy of a notebook in which the cell of each exercise became those that `one` makes of it.
+
+    Cells with a widget get the tag by which nbclient, and so a grader, leaves them out: it can overlook that such a cell
+    has ended, and wait.
+    """
     made: Notebook = {**copy.deepcopy(notebook), "cells": []}
     for cell in notebook["cells"]:
         name = next(iter(answered(cell["source"])), "") if "exercise" in cell["metadata"].get("tags", []) else ""
+        if WIDGET.search(cell["source"]) and cell["cell_type"] == "code" and name not in asked:
+            tags = [*cell["metadata"].get("tags", []), "skip-execution"]
+            cell = {**cell, "metadata": {**cell["metadata"], "tags": tags}}
         made["cells"] += one(cell, asked[name]) if name in asked else [cell]
     return made
 
