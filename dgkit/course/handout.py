@@ -218,8 +218,8 @@ def without_call(source: str) -> str:
 def _cells(notebook: Notebook, asked: dict[str, Asked], one: Callable[[Notebook, Asked], list[Notebook]]) -> Notebook:
     """A copy of a notebook in which the cell of each exercise became those that `one` makes of it.
 
-    Cells with a widget get the tag by which nbclient, and so a grader, leaves them out: it can overlook that such a cell
-    has ended, and wait.
+    Cells with a widget get the tag by which nbclient, and so a grader, leaves them out: it can overlook that such a
+    cell has ended, and wait.
     """
     made: Notebook = {**copy.deepcopy(notebook), "cells": []}
     for cell in notebook["cells"]:

@@ -280,6 +280,30 @@ def test_the_chapters_own_cells_are_exported_as_they_are(tmp_path):
     assert ours[:-1] == [cell["source"] for cell in chapter["cells"] if cell["source"] not in asked]
 
 
+def test_a_grader_leaves_widgets_out_and_runs_all_else(tmp_path):
+    cells = notebooks("nbgrader", tmp_path)["01"]["cells"]
+
+    skipped = [cell["source"] for cell in cells if "skip-execution" in cell["metadata"].get("tags", [])]
+    assert any("TrainingStudio" in source for source in skipped)
+    assert not any("course.answer" in source or "dg.fit(" in source for source in skipped)
+
+
+def test_slides_show_each_figure_of_a_chapter_once_and_no_exercise():
+    from instructor.slides import slides
+
+    chapter = handout.read(handout.chapters()["02"])
+    made = slides(chapter)["cells"]
+
+    def figures(cells):
+        code = [cell["source"] for cell in cells if cell["cell_type"] == "code"]
+        return [text for text in code if "dg.plot." in text and not handout.WIDGET.search(text)]
+
+    assert figures(cell for cell in made if cell["metadata"]["slideshow"]["slide_type"] == "-") == figures(
+        chapter["cells"]
+    )
+    assert not any("course.answer(" in cell["source"] for cell in made)
+
+
 def test_points_can_be_given_and_a_mistyped_exercise_is_named(tmp_path):
     (path,) = handout.export("nbgrader", tmp_path, only=["00"], points={"00.2": 7})
 
