@@ -1,12 +1,11 @@
-"""A chapter as slides, from the chapter itself: `python instructor/slides.py 01` writes a copy into slides/.
+"""A chapter as slides, run from the chapter as it stands: `python instructor/slides.py 02` writes slides/02_....html.
 
-Each section is a slide with its first paragraph, each figure one with the text before it; the chapter's own file is not
-touched. Then `jupyter nbconvert --to slides --execute --no-input slides/01_first_doppelganger.ipynb`. Left out:
-exercises, and widgets, which need a kernel. Cells without a figure are run and not shown.
+Each section is a slide with its first paragraph, each figure one with the text before it. Cells without a figure are
+run and not shown, nor are widgets, which need a kernel; exercises are left out. The page fetches reveal.js from a
+network.
 """
 
 import argparse
-import json
 import re
 import sys
 from pathlib import Path
@@ -32,13 +31,12 @@ def slides(notebook: handout.Notebook) -> handout.Notebook:
             before = source.strip().rpartition("\n\n")[2]
             if made and made[-1]["source"].endswith(before):  # it is on the section's slide
                 before = ""
-        elif "exercise" in cell["metadata"].get("tags", []) or handout.WIDGET.search(source):
-            continue
-        else:
-            figure = "dg.plot." in source
+        elif "exercise" not in cell["metadata"].get("tags", []):
+            figure = "dg.plot." in source and not handout.WIDGET.search(source)
             if figure and before:
                 made.append(markdown(before, "subslide"))
-            made.append({**cell, "metadata": {**cell["metadata"], **shown("-" if figure else "skip")}})
+            kept = {name: content for name, content in cell.items() if name != "id"}
+            made.append({**kept, "metadata": {**cell["metadata"], **shown("-" if figure else "skip")}})
             before = "" if figure else before
     return {**notebook, "cells": made}
 
@@ -51,6 +49,21 @@ def shown(where: str) -> dict:
     return {"slideshow": {"slide_type": where}}
 
 
+def page(notebook: handout.Notebook) -> str:
+    """Run it, and make one HTML page of it."""
+    import nbformat
+    from nbclient import NotebookClient
+    from nbconvert import SlidesExporter
+
+    class Client(NotebookClient):
+        def on_comm_open_jupyter_widget(self, message):
+            """Nothing is sent for widgets while a cell runs: it would sometimes hide that the cell has ended."""
+
+    whole = nbformat.from_dict({**notebook, "nbformat_minor": 4})  # cells of that form need no ids
+    Client(whole, timeout=900).execute()
+    return SlidesExporter(exclude_input=True).from_notebook_node(whole)[0]
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("chapters", nargs="+", metavar="NN")
@@ -59,8 +72,6 @@ if __name__ == "__main__":
     options.out.mkdir(exist_ok=True)
     for number in options.chapters:
         path = handout.chapters()[number]
-        made = slides(handout.read(path)) | {"nbformat_minor": 4}  # cells of an older form need no ids
-        for cell in made["cells"]:
-            cell.pop("id", None)
-        (options.out / path.name).write_text(json.dumps(made, ensure_ascii=False, indent=1), encoding="utf-8")
-        print(options.out / path.name)
+        target = options.out / f"{path.stem}.slides.html"
+        target.write_text(page(slides(handout.read(path))), encoding="utf-8")
+        print(target)

@@ -6,6 +6,7 @@ worth one point, or two if it asks for a function. Left out: handing out and col
 `python -m dgkit.course collect`, which needs neither.
 """
 
+import ast
 import copy
 import json
 import re
@@ -25,10 +26,15 @@ LARGEST = 2 * 10**7  # bytes of a notebook, pictures included
 _ASKED = re.compile(r"""course\.answer\(\s*["'](\d\d\.\w+)["']""")
 WIDGET = re.compile(r"\bdgkit_widgets\b|\bipywidgets\b|\binteract\b")
 _NBGRADER = """\
+from nbclient import NotebookClient
+
 c = get_config()  # noqa: F821 (nbgrader's)
 c.CourseDirectory.course_id = "dgkit"
 c.ClearSolutions.code_stub = {"python": "# YOUR CODE HERE"}
-c.Execute.timeout = 120  # seconds for a cell
+c.Execute.timeout = 300  # seconds for a cell
+
+# nothing is sent for widgets while a cell runs: it would sometimes hide that the cell has ended
+NotebookClient.on_comm_open_jupyter_widget = lambda self, message: None
 """
 
 
@@ -218,17 +224,33 @@ def without_call(source: str) -> str:
 def _cells(notebook: Notebook, asked: dict[str, Asked], one: Callable[[Notebook, Asked], list[Notebook]]) -> Notebook:
     """A copy of a notebook in which the cell of each exercise became those that `one` makes of it.
 
-    Cells with a widget get the tag by which nbclient, and so a grader, leaves them out: it can overlook that such a
-    cell has ended, and wait.
+    A cell with a widget, of which no later cell needs a name, gets the tag by which nbclient, and so a grader, leaves
+    it out: nbclient can overlook that such a cell has ended, and wait.
     """
     made: Notebook = {**copy.deepcopy(notebook), "cells": []}
     for cell in notebook["cells"]:
         name = next(iter(answered(cell["source"])), "") if "exercise" in cell["metadata"].get("tags", []) else ""
-        if WIDGET.search(cell["source"]) and cell["cell_type"] == "code" and name not in asked:
-            tags = [*cell["metadata"].get("tags", []), "skip-execution"]
-            cell = {**cell, "metadata": {**cell["metadata"], "tags": tags}}
-        made["cells"] += one(cell, asked[name]) if name in asked else [cell]
+        made["cells"] += one(cell, asked[name]) if name in asked else [copy.deepcopy(cell)]
+    needed: set[str] = set()
+    for cell in reversed([cell for cell in made["cells"] if cell["cell_type"] == "code"]):
+        if WIDGET.search(cell["source"]) and not needed & _names(cell["source"], ast.Store):
+            cell["metadata"]["tags"] = [*cell["metadata"].get("tags", []), "skip-execution"]
+        else:
+            needed |= _names(cell["source"], ast.Load)
     return made
+
+
+def _names(source: str, use: type[ast.expr_context]) -> set[str]:
+    """The names that a cell reads, or those that it gives a meaning, imports and functions too."""
+    tree = ast.parse(re.sub(r"^[%!].*", "", source, flags=re.MULTILINE))
+    found = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, use)}
+    if use is ast.Store:
+        for node in ast.walk(tree):
+            if isinstance(node, ast.FunctionDef):
+                found.add(node.name)
+            elif isinstance(node, ast.Import | ast.ImportFrom):
+                found |= {(alias.asname or alias.name).partition(".")[0] for alias in node.names}
+    return found
 
 
 def _new(kind: str, name: str, source: str, **metadata: Any) -> Notebook:
