@@ -1,19 +1,26 @@
-"""Recorded runs on the command line: `python -m dgkit.course list`, `... record NAME`, `... table real`."""
+"""The course on the command line: its recorded runs (`list`, `record`, `table`), and grading (`export`, `collect`)."""
 
 import argparse
+import sys
 from pathlib import Path
+from typing import Any
 
+from dgkit import _atomic
 from dgkit._cells import points_of
+from dgkit.course import grading, handout
 from dgkit.course.chapters import experiments
 from dgkit.course.real import table
 from dgkit.course.runs import CELLS, record, record_checkpoint
 from dgkit.course.store import folder
+from dgkit.errors import DgkitError
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """`python -m dgkit.course list | record NAME ... [--all] [--jobs N] [--out data/runs] | table real`."""
+    """`python -m dgkit.course list | record NAME ... | table real | export FORM FOLDER | collect FOLDER`."""
     known = experiments()
-    parser = argparse.ArgumentParser(prog="python -m dgkit.course", description="The course's recorded runs.")
+    parser = argparse.ArgumentParser(
+        prog="python -m dgkit.course", description="The course: its recorded runs, and its exercises to be graded."
+    )
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("list", help="what there is, and whether it was recorded")
     recording = commands.add_parser("record", help="run what is missing, and write the files; may be stopped any time")
@@ -23,7 +30,13 @@ def main(arguments: list[str] | None = None) -> None:
     recording.add_argument("--out", type=Path, default=folder(), help="folder to write to (default: %(default)s)")
     recording.add_argument("--cells", type=Path, default=CELLS, help="folder of cells (default: %(default)s)")
     commands.add_parser("table", help="a recorded run as a table").add_argument("name", choices=["real"])
+    _grading(commands)
     options = parser.parse_args(arguments)
+    if options.command in ("export", "collect"):
+        try:
+            return _export(options) if options.command == "export" else _collect(options)
+        except DgkitError as error:
+            parser.exit(1, f"{error}\n")
     if options.command == "table":
         print(table().to_string(float_format=lambda value: f"{value:.2g}"))
         return
@@ -42,6 +55,67 @@ def main(arguments: list[str] | None = None) -> None:
         else:
             path = record(name, out=options.out, cells=options.cells, jobs=options.jobs)
             print(f"{path}: {path.stat().st_size / 1e6:.2f} MB")
+
+
+def _grading(commands: Any) -> None:
+    """The arguments of `export` and `collect`."""
+    exporting = commands.add_parser("export", help="the exercises for nbgrader or otter: stub, solution, check, points")
+    exporting.add_argument("form", choices=["nbgrader", "otter", "plain"])
+    collecting = commands.add_parser(
+        "collect",
+        help="grade handed-in notebooks; EXECUTES THE LEARNERS' CODE",
+        description="Run the answers of handed-in notebooks again and print a table. This EXECUTES THE LEARNERS' CODE, "
+        "as your user, in processes with limits on time and memory that are no sandbox: use a machine or a container "
+        "that holds nothing else. FOLDER has a folder for each learner, or notebooks side by side.",
+    )
+    for one in (exporting, collecting):
+        one.add_argument("folder", type=Path, metavar="FOLDER")
+        one.add_argument(
+            "--points", type=_points, default={}, metavar="01.4=3,...", help="in place of 1, or 2 for a function"
+        )
+        one.add_argument("--chapters", type=Path, help="folder of the chapters (default: those of this dgkit)")
+        one.add_argument(
+            "--instructor", type=Path, default=handout.CHECKOUT / "instructor", help="folder of the solutions"
+        )
+    exporting.add_argument("--only", nargs="+", metavar="NN", help="numbers of chapters (default: all)")
+    collecting.add_argument("--csv", type=Path, help="file for the table")
+    collecting.add_argument(
+        "--read", type=Path, help="file for what has to be read: functions, free answers (Markdown)"
+    )
+    collecting.add_argument("--seconds", type=int, default=120, help="processor time for a notebook (default: 120)")
+    collecting.add_argument("--memory", type=int, default=4096, help="limit in MiB (default: 4096)")
+    collecting.add_argument("--jobs", type=int, default=1, help="notebooks at a time (default: 1)")
+
+
+def _points(text: str) -> dict[str, int]:
+    return {name: int(points) for name, points in (part.split("=") for part in text.split(","))}
+
+
+def _export(options: argparse.Namespace) -> None:
+    where = {"notebooks": options.chapters, "instructor": options.instructor}
+    for path in handout.export(options.form, options.folder, only=options.only, points=options.points, **where):
+        print(path)
+
+
+def _collect(options: argparse.Namespace) -> None:
+    worth = handout.worth(options.chapters, options.points)  # first: it may be mistyped
+    limits = grading.Limits(options.seconds, options.memory * 2**20)
+    graded = grading.collect(
+        options.folder,
+        limits=limits,
+        jobs=max(1, options.jobs),
+        notebooks=options.chapters,
+        instructor=options.instructor,
+        done=lambda one: print(f"{one.name}: {len(one.passed)} passed", file=sys.stderr, flush=True),
+    )
+    table = grading.rows(graded, worth)
+    print(grading.shown(table))
+    if options.csv:
+        _atomic.replace(options.csv, [grading.as_csv(table).encode()])
+    if options.read:
+        rubrics = options.instructor / "free_answers.md"
+        questions = handout.free_questions(rubrics.read_text("utf-8")) if rubrics.exists() else {}
+        _atomic.replace(options.read, [grading.to_read(graded, questions).encode()])
 
 
 if __name__ == "__main__":

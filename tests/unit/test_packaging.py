@@ -261,10 +261,14 @@ def test_the_wheel_says_what_it_is_and_needs(release):
 
     needed = [line.partition(";")[0].strip() for line in about.get_all("Requires-Dist") if "extra ==" not in line]
     names = {re.match(r"[A-Za-z0-9-]+", line)[0].lower() for line in PROJECT["dependencies"]}
-    assert (about["Name"], about["Version"], about["License-Expression"]) == ("dgkit", dg.__version__, "BSD-3-Clause")
+    assert (about["Name"], about["Version"], about["License-Expression"]) == (
+        "dgkit",
+        dg.__version__,
+        "BSD-3-Clause AND CC-BY-4.0",
+    )
     assert {re.match(r"[A-Za-z0-9-]+", line)[0].lower() for line in needed} == names
     assert set(about.get_all("Provides-Extra")) == set(PROJECT["optional-dependencies"])
-    assert about.get_all("License-File") == ["LICENSE", "widgets/LICENSE-uPlot"]
+    assert about.get_all("License-File") == ["LICENSE", "LICENSE-content", "widgets/LICENSE-uPlot"]
     assert "Learn and explore **DoppelGANger**" in about.get_payload()
 
 

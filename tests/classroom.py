@@ -1,0 +1,109 @@
+"""A class on one machine: copies of chapter 01, solved by a script, some wrong and some tampered with.
+
+`python -m tests.classroom FOLDER [SIZE]` hands in for forty; then `python -m dgkit.course collect FOLDER`.
+"""
+
+import copy
+import json
+import sys
+from pathlib import Path
+
+from dgkit.course import handout
+
+ROOT = Path(__file__).parents[1]
+NUMBERS = ["01.1", "01.2", "01.3", "01.4", "01.5"]
+P, F, W, N, X = "passed", "function passed", "wrong", "open", "failed"
+CLAIM = json.dumps({"passed": NUMBERS})
+TEXT = (ROOT / "instructor" / "solutions.md").read_text("utf-8")
+SOLVED = {number: handout.without_call(code) for number, code in handout.solutions(TEXT).items() if number in NUMBERS}
+QUICK = {number: code for number, code in SOLVED.items() if number != "01.3"}  # which trains two models
+PATCHED = """\
+from dgkit import course
+from dgkit.course import exercise
+for number in list(exercise.EXERCISES):
+    exercise.EXERCISES[number] = lambda value: "well done"
+"""
+FORGED = """\
+import json, os
+head = json.dumps(["function", "01.1", 11]).encode()
+for pipe in range(3, 20):
+    try:
+        os.write(pipe, len(head).to_bytes(4, "big") + head + b'[true, "x"]')
+    except OSError:
+        pass
+answer = 3
+"""
+LIAR = """\
+class Liar:
+    def __eq__(self, other): return True
+    def __call__(self, *given): return self
+    def __getattr__(self, name): return self
+answer = Liar()
+"""
+
+
+def kinds() -> dict[str, tuple[dict[str, str], dict[str, str], dict]]:
+    """By kind of learner: code by exercise, the states that should come out, and what else was done."""
+    right = {"01.1": P, "01.2": P, "01.3": N, "01.4": F, "01.5": P}
+    nothing = dict.fromkeys(NUMBERS, N)
+    mistakes = {"01.1": "answer = 23", "01.2": "answer = dg.open_dataset('web')", "01.5": "answer = 'abc'"}
+    wrong = {"01.1": W, "01.2": W, "01.5": W}
+    late = {"01.1": QUICK["01.1"], "01.2": "while True:\n    pass", "01.5": QUICK["01.5"]}
+    ended = {**late, "01.2": "import os\nos._exit(0)"}
+    memory = {**late, "01.2": "answer = bytearray(10**12)"}
+    return {
+        "right": (QUICK, right, {}),
+        "claims what is right": (QUICK, right, {"progress": json.dumps({"passed": ["01.1", "01.2", "01.4", "01.5"]})}),
+        "mistakes": (mistakes, {**nothing, **wrong}, {}),
+        "half": ({"01.1": QUICK["01.1"]}, {**nothing, "01.1": P}, {}),
+        "nothing": ({}, nothing, {}),
+        "reads the config": ({"01.1": "answer = train.sizes['time'] // config.sample_len"}, {**nothing, "01.1": P}, {}),
+        "a helper": (
+            {"01.1": "answer = passes(168)"},
+            {**nothing, "01.1": P},
+            {"added": "def passes(n): return n // 7"},
+        ),
+        "edited progress": ({}, nothing, {"progress": CLAIM}),
+        "typed outputs": ({}, nothing, {"progress": CLAIM, "output": "✓ passed: exercise 01.1."}),
+        "other checks": (mistakes, {**nothing, **wrong}, {"progress": CLAIM, "added": PATCHED}),
+        "no check": ({}, nothing, {"progress": CLAIM, "added": "course.answer = lambda *given: True"}),
+        "liar": (dict.fromkeys(("01.1", "01.5"), LIAR), {**nothing, "01.1": W, "01.5": W}, {"progress": CLAIM}),
+        "forger": ({"01.1": FORGED}, {**nothing, "01.1": W}, {"progress": CLAIM}),
+        "endless": (late, {**nothing, "01.1": P}, {"progress": CLAIM}),
+        "ends the process": (ended, {**nothing, "01.1": P}, {}),
+        "memory": (memory, {**nothing, "01.1": P, "01.2": X, "01.5": P}, {}),
+        "damaged": ({}, {}, {"damaged": True, "progress": CLAIM}),
+    }
+
+
+def hand_in(folder: Path, names: dict[str, str]) -> None:
+    """Write what each learner hands in, by name and kind."""
+    chapter = handout.read(handout.chapters()["01"])
+    for name, kind in names.items():
+        code, _, other = kinds()[kind]
+        notebook = copy.deepcopy(chapter)
+        for cell in notebook["cells"]:
+            for number in handout.answered(cell["source"]):
+                if number in code:
+                    cell["source"] = f'{code[number].rstrip()}\ncourse.answer("{number}", answer)'
+                if "output" in other:
+                    cell["outputs"] = [{"output_type": "stream", "name": "stdout", "text": other["output"]}]
+        if "added" in other:
+            added = {"cell_type": "code", "id": "mine", "metadata": {}, "outputs": [], "execution_count": None}
+            notebook["cells"].insert(0, {**added, "source": other["added"]})
+        (folder / name).mkdir(parents=True)
+        text = "{" if other.get("damaged") else json.dumps(notebook)
+        (folder / name / "01_first_doppelganger.ipynb").write_text(text, encoding="utf-8")
+        if "progress" in other:
+            (folder / name / "dgkit-progress.json").write_text(other["progress"])
+
+
+def forty(size: int = 40) -> dict[str, str]:
+    """By name, a kind: each at least once, the rest right, half or with mistakes, as a class would be."""
+    usual = ["right", "half", "mistakes", "claims what is right"]
+    all_kinds = [*kinds(), *(usual[k % 4] for k in range(size))][:size]
+    return {f"learner {k:02d}": kind for k, kind in enumerate(all_kinds, 1)}
+
+
+if __name__ == "__main__":
+    hand_in(Path(sys.argv[1]), forty(int((sys.argv[2:] or ["40"])[0])))

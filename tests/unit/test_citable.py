@@ -1,0 +1,82 @@
+"""What others cite: the same version, licence and title everywhere, and a paper whose references are there."""
+
+import json
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+
+import dgkit as dg
+
+ROOT = Path(__file__).parents[2]
+CITATION = yaml.safe_load((ROOT / "CITATION.cff").read_text("utf-8"))
+ZENODO = json.loads((ROOT / ".zenodo.json").read_text("utf-8"))
+PAPER = (ROOT / "paper" / "paper.md").read_text("utf-8")
+
+
+def test_one_version_title_and_authors_everywhere():
+    assert CITATION["version"] == ZENODO["version"] == dg.__version__
+    assert CITATION["title"] == ZENODO["title"]
+    assert [one["name"] for one in CITATION["authors"]] == [one["name"] for one in ZENODO["creators"]]
+    assert ZENODO["related_identifiers"][0]["identifier"] == CITATION["preferred-citation"]["doi"]
+
+
+def test_both_licences_are_there_in_full_and_named():
+    expression = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["license"]
+    assert expression.split(" AND ") == CITATION["license"] == ["BSD-3-Clause", "CC-BY-4.0"]
+
+    content = (ROOT / "LICENSE-content").read_text("utf-8")
+    for part in (
+        "Section 1 -- Definitions",
+        "Patent and trademark rights are not licensed",
+        "Section 8 -- Interpretation",
+    ):
+        assert part in content
+    readme = (ROOT / "README.md").read_text("utf-8")
+    assert "(LICENSE)" in readme and "(LICENSE-content)" in readme
+
+
+def test_the_paper_is_as_long_as_it_may_be_and_says_what_was_not_done():
+    _, head, body = PAPER.split("---\n", 2)
+
+    assert {"title", "tags", "authors", "affiliations", "date", "bibliography"} <= set(yaml.safe_load(head))
+    assert len(body.split()) < 1000
+    assert {"# Summary", "# Statement of need", "# References"} <= set(re.findall(r"^# .*$", body, re.MULTILINE))
+    assert "has not been used in class yet" in body
+
+
+def test_every_reference_is_in_the_bibliography_and_used():
+    listed = re.findall(r"^@\w+\{(\w+),", (ROOT / "paper" / "paper.bib").read_text("utf-8"), re.MULTILINE)
+
+    assert sorted(listed) == sorted(set(re.findall(r"@(\w+)\b", PAPER.split("---\n", 2)[2])))
+
+
+FORMS = sorted(path for path in (ROOT / ".github" / "ISSUE_TEMPLATE").glob("*.yml") if path.stem != "config")
+
+
+@pytest.mark.parametrize("path", FORMS, ids=lambda path: path.stem)
+def test_an_issue_form_asks_something(path):
+    form = yaml.safe_load(path.read_text("utf-8"))
+
+    assert {"name", "description", "body"} <= set(form)
+    assert len({field["id"] for field in form["body"]}) == len(form["body"])
+    assert all(field["type"] in ("textarea", "input") and field["attributes"]["label"] for field in form["body"])
+
+
+TEXTS = [ROOT / "README.md", *sorted((ROOT / "instructor").glob("*.md")), ROOT / "paper" / "checklist.md"]
+
+
+@pytest.mark.parametrize("path", [*TEXTS, ROOT / ".github" / "CODE_OF_CONDUCT.md"], ids=lambda path: path.name)
+def test_files_that_a_text_links_to_are_there(path):
+    targets = re.findall(r"\]\(([^)#]+?)(?:#[^)]*)?\)", path.read_text("utf-8"))
+
+    assert [name for name in targets if "://" not in name and not (path.parent / name).exists()] == []
+
+
+def test_what_the_checklist_names_is_there():
+    named = re.findall(r"`([\w./-]+)`", (ROOT / "paper" / "checklist.md").read_text("utf-8"))
+    places = (ROOT, ROOT / "paper", ROOT / "instructor")
+
+    assert [name for name in named if not any((place / name).exists() for place in places)] == []
