@@ -1,11 +1,12 @@
 """In a chapter's kernel memory that is free again goes back to the system after each cell, as Binder has little.
 
-Of itself it would stay: C's allocator keeps what a training or a sampling leaves, 30 MB, and Python looks for circles of
-objects by their number and not by their size; a figure is such a circle, with 4 MB of pixels. Linux with glibc only.
+Of itself it would stay: C's allocator keeps what a training or a sampling leaves, 30 MB, and Python looks for circles
+of objects by their number and not by their size; a figure is such a circle, with 4 MB of pixels. Linux with glibc only.
 """
 
 import ctypes
 import gc
+import os
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -34,5 +35,4 @@ def give_back() -> None:
 
 
 def _resident() -> int:
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * 4096
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")

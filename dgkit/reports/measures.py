@@ -8,6 +8,7 @@ Letters for shapes: P samples (training, then held-out, then generated ones), T 
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from importlib.resources import files
 from itertools import combinations, pairwise
 
@@ -140,8 +141,8 @@ def _of_numbers(name: str, values: np.ndarray, ends: np.ndarray, real: Rows, log
     lags = int(min(steps - 2, max(10, LAGS_TIMES_VALUES // values.size)))
     pairs = np.maximum(ends[:, None] - np.arange(1, lags + 1), 0).astype(np.int32)  # (P, lags)
     for kind, definition in (("autocorrelation", "paper"), ("autocorrelation_standard", "standard")):
-        curves = autocorrelation(series, kind=definition, lags=lags, per_sample=True)
-        yield Measure(kind, name, _curves_apart(curves.values, pairs))
+        curves = partial(autocorrelation, series, kind=definition, lags=lags, per_sample=True)
+        yield Measure(kind, name, _curves_apart(curves().values, pairs))  # no name: they are large
     change = np.diff(compared, axis=1)
     yield Measure("steps", of, _moved(np.abs(change), real))
     yield Measure("rises", of, _moved(np.fmax.reduce(change, axis=1)[:, None], real))
@@ -152,7 +153,8 @@ def _of_numbers(name: str, values: np.ndarray, ends: np.ndarray, real: Rows, log
 
 def _moved(table: np.ndarray, real: Rows) -> Apart:
     """Wasserstein-1 distance over that of the real numbers from a constant at their median; of all, (P, K)."""
-    flat = table[real][~np.isnan(table[real])]
+    flat = table[real]
+    flat = flat[~np.isnan(flat)]
     width = from_median(flat) if flat.size else 0.0
 
     def apart(a: Rows, b: Rows) -> float:
