@@ -54,6 +54,8 @@ WIDEST, RIDGE = 2048, 1e-2  # numbers whose covariance is taken together; what i
 class Network(nn.Module):
     """Two flows, as DoppelGANger has two generators: of a sample's numbers, and of its series given these."""
 
+    takes_attributes = True
+
     def __init__(self, encoder: Encoder, samples: int, units: int = UNITS):
         super().__init__()
         whole("units", units)

@@ -3,7 +3,8 @@
 A baseline's own file holds two things:
 
 - `Network(encoder, samples, **options)`, a torch module that holds everything learned, and whose
-  `generate(n, rng)` makes n encoded samples (`generate(n, rng, given)` too, where it can for given attributes);
+  `generate(n, rng)` makes n encoded samples; with `takes_attributes = True`, `generate(n, rng, given)` makes them for
+  given attributes too;
 - `train(network, data, steps, rng)`, an iterator that does one training step at a time and yields its losses.
 
 Attributes here include the two min/max attributes of each feature where `auto_normalise` is on. It is off by default:
@@ -13,7 +14,6 @@ Letters for shapes: N samples, T steps, A attribute width (min/max included), F 
 """
 
 import copy
-import inspect
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -58,7 +58,7 @@ class Made(NamedTuple):
 
 
 class Network(Protocol):
-    """What a baseline's network offers beside being a torch module."""
+    """What a baseline's network offers beside being a torch module; what `takes_attributes` has more in `generate`."""
 
     def generate(self, n: int, rng: torch.Generator) -> Made:
         """n samples; everything random is drawn from `rng`. Of what is as large as the features it holds no other."""
@@ -125,7 +125,7 @@ class Baseline:
         schema, width = self.encoder.schema, widths(self.encoder.attribute_heads)
         asked, given = None, {}
         if attributes is not None:
-            if "given" not in inspect.signature(self.network.generate).parameters:  # type: ignore[arg-type]
+            if not getattr(self.network, "takes_attributes", False):
                 raise ConfigError(
                     f"{self.name} cannot be given attributes. Leave them out and select from what it generates, or use "
                     "'surrogate', 'flow_matching' or a DoppelGANger."

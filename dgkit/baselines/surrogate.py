@@ -40,6 +40,8 @@ ROUNDS, FEW = 3, 10  # turns of spectrum and values; samples whose mean shape te
 class Network(nn.Module):
     """The training data; nothing is learned."""
 
+    takes_attributes = True
+
     shapes: Tensor  # (N, T, F)
     numbers: Tensor  # (N, P), scores
 

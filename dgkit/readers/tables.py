@@ -7,6 +7,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from fnmatch import fnmatchcase
 from typing import Any
@@ -347,6 +348,21 @@ def as_names(features: Features) -> Features:
     }
 
 
+@dataclass(frozen=True)
+class _Read:
+    """A table as it was read: its values, to which samples and steps they belong, and what is known of them."""
+
+    table: nw.DataFrame[Any]
+    columns: Mapping[str, np.ndarray]
+    steps: Mapping[str, list[str]]  # the columns of each feature
+    ids: np.ndarray  # of the samples, (N,)
+    row_of: np.ndarray  # the sample of each row, (rows,)
+    wide: bool  # a row holds a whole sample
+    at: Placed
+    choices: Choices
+    asked: Asked
+
+
 def dataset(
     table: nw.DataFrame[Any],
     features: Features,
@@ -406,15 +422,16 @@ def dataset(
             at = grid.placed(times, row_of, ids, choices, asked, table, names)
         binned = [name for name in choices.bins or () if name not in names]
         series = _long_features(columns, [*names, *binned], at, ids, choices, max_bytes)
+    read = _Read(table, columns, steps, ids, row_of, wide, at, choices, asked)
     counters = list(choices.counters or ())
     if counters:
-        _make_rates(series, table, counters, steps, at, ids, choices, wide, asked)
+        _make_rates(series, counters, read)
     elif choices.counters is None and choices.bin is None and (time is not None or wide):
         _ask_for_counters(series, at.length, asked)
 
     # what is missing: filled, kept or asked about
-    length = _ends(series, at, ids, wide, table, row_of)
-    _fill(series, length, columns, steps, at, ids, choices, asked, table, row_of, wide)
+    length = _ends(series, read)
+    _fill(series, length, read)
     asked.ask()
 
     per = at.said.get("_per", "s")
@@ -493,21 +510,9 @@ def _attributes(
     return data
 
 
-def _fill(
-    series: Mapping[str, np.ndarray],
-    length: np.ndarray,
-    columns: Mapping[str, np.ndarray],
-    steps: Mapping[str, list[str]],
-    at: Placed,
-    ids: np.ndarray,
-    choices: Choices,
-    asked: Asked,
-    table: nw.DataFrame[Any],
-    row_of: np.ndarray,
-    wide: bool,
-) -> None:
+def _fill(series: Mapping[str, np.ndarray], length: np.ndarray, read: _Read) -> None:
     """Fills what is missing before the series' ends, keeps it or asks, as the choices say."""
-    filled = kept = 0
+    ids, choices, filled, kept = read.ids, read.choices, 0, 0
     for name, values in series.items():
         counter = name in (choices.counters or ())
         most = choices.max_gap if choices.max_gap is None or not counter else choices.max_gap + 1
@@ -521,8 +526,8 @@ def _fill(
                 "rows of that sample, or leave the feature out."
             )
         if missing.any() and choices.gaps != "keep":
-            _ask_for_fill(name, missing, columns, steps, at, ids, choices, asked, table, row_of, wide)
-    at.said |= ({"filled_values": filled} if filled else {}) | ({"kept_missing": kept} if kept else {})
+            _ask_for_fill(name, missing, read)
+    read.at.said.update(({"filled_values": filled} if filled else {}) | ({"kept_missing": kept} if kept else {}))
 
 
 def _coordinates(at: Placed, length: np.ndarray, steps: int, wide: bool) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -933,21 +938,12 @@ def _wide_features(
     return series, at
 
 
-def _make_rates(
-    series: dict[str, np.ndarray],
-    table: nw.DataFrame[Any],
-    counters: list[str],
-    steps: Mapping[str, list[str]],
-    at: Placed,
-    ids: np.ndarray,
-    choices: Choices,
-    wide: bool,
-    asked: Asked,
-) -> None:
+def _make_rates(series: dict[str, np.ndarray], counters: list[str], read: _Read) -> None:
     """Counters become rates; all features lose their first step, which has none."""
-    if wide:
+    table, at, choices = read.table, read.at, read.choices
+    if read.wide:
         readings = {
-            name: np.stack([grid.counter_values(table, c) for c in steps[name]], 1).ravel() for name in counters
+            name: np.stack([grid.counter_values(table, c) for c in read.steps[name]], 1).ravel() for name in counters
         }
     else:
         readings = {name: grid.counter_values(table, name)[at.rows] for name in counters}
@@ -956,7 +952,7 @@ def _make_rates(
     for name in counters:
         made = grid.rates(name, readings[name], at, anew, choices.how(name) == "linear", choices.max_gap)
         series[name] = made.per_second
-        if made.fast > max(1, 0.01 * len(at.rows)) and not asked.questions:  # with the times in doubt, so is this
+        if made.fast > max(1, 0.01 * len(at.rows)) and not read.asked.questions:  # with the times in doubt, so is this
             raise SchemaError(
                 f"column {name!r} of counters= goes up by nearly 2^32 in {made.fast} steps: a counter of 32 bits that "
                 "goes round once or more between two rows, so that no rate is known. Read the one of 64 bits "
@@ -967,7 +963,7 @@ def _make_rates(
     short = np.flatnonzero(at.length < 2)
     if len(short):
         raise SchemaError(
-            f"column {counters[0]!r} of counters= has one row in sample {str(ids[short[0]])!r}; a rate needs two "
+            f"column {counters[0]!r} of counters= has one row in sample {str(read.ids[short[0]])!r}; a rate needs two "
             f"({len(short)} such samples). Drop the rows of that sample."
         )
     for name in series:
@@ -989,44 +985,27 @@ def _ask_for_counters(series: Mapping[str, np.ndarray], length: np.ndarray, aske
         )
 
 
-def _ends(
-    series: Mapping[str, np.ndarray],
-    at: Placed,
-    ids: np.ndarray,
-    wide: bool,
-    table: nw.DataFrame[Any],
-    row_of: np.ndarray,
-) -> np.ndarray:
+def _ends(series: Mapping[str, np.ndarray], read: _Read) -> np.ndarray:
     """Steps of each series up to its last one with any value, (N,)."""
     present = np.logical_or.reduce([~missing_in(values) for values in series.values()])  # (N, T)
     empty = np.flatnonzero(~present.any(1))
     if len(empty):
-        row = int(empty[0]) if wide else int(np.flatnonzero(row_of == empty[0])[0])
+        row = int(empty[0]) if read.wide else int(np.flatnonzero(read.row_of == empty[0])[0])
         raise SchemaError(
-            f"feature {next(iter(series))!r} and all others have no value in sample {str(ids[empty[0]])!r} "
-            f"({place_of(table, row)}). Drop that row{'' if wide else ' and all others of the sample'}."
+            f"feature {next(iter(series))!r} and all others have no value in sample {str(read.ids[empty[0]])!r} "
+            f"({place_of(read.table, row)}). Drop that row{'' if read.wide else ' and all others of the sample'}."
         )
     length: np.ndarray = present.shape[1] - present[:, ::-1].argmax(1)
-    ended = int((at.length - length).sum())
+    ended = int((read.at.length - length).sum())
     if ended:
-        at.said["empty_steps_at_ends"] = ended
+        read.at.said["empty_steps_at_ends"] = ended
     return length
 
 
-def _ask_for_fill(
-    name: str,
-    missing: np.ndarray,
-    columns: Mapping[str, np.ndarray],
-    steps: Mapping[str, list[str]],
-    at: Placed,
-    ids: np.ndarray,
-    choices: Choices,
-    asked: Asked,
-    table: nw.DataFrame[Any],
-    row_of: np.ndarray,
-    wide: bool,
-) -> None:
+def _ask_for_fill(name: str, missing: np.ndarray, read: _Read) -> None:
     """What to do with a feature's missing values, said in the words of where they come from."""
+    columns, steps, ids, at = read.columns, read.steps, read.ids, read.at
+    choices, asked = read.choices, read.asked
     i = int(np.flatnonzero(missing.any(1))[0])
     k = int(np.flatnonzero(missing[i])[0])
     text = name in steps and columns[steps[name][0]].dtype.kind == "U"
@@ -1041,7 +1020,7 @@ def _ask_for_fill(
         )
         return
     keep = "or keep them as NaN, for `windows` to leave out: gaps='keep'"
-    if wide:
+    if read.wide:
         column = steps[name][k] if len(steps[name]) == missing.shape[1] + ("counters" in at.said) else f"step {k}"
         if "_gap" in at.said and not any(
             missing_in(columns[c]).any() for c in steps[name] if columns[c].dtype.kind in "fU"
@@ -1050,7 +1029,7 @@ def _ask_for_fill(
         else:
             question = (
                 f"feature {name!r} has {int(missing[i].sum())} missing values before the end of sample {str(ids[i])!r} "
-                f"({place_of(table, i)}), the first at {column!r}; {int(missing.any(1).sum())} samples have some."
+                f"({place_of(read.table, i)}), the first at {column!r}; {int(missing.any(1).sum())} samples have some."
             )
         asked.add(f"{question} Fill them: {hows}; {keep}.", **answers)
         return
@@ -1060,7 +1039,7 @@ def _ask_for_fill(
         if len(empty):
             asked.add(
                 f"column {name!r} has {len(empty)} missing values, the first in "
-                f"{place_of(table, int(at.rows[empty].min()))}. Fill them: {hows}; {keep}; or drop those rows.",
+                f"{place_of(read.table, int(at.rows[empty].min()))}. Fill them: {hows}; {keep}; or drop those rows.",
                 **answers,
             )
             empty_too = missing.sum() == len(empty)

@@ -8,6 +8,7 @@ Letters for shapes: P samples (training, then held-out, then generated ones), T 
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from importlib.resources import files
 from itertools import combinations, pairwise
 
@@ -131,17 +132,17 @@ def _of_numbers(name: str, values: np.ndarray, ends: np.ndarray, real: Rows, log
     yield Measure("range", of, lambda a, b: 1 - range_coverage(compared[a], compared[b]))
     yield Measure("modes", name, lambda a, b: 1 - np.divide(*count_modes(ranges[a], ranges[b])[::-1]))
 
-    zero = np.where(np.isnan(values), -1, values == 0).astype(int)
+    zero = np.where(np.isnan(values), np.int8(-1), values == 0)
     if max((zero[some] == 1).sum() / (zero[some] >= 0).sum() for some in (real, ~real)) >= 0.01:
         yield Measure("zeros", name, _shares(zero))
     if steps < 3:
         return
     series = xr.DataArray(values, dims=("sample", "time"), name=name)
     lags = int(min(steps - 2, max(10, LAGS_TIMES_VALUES // values.size)))
-    pairs = np.maximum(ends[:, None] - np.arange(1, lags + 1), 0)  # (P, lags)
+    pairs = np.maximum(ends[:, None] - np.arange(1, lags + 1), 0).astype(np.int32)  # (P, lags)
     for kind, definition in (("autocorrelation", "paper"), ("autocorrelation_standard", "standard")):
-        curves = autocorrelation(series, kind=definition, lags=lags, per_sample=True).values
-        yield Measure(kind, name, _curves_apart(curves, pairs))
+        curves = partial(autocorrelation, series, kind=definition, lags=lags, per_sample=True)
+        yield Measure(kind, name, _curves_apart(curves().values, pairs))  # no name: they are large
     change = np.diff(compared, axis=1)
     yield Measure("steps", of, _moved(np.abs(change), real))
     yield Measure("rises", of, _moved(np.fmax.reduce(change, axis=1)[:, None], real))
@@ -152,7 +153,8 @@ def _of_numbers(name: str, values: np.ndarray, ends: np.ndarray, real: Rows, log
 
 def _moved(table: np.ndarray, real: Rows) -> Apart:
     """Wasserstein-1 distance over that of the real numbers from a constant at their median; of all, (P, K)."""
-    flat = table[real][~np.isnan(table[real])]
+    flat = table[real]
+    flat = flat[~np.isnan(flat)]
     width = from_median(flat) if flat.size else 0.0
 
     def apart(a: Rows, b: Rows) -> float:
@@ -197,12 +199,13 @@ def _correlations(each: np.ndarray) -> Apart:
 def _curves_apart(curves: np.ndarray, weights: np.ndarray | None = None) -> Apart:
     """Root of the mean squared difference of mean curves, (P, K), NaN where a sample has none."""
     known = ~np.isnan(curves)
-    filled, weights = np.nan_to_num(curves), known.astype(float) if weights is None else weights * known
+    filled = np.nan_to_num(curves)
+    weights = np.broadcast_to(1, curves.shape) if weights is None else weights
 
     def apart(a: Rows, b: Rows) -> float:
         counts = [known[rows].sum(0) for rows in (a, b)]
         both = (counts[0] > 0) & (counts[1] > 0)
-        heavy = np.minimum(weights[a].sum(0), weights[b].sum(0))[both]
+        heavy = np.minimum(*((weights[rows] * known[rows]).sum(0) for rows in (a, b)))[both]
         if not heavy.sum() > 0:
             return np.nan
         means = [filled[rows].sum(0)[both] / count[both] for rows, count in zip((a, b), counts, strict=True)]

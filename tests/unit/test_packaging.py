@@ -53,7 +53,7 @@ def test_binder_pins_what_the_course_needs(dev):
     assert (ROOT / "binder" / "runtime.txt").read_text().strip() == "python-3.12"
     start = (ROOT / "binder" / "start").read_text().strip()
     assert start.endswith('exec "$@"')
-    assert os.access(ROOT / "binder" / "start", os.X_OK)
+    assert all(os.access(ROOT / "binder" / script, os.X_OK) for script in ("start", "postBuild"))
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="repo2docker does not run on Windows")
@@ -78,6 +78,16 @@ def test_a_binder_session_has_one_thread():
     said = subprocess.run([start, "printenv", "OMP_NUM_THREADS"], capture_output=True, text=True)
 
     assert said.stdout == "1\n"
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="a shell script")
+def test_binder_compiles_kernels_as_it_builds(tmp_path):
+    kernels = {"NUMBA_CACHE_DIR": str(tmp_path), "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+
+    subprocess.run([str(ROOT / "binder" / "postBuild")], cwd=ROOT, env=os.environ | kernels, check=True)
+
+    assert len(list(tmp_path.rglob("*.nbc"))) > 5
 
 
 def test_every_dependency_is_justified_in_the_changelog():
