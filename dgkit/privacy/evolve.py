@@ -61,7 +61,7 @@ from dgkit.privacy.releases import (
     user_epsilon,
     width,
 )
-from dgkit.schema import Schema, blocks, lengths
+from dgkit.schema import Schema, blocks, lengths, slices
 
 Simulator = Callable[[int, int], xr.Dataset]  # (how many, seed)
 Vary = Callable[[xr.Dataset, float, int], xr.Dataset]  # (parents, how far, seed)
@@ -69,7 +69,7 @@ WEIGHTS = {"level": 12.0, "spread": 6.0, "power": 2.5, "steps": 0.3, "cycle": 2.
 SPREAD_DECADES, STEPS, NUMBER_BINS = 4, 12, 16
 FIRST, LAST = 0.5, 0.04  # how far the first round's children are from their parents, and the last's
 LEAST = 4  # candidates of each combination of attributes, where there is room
-TOGETHER = 2**22  # distances computed together
+TOGETHER = 2**18  # numbers worked on together
 
 
 @dataclass(frozen=True, repr=False)
@@ -274,8 +274,9 @@ def evolve(
 
     private = np.zeros((0, 0), np.float32)
     if mu:
-        some = (ds.isel(sample=block).load() for block in blocks(ds))
-        private = np.concatenate([embedding(one, schema, periods) for one in some])
+        read = (ds.isel(sample=block).load() for block in blocks(ds))
+        few = (one.isel(sample=some) for one in read for some in slices(one.sizes["sample"], TOGETHER // schema.time))
+        private = np.concatenate([embedding(one, schema, periods) for one in few])
     population = _candidates(make(candidates, next(seeds)), schema)
     shares, told = _Shares(schema, candidates), []
     for turn in range(rounds):

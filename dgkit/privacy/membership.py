@@ -365,14 +365,27 @@ def epsilon_lower_bound(present: np.ndarray, absent: np.ndarray, *, delta: float
 
 def _bounds(present: np.ndarray, absent: np.ndarray, thresholds: np.ndarray, delta: float, tail: float) -> np.ndarray:
     """ln((lowest TPR - delta) / highest FPR), and the same of TNR and FNR, (2, thresholds)."""
-    from scipy.stats import beta
-
     above = np.stack([(side[:, None] > thresholds).sum(0) for side in (present, absent)])  # hits, false alarms
     sizes = np.array([[len(present)], [len(absent)]])
     of, over = np.stack([above[0], (sizes - above)[1]]), np.stack([above[1], (sizes - above)[0]])
-    low = np.where(of, beta.ppf(tail, of, sizes - of + 1), 0.0)
-    high = np.where(over < sizes[::-1], beta.ppf(1 - tail, over + 1, sizes[::-1] - over), 1.0)
+    low, high = rate_limits(of, sizes, tail)[0], rate_limits(over, sizes[::-1], tail)[1]
     return np.log(np.maximum(low - delta, 1e-300) / high)
+
+
+def rate_limits(found: np.ndarray, of: Any, tail: float) -> tuple[np.ndarray, np.ndarray]:
+    """Clopper and Pearson's limits of a rate, each of which it is beyond with a probability of at most `tail`.
+
+    Examples
+    --------
+    >>> low, high = rate_limits(np.array([0, 5]), 5, 0.025)
+    >>> low.round(2), high.round(2)
+    (array([0.  , 0.48]), array([0.52, 1.  ]))
+    """
+    from scipy.special import betaincinv
+
+    low = betaincinv(np.maximum(found, 1), of - found + 1, tail)
+    high = betaincinv(found + 1, np.maximum(of - found, 1), 1 - tail)
+    return np.where(found, low, 0.0), np.where(found < of, high, 1.0)
 
 
 # --- scores ---------------------------------------------------------------------------------------------------------

@@ -442,6 +442,33 @@ def test_the_prv_accountant_is_tighter_and_agrees_with_googles():
 
 
 @pytest.mark.parametrize(
+    ("sigma", "rate", "steps", "delta"),
+    [
+        (1.0, 0.01, 300, 1e-5), (0.6, 0.1, 100, 1e-5), (4.0, 0.002, 3000, 1e-5), (2.0, 1.0, 1, 1e-5),
+        (4.0, 1.0, 64, 1e-5), (10.0, 0.5, 100, 1e-3), (50.0, 0.001, 3000, 1e-8), (1.0, 1e-5, 1000, 1e-7),
+    ],
+)  # fmt: skip
+def test_the_prv_accountant_is_that_of_opacus(sigma, rate, steps, delta):
+    from opacus.accountants import PRVAccountant
+
+    opacus = PRVAccountant()
+    opacus.history = [(sigma, rate, steps)]
+    settings = {"noise_multiplier": sigma, "sample_rate": rate, "steps": steps, "delta": delta}
+
+    assert epsilon(accountant="prv", **settings) == pytest.approx(opacus.get_epsilon(delta), abs=1e-5)
+
+
+def test_an_epsilon_is_found_without_the_rest_of_opacus():
+    code = (
+        "import sys; from dgkit.privacy import stated; "
+        "stated(noise_multiplier=1.0, sample_rate=0.01, steps=300, delta=1e-5); "
+        "print('opacus' in sys.modules, 'scipy.stats' in sys.modules)"
+    )
+
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.split() == ["False"] * 2
+
+
+@pytest.mark.parametrize(
     ("epochs", "noise", "expected"),
     [(15, 0.01, 1.6e8), (15, 0.1, 1.1e6), (15, 1, 10.5), (15, 2, 1.46), (15, 4, 0.46), (20, 1, 11.5), (20, 4, 0.52)],
 )
