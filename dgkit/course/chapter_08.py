@@ -28,6 +28,7 @@ from dgkit.core.trainer import Trainer
 from dgkit.course.exercise import Wrong, exercise, number
 from dgkit.course.experiment import Experiment
 from dgkit.course.measures import steps_in_decades, web_metrics
+from dgkit.course.store import open_run
 from dgkit.privacy import declared, evolve, spectrum, stated
 from dgkit.sweeps import train_model
 
@@ -225,6 +226,18 @@ EXPERIMENTS["private_ways"] = Experiment(
 )
 
 
+MEASURES = {
+    "autocorrelation_mse": "error of the autocorrelation (MSE)",
+    "value_wasserstein": "error of the values",
+    "attribute_divergence": "divergence of the attributes",
+}
+SGD = {  # ways of the run `privacy`, by what they have in common
+    "DP-SGD": ("noise 4", "epsilon 2", "noise 1", "noise 0.3"),
+    "DP-SGD, large batch": ("large batch",),
+    "DP-SGD, public start": ("public only", "all together"),
+}
+
+
 def spent_by(way: str) -> float:
     """The epsilon of a way of the run `privacy` after its last step, by the tight accountant where it answers in time.
 
@@ -238,6 +251,33 @@ def spent_by(way: str) -> float:
         return 0.0
     releases = config.discriminator_rounds * (2 if config.auxiliary else 1)
     return spent(config, 10_000, config.steps, releases, accountant="prv")
+
+
+def beside_each_other() -> xr.Dataset:
+    """Errors on `web` of all ways at the epsilons at which they were recorded, over way, epsilon and seed.
+
+    DP-SGD's are those of the run `privacy` after its last step, by the tight accountant; the others `private_ways`.
+
+    Examples
+    --------
+    >>> found = beside_each_other()
+    >>> found.autocorrelation_mse.sel(way="spectrum", epsilon=2).median().item() < 0.0015
+    True
+    """
+    run, ways = open_run("privacy").isel(step=-1, drop=True), open_run("private_ways")
+    ways = ways[[*MEASURES]].sel(data="web", of="generated", drop=True)
+    run = run.assign(attribute_divergence=run.attribute_divergence.max("attribute"))[[*MEASURES]]
+    trained = []
+    for name, some in SGD.items():
+        spent = [round(spent_by(way), 2) for way in some]
+        trained.append(run.sel(way=list(some)).assign_coords(way=spent).rename(way="epsilon").expand_dims(way=[name]))
+    both = xr.concat([*trained, ways.assign_coords(way=ways.way.astype(object))], "way", join="outer").sortby("epsilon")
+    for name, label in MEASURES.items():
+        both[name] = both[name].assign_attrs(run[name].attrs | {"long_name": label})
+    title = "Recorded on 10,000 simulated pages of `web`, medians of three seeds; DP-SGD after 1,000 steps."
+    told = {"samples": 10_000, "delta": 1e-5, "gaussian": list(map(str, ways.way.values))}
+    both.attrs = {"title": title} | told
+    return both
 
 
 # --- exercises ---

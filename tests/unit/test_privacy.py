@@ -458,6 +458,43 @@ def test_the_prv_accountant_is_that_of_opacus(sigma, rate, steps, delta):
     assert epsilon(accountant="prv", **settings) == pytest.approx(opacus.get_epsilon(delta), abs=1e-5)
 
 
+@pytest.mark.parametrize(
+    ("sigma", "rate", "steps", "series"), [(4.0, 0.01, 1000, 10), (math.sqrt(2), 0.002, 7500, 4), (4.0, 0.1, 100, 3)]
+)
+def test_a_users_epsilon_is_that_of_googles_mixture_of_gaussians(sigma, rate, steps, series):
+    from dp_accounting.pld import privacy_loss_distribution
+    from scipy.stats import binom
+
+    mixture = privacy_loss_distribution.from_mixture_gaussian_mechanism(
+        standard_deviation=sigma,
+        sensitivities=[float(j) for j in range(series + 1)],
+        sampling_probs=binom.pmf(np.arange(series + 1), series, rate).tolist(),
+        value_discretization_interval=2e-3,
+    )
+    by_google = mixture.self_compose(steps).get_epsilon_for_delta(1e-5)
+    settings = {"noise_multiplier": sigma, "sample_rate": rate, "steps": steps, "delta": 1e-5}
+
+    by_prv = epsilon(**settings, series=series, accountant="prv")
+
+    assert by_prv == pytest.approx(by_google, abs=0.03)
+    assert epsilon(**settings) < by_prv < epsilon(**settings, series=series) < 1.2 * by_prv
+    assert stated(**settings, series=series) == (by_prv, "PRV")
+
+
+def test_a_user_whose_samples_are_all_in_every_batch_is_one_of_so_much_less_noise():
+    whole = {"sample_rate": 1.0, "steps": 3, "delta": 1e-5}
+
+    for accountant in ("rdp", "prv"):
+        of_user = epsilon(noise_multiplier=12.0, series=4, accountant=accountant, **whole)
+        assert of_user == pytest.approx(epsilon(noise_multiplier=3.0, accountant=accountant, **whole), abs=1e-3)
+
+
+def test_divergences_by_integration_are_those_of_the_published_sums():
+    by_integration = accounting._rdp_of_users(1.0, *accounting._in_a_batch(0.01, 1, 0.0))
+
+    np.testing.assert_allclose(by_integration, accounting._rdp(1.0, 0.01), rtol=1e-6)
+
+
 def test_an_epsilon_is_found_without_the_rest_of_opacus():
     code = (
         "import sys; from dgkit.privacy import stated; "
