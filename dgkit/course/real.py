@@ -157,12 +157,18 @@ def told_apart(real: xr.Dataset, made: xr.Dataset, *, seed: int = 0) -> float:
 # --- cells ------------------------------------------------------------------------------------------------------------
 
 
-def _data(name: str) -> xr.Dataset:
+def cached(name: str) -> Path:
+    """A file in the folder that DGKIT_CACHE names; DgkitError where it is not there."""
+    path = Path(os.environ.get("DGKIT_CACHE", ".")) / name
+    if not path.exists():
+        raise DgkitError(f"no file {str(path)!r}. DGKIT_CACHE=FOLDER says where {name} is.")
+    return path
+
+
+def real_data(name: str) -> xr.Dataset:
+    """The Wikipedia pages, or what `open_dataset` knows by that name."""
     if name == "pages":
-        path = Path(os.environ.get("DGKIT_CACHE", ".")) / "wwt_pages.nc"
-        if not path.exists():
-            raise DgkitError(f"no pages in {str(path)!r}. DGKIT_CACHE=FOLDER says where wwt_pages.nc is.")
-        return datasets.open_dataset(path)
+        return datasets.open_dataset(cached("wwt_pages.nc"))
     ds = datasets.open_dataset(name)
     if "ping_loss" in ds:
         ds.ping_loss.attrs["zeros"] = "inflated"  # which all models heed: see chapter 10
@@ -170,7 +176,7 @@ def _data(name: str) -> xr.Dataset:
 
 
 def _halves(point: Point) -> tuple[xr.Dataset, xr.Dataset]:
-    return datasets.split(_data(point["data"]), 0.5, point["seed"])
+    return datasets.split(real_data(point["data"]), 0.5, point["seed"])
 
 
 def _real_cell(train: xr.Dataset, config: Config, point: Point) -> xr.Dataset:

@@ -327,7 +327,7 @@ def promised(model: Any, n: int) -> Promise | None:
         told = [getattr(model, name, None) for name in ("epsilon", "delta")]
         if not all(isinstance(one, float) for one in told):
             return None
-        return Promise(*told, "exactly, as sums with Gaussian noise are")  # type: ignore[arg-type]
+        return Promise(float(model.epsilon), float(model.delta), "exactly, as sums with Gaussian noise are")
     steps = model.history.sizes.get("step", 0)
     if not (config.private and steps):
         return Promise(np.inf, dp.delta, "")
