@@ -241,8 +241,8 @@ def evolve(
     On 10,000 pages of `web`, medians of three seeds or six, with pages of two decades and more noise as the simulator
     (`web(n, seed, decades=2, noise=0.15)`), the autocorrelation's squared error is 0.0010 and values are 0.05 decades
     off at epsilon 2, in 2.5 s; with the simulator alone it is 0.010 and 0.14. At epsilon 0.5 the default's noise is too
-    much for the values (0.0016 and 0.11): 8 rounds of 1000 candidates give 0.0018 and 0.06. Real data, and fewer series,
-    are in the recorded run `private_real`.
+    much for the values (0.0016 and 0.11): 8 rounds of 1000 candidates give 0.0018 and 0.06. Real data are in
+    the recorded run `private_real`.
 
     Source
     ------
