@@ -28,8 +28,8 @@ from dgkit.privacy.membership import Shadow, membership_attack, train_shadows
 # --- recorded runs ---
 
 DP_SAMPLES = 100
-STRONGER, PAIRS = ("discriminator", "likelihood_ratio", "rmia"), 4
-SHADOWS, SERIES = (2, 6), (1, 2, 5, 10)  # of the run `stronger`
+STRONGER, PAIRS = ("discriminator", "likelihood_ratio", "rmia"), 3
+SHADOWS, SERIES = (2, 4), (1, 2, 5, 10)  # of the run `stronger`
 
 
 def _pool(point: Point) -> xr.Dataset:
@@ -136,9 +136,9 @@ EXPERIMENTS = {
         "What does an attacker gain by shadows, and who has several series?",
         _pool,
         _stronger_cell,
-        _BASE,
-        {"samples": (200,), "seed": (0, 1, 2)},
-        {"steps": 4, "samples": 200, "seed": 0},
+        replace(_BASE, steps=1000),
+        {"samples": (100,), "seed": (0, 1, 2)},
+        {"steps": 4, "samples": 100, "seed": 0},
     ),
 }
 
