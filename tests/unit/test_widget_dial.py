@@ -384,7 +384,8 @@ def test_all_ways_are_on_one_axis_where_they_were_measured_and_nowhere_else():
     np.testing.assert_allclose(floats(beside["x"]), [1, 4])
     np.testing.assert_allclose(floats(beside["lines"]).reshape(2, 2), [[0.02, 0.01], [0.2, np.nan]], rtol=1e-6)
     assert beside["rows"] == [["sums", "0.02 at epsilon 1", "0.5"], ["training", "0.2 at epsilon 1", "0.3"]]
-    assert beside["y_label"] == "error (decades)" and beside["note"].startswith("From a run. Measured with 2,000")
+    assert beside["y_label"] == "measure (decades)" and beside["title"].startswith("error of all")
+    assert beside["note"].startswith("From a run. Measured with 2,000")
     dial.solve(4.0)
     assert [row[1] for row in dial.beside["rows"]] == ["0.01 at epsilon 4", "not measured; at 1 it is 0.2"]
     assert "sums: 0.01 at epsilon 4" in dial.without_browser()
