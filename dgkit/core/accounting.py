@@ -1,4 +1,4 @@
-"""What a private training spends: epsilon, from opacus' accountants; and what of it may be given away.
+"""What a private training spends: epsilon, from two accountants; and what of it may be given away.
 
 The mechanism is the Gaussian one on a random batch. Where a batch is used for several noisy releases (two
 discriminators, several rounds), they count as one release: their gradients, each clipped to a norm of C and with noise
@@ -17,7 +17,10 @@ import contextlib
 import math
 import warnings
 from dataclasses import replace
-from functools import lru_cache
+from functools import cache, lru_cache
+from importlib.util import find_spec, module_from_spec, spec_from_file_location
+from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -33,11 +36,20 @@ ORDERS = (
     [1 + x / 10 for x in range(1, 100)] + list(range(12, 64)) + [80, 128, 256, 512, 1024]
 )  # of the Rényi divergence
 TIGHT_UP_TO, TIGHT_STEPS = 20, 100_000  # epsilon by RDP and steps, above which PRV takes seconds and a gigabyte
+MOST_POINTS = 2**23  # of a half of PRV's grid: 64 MB each of its tables
+ERROR = 0.01  # of epsilon by PRV, which is that much above what was found
 ACCOUNTED = {"dp", "batch_size", "discriminator_rounds", "auxiliary"}  # settings on which epsilon depends
 
 
 def epsilon(
-    *, noise_multiplier: float, sample_rate: float, steps: int, delta: float, releases: int = 1, accountant: str = "rdp"
+    *,
+    noise_multiplier: float,
+    sample_rate: float,
+    steps: int,
+    delta: float,
+    releases: int = 1,
+    series: int = 1,
+    accountant: str = "rdp",
 ) -> float:
     """The epsilon of (epsilon, delta)-differential privacy after some training steps.
 
@@ -52,13 +64,16 @@ def epsilon(
         Between 0 and 1; below 1 / (training samples) to mean anything.
     releases : int
         Noisy gradients a step, all of the same batch: discriminators times rounds.
+    series : int
+        Samples that one user has at most, up to 1,000; epsilon is then that of a user.
     accountant : {"rdp", "prv"}
         Rényi differential privacy, or privacy loss random variables: tighter, and slower.
 
     Returns
     -------
     float
-        Dimensionless. Neighbouring data sets differ in the presence of one sample; batches are Poisson's.
+        Dimensionless. Neighbouring data sets differ in the presence of one sample, or one user; batches are Poisson's,
+        and a user's samples are in one independently of each other.
 
     Raises
     ------
@@ -67,40 +82,37 @@ def epsilon(
 
     Source
     ------
-    Mironov et al. 2019 (RDP of the sampled Gaussian mechanism); Gopi et al. 2021 (PRV); the code is opacus'.
+    Mironov et al. 2019 (RDP of the sampled Gaussian mechanism), opacus' code; Gopi, Lee and Wutschitz 2021 (PRV),
+    `_by_prv`, which tests hold against opacus' and Google's; for users Choquette-Choo et al. 2024 (mixtures of
+    Gaussians: j of a user's samples move a sum by j, and j is binomial).
 
     Examples
     --------
     >>> round(epsilon(noise_multiplier=1.0, sample_rate=0.01, steps=300, delta=1e-5), 2)
     1.45
     """
-    _check(noise_multiplier, sample_rate, steps, delta, releases)
+    _check(noise_multiplier, sample_rate, steps, delta, releases, series)
     if steps == 0:
         return 0.0
     if noise_multiplier == 0:
         return math.inf
     sigma = noise_multiplier / math.sqrt(releases)
     if accountant == "prv":
-        with after_the_step():  # imported here: it takes seconds, and few need it
-            from opacus.accountants import PRVAccountant
-
-        history = PRVAccountant()
-        history.history = [(sigma, sample_rate, steps)]
-        with np.errstate(divide="ignore", invalid="ignore"):  # where every sample is in every batch
-            return float(history.get_epsilon(delta))
+        return _by_prv(sigma, sample_rate, steps, delta, series)
     if accountant != "rdp":
         raise ConfigError(f"accountant={accountant!r} is none of 'rdp', 'prv'.")
-    return _converted(_rdp(sigma, sample_rate) * steps, delta)
+    lost = _lost(delta, steps, series)
+    return _converted(_rdp(sigma, sample_rate, series, lost) * steps, delta - steps * lost)
 
 
 def stated(
-    *, noise_multiplier: float, sample_rate: float, steps: int, delta: float, releases: int = 1
+    *, noise_multiplier: float, sample_rate: float, steps: int, delta: float, releases: int = 1, series: int = 1
 ) -> tuple[float, str]:
     """The epsilon to show, and whose it is: PRV's, which is tighter, or RDP's where PRV takes too long.
 
     Parameters
     ----------
-    noise_multiplier, sample_rate, steps, delta, releases
+    noise_multiplier, sample_rate, steps, delta, releases, series
         As in `epsilon`.
 
     Returns
@@ -121,19 +133,27 @@ def stated(
     (1.08, 'PRV')
     """
     settings: dict[str, Any] = {
-        "noise_multiplier": noise_multiplier, "sample_rate": sample_rate, "steps": steps, "delta": delta
+        "noise_multiplier": noise_multiplier, "sample_rate": sample_rate, "steps": steps, "delta": delta,
+        "releases": releases, "series": series,
     }  # fmt: skip
-    by_rdp = epsilon(**settings, releases=releases)
+    by_rdp = epsilon(**settings)
     if by_rdp <= TIGHT_UP_TO and steps <= TIGHT_STEPS:
         with contextlib.suppress(ValueError):  # of a delta too small
-            by_prv = epsilon(**settings, releases=releases, accountant="prv")
+            by_prv = epsilon(**settings, accountant="prv")
             if by_prv <= by_rdp:
                 return by_prv, "PRV"
     return by_rdp, "RDP"
 
 
 def noise_for(
-    *, epsilon: float, sample_rate: float, steps: int, delta: float, releases: int = 1, accountant: str = "rdp"
+    *,
+    epsilon: float,
+    sample_rate: float,
+    steps: int,
+    delta: float,
+    releases: int = 1,
+    series: int = 1,
+    accountant: str = "rdp",
 ) -> float:
     """The smallest noise multiplier (to 0.1 %) that keeps within `epsilon`.
 
@@ -141,7 +161,7 @@ def noise_for(
     ----------
     epsilon : float
         Above 0.
-    sample_rate, steps, delta, releases, accountant
+    sample_rate, steps, delta, releases, series, accountant
         As in `dgkit.privacy.epsilon`; where PRV takes too long (`stated`), RDP's noise, which is more than enough.
 
     Returns
@@ -163,7 +183,9 @@ def noise_for(
     """
     if not (isinstance(epsilon, int | float) and 0 < epsilon < math.inf):
         raise ConfigError(f"epsilon={epsilon!r} must be above 0 and finite.")
-    settings: dict[str, Any] = {"sample_rate": sample_rate, "steps": steps, "delta": delta, "releases": releases}
+    settings: dict[str, Any] = {
+        "sample_rate": sample_rate, "steps": steps, "delta": delta, "releases": releases, "series": series
+    }  # fmt: skip
 
     if accountant == "prv":  # which must not be asked of too little noise: downwards from what RDP needs
         high = noise_for(epsilon=epsilon, **settings)
@@ -199,12 +221,39 @@ _spent = epsilon  # where an argument has that name
 
 
 @lru_cache(maxsize=256)
-def _rdp(sigma: float, sample_rate: float) -> np.ndarray:
+def _rdp(sigma: float, sample_rate: float, series: int = 1, lost: float = 0.0) -> np.ndarray:
     """Rényi divergence of one step at every order."""
+    if series > 1:
+        return _rdp_of_users(sigma, *_in_a_batch(sample_rate, series, lost))
     with after_the_step():
-        from opacus.accountants.analysis import rdp
+        compute_rdp = _opacus_rdp().compute_rdp
 
-    return np.asarray(rdp.compute_rdp(q=sample_rate, noise_multiplier=sigma, steps=1, orders=ORDERS))
+    return np.asarray(compute_rdp(q=sample_rate, noise_multiplier=sigma, steps=1, orders=ORDERS))
+
+
+def _rdp_of_users(sigma: float, several: np.ndarray, chance: np.ndarray) -> np.ndarray:
+    """ln E_Q[(P / Q)^a] / (a - 1) of `_by_prv`'s P and Q, by sums over x: all peaks are as wide as sigma."""
+    from scipy.special import logsumexp
+
+    found = []
+    for order in ORDERS:
+        x = np.arange(-12, order * several[-1] / sigma + 12, 0.25)[:, None] * sigma
+        with np.errstate(divide="ignore"):
+            loss = logsumexp(np.log(chance) + (2 * several * x - several**2) / (2 * sigma**2), axis=1)
+        total = logsumexp(order * loss - x[:, 0] ** 2 / (2 * sigma**2)) + math.log(0.25 / math.sqrt(2 * math.pi))
+        found.append(max(0.0, float(total)) / (order - 1))
+    return np.array(found)
+
+
+@cache
+def _opacus_rdp() -> Any:
+    """opacus' module of Rényi divergences, and not the rest of opacus, which takes a second and 90 MB."""
+    package: Any = find_spec("opacus")
+    path = Path(package.submodule_search_locations[0]) / "accountants" / "analysis" / "rdp.py"
+    spec: Any = spec_from_file_location("dgkit.core._opacus_rdp", path)
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def _converted(divergence: np.ndarray, delta: float) -> float:
@@ -214,7 +263,113 @@ def _converted(divergence: np.ndarray, delta: float) -> float:
     return max(0.0, float(np.nanmin(values)))
 
 
-def _check(noise_multiplier: Any, sample_rate: Any, steps: Any, delta: Any, releases: Any) -> None:
+@lru_cache(maxsize=256)
+def _by_prv(sigma: float, q: float, steps: int, delta: float, series: int = 1) -> float:
+    """Epsilon from the privacy loss itself: that of one step on a grid, `steps` times convolved, and an upper bound.
+
+    The loss is ln(P / Q) of what is published, P with the one user and Q without: Q = N(0, sigma^2), and P a mixture
+    of N(j, sigma^2), by how many j of the user's samples are in the batch. Grid and bounds are those of the source,
+    `ERROR` of epsilon and a thousandth of delta; no answer, a ValueError, where delta is so small that rounding could
+    reach it. NumPy's transform: SciPy's keeps a table for each length that it has met, which came to 100 MB.
+    """
+    from scipy.fft import next_fast_len
+
+    missed, lost = delta / 1000, _lost(delta, steps, series)
+    of_one = _rdp(sigma, q, series, lost)
+    reach = 3 + max(_converted(of_one * steps, missed / 4), _converted(of_one, missed / (8 * steps)), ERROR)
+    mesh = ERROR / math.sqrt(steps * math.log(12 / missed) / 2)
+    if reach / mesh > MOST_POINTS:
+        raise ValueError(f"losses of up to {reach:g} need {reach / mesh:.2g} points")
+    half = next_fast_len(math.ceil(reach / mesh), real=True)  # a length that a transform likes, and needs no more for
+    if 2 * half * np.finfo(float).eps > delta - missed:
+        raise ValueError(f"delta={delta:g} is too small for a grid of {2 * half:,} points")
+    several, chance = _in_a_batch(q, series, lost)
+
+    def below(t: Any) -> Any:
+        """The probability under P of a loss of at most t."""
+        return _below(np.asarray(t, np.float64), sigma, several, chance)
+
+    # one step, cut at the ends, and moved so that its mean is right in spite of the grid
+    loss = np.arange(-half, half) * mesh
+    edges = np.append(loss, half * mesh) - mesh / 2
+    first, last = float(below(edges[0])), float(below(edges[-1]))
+    share = np.diff(np.concatenate([below(part) for part in np.array_split(edges, 1 + half // 2**15)]))
+    share /= last - first
+    shift = _mean(lambda t: (below(t) - first) / (last - first), float(edges[0]), float(edges[-1])) - loss @ share
+    del edges
+
+    # all steps: zero is moved to the front and back
+    waves = np.fft.rfft(np.roll(share, half))
+    waves **= steps
+    share = np.roll(np.fft.irfft(waves, 2 * half), half)
+    del waves
+
+    # delta(epsilon) = P[loss >= epsilon] - e^epsilon Q[loss >= epsilon], from the largest loss down to about 0
+    loss += steps * shift
+    asked = loss > -2 * ERROR
+    loss, share = loss[asked][::-1], share[asked][::-1]
+    of_p, of_q = share.cumsum(), (share * np.exp(-loss)).cumsum()
+    least = delta - missed - steps * lost
+    at = int((of_p - np.exp(loss) * of_q < least).sum()) - 1
+    return max(0.0, math.log(max(of_p[at] - least, 1e-300) / of_q[at]) + ERROR)
+
+
+def _below(t: np.ndarray, sigma: float, several: np.ndarray, chance: np.ndarray) -> np.ndarray:
+    """The probability under P of a loss of at most t: P[x <= x(t)], x(t) where P / Q = e^t."""
+    from scipy.special import ndtr
+
+    # sum over j >= 1 of P(j) e^((2 j x - j^2) / 2 sigma^2) = e^t - P(0): no term is more, so that x is at most
+    some, log = (several > 0) & (chance > 0), np.log
+    rest = np.exp(t) - (chance[0] if several[0] == 0 else 0.0)
+    j, w = several[some], log(chance[some])
+    aim = log(np.where(rest > 0, rest, 1.0))
+    x = np.min([sigma**2 * (aim - w_j) / k + k / 2 for k, w_j in zip(j, w, strict=True)], axis=0)
+
+    # Newton's steps, of a convex function from above
+    for _ in range(50 if len(j) > 1 else 0):
+        terms = [w_j + (2 * k * x - k * k) / (2 * sigma**2) - aim for k, w_j in zip(j, w, strict=True)]
+        parts = [np.exp(term) for term in terms]
+        whole_sum = np.sum(parts, axis=0)
+        step = log(whole_sum) * whole_sum * sigma**2 / np.sum([k * p for k, p in zip(j, parts, strict=True)], axis=0)
+        x = x - step
+        if np.abs(step).max() < 1e-12 * sigma:
+            break
+    x = np.where(rest > 0, x, -np.inf)  # no loss is less than ln P(0)
+    found: np.ndarray = np.sum([c * ndtr((x - k) / sigma) for k, c in zip(several, chance, strict=True)], axis=0)
+    return found
+
+
+def _in_a_batch(q: float, series: int, lost: float) -> tuple[np.ndarray, np.ndarray]:
+    """How many of a user's samples are in a batch, and with which probabilities: binomial.
+
+    Left out is what is rarer than `lost`: at that share of the batches anything may be given away.
+    """
+    from scipy.special import gammaln, xlog1py, xlogy
+
+    several = np.arange(series + 1)
+    ways = gammaln(series + 1) - gammaln(several + 1) - gammaln(series - several + 1)
+    chance = np.exp(ways + xlogy(several, q) + xlog1py(series - several, -q))
+    more = chance[::-1].cumsum()[::-1] - chance
+    kept = slice(0, max(2, int((more > lost).sum()) + 1))
+    return several[kept].astype(float), chance[kept] / chance[kept].sum()
+
+
+def _lost(delta: float, steps: int, series: int) -> float:
+    """What `_in_a_batch` may leave out: of all steps at most a 4000th of delta, by powers of ten."""
+    return 0.0 if series == 1 else float(10 ** math.floor(math.log10(delta / (4000 * steps))))
+
+
+def _mean(below: Any, first: float, last: float) -> float:
+    """The mean of a distribution on [first, last] from P[<= t]."""
+    from scipy.integrate import quad
+
+    ends = np.geomspace(1e-5, 1, 11)
+    points = [*(first * ends[::-1]), 0.0, *(last * ends)]
+    parts = [quad(below, a, b, limit=500)[0] for a, b in pairwise(points)]
+    return last - math.fsum(parts)
+
+
+def _check(noise_multiplier: Any, sample_rate: Any, steps: Any, delta: Any, releases: Any, series: Any) -> None:
     def number(value: Any) -> bool:
         return isinstance(value, int | float | np.number) and not isinstance(value, bool) and math.isfinite(value)
 
@@ -228,6 +383,7 @@ def _check(noise_multiplier: Any, sample_rate: Any, steps: Any, delta: Any, rele
         raise ConfigError(f"delta={delta!r} must be between 0 and 1, e.g. 1e-5.")
     whole("steps", steps, least=0)
     whole("releases", releases)
+    whole("series", series, 1, 1001)
 
 
 def changed(before: Config, changes: dict[str, Any]) -> Config:

@@ -82,7 +82,7 @@ class DoppelGANger:
         schema, config = self.encoder.schema, self.config
         made = f"seed {config.seed}"
         if config.dp and config.private and self.history.sizes.get("step"):
-            made = f"epsilon {self.history.epsilon.values[-1]:.3g} at delta {config.dp.delta:g}"
+            made = f"epsilon {self.history.epsilon.values[-1]:.3g} at delta {config.dp.delta:g} (at most, by RDP)"
         features = ", ".join(variable.name for variable in schema.features)
         attributes = ", ".join(variable.name for variable in schema.attributes) or "none"
         return (

@@ -7,7 +7,9 @@ Then comes what is known to lose less, at an epsilon of two (by RDP) after the l
 the recorded epsilon against it.
 
 `private_ways` has the generators of `dgkit.privacy` that are not trained, on pages and on homes, and at an epsilon of 0
-the control of each: what public knowledge alone gives.
+the control of each: what public knowledge alone gives. `private_real` has them on real data, whose results are recorded
+and not they themselves: those of chapter 11, and 251 jobs of Google's trace of 2011, gcut2011_merged.nc in the folder
+that DGKIT_CACHE names.
 """
 
 import time
@@ -28,6 +30,9 @@ from dgkit.core.trainer import Trainer
 from dgkit.course.exercise import Wrong, exercise, number
 from dgkit.course.experiment import Experiment
 from dgkit.course.measures import steps_in_decades, web_metrics
+from dgkit.course.real import real_data
+from dgkit.course.store import open_run
+from dgkit.datasets import split
 from dgkit.privacy import declared, evolve, spectrum, stated
 from dgkit.sweeps import train_model
 
@@ -169,6 +174,89 @@ def _cycle_ratio(ds: xr.Dataset, of: _Data) -> float:
     return float(np.abs(waves[~robots]).mean() / np.abs(waves[robots]).mean())
 
 
+# real data: what is public of each is a guess from outside, wide enough for any of its kind
+FEW = 1000  # series, below which evolution takes fewer candidates and rounds
+
+
+@dataclass(frozen=True)
+class _Real:
+    names: tuple[str, ...]  # features first
+    bounds: dict[str, Any]
+    delta: float
+    period: int  # steps
+    least: float = 0.0  # what is added before the logarithm
+
+
+_REAL = {
+    "pages": _Real(("views", "domain", "agent"), {"views": (0.0, 1e7)}, 1e-5, 7, 10.0),
+    "mba": _Real(
+        ("traffic_bytes", "ping_loss", "isp", "technology", "state"),
+        {"traffic_bytes": (1e4, 1e11), "ping_loss": (0.0, 1.0)}, 1e-4, 4,
+    ),
+    "jobs": _Real(
+        ("cpu", "memory", "end_event", "scheduling_class", "length"),
+        {
+            "cpu": (1.0, 200.0), "memory": (1.0, 1000.0), "scheduling_class": ["0", "1", "2", "3"],
+            "end_event": ["EVICT", "FAIL", "FINISH", "KILL", "LOST", "NONE_IN_TRACE"],
+        },
+        1e-3, 24,
+    ),
+    "web": _Real(("views", "domain", "access", "agent"), {"views": (1.0, 1e7)}, 1e-5, 7),
+}  # fmt: skip
+
+
+def _real_data(point: Point) -> xr.Dataset:
+    name = point["data"]
+    ds = real_data(name)[[*_REAL[name].names]].drop_vars("time", errors="ignore")
+    for feature in ds.data_vars:
+        if ds[feature].ndim == 2 and feature != "ping_loss":
+            ds[feature].attrs["scale"] = "log"
+    return ds
+
+
+def _real_cell(ds: xr.Dataset, config: Config, point: Point) -> xr.Dataset:
+    of, way, n = _REAL[point["data"]], point["way"], ds.sizes["sample"]
+    told: dict[str, Any] = {
+        "epsilon": point["epsilon"], "delta": of.delta, "public": {**declared(ds), **of.bounds}
+    }  # fmt: skip
+    if way == "evolution":
+        few: dict[str, Any] = {"candidates": 300, "rounds": 6} if n < FEW else {}
+        model: Any = evolve(ds, **told, periods=(of.period,), seed=point["seed"], **few)
+    else:
+        model = spectrum(ds, **told, ranks=way != "spectrum", rises=way == "with ranks and rises")
+    made = model.sample(n, seed=1)
+    halves = split(ds, 0.5, point["seed"])  # what chance gives, of half as many
+    both = xr.concat(
+        [_told_by_real(ds, made, of), _told_by_real(*halves, of)], pd.Index(["generated", "real"], name="of")
+    )
+    return both.assign(samples=((), n))
+
+
+def _told_by_real(real: xr.Dataset, made: xr.Dataset, of: _Real) -> xr.Dataset:
+    """Errors of the first feature and of the attributes."""
+    a, b = (ds[of.names[0]] for ds in (real, made))
+    names = [name for name in of.names if real[name].ndim == 1 and name != "length"]
+    joint = (ds[names].to_dataframe()[names].astype(str).agg("|".join, axis=1).to_numpy() for ds in (real, made))
+    values = [np.log10(x.values[np.isfinite(x.values)] + of.least) for x in (a, b)]
+    rises = [np.nanmax(np.diff(np.log10(x.transpose("sample", "time").values + of.least)), 1) for x in (a, b)]
+    rises = [x[np.isfinite(x)] for x in rises]
+    decades, shares = {"units": "decades"}, {"units": "1"}
+    lengths = metrics.wasserstein(real.length, made.length) if "length" in real else np.nan
+    return xr.Dataset(
+        {
+            "autocorrelation_mse": ((), metrics.autocorrelation_mse(a, b), shares),
+            "value_wasserstein": ((), metrics.wasserstein(*values), decades),
+            "attribute_divergence": (
+                (), max(metrics.jensen_shannon(real[name], made[name]) for name in names), {"units": "bits"}
+            ),
+            "joint_divergence": ((), metrics.jensen_shannon(*joint), {"units": "bits"}),
+            "largest_rise_wasserstein": ((), metrics.wasserstein(*rises), decades),
+            "rise_of_one_in_a_hundred": ((), float(np.quantile(rises[1], 0.99)), decades),
+            "length_wasserstein": ((), lengths, {"units": "steps"}),
+        }
+    )  # fmt: skip
+
+
 _BATCH = {"batch_size": 500}
 _TWO = {"as before": 1.447, "large batch": 4.989, "one critic": 1.023}  # noise for an epsilon of two, 1,000 steps
 EXPERIMENTS = {
@@ -225,6 +313,32 @@ EXPERIMENTS["private_ways"] = Experiment(
 )
 
 
+EXPERIMENTS["private_real"] = Experiment(
+    "What can be made privately of real data, without training?",
+    _real_data,
+    _real_cell,
+    Config(),
+    {
+        "data": ("pages", "mba", "jobs"),
+        "way": ("spectrum", "with ranks", "with ranks and rises", "evolution"),
+        "epsilon": (0.0, 2.0),
+        "seed": (0, 1, 2),
+    },
+    {"steps": 1, "data": "web", "way": "evolution", "epsilon": 0.0, "seed": 0},  # data that are shipped, and no noise
+)
+
+MEASURES = {
+    "autocorrelation_mse": "error of the autocorrelation (MSE)",
+    "value_wasserstein": "error of the values",
+    "attribute_divergence": "divergence of the attributes",
+}
+SGD = {  # ways of the run `privacy`, by what they have in common
+    "DP-SGD": ("noise 4", "epsilon 2", "noise 1", "noise 0.3"),
+    "DP-SGD, large batch": ("large batch",),
+    "DP-SGD, public start": ("public only", "all together"),
+}
+
+
 def spent_by(way: str) -> float:
     """The epsilon of a way of the run `privacy` after its last step, by the tight accountant where it answers in time.
 
@@ -240,6 +354,33 @@ def spent_by(way: str) -> float:
     return spent(config, 10_000, config.steps, releases, accountant="prv")
 
 
+def beside_each_other() -> xr.Dataset:
+    """Errors on `web` of all ways at the epsilons at which they were recorded, over way, epsilon and seed.
+
+    DP-SGD's are those of the run `privacy` after its last step, by the tight accountant; the others `private_ways`.
+
+    Examples
+    --------
+    >>> found = beside_each_other()
+    >>> found.autocorrelation_mse.sel(way="spectrum", epsilon=2).median().item() < 0.0015
+    True
+    """
+    run, ways = open_run("privacy").isel(step=-1, drop=True), open_run("private_ways")
+    ways = ways[[*MEASURES]].sel(data="web", of="generated", drop=True)
+    run = run.assign(attribute_divergence=run.attribute_divergence.max("attribute"))[[*MEASURES]]
+    trained = []
+    for name, some in SGD.items():
+        spent = [round(spent_by(way), 2) for way in some]
+        trained.append(run.sel(way=list(some)).assign_coords(way=spent).rename(way="epsilon").expand_dims(way=[name]))
+    both = xr.concat([*trained, ways.assign_coords(way=ways.way.astype(object))], "way", join="outer").sortby("epsilon")
+    for name, label in MEASURES.items():
+        both[name] = both[name].assign_attrs(run[name].attrs | {"long_name": label})
+    title = "Recorded on 10,000 simulated pages of `web`, medians of three seeds; DP-SGD after 1,000 steps."
+    told = {"samples": 10_000, "delta": 1e-5, "gaussian": list(map(str, ways.way.values))}
+    both.attrs = {"title": title} | told
+    return both
+
+
 # --- exercises ---
 
 _STEPS = 500  # an epoch of 50,000 samples in batches of 100
@@ -248,7 +389,7 @@ _RATE, _DELTA = 100 / 50_000, 1e-5
 
 @lru_cache
 def _spent(noise: float, epochs: int, releases: int = 2) -> float:
-    settings = {"noise_multiplier": noise, "sample_rate": _RATE, "delta": _DELTA}
+    settings: dict[str, Any] = {"noise_multiplier": noise, "sample_rate": _RATE, "delta": _DELTA}
     return stated(**settings, steps=_STEPS * epochs, releases=releases)[0]
 
 

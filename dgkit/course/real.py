@@ -181,7 +181,8 @@ def as_published(name: str) -> xr.Dataset:
     return ds
 
 
-def _data(name: str) -> xr.Dataset:
+def real_data(name: str) -> xr.Dataset:
+    """The data by name, exact zeros of loss as events. Raises DgkitError where they are not."""
     ds = as_published(name)
     if "ping_loss" in ds:
         ds.ping_loss.attrs["zeros"] = "inflated"  # which all models heed: see chapter 10
@@ -189,7 +190,7 @@ def _data(name: str) -> xr.Dataset:
 
 
 def _halves(point: Point) -> tuple[xr.Dataset, xr.Dataset]:
-    return datasets.split(_data(point["data"]), 0.5, point["seed"])
+    return datasets.split(real_data(point["data"]), 0.5, point["seed"])
 
 
 def _real_cell(train: xr.Dataset, config: Config, point: Point) -> xr.Dataset:

@@ -28,7 +28,7 @@ from dgkit import _checks
 from dgkit._checks import shown, whole
 from dgkit._seeding import secret_uniform
 from dgkit.errors import ConfigError
-from dgkit.privacy.membership import epsilon_lower_bound
+from dgkit.privacy.membership import epsilon_lower_bound, rate_limits
 from dgkit.privacy.releases import epsilon_of
 from dgkit.privacy.spectrum import PrivateSpectrum, totals
 
@@ -279,11 +279,12 @@ def p_value(right: int, guesses: int, canaries: int, epsilon: float, delta: floa
     >>> p_value(1, 1, 20, 0.0, 0.0)  # a coin
     0.5
     """
-    from scipy.stats import binom
+    from scipy.special import bdtr
 
     # v of Binomial(r, q) or more; and for delta the most that one of up to m canaries that fail can add
     share = 1 / (1 + math.exp(-epsilon))
-    below = binom.cdf(right - 1 - np.arange(right + 1), guesses, share)  # P[< v - i]
+    fewer = right - 1 - np.arange(right + 1)
+    below = np.where(fewer < 0, 0.0, bdtr(np.maximum(fewer, 0), guesses, share))  # P[< v - i]
     steps = np.arange(1, right + 1)
     adds = float(((below[0] - below[1:]) / steps).max(initial=0.0))
     return float(min(1.0, 1 - below[0] + 2 * canaries * delta * adds))
@@ -334,7 +335,6 @@ def gaussian_lower_bound(present: np.ndarray, absent: np.ndarray, *, delta: floa
     True
     """
     from scipy.special import ndtri
-    from scipy.stats import beta
 
     present, absent = np.asarray(present, np.float64), np.asarray(absent, np.float64)
     if min(present.size, absent.size) < 40 or present.ndim != 1 or absent.ndim != 1:
@@ -344,8 +344,7 @@ def gaussian_lower_bound(present: np.ndarray, absent: np.ndarray, *, delta: floa
 
     def least(one: np.ndarray, other: np.ndarray, thresholds: np.ndarray) -> np.ndarray:
         hits, alarms = ((side[:, None] > thresholds).sum(0) for side in (one, other))
-        low = np.where(hits, beta.ppf(tail, hits, len(one) - hits + 1), 0.0)
-        high = np.where(alarms < len(other), beta.ppf(1 - tail, alarms + 1, len(other) - alarms), 1.0)
+        low, high = rate_limits(hits, len(one), tail)[0], rate_limits(alarms, len(other), tail)[1]
         mu: np.ndarray = ndtri(low) - ndtri(high)
         return mu
 

@@ -61,7 +61,7 @@ from dgkit.privacy.releases import (
     user_epsilon,
     width,
 )
-from dgkit.schema import Schema, blocks, lengths
+from dgkit.schema import Schema, blocks, lengths, slices
 
 Simulator = Callable[[int, int], xr.Dataset]  # (how many, seed)
 Vary = Callable[[xr.Dataset, float, int], xr.Dataset]  # (parents, how far, seed)
@@ -69,7 +69,7 @@ WEIGHTS = {"level": 12.0, "spread": 6.0, "power": 2.5, "steps": 0.3, "cycle": 2.
 SPREAD_DECADES, STEPS, NUMBER_BINS = 4, 12, 16
 FIRST, LAST = 0.5, 0.04  # how far the first round's children are from their parents, and the last's
 LEAST = 4  # candidates of each combination of attributes, where there is room
-TOGETHER = 2**22  # distances computed together
+TOGETHER = 2**18  # numbers worked on together
 
 
 @dataclass(frozen=True, repr=False)
@@ -238,10 +238,11 @@ def evolve(
     -----
     Who votes, what is near, and what the noise is for, this function's module says.
 
-    On 10,000 pages of `web`, three seeds, with pages of two decades and more noise as the simulator
-    (`web(n, seed, decades=2, noise=0.15)`), the autocorrelation's squared error is 0.0009 and values are 0.04 decades
-    off at epsilon 2, in 2.5 s; with the simulator alone it is 0.009 and 0.13. At epsilon 0.5 the default's noise is too
-    much (0.0026 and 0.11): 8 rounds of 1000 candidates give 0.0020 and 0.05.
+    On 10,000 pages of `web`, medians of three seeds or six, with pages of two decades and more noise as the simulator
+    (`web(n, seed, decades=2, noise=0.15)`), the autocorrelation's squared error is 0.0010 and values are 0.05 decades
+    off at epsilon 2, in 2.5 s; with the simulator alone it is 0.010 and 0.14. At epsilon 0.5 the default's noise is too
+    much for the values (0.0016 and 0.11): 8 rounds of 1000 candidates give 0.0018 and 0.06. Real data are in
+    the recorded run `private_real`.
 
     Source
     ------
@@ -274,8 +275,9 @@ def evolve(
 
     private = np.zeros((0, 0), np.float32)
     if mu:
-        some = (ds.isel(sample=block).load() for block in blocks(ds))
-        private = np.concatenate([embedding(one, schema, periods) for one in some])
+        read = (ds.isel(sample=block).load() for block in blocks(ds))
+        few = (one.isel(sample=some) for one in read for some in slices(one.sizes["sample"], TOGETHER // schema.time))
+        private = np.concatenate([embedding(one, schema, periods) for one in few])
     population = _candidates(make(candidates, next(seeds)), schema)
     shares, told = _Shares(schema, candidates), []
     for turn in range(rounds):

@@ -1,13 +1,15 @@
-"""Membership inference: was a sample in the training data? Three attacks on a trained model, with intervals.
+"""Membership inference: was a sample in the training data? Four attacks on a trained model, with intervals.
 
 - "discriminator", the paper's (Lin et al. 2020, Section 6.2; its code in issue 24 of the original repository): the
   discriminator's score. It needs the discriminator, which is not released with samples, and no other model.
 - "distance": how near the nearest generated sample is. It needs nothing but samples, so it works on any model.
 - "likelihood_ratio", after Carlini et al. 2022 (LiRA): the discriminator's score against what it is where the sample
   was trained on and where not, learned from models that the attacker trains on data of the same kind ("shadows").
+- "rmia", after Zarifzadeh et al. 2024: how much likelier the target makes the sample than the shadows do on average,
+  against how much likelier it makes the other candidates. Made for few shadows.
 
-And `epsilon_lower_bound`, which turns an attack into a statement on differential privacy. Left out: attacks that train
-a classifier, and guesses of attributes.
+`MembershipAttack.of_users` asks for somebody who has several of the samples. And `epsilon_lower_bound` turns an attack
+into a statement on differential privacy. Left out: attacks that train a classifier, and guesses of attributes.
 
 Letters for shapes: N members, and as many non-members; B resamples, G different scores, K shadows.
 """
@@ -30,7 +32,8 @@ if TYPE_CHECKING:  # the trainer imports this package
     from dgkit.core.config import Config
     from dgkit.core.model import DoppelGANger
 
-KINDS = ("discriminator", "distance", "likelihood_ratio")
+KINDS = ("discriminator", "distance", "likelihood_ratio", "rmia")
+WITH_SHADOWS = KINDS[2:]
 LEAST = 10  # members; fewer say nothing
 FPR = 0.01
 
@@ -127,6 +130,56 @@ class MembershipAttack:
         }
         return xr.Dataset(rates, {"threshold": np.append(np.inf, np.unique(self.scores.values)[::-1])})
 
+    def of_users(self, users: Any, *, resamples: int = 1000, seed: int = 0) -> "MembershipAttack":
+        """The same attack on users who have several samples each, all of them members or none.
+
+        Parameters
+        ----------
+        users : array, (2N,)
+            Whose each sample is, by any number or name; members first, as in `scores`.
+        resamples, seed : int
+            Of the bootstrap, over users.
+
+        Returns
+        -------
+        MembershipAttack
+            A user's score is the mean of their samples' scores: what each of them gives away adds up, and what they
+            have by chance averages out.
+
+        Raises
+        ------
+        ConfigError
+            A user of members and of non-members, not as many users of each, or fewer than 10.
+
+        Examples
+        --------
+        >>> import dgkit as dg
+        >>> members, others = dg.split(dg.simulate.web(80), 0.5)
+        >>> model = dg.fit(members, dg.Config(steps=2, sample_len=84, batch_size=10), progress=False)
+        >>> of_users = membership_attack(model, members, others).of_users(np.arange(80) // 4, resamples=50)
+        >>> of_users.scores.sizes["sample"]
+        20
+        """
+        if np.shape(users) != self.scores.shape:
+            raise ConfigError(
+                f"users has shape {np.shape(users)}; it needs one for each of {self.scores.shape} samples."
+            )
+        which = np.unique(np.asarray(users), return_inverse=True)[1]
+        size, members = np.bincount(which), np.bincount(which, self.scores.member.values)
+        if mixed := int(((members > 0) & (members < size)).sum()):
+            raise ConfigError(
+                f"{mixed} users have members and non-members. All of a user's samples are one or the other."
+            )
+        n = int((members > 0).sum())
+        if n != len(size) - n or n < LEAST:
+            raise ConfigError(
+                f"{n} users are members and {len(size) - n} are not; it takes as many of each, {LEAST} or more."
+            )
+        order = np.argsort(members == 0, kind="stable")
+        scores, is_member = (np.bincount(which, self.scores.values) / size)[order], (members > 0)[order]
+        labelled = xr.DataArray(scores, {"member": ("sample", is_member)}, "sample", "score", self.scores.attrs)
+        return MembershipAttack(self.kind, labelled, *estimates(scores, is_member, resamples=resamples, seed=seed))
+
     def __repr__(self) -> str:
         few = self.scores.sizes["sample"] // 2
         low = "needs 100 non-members or more" if math.isnan(self.tpr_at_1_percent_fpr.value) else None
@@ -157,15 +210,16 @@ def membership_attack(
     members, non_members : Dataset
         As many of each, so that chance is one half: samples of the training data, and others of the same distribution
         (`dgkit.split` makes both).
-    kind : {"discriminator", "distance", "likelihood_ratio"}
+    kind : {"discriminator", "distance", "likelihood_ratio", "rmia"}
         "discriminator": the score of D.
         "distance": minus the logarithm of the distance to the nearest of the `generated` samples, in the measure of
         `dgkit.metrics.nearest_neighbours`: mean squared error over features and steps, of logarithms where a feature's
         attrs say scale="log", in units of the generated samples' standard deviation. Attributes are not looked at.
         "likelihood_ratio": the logarithm of p(score of D | member) / p(score of D | no member), both normal
         distributions fitted with `shadows`, see Notes.
+        "rmia": which share of the other candidates z has p(x | target) / p(x) >= p(z | target) / p(z), see Notes.
     shadows : sequence of Shadow
-        For the likelihood ratio; from `train_shadows`.
+        For the last two; from `train_shadows`.
     generated : int
         For the distance.
     resamples : int
@@ -193,10 +247,16 @@ def membership_attack(
     shadows can tell. The shadows' halves must be drawn without regard to the target's: the complement of the target's
     own training data, say, would give the answer away by how often a sample occurs among the shadows.
 
+    Of RMIA the source's online form: p(x) is the mean of p(x | shadow), half of it over those trained on x and half
+    over the others. A critic has no likelihood: the exponential of its standardised score stands in for p. The source's
+    population z are here the other candidates, and its gamma is 1, so that the score is a rank: both only move the
+    threshold, and no measure here depends on that.
+
     Source
     ------
     Lin et al. 2020, Section 6.2 and Figure 15, after Hayes et al. 2019 (LOGAN); Carlini et al. 2022, "Membership
-    inference attacks from first principles"; Watson et al. 2022, "On the importance of difficulty calibration".
+    inference attacks from first principles"; Watson et al. 2022, "On the importance of difficulty calibration";
+    Zarifzadeh, Liu and Shokri 2024, "Low-cost high-power membership inference attacks".
 
     Examples
     --------
@@ -216,9 +276,10 @@ def membership_attack(
         scores = _nearness(model, members, non_members, generated, seed)
     else:
         scores = _critic(model, members, non_members)
-        if kind == "likelihood_ratio":
+        if kind in WITH_SHADOWS:
             masks = _check_shadows(shadows, n)
-            scores = _likelihood_ratio(scores, [_critic(s.model, members, non_members) for s in shadows], masks)
+            score = _likelihood_ratio if kind == "likelihood_ratio" else _rmia
+            scores = score(scores, [_critic(s.model, members, non_members) for s in shadows], masks)
     is_member = np.arange(2 * n) < n
     label = {"long_name": f"score of the attack by {kind.replace('_', ' ')}", "units": "1"}
     labelled = xr.DataArray(scores, {"member": ("sample", is_member)}, "sample", "score", label)
@@ -365,14 +426,27 @@ def epsilon_lower_bound(present: np.ndarray, absent: np.ndarray, *, delta: float
 
 def _bounds(present: np.ndarray, absent: np.ndarray, thresholds: np.ndarray, delta: float, tail: float) -> np.ndarray:
     """ln((lowest TPR - delta) / highest FPR), and the same of TNR and FNR, (2, thresholds)."""
-    from scipy.stats import beta
-
     above = np.stack([(side[:, None] > thresholds).sum(0) for side in (present, absent)])  # hits, false alarms
     sizes = np.array([[len(present)], [len(absent)]])
     of, over = np.stack([above[0], (sizes - above)[1]]), np.stack([above[1], (sizes - above)[0]])
-    low = np.where(of, beta.ppf(tail, of, sizes - of + 1), 0.0)
-    high = np.where(over < sizes[::-1], beta.ppf(1 - tail, over + 1, sizes[::-1] - over), 1.0)
+    low, high = rate_limits(of, sizes, tail)[0], rate_limits(over, sizes[::-1], tail)[1]
     return np.log(np.maximum(low - delta, 1e-300) / high)
+
+
+def rate_limits(found: np.ndarray, of: Any, tail: float) -> tuple[np.ndarray, np.ndarray]:
+    """Clopper and Pearson's limits of a rate, each of which it is beyond with a probability of at most `tail`.
+
+    Examples
+    --------
+    >>> low, high = rate_limits(np.array([0, 5]), 5, 0.025)
+    >>> low.round(2), high.round(2)
+    (array([0.  , 0.48]), array([0.52, 1.  ]))
+    """
+    from scipy.special import betaincinv
+
+    low = betaincinv(np.maximum(found, 1), of - found + 1, tail)
+    high = betaincinv(found + 1, np.maximum(of - found, 1), 1 - tail)
+    return np.where(found, low, 0.0), np.where(found < of, high, 1.0)
 
 
 # --- scores ---------------------------------------------------------------------------------------------------------
@@ -403,6 +477,19 @@ def _likelihood_ratio(target: np.ndarray, shadows: list[np.ndarray], masks: np.n
     logs = [-0.5 * ((target - level - s) / sd) ** 2 - math.log(sd) for s, sd in zip((shift, 0.0), spread, strict=True)]
     ratio: np.ndarray = logs[0] - logs[1]
     return ratio
+
+
+def _rmia(target: np.ndarray, shadows: list[np.ndarray], masks: np.ndarray) -> np.ndarray:
+    """The share of the other candidates z with p(x | target) / p(x) >= p(z | target) / p(z), (2N,)."""
+    target, *rest = ((s - s.mean()) / (s.std() or 1.0) for s in (target, *shadows))
+    likely = np.exp(np.stack(rest))  # (K, 2N)
+
+    # p(x): half of it from shadows with x, half from those without; from one kind where there is no other
+    count = np.stack([some.sum(0) for some in (masks, ~masks)])
+    means = np.stack([(likely * some).sum(0) for some in (masks, ~masks)]) / np.maximum(count, 1)
+    ratio = target - np.log(means.sum(0) / (count > 0).sum(0))
+    found: np.ndarray = (np.searchsorted(np.sort(ratio), ratio, side="right") - 1) / (len(ratio) - 1)
+    return found
 
 
 # --- rates ----------------------------------------------------------------------------------------------------------
@@ -471,7 +558,7 @@ def _rows(ds: xr.Dataset, names: list[str]) -> list[bytes]:
 def _check_shadows(shadows: Sequence[Shadow], n: int) -> np.ndarray:
     """Which shadow was trained on which candidate, (K, 2N); ConfigError."""
     if not len(shadows):
-        raise ConfigError("the likelihood ratio needs shadows: train_shadows(members, non_members, config).")
+        raise ConfigError("this attack needs shadows: train_shadows(members, non_members, config).")
     masks = [np.asarray(shadow.trained_on) for shadow in shadows]
     if any(mask.shape != (2 * n,) or mask.dtype != bool for mask in masks):
         raise ConfigError(

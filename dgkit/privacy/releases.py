@@ -2,11 +2,11 @@
 
 Several sums over the samples, each with noise of its own, are one Gaussian mechanism: a vector in which one sample has
 a part of norm s_r in release r with noise sigma_r is mu-Gaussian private, mu^2 = sum over r of (s_r / sigma_r)^2. Its
-epsilon at a delta is exact (Balle and Wang 2018, Theorem 8; the function is opacus'), and smaller than what Rényi
-divergences or zCDP give. Neighbours differ in one sample that is there or not ("add or remove"). Where one is
-*replaced* by another, the sum moves by up to twice as much: mu at most doubles; and somebody who has k samples moves it
-by up to k times as much. The number of samples is no public knowledge, and is released with noise as all else. Public
-are the form (names, dtypes, units, steps, time coordinate), and the bounds and categories that the caller says are.
+epsilon at a delta is exact (Balle and Wang 2018, Theorem 8), and smaller than what Rényi divergences or zCDP give.
+Neighbours differ in one sample that is there or not ("add or remove"). Where one is *replaced* by another, the sum
+moves by up to twice as much: mu at most doubles; and somebody who has k samples moves it by up to k times as much. The
+number of samples is no public knowledge, and is released with noise as all else. Public are the form (names, dtypes,
+units, steps, time coordinate), and the bounds and categories that the caller says are.
 
 Left out: what can be read from the last bits of noise in floating point (Mironov 2012).
 """
@@ -22,7 +22,6 @@ import torch
 import xarray as xr
 
 from dgkit._checks import number, shown, whole
-from dgkit._interrupts import after_the_step
 from dgkit._seeding import secret_normal
 from dgkit.core.alike import one_hot
 from dgkit.errors import ConfigError, SchemaError
@@ -131,10 +130,15 @@ def epsilon_of(mu: float, delta: float) -> float:
     >>> round(epsilon_of(0.5, 1e-5), 2), epsilon_of(0.0, 1e-5)
     (1.99, 0.0)
     """
-    gdp = _gdp()
-    if mu == 0 or gdp.delta_eps_mu(eps=0.0, mu=mu) <= delta:
+    if mu == 0 or _delta(0.0, mu) <= delta:
         return 0.0
-    return float(gdp.eps_from_mu(mu=mu, delta=delta))
+    low, high = 0.0, 1.0
+    while _delta(high, mu) > delta:
+        low, high = high, 2 * high
+    while high - low > 1e-12 * high:  # `high` always holds
+        middle = (low + high) / 2
+        low, high = (middle, high) if _delta(middle, mu) > delta else (low, middle)
+    return high
 
 
 def mu_for(epsilon: float, delta: float) -> float:
@@ -155,19 +159,20 @@ def mu_for(epsilon: float, delta: float) -> float:
 
 @lru_cache(maxsize=256)
 def _mu(epsilon: float, delta: float) -> float:
-    gdp, low, high = _gdp(), 0.0, 1.0
-    while gdp.delta_eps_mu(eps=epsilon, mu=high) <= delta:
+    low, high = 0.0, 1.0
+    while _delta(epsilon, high) <= delta:
         low, high = high, 2 * high
     while high - low > 1e-9 * high:  # `low` always keeps within it
         middle = (low + high) / 2
-        low, high = (middle, high) if gdp.delta_eps_mu(eps=epsilon, mu=middle) <= delta else (low, middle)
+        low, high = (middle, high) if _delta(epsilon, middle) <= delta else (low, middle)
     return low
 
 
-def _gdp() -> Any:
-    with after_the_step():  # imported here: it takes a second
-        from opacus.accountants.analysis import gdp
-    return gdp
+def _delta(epsilon: float, mu: float) -> float:
+    """Of a mu-Gaussian mechanism: Phi(mu / 2 - epsilon / mu) - e^epsilon Phi(-mu / 2 - epsilon / mu)."""
+    from scipy.special import log_ndtr, ndtr
+
+    return float(ndtr(mu / 2 - epsilon / mu) - np.exp(epsilon + log_ndtr(-mu / 2 - epsilon / mu)))
 
 
 def user_epsilon(epsilon: float, delta: float, series: int) -> float:

@@ -82,7 +82,7 @@ FARTHEST = 6.0  # of z, in the histogram of ranks
 RISE_ENDS = (-1.0, 1.6)  # log10 of the largest rise, in units of the spread
 SINGLE = 9  # frequencies that are never smoothed: they hold trends and long cycles
 DECAY = 3.0  # steps, of a burst that is put in for a rise
-BLOCK = 2**22  # numbers worked on together
+ADDED, DRAWN = 2**18, 2**19  # numbers worked on together
 
 
 @dataclass(frozen=True)
@@ -250,7 +250,7 @@ def _layout(schema: Schema, by: str | tuple[str, ...] | None, ranks: bool, rises
 def totals(ds: xr.Dataset, layout: Layout) -> dict[str, np.ndarray]:
     """The sums over the samples, without noise: what one sample adds to each has a norm of at most 1."""
     sums = {name: np.zeros(layout.shape(name)) for name in layout.releases}
-    n, step = ds.sizes["sample"], max(1, BLOCK // (layout.points * len(layout.schema.features)))
+    n, step = ds.sizes["sample"], max(1, ADDED // (layout.points * len(layout.schema.features)))
     names = [variable.name for variable in (*layout.schema.features, *layout.schema.attributes)]
     own = ds[names + ["length"] * layout.schema.variable_length]
     for start in range(0, n, step):
@@ -434,7 +434,7 @@ class PrivateSpectrum:
         rng, form = np.random.default_rng(_checks.seed(seed)), _Form.of(self)
 
         def parts() -> Iterator[xr.Dataset]:
-            step = max(1, BLOCK // (self.layout.points * len(schema.features)))
+            step = max(1, DRAWN // (self.layout.points * len(schema.features)))
             for start in range(0, n, step):
                 size = min(step, n - start)
                 yield form.draw(size, rng, None if asked is None else asked.isel(sample=slice(start, start + size)))

@@ -23,7 +23,7 @@ from dgkit import _atomic, _checks
 from dgkit.datasets import codes_of, data_hash
 from dgkit.errors import ConfigError
 from dgkit.metrics.report import common_schema, datasets_of
-from dgkit.reports.lines import ENTRY, FEWEST, Line, compared, kept, near, of_model, some, spent
+from dgkit.reports.lines import ENTRY, FEWEST, Line, compared, kept, near, of_model, promised, some
 from dgkit.reports.measures import KINDS
 from dgkit.schema import Schema
 
@@ -220,7 +220,8 @@ def report(
         attrs |= {f"{of}_groups": np.unique(ds[together]).size} if together and name != "generated" else {}
     attrs["dealt"] = together or "sample"
     versions = {"python": platform.python_version()} | {name: version(name) for name in PACKAGES}
-    attrs |= {"thresholds": json.dumps(limits), "model": _said_of(model), "versions": json.dumps(versions)}
+    n = sets["training"].sizes["sample"]
+    attrs |= {"thresholds": json.dumps(limits), "model": _said_of(model, n), "versions": json.dumps(versions)}
     return Report(xr.Dataset(columns, {"line": names}, attrs), samples)
 
 
@@ -297,8 +298,8 @@ def _drawn(
     return found
 
 
-def _said_of(model: Any) -> str:
-    """What a model says of itself and its training, as JSON."""
+def _said_of(model: Any, n: int) -> str:
+    """What a model says of itself and its training on n samples, as JSON."""
     if model is None:
         return ""
     config: Any = getattr(model, "config", getattr(model, "options", None))
@@ -306,12 +307,12 @@ def _said_of(model: Any) -> str:
     history = getattr(model, "history", None)
     steps = int(history.sizes.get("step", 0)) if isinstance(history, xr.Dataset) else None
     told = {"kind": type(model).__name__, "name": getattr(model, "name", None), "steps": steps, "settings": settings}
-    if not hasattr(model, "encoder"):
-        told["private"] = "The model does not say whether its training was private."
-    elif getattr(config, "dp", None) is None:
-        told["private"] = "Training was not private: no epsilon bounds what the generated data tell."
-    else:
+    if (promise := promised(model, n)) is not None:
         from dgkit.core.accounting import ranged
 
-        told |= {"epsilon": spent(model), "delta": config.dp.delta, "ranged": ranged(model.encoder.schema)}
+        told |= promise._asdict() | {"ranged": ranged(model.encoder.schema) if hasattr(model, "encoder") else []}
+    elif not hasattr(model, "encoder"):
+        told["private"] = "The model does not say whether its training was private."
+    else:
+        told["private"] = "Training was not private: no epsilon bounds what the generated data tell."
     return json.dumps({name: value for name, value in told.items() if value is not None}, default=str)

@@ -6,7 +6,7 @@ constraints, copies, the membership attack and epsilon have chances of their own
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
@@ -300,16 +300,42 @@ def of_model(
         yield Line("membership", "", why=why)
     else:
         yield _attacked(model, sets, limits, random, together)
-    if (dp := getattr(getattr(model, "config", None), "dp", None)) is not None:
-        line = judged("epsilon", f"at delta {dp.delta:g}", spent(model), [], {"epsilon": EPSILON, **limits})
+    if (promise := promised(model, sets["training"].sizes["sample"])) is not None:
+        line = judged("epsilon", f"at delta {promise.delta:g}", promise.epsilon, [], {"epsilon": EPSILON, **limits})
         own = {"epsilon", line.name}.isdisjoint(limits)
         yield replace(line, why=f"no limit was given: {EPSILON:g}, above which a promise is weak") if own else line
 
 
-def spent(model: Any) -> float:
-    """Epsilon of a training that was asked to be private; infinite where nothing is promised."""
-    known = model.config.private and model.history.sizes.get("step")
-    return float(model.history.epsilon.values[-1]) if known else np.inf
+class Promise(NamedTuple):
+    """Epsilon, infinite where nothing is promised, its delta, and how it was counted."""
+
+    epsilon: float
+    delta: float
+    counted: str
+
+
+def promised(model: Any, n: int) -> Promise | None:
+    """What a private training, or a private generator, promises; None where the model says nothing of privacy.
+
+    A model knows its epsilon by RDP. The tighter one takes the number of samples, n, which is believed where RDP's
+    epsilon comes out as the model has it.
+    """
+    from dgkit.core.accounting import spent
+
+    config: Any = getattr(model, "config", None)
+    if (dp := getattr(config, "dp", None)) is None:
+        told = [getattr(model, name, None) for name in ("epsilon", "delta")]
+        if not all(isinstance(one, float) for one in told):
+            return None
+        return Promise(float(model.epsilon), float(model.delta), "exactly, as sums with Gaussian noise are")
+    steps = model.history.sizes.get("step", 0)
+    if not (config.private and steps):
+        return Promise(np.inf, dp.delta, "")
+    by_rdp = float(model.history.epsilon.values[-1])
+    counts = config, n, steps, config.discriminator_rounds * (2 if model.auxiliary is not None else 1)
+    if config.batch_size <= n and np.isclose(spent(*counts), by_rdp, rtol=1e-6):
+        return Promise(spent(*counts, accountant="prv"), dp.delta, f"by the PRV accountant; by RDP it is {by_rdp:.3g}")
+    return Promise(by_rdp, dp.delta, "at most, by the RDP accountant")
 
 
 def _attacked(model: Any, sets: Sets, limits: Limits, random: np.random.Generator, together: str | None) -> Line:

@@ -18,6 +18,7 @@ from dgkit.simulate.draws import (
     rounded,
 )
 
+ROWS = 1000  # pages worked on together
 WEEK, SLOW = 7, 84  # periods of the web cycles, days
 
 # N samples, T steps; one letter a dim in the shape comments
@@ -155,20 +156,25 @@ def web(n: int = 2000, seed: int = 0, *, time: int = 168, decades: float = 3.0, 
     level = level + _web_residual() * z[:, 0]
     weekly = weekly * (1 + WEB_JITTER["strength"] * z[:, 1])
     slow = slow * (1 + WEB_JITTER["strength"] * z[:, 2])
-    day = np.arange(time)
-    u = 2 * np.pi * (day - (weekly_peak + WEB_JITTER["weekly_peak"] * z[:, 3])[:, None]) / WEEK  # (N, T)
-    v = 2 * np.pi * (day - (slow_peak + WEB_JITTER["slow_peak"] * z[:, 4])[:, None]) / SLOW
-    shape = weekly[:, None] * sum(a * np.cos((k + 1) * u) for k, a in enumerate(HARMONICS)) + slow[:, None] * np.cos(v)
+    weekly_peak = weekly_peak + WEB_JITTER["weekly_peak"] * z[:, 3]
+    slow_peak = slow_peak + WEB_JITTER["slow_peak"] * z[:, 4]
     happens, start, size = for_bursts.random((n, 3)).T
-    since = day - np.floor(start * time)[:, None]
-    size = np.where(happens < BURST["probability"], -BURST["size"] * np.log1p(-size), 0)
-    shape += np.where(since >= 0, size[:, None] * np.exp(-np.maximum(since, 0) / BURST["decay"]), 0)
-    shape += noise * for_noise.normal(size=(n, time))
-    views = 10 ** (WEB_CENTRE + decades * level)[:, None] * np.exp(shape)
+    start, size = np.floor(start * time), np.where(happens < BURST["probability"], -BURST["size"] * np.log1p(-size), 0)
+
+    # day by day, of some pages at a time: each of these tables is as large as all views
+    day, parts = np.arange(time), []
+    for first in range(0, n, ROWS):
+        own = np.s_[first : first + ROWS, None]
+        u, v = 2 * np.pi * (day - weekly_peak[own]) / WEEK, 2 * np.pi * (day - slow_peak[own]) / SLOW  # (rows, T)
+        shape = weekly[own] * sum(a * np.cos((k + 1) * u) for k, a in enumerate(HARMONICS)) + slow[own] * np.cos(v)
+        since = day - start[own]
+        shape += np.where(since >= 0, size[own] * np.exp(-np.maximum(since, 0) / BURST["decay"]), 0)
+        shape += noise * for_noise.normal(size=shape.shape)
+        parts.append(rounded(np.maximum(10 ** (WEB_CENTRE + decades * level[own]) * np.exp(shape), 1)))
     attrs = {"units": "views/day", "long_name": "daily page views", "scale": "log", "valid_min": 1.0}
     return xr.Dataset(
         {
-            "views": (("sample", "time"), rounded(np.maximum(views, 1)), attrs),
+            "views": (("sample", "time"), np.concatenate(parts), attrs),
             "domain": category(domain[cell], list(DOMAINS), "site"),
             "access": category(access[cell], list(ACCESS), "kind of access"),
             "agent": category(agent[cell], list(AGENT), "kind of visitor"),

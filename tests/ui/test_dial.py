@@ -22,7 +22,14 @@ recorded = xr.Dataset(
     {"noise_multiplier": [4.0, 2.0, 1.0, 0.0], "epsilon": ("noise_multiplier", [0.5, 1.5, 11.0, np.inf]),
      "seed": [0, 1, 2], "lag": ("lag", lags, {"units": "days"})},
 )
-dial = PrivacyDial(recorded=recorded)
+error = np.array([[0.17, 0.0044, 0.0011, 0.001], [np.nan, np.nan, 0.064, 0.046], [0.009, 0.0043, 0.001, 0.0008]])
+ways = xr.Dataset(
+    {"mse": (("way", "epsilon"), error, {"long_name": "error of the autocorrelation (MSE)"}),
+     "values": (("way", "epsilon"), 10 * error, {"long_name": "error of the values", "units": "decades"})},
+    {"way": ["spectrum", "DP-SGD", "evolution"], "epsilon": [0.0, 0.1, 2.0, 8.0]},
+    {"title": "From a recorded run.", "samples": 2000, "delta": 1e-5, "gaussian": ["spectrum", "evolution"]},
+)
+dial = PrivacyDial(recorded=recorded, ways=ways)
 """
 
 
@@ -182,6 +189,22 @@ dial.send_state = counted
     assert min(b - a for a, b in pairwise(times)) > 0
 
 
+def test_all_ways_follow_the_dial_and_the_measure_that_is_chosen(lab):
+    lab.run(SETUP, "dial")
+    page = lab.page
+    shows(lab, ".dgd-ways", "not measured; at 8 it is 0.046")
+
+    lab.python("0", setup="dial.solve(2.0)")
+    shows(lab, ".dgd-ways", "0.064 at epsilon 2")
+    page.get_by_label("Measure", exact=True).select_option("values")
+    shows(lab, ".dgd-ways", "0.64 at epsilon 2")
+    page.get_by_label("Samples of one user").fill("3")
+    page.get_by_label("Samples of one user").press("Enter")
+
+    shows(lab, ".dgd-ways", "epsilon of a user with 3 series")
+    assert lab.python("dial.settings['series']") == 3
+
+
 @pytest.mark.parametrize("width", [1280, 800])
 def test_it_reads_well_in_both_themes(lab, width):
     lab.page.set_viewport_size({"width": width, "height": 1400})
@@ -191,6 +214,7 @@ def test_it_reads_well_in_both_themes(lab, width):
         "start": "{}",
         "many": "{'noise_multiplier': 3.0, 'epochs': 40.0, 'target': 2.0, 'sampling': 'replacement'}",
         "none": "{'noise_multiplier': 0.0, 'accountant': 'prv'}",
+        "user": "{'noise_multiplier': 4.0, 'series': 3}",
     }
     for theme in ("Light", "Dark"):
         lab.theme(f"JupyterLab {theme}")

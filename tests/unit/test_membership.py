@@ -164,12 +164,13 @@ def shadowed(members, others, rng, *, models=5, level=2.0, shift=0.5, noise=0.3)
     return critics[0], [Shadow(critic, half) for critic, half in zip(critics[1:], halves[1:], strict=True)], levels
 
 
-def test_the_likelihood_ratio_sees_what_a_score_alone_hides():
+@pytest.mark.parametrize("kind", ["likelihood_ratio", "rmia"])
+def test_shadows_see_what_a_score_alone_hides(kind):
     members, others = pages(300)
     target, shadows, levels = shadowed(members, others, np.random.default_rng(0))
 
     alone = membership_attack(target, members, others)
-    ratio = membership_attack(target, members, others, "likelihood_ratio", shadows=shadows)
+    ratio = membership_attack(target, members, others, kind, shadows=shadows)
     true_levels = np.array([levels[key] for key in keys(members) + keys(others)])
     at_best = roc_auc_score(np.arange(600) < 300, alone.scores.values - true_levels)
 
@@ -178,13 +179,68 @@ def test_the_likelihood_ratio_sees_what_a_score_alone_hides():
     assert ratio.auc.value < at_best
 
 
-def test_the_likelihood_ratio_of_no_memory_is_chance():
+@pytest.mark.parametrize("kind", ["likelihood_ratio", "rmia"])
+def test_with_shadows_no_memory_is_chance(kind):
     members, others = pages(300)
     target, shadows, _ = shadowed(members, others, np.random.default_rng(1), shift=0.0)
 
-    ratio = membership_attack(target, members, others, "likelihood_ratio", shadows=shadows)
+    ratio = membership_attack(target, members, others, kind, shadows=shadows)
 
     assert ratio.auc.low < 0.5 < ratio.auc.high
+
+
+def test_rmia_is_the_share_of_pairs_that_the_target_has_made_likelier():
+    members, others = pages(50)
+    target, shadows, _ = shadowed(members, others, np.random.default_rng(5), models=4)
+    both = xr.concat([members, others], "sample")
+
+    def likely(model):
+        scores = model.discriminate(both).values
+        return np.exp((scores - scores.mean()) / scores.std())
+
+    ratios = []
+    for i in range(100):
+        inside = [likely(s.model)[i] for s in shadows if s.trained_on[i]]
+        outside = [likely(s.model)[i] for s in shadows if not s.trained_on[i]]
+        ratios.append(likely(target)[i] / np.mean([np.mean(side) for side in (inside, outside) if side]))
+    expected = [np.mean([ratios[i] >= ratios[z] for z in range(100) if z != i]) for i in range(100)]
+
+    found = membership_attack(target, members, others, "rmia", shadows=shadows).scores
+
+    np.testing.assert_allclose(found, expected, atol=1e-12)
+
+
+def test_a_user_of_several_pages_is_told_more_easily_by_the_mean_of_their_scores():
+    members, others = pages(300)
+    rng = np.random.default_rng(2)
+    drawn = dict(zip(keys(members) + keys(others), rng.normal(size=600) + 0.5 * (np.arange(600) < 300), strict=True))
+    alone = membership_attack(Scripted(drawn.get), members, others)
+    users = np.array([f"user {k}" for k in np.repeat(rng.permutation(60), 10)])
+
+    found = alone.of_users(users)
+
+    means = {name: alone.scores.values[users == name].mean() for name in np.unique(users)}
+    assert sorted(found.scores.values) == pytest.approx(sorted(means.values()))
+    assert found.scores.member.values.sum() == 30
+    assert alone.auc.value < 0.7
+    assert found.auc.value > 0.85  # 0.87 expected of 10 independent pages each, within 0.04
+
+
+@pytest.mark.parametrize(
+    ("users", "says"),
+    [
+        (np.arange(10), "one for each"),
+        (np.arange(60) // 4, "members and non-members"),
+        (np.arange(60) // 5, "6 users are members and 6 are not"),
+        (np.where(np.arange(60) < 30, np.arange(60), 99), "30 users are members and 1 are not"),
+    ],
+)
+def test_users_who_cannot_be_told_are_refused(users, says):
+    members, others = pages(30)
+    attack = membership_attack(Scripted(hash), members, others)
+
+    with pytest.raises(ConfigError, match=says):
+        attack.of_users(users)
 
 
 def test_the_likelihood_ratio_is_the_quotient_of_two_normal_densities():

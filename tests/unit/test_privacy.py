@@ -442,6 +442,70 @@ def test_the_prv_accountant_is_tighter_and_agrees_with_googles():
 
 
 @pytest.mark.parametrize(
+    ("sigma", "rate", "steps", "delta"),
+    [
+        (1.0, 0.01, 300, 1e-5), (0.6, 0.1, 100, 1e-5), (4.0, 0.002, 3000, 1e-5), (2.0, 1.0, 1, 1e-5),
+        (4.0, 1.0, 64, 1e-5), (10.0, 0.5, 100, 1e-3), (50.0, 0.001, 3000, 1e-8), (1.0, 1e-5, 1000, 1e-7),
+    ],
+)  # fmt: skip
+def test_the_prv_accountant_is_that_of_opacus(sigma, rate, steps, delta):
+    from opacus.accountants import PRVAccountant
+
+    opacus = PRVAccountant()
+    opacus.history = [(sigma, rate, steps)]
+    settings = {"noise_multiplier": sigma, "sample_rate": rate, "steps": steps, "delta": delta}
+
+    assert epsilon(accountant="prv", **settings) == pytest.approx(opacus.get_epsilon(delta), abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("sigma", "rate", "steps", "series"), [(4.0, 0.01, 1000, 10), (math.sqrt(2), 0.002, 7500, 4), (4.0, 0.1, 100, 3)]
+)
+def test_a_users_epsilon_is_that_of_googles_mixture_of_gaussians(sigma, rate, steps, series):
+    from dp_accounting.pld import privacy_loss_distribution
+    from scipy.stats import binom
+
+    mixture = privacy_loss_distribution.from_mixture_gaussian_mechanism(
+        standard_deviation=sigma,
+        sensitivities=[float(j) for j in range(series + 1)],
+        sampling_probs=binom.pmf(np.arange(series + 1), series, rate).tolist(),
+        value_discretization_interval=2e-3,
+    )
+    by_google = mixture.self_compose(steps).get_epsilon_for_delta(1e-5)
+    settings = {"noise_multiplier": sigma, "sample_rate": rate, "steps": steps, "delta": 1e-5}
+
+    by_prv = epsilon(**settings, series=series, accountant="prv")
+
+    assert by_prv == pytest.approx(by_google, abs=0.03)
+    assert epsilon(**settings) < by_prv < epsilon(**settings, series=series) < 1.2 * by_prv
+    assert stated(**settings, series=series) == (by_prv, "PRV")
+
+
+def test_a_user_whose_samples_are_all_in_every_batch_is_one_of_so_much_less_noise():
+    whole = {"sample_rate": 1.0, "steps": 3, "delta": 1e-5}
+
+    for accountant in ("rdp", "prv"):
+        of_user = epsilon(noise_multiplier=12.0, series=4, accountant=accountant, **whole)
+        assert of_user == pytest.approx(epsilon(noise_multiplier=3.0, accountant=accountant, **whole), abs=1e-3)
+
+
+def test_divergences_by_integration_are_those_of_the_published_sums():
+    by_integration = accounting._rdp_of_users(1.0, *accounting._in_a_batch(0.01, 1, 0.0))
+
+    np.testing.assert_allclose(by_integration, accounting._rdp(1.0, 0.01), rtol=1e-6)
+
+
+def test_an_epsilon_is_found_without_the_rest_of_opacus():
+    code = (
+        "import sys; from dgkit.privacy import stated; "
+        "stated(noise_multiplier=1.0, sample_rate=0.01, steps=300, delta=1e-5); "
+        "print('opacus' in sys.modules, 'scipy.stats' in sys.modules)"
+    )
+
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.split() == ["False"] * 2
+
+
+@pytest.mark.parametrize(
     ("epochs", "noise", "expected"),
     [(15, 0.01, 1.6e8), (15, 0.1, 1.1e6), (15, 1, 10.5), (15, 2, 1.46), (15, 4, 0.46), (20, 1, 11.5), (20, 4, 0.52)],
 )

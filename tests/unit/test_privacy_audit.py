@@ -153,6 +153,23 @@ def test_a_bug_planted_in_dp_sgd_is_found_and_the_right_code_is_not_accused(bug)
     assert found == [bug != "none"] * runs
 
 
+@pytest.mark.slow
+def test_the_right_code_is_accused_no_more_often_than_the_confidence_allows():
+    rng = np.random.default_rng(1)
+    others, canary = rng.normal(0, 0.1, (50, 10)), np.full((1, 10), 3.0)
+    claimed = epsilon_of(math.sqrt(4) / 4.0, DELTA)
+
+    accused = [
+        audit_runs(
+            lambda rows: private_sums(rows, rng=rng), canary, along,
+            ds=others, delta=DELTA, runs=400, gaussian=True, confidence=0.95,
+        ).contradicts(claimed)
+        for _ in range(RUNS)
+    ]  # fmt: skip
+
+    assert sum(accused) <= 10  # 5 allowed; more than 10 in 1 of 90 such hundreds
+
+
 PAGES = {**declared(simulate.web(30)), "views": (1, 1e7)}
 
 
@@ -196,10 +213,55 @@ def test_one_run_with_many_pages_stays_below_the_private_spectrums_epsilon():
     assert "of 60 canaries in one run" in found.found
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("gaussian", [False, True])
+@pytest.mark.parametrize("epsilon", [1.0, 8.0])
+def test_a_hundred_audits_of_the_private_spectrum_stay_below_its_epsilon(epsilon, gaussian):
+    ds, canaries = simulate.web(200, seed=5, time=28), simulate.web(60, seed=6, time=28)
+
+    found = [
+        audit(
+            lambda data: spectrum(data, epsilon=epsilon, delta=DELTA, public=PAGES),
+            canaries, lambda model, pages: likelihoods(model, pages, ds),
+            ds=ds, delta=DELTA, gaussian=gaussian,
+        ).epsilon
+        for _ in range(RUNS)
+    ]  # fmt: skip
+
+    assert (np.array(found) <= epsilon).sum() >= 95
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("gaussian", [False, True])
+@pytest.mark.parametrize("epsilon", [1.0, 8.0])
+def test_a_hundred_audits_of_private_evolution_stay_below_its_epsilon(epsilon, gaussian):
+    """The canaries are the candidates of all rounds: what has as many votes in every round was in."""
+    candidates = evolve_module().anything(public_schema(simulate.web(30, time=28), PAGES), (7.0,))(300, 1)
+
+    def fit(ds):
+        options = {"candidates": 300, "rounds": 2, "simulator": lambda n, seed: candidates, "vary": again}
+        return evolve(ds, epsilon=epsilon, delta=DELTA, public=PAGES, **options)
+
+    def again(parents, far, seed):
+        return parents
+
+    found = [
+        audit(fit, candidates, lambda model, _: model.votes[0], delta=DELTA, guesses=60, gaussian=gaussian).epsilon
+        for _ in range(RUNS)
+    ]
+
+    assert (np.array(found) <= epsilon).sum() >= 95
+    assert epsilon < 8 or max(found) > 0.5
+
+
+def evolve_module():
+    return sys.modules["dgkit.privacy.evolve"]
+
+
 @pytest.mark.parametrize("bug", ["none", "noise halved", "two votes a series"])
 def test_one_run_finds_a_bug_planted_in_private_evolution(bug, monkeypatch):
     """The canaries are the first round's candidates, which the auditor can make too: each votes for itself."""
-    module = sys.modules["dgkit.privacy.evolve"]
+    module = evolve_module()
     if bug == "noise halved":
         noise_of = module.noise_of
         monkeypatch.setattr(module, "noise_of", lambda *a: {k: v / 2 for k, v in noise_of(*a).items()})

@@ -572,11 +572,28 @@ def test_a_private_model_shows_its_epsilon_and_that_the_report_is_not_covered(we
     found = dg.report(train, fake, held_out, model=model)
 
     line = found.dataset.sel(line="epsilon: at delta 0.0001")
-    assert line.measured == pytest.approx(model.history.epsilon.values[-1])
+    by_rdp = model.history.epsilon.values[-1]
+    settings = {"noise_multiplier": 2.0, "sample_rate": TINY["batch_size"] / train.sizes["sample"], "delta": 1e-4}
+    tight = dg.privacy.stated(**settings, steps=TINY["steps"], releases=2)
+    assert line.measured == pytest.approx(tight[0]) and tight[1] == "PRV" and tight[0] < by_rdp
+    assert f"by the PRV accountant; by RDP it is {by_rdp:.3g}" in found.html
+    other = dg.report(train.isel(sample=slice(1, None)), fake, held_out, model=model)  # not what it was trained on
+    assert "at most, by the RDP accountant" in other.html
     assert line.verdict == ("pass" if line.measured <= 10 else "fail")
     assert "Epsilon does not cover this file" in found.html
     strict = dg.report(train, fake, held_out, model=model, thresholds={"epsilon": 1e-3})
     assert strict.dataset.verdict.sel(line="epsilon: at delta 0.0001") == "fail" and strict.passed is False
+
+
+def test_a_private_generator_shows_its_epsilon_too(web):
+    train, held_out, fake = web
+    public = {**dg.privacy.declared(train), "views": (1, 1e7)}
+    model = dg.privacy.spectrum(train, epsilon=2.0, delta=1e-4, public=public)
+
+    found = dg.report(train, fake, held_out, model=model)
+
+    assert found.dataset.measured.sel(line="epsilon: at delta 0.0001") == pytest.approx(2.0)
+    assert "exactly, as sums with Gaussian noise are" in found.html
 
 
 def test_a_model_of_other_data_is_refused(web, cluster):

@@ -497,6 +497,43 @@ def test_08_mixed_features_and_many_attributes_are_lost():
     assert (made.autocorrelation_mse.sel(way="spectrum") < 0.001).all()
 
 
+def private_real(**at):
+    return open_run("private_real").sel(epsilon=2.0).sel(**at)
+
+
+def test_08_on_real_pages_the_sums_hold_and_miss_the_bursts():
+    sums, ranks, rises = (
+        private_real(data="pages", of="generated", way=way)
+        for way in ("spectrum", "with ranks", "with ranks and rises")
+    )
+    nothing = open_run("private_real").sel(data="pages", of="generated", epsilon=0.0).median("seed")
+    votes = private_real(data="pages", of="generated", way="evolution")
+
+    assert (sums.autocorrelation_mse < 0.00035).all() and (ranks.autocorrelation_mse < 0.00025).all()
+    assert 0.025 < ranks.value_wasserstein.median() < sums.value_wasserstein.median() < 0.045
+    assert 0.0009 < nothing.autocorrelation_mse.sel(way="spectrum") < 0.0011
+    assert (votes.autocorrelation_mse > nothing.autocorrelation_mse.sel(way="spectrum")).all()
+    assert abs(nothing.value_wasserstein - 2.5).max() < 0.05
+    medians = [float(one.largest_rise_wasserstein.median()) for one in (sums, ranks, rises)]
+    np.testing.assert_allclose(medians, [0.37, 0.07, 0.11], atol=0.005)
+    chance = private_real(data="pages", of="real", way="spectrum").largest_rise_wasserstein.median()
+    assert math.isclose(chance, 0.014, abs_tol=0.001)
+
+
+def test_08_of_a_few_homes_and_jobs_the_noise_leaves_little():
+    made, chance = (private_real(data="mba", of=of).median("seed") for of in ("generated", "real"))
+    nothing = open_run("private_real").sel(of="generated", epsilon=0.0, way="spectrum").median("seed")
+    jobs = private_real(data="jobs", of="generated", way="spectrum").median("seed")
+
+    sums, votes = (made.sel(way=way) for way in ("spectrum", "evolution"))
+    assert math.isclose(sums.value_wasserstein, 0.2, abs_tol=0.01)
+    assert 6 < sums.value_wasserstein / chance.value_wasserstein.sel(way="spectrum") < 12
+    told = sums.joint_divergence, nothing.joint_divergence.sel(data="mba"), chance.joint_divergence.sel(way="spectrum")
+    np.testing.assert_allclose([float(one) for one in told], [0.54, 0.93, 0.24], atol=0.005)
+    assert votes.value_wasserstein > 2 * sums.value_wasserstein and votes.joint_divergence > sums.joint_divergence
+    assert 0.8 < jobs.autocorrelation_mse / nothing.autocorrelation_mse.sel(data="jobs") < 1
+
+
 def test_08_a_planted_bug_shows_with_the_canaries_that_the_solution_names_and_the_right_code_with_none():
     claimed = stated(noise_multiplier=4.0, sample_rate=1.0, steps=4, delta=1e-5)[0]
     rows = np.random.default_rng(0).normal(0, 0.1, (50, 10))

@@ -13,6 +13,7 @@ from opacus.accountants import RDPAccountant
 import dgkit as dg
 from dgkit import ConfigError, simulate
 from dgkit.privacy import DP, epsilon
+from dgkit.privacy.releases import user_epsilon
 
 
 def floats(data):
@@ -361,6 +362,69 @@ def test_a_run_named_after_its_epsilon_does_not_say_it_twice():
     dial.solve(0.5)
 
     assert dial.record["names"] == ["epsilon 0.5", "epsilon ∞ (d)"]
+
+
+def all_ways():
+    """Two ways at epsilon 0, 1 and 4, three seeds; the second was not measured at 4."""
+    values = np.array([[0.5, 0.02, 0.01], [0.3, 0.2, np.nan]])[..., None] * np.array([0.5, 1, 2])
+    label = {"long_name": "error", "units": "decades"}
+    return xr.Dataset(
+        {"mse": (("way", "epsilon", "seed"), values, label), "other": (("way", "epsilon"), values[..., 0])},
+        {"way": ["sums", "training"], "epsilon": [0.0, 1.0, 4.0]},
+        {"title": "From a run.", "samples": 2000, "delta": 1e-5, "gaussian": ["sums"]},
+    )
+
+
+def test_all_ways_are_on_one_axis_where_they_were_measured_and_nowhere_else():
+    dial = PrivacyDial(ways=all_ways())
+    dial.solve(1.0)
+
+    beside = dial.beside
+
+    np.testing.assert_allclose(floats(beside["x"]), [1, 4])
+    np.testing.assert_allclose(floats(beside["lines"]).reshape(2, 2), [[0.02, 0.01], [0.2, np.nan]], rtol=1e-6)
+    assert beside["rows"] == [["sums", "0.02 at epsilon 1", "0.5"], ["training", "0.2 at epsilon 1", "0.3"]]
+    assert beside["y_label"] == "measure (decades)" and beside["title"].startswith("error of all")
+    assert beside["note"].startswith("From a run. Measured with 2,000")
+    dial.solve(4.0)
+    assert [row[1] for row in dial.beside["rows"]] == ["0.01 at epsilon 4", "not measured; at 1 it is 0.2"]
+    assert "sums: 0.01 at epsilon 4" in dial.without_browser()
+
+
+def test_numbers_of_other_settings_say_so_and_none_stay_where_there_is_no_epsilon():
+    dial = PrivacyDial(5000, ways=all_ways())
+
+    assert "The dial has 5,000 samples: these numbers are of other settings." in dial.beside["note"]
+    dial.change(sampling="replacement")
+    assert dial.beside == {}
+
+
+def test_another_measure_is_chosen_and_what_is_none_is_refused():
+    dial = PrivacyDial(ways=all_ways())
+
+    dial.look("other")
+
+    assert dial.beside["measure"] == "other" and dial.beside["measures"] == [["mse", "error"], ["other", "other"]]
+    with pytest.raises(ConfigError, match="there are mse, other"):
+        dial.look("more")
+    with pytest.raises(ConfigError, match="over the dims way and epsilon"):
+        PrivacyDial(ways=all_ways().rename(way="how"))
+
+
+def test_a_user_of_several_samples_has_an_epsilon_of_their_own():
+    dial = PrivacyDial(noise_multiplier=4.0, ways=all_ways())
+    of_one, drawn = dial.epsilon, dial.beside["now"]
+
+    dial.change(series=3)
+
+    rate = {"sample_rate": 0.05, "steps": dial.steps, "delta": 1e-5, "releases": 2, "noise_multiplier": 4.0}
+    assert dial.epsilon == pytest.approx(epsilon(**rate, series=3)) and dial.epsilon > 2 * of_one
+    assert "3 samples of one user" in dial.frame["words"][1] and "series=3" in dial.code()
+    assert dial.beside["now"] == drawn  # what was measured is of one sample
+    assert [row[-1] for row in dial.beside["rows"]][1] == "–"
+    assert float(dial.beside["rows"][0][-1]) == pytest.approx(
+        user_epsilon(4.0 if drawn > 2 else 1.0, 1e-5, 3), rel=0.01
+    )
 
 
 def test_runs_without_epsilon_are_found_by_their_noise():

@@ -14,9 +14,9 @@ COVERS = (
     "used."
 )
 NOT_COVERED = (
-    "Not covered: a user with several samples; the list of categories, and each variable's range unless it is given as "
-    "public bounds (valid_min and valid_max); the number of samples; the choice among several models by a measure on "
-    "the data; and the real series and comparisons with them that a studio shows."
+    "Not covered: a user with more samples than are counted; the list of categories, and each variable's range unless "
+    "it is given as public bounds (valid_min and valid_max); the number of samples; the choice among several models by "
+    "a measure on the data; and the real series and comparisons with them that a studio shows."
 )
 REPLACEMENT = (
     "No epsilon: the accountants assume Poisson batches. For batches with replacement what holds is far larger: 34 "
@@ -64,19 +64,22 @@ def tier(epsilon: float) -> str:
     return f"{called} in the words of Ponomareva et al. 2023"
 
 
-def in_words(epsilon: float, delta: float) -> list[str]:
-    """What (epsilon, delta) promises, a sentence each."""
+def in_words(epsilon: float, delta: float, series: int = 1) -> list[str]:
+    """What (epsilon, delta) promises, a sentence each; to a user with so many series."""
     if epsilon == math.inf:
         return ["Without noise nothing is promised: an attack may find every member."]
     power = epsilon / math.log(10)
     factor = number(math.exp(epsilon)) if power < 6 else f"10 to the power of {power:.3g}"
     accuracy, found = best_accuracy(epsilon, delta), best_detection(epsilon, delta)
+    whose = "sample" if series == 1 else f"user's {series:,} samples"
+    one = "one sample" if series == 1 else f"the {series:,} samples of one user"
     return [
-        f"Odds: any outcome is at most {factor} times (e to the epsilon) as likely with a sample as without it, apart "
+        f"Odds: any outcome is at most {factor} times (e to the epsilon) as likely with a {whose} as without, apart "
         f"from a probability of delta = {delta:g}.",
-        "So whoever guesses whether one sample, put in by the toss of a coin, was among the data is right in at most "
-        f"{percent(accuracy)} of the cases, where guessing blindly is right in 50 %; with 1 % of false alarms it is "
-        f"found in at most {percent(found)}.",
+        f"So whoever guesses whether {one}, put in by the toss of a coin, {'was' if series == 1 else 'were'} among the "
+        "data is right in at most "
+        f"{percent(accuracy)} of the cases, where guessing blindly is right in 50 %; with 1 % of false alarms "
+        f"{'it is' if series == 1 else 'they are'} found in at most {percent(found)}.",
     ]
 
 

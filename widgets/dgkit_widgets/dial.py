@@ -1,7 +1,7 @@
 """PrivacyDial: what differential privacy costs and promises at given settings, and the recorded run nearest to it.
 
 Every epsilon is `dgkit.privacy.epsilon`'s; what it means is in `_guarantee`, the drawing in widgets/js/src/dial.js.
-Left out: other mechanisms than the trainer's, and amplification beyond a random batch's.
+Of ways that are not the trainer's it shows what was measured (`ways`). Left out: amplification beyond a random batch's.
 """
 
 import math
@@ -19,11 +19,12 @@ from dgkit.core.config import DP, Config
 from dgkit.errors import ConfigError
 from dgkit.privacy import epsilon, noise_for, stated
 from dgkit_widgets import _guarantee
-from dgkit_widgets._recorded import NOTHING, Recorded
+from dgkit_widgets._recorded import NOTHING, Recorded, Ways
 from dgkit_widgets._widget import Widget, static
 
 POINTS = 60  # of a curve
 MOST = 10**9  # samples, steps
+MOST_SERIES = 1000  # of one user
 MOST_NOISE = 1000  # above, the accountant takes seconds
 KNOWN = (1.0, 10.0)  # epsilons drawn for comparison: the ends of the tiers
 _NOISE = [0.0, *(float(f"{x:.2g}") for x in np.geomspace(0.01, 30, 70))]
@@ -52,6 +53,8 @@ class PrivacyDial(Widget):
         In place of `epochs`.
     releases : int
         Noisy gradients of each batch: discriminators times their rounds.
+    series : int
+        Samples that one user has; epsilon is then the user's.
     accountant : {"rdp", "prv"}
         As in `dgkit.privacy.epsilon`. The curve is always RDP's, and PRV is asked where `dgkit.privacy.stated` asks it.
     target : float, optional
@@ -62,6 +65,10 @@ class PrivacyDial(Widget):
         coordinate or a variable along one dim (or, without epsilon, the dim `noise_multiplier`); the variable
         `autocorrelation` over that dim and `lag`, and over `seed` if there are several; optionally `series` over that
         dim, further ones and `time`. A run of infinite epsilon is shown beside the nearest.
+    ways : Dataset, optional
+        Measures over `way` and `epsilon`, and maybe `seed`, NaN where not measured: drawn on one axis of epsilon, with
+        what they are at the dial's. `attrs` may say `title` (where they come from), settings as of `recorded`, and
+        `gaussian`, the ways that are one Gaussian mechanism, whose epsilon for a user is known.
     real : DataArray, optional
         The real data's autocorrelation over `lag`. Default: the variable `real_autocorrelation` of `recorded`.
 
@@ -75,9 +82,9 @@ class PrivacyDial(Widget):
     dp : DP
         What `Config(dp=...)` takes.
     can_undo : bool
-    controls, grids, frame, record, answered
-        The contract with the browser: what can be set, sliders' values, what is drawn, the recorded run shown, and the
-        browser's last wish that the frame takes into account.
+    controls, grids, frame, record, beside, answered
+        The contract with the browser: what can be set, sliders' values, what is drawn, the recorded run shown, all
+        ways, and the browser's last wish that the frame takes into account.
 
     Notes
     -----
@@ -103,7 +110,7 @@ class PrivacyDial(Widget):
     """
 
     _esm, _css = static("dial").values()
-    actions: ClassVar[tuple[str, ...]] = ("change", "solve", "undo", "reset")
+    actions: ClassVar[tuple[str, ...]] = ("change", "solve", "undo", "reset", "look")
     CONTROLS: ClassVar[list[dict[str, Any]]] = [
         _control("noise_multiplier", "Noise multiplier", "slide"),
         _control("epochs", "Epochs", "slide"),
@@ -113,6 +120,7 @@ class PrivacyDial(Widget):
         _control("steps", "Steps", "number"),
         _control("delta", "Delta", "number"),
         _control("releases", "Noisy gradients a batch", "number"),
+        _control("series", "Samples of one user", "number"),
         _control("sampling", "Batches drawn", "choice",
                  options=[["poisson", "Poisson"], ["replacement", "with replacement"]]),
         _control("accountant", "Accountant", "choice", options=[["rdp", "RDP"], ["prv", "PRV (tighter)"]]),
@@ -124,6 +132,7 @@ class PrivacyDial(Widget):
     grids = traitlets.Dict().tag(sync=True)
     frame = traitlets.Dict().tag(sync=True)
     record = traitlets.Dict().tag(sync=True)
+    beside = traitlets.Dict().tag(sync=True)
     can_undo = traitlets.Bool(False).tag(sync=True)
     answered = traitlets.Unicode("").tag(sync=True)
 
@@ -140,12 +149,16 @@ class PrivacyDial(Widget):
         accountant: str = "rdp",
         *,
         steps: int | None = None,
+        series: int = 1,
         target: float | None = None,
         recorded: xr.Dataset | None = None,
+        ways: xr.Dataset | None = None,
         real: xr.DataArray | None = None,
     ) -> None:
         self._guard = threading.RLock()  # callbacks may come from another thread than the cells
         self._recorded = None if recorded is None else Recorded(recorded, real)
+        self._ways = None if ways is None else Ways(ways)
+        self._measure = "" if self._ways is None else self._ways.measures[0]
         given = {
             "noise_multiplier": noise_multiplier,
             "max_grad_norm": max_grad_norm,
@@ -154,6 +167,7 @@ class PrivacyDial(Widget):
             "samples": samples.sizes.get("sample", 0) if isinstance(samples, xr.Dataset) else samples,
             "delta": delta,
             "releases": releases,
+            "series": series,
             "sampling": sampling,
             "accountant": accountant,
             "target": target,
@@ -197,7 +211,7 @@ class PrivacyDial(Widget):
             try:
                 wanted = self._merged(self.settings, {"target": target})
                 self._check(wanted)
-                given = wanted["delta"], wanted["releases"], wanted["accountant"]
+                given = wanted["delta"], wanted["releases"], wanted["series"], wanted["accountant"]
                 noise = _up(_noise_for(target, *self._rate(wanted), *given))
                 self._put(self._merged(wanted, {"noise_multiplier": noise}))
             finally:
@@ -216,6 +230,15 @@ class PrivacyDial(Widget):
         """Back to the settings at the start."""
         with self._guard, self.hold_sync():
             self._put(self._start)
+
+    def look(self, measure: str) -> None:
+        """Show another measure of `ways`. Raises ConfigError for one that they do not have."""
+        with self._guard, self.hold_sync():
+            if self._ways is None or measure not in self._ways.measures:
+                there = "none" if self._ways is None else ", ".join(self._ways.measures)
+                raise ConfigError(f"measure={measure!r:.80} is not among them; there are {there}.")
+            self._measure = measure
+            self.beside = self._beside(self.settings)
 
     # --- what they mean
 
@@ -281,11 +304,12 @@ class PrivacyDial(Widget):
     def code(self) -> str:
         """The call that computes the same epsilon without a widget."""
         now = self.settings
+        series = f", series={now['series']}" if now["series"] > 1 else ""
         accountant = f", accountant={now['accountant']!r}" if now["accountant"] != "rdp" else ""
         return (
             f"dg.privacy.epsilon(noise_multiplier={now['noise_multiplier']!r}, "
             f"sample_rate={now['batch_size']} / {now['samples']}, steps={now['steps']}, delta={now['delta']!r}, "
-            f"releases={now['releases']}{accountant})"
+            f"releases={now['releases']}{series}{accountant})"
         )
 
     # --- how it works
@@ -327,6 +351,7 @@ class PrivacyDial(Widget):
         result = {**old, **new}
         for name, least in (("samples", 2), ("batch_size", 2), ("releases", 1), ("steps", 1)):
             result[name] = whole(name, result.get(name, 1 + least), least, MOST + 1)
+        result["series"] = whole("series", result["series"], 1, MOST_SERIES + 1)
         for name in ("epochs", "target"):
             value = result[name]
             if value is not None and (
@@ -376,7 +401,7 @@ class PrivacyDial(Widget):
     def _epsilon(self, settings: dict[str, Any]) -> tuple[float, str]:
         """Epsilon, and the accountant that says so."""
         rate, steps = self._rate(settings)
-        given = settings["noise_multiplier"], rate, steps, settings["delta"], settings["releases"]
+        given = settings["noise_multiplier"], rate, steps, *(settings[name] for name in ("delta", "releases", "series"))
         return _stated(*given) if settings["accountant"] == "prv" else (_spent(*given, "rdp"), "RDP")
 
     @staticmethod
@@ -385,8 +410,8 @@ class PrivacyDial(Widget):
         rate, now = PrivacyDial._rate(settings)
         last = max(now, 1, round(epochs / rate))
         steps = np.unique(np.append(np.linspace(1, last, POINTS).round().astype(int), now))
-        noise, delta, releases = (settings[name] for name in ("noise_multiplier", "delta", "releases"))
-        return steps * rate, np.array([_spent(noise, rate, int(k), delta, releases, "rdp") for k in steps])
+        noise, *given = (settings[name] for name in ("noise_multiplier", "delta", "releases", "series"))
+        return steps * rate, np.array([_spent(noise, rate, int(k), *given, "rdp") for k in steps])
 
     @staticmethod
     def _until(settings: dict[str, Any]) -> float:
@@ -406,7 +431,7 @@ class PrivacyDial(Widget):
             "hints": self._hints(now),
         }
         if problem:
-            self.record = {} if self._recorded is None else dict(NOTHING)
+            self.record, self.beside = {} if self._recorded is None else dict(NOTHING), {}
             return common | {"big": "–", "tier": "", "head": "", "words": [], "accuracy": None, "lines": [], "n": 0}
         value, accountant = self._epsilon(now)
         until = self._until(now)
@@ -420,10 +445,12 @@ class PrivacyDial(Widget):
         seen = np.concatenate([curve, first, [one for _, one in lines]])
         seen = seen[np.isfinite(seen) & (seen > 0)]
         if self._recorded is not None:
-            self.record = self._recorded.frame(value, now)
+            self.record = self._recorded.frame(self._epsilon(now | {"series": 1})[0], now)
+        self.beside = self._beside(now)
+        user = f", for a user with {now['series']:,} samples" if now["series"] > 1 else ""
         head = (
             f"after {now['steps']:,} steps ({_guarantee.number(now['epochs'])} epochs), at delta = {now['delta']:g}, "
-            f"by the {accountant} accountant"
+            f"by the {accountant} accountant{user}"
         )
         note = ""
         if now["accountant"] == "prv" and accountant == "RDP" and math.isfinite(value):
@@ -436,7 +463,7 @@ class PrivacyDial(Widget):
             "tier": _guarantee.tier(value),
             "head": head,
             "note": note,
-            "words": _guarantee.in_words(value, now["delta"]),
+            "words": _guarantee.in_words(value, now["delta"], now["series"]),
             "accuracy": _guarantee.best_accuracy(value, now["delta"]) if value < math.inf else 1.0,
             "accountant": accountant,
             "n": len(epochs),
@@ -450,6 +477,12 @@ class PrivacyDial(Widget):
                       10.0 ** math.ceil(math.log10(max(100.0, seen.max())))],
         }  # fmt: skip
 
+    def _beside(self, now: dict[str, Any]) -> dict[str, Any]:
+        """All ways at the epsilon of one sample, which is what they were measured at."""
+        if self._ways is None:
+            return {}
+        return self._ways.frame(self._measure, self._epsilon(now | {"series": 1})[0], now)
+
     def _hints(self, now: dict[str, Any]) -> dict[str, str]:
         noise, norm, size = now["noise_multiplier"], now["max_grad_norm"], now["batch_size"]
         rate = min(1.0, size / now["samples"])
@@ -461,6 +494,7 @@ class PrivacyDial(Widget):
             f"by at most {norm / size:.3g}, and each of its entries gets noise of {noise * norm / size:.3g}",
             "delta": f"must be below 1 / {now['samples']} = {1 / now['samples']:.2g}",
             "releases": "discriminators times their rounds",
+            "series": "epsilon is the user's; each of their samples is in a batch by itself",
         }
 
     def without_browser(self) -> str:
@@ -468,10 +502,12 @@ class PrivacyDial(Widget):
         if problem := self._problem(now):
             return f"No epsilon: {problem.removeprefix('No epsilon: ')} In code: {self.code()}"
         value, accountant = self._epsilon(now)
-        words = " ".join(_guarantee.in_words(value, now["delta"]))
+        words = " ".join(_guarantee.in_words(value, now["delta"], now["series"]))
+        ways = "; ".join(f"{row[0]}: {row[1]}" for row in self.beside.get("rows", []))
+        ways = f"{self.beside['title']}: {ways}. {self.beside['note']} " if ways else ""
         return (
             f"Epsilon {_guarantee.number(value)} ({_guarantee.tier(value)}) after {now['steps']} steps, delta "
-            f"{now['delta']:g}, by {accountant}. {words} {_guarantee.COVERS} {_guarantee.NOT_COVERED} "
+            f"{now['delta']:g}, by {accountant}. {words} {_guarantee.COVERS} {_guarantee.NOT_COVERED} {ways}"
             f"In code: {self.code()}"
         )
 
@@ -481,21 +517,35 @@ def _dp(settings: dict[str, Any]) -> DP:
 
 
 @lru_cache(maxsize=20_000)
-def _spent(noise: float, rate: float, steps: int, delta: float, releases: int, accountant: str) -> float:
+def _spent(noise: float, rate: float, steps: int, delta: float, releases: int, series: int, accountant: str) -> float:
     return epsilon(
-        noise_multiplier=noise, sample_rate=rate, steps=steps, delta=delta, releases=releases, accountant=accountant
+        noise_multiplier=noise,
+        sample_rate=rate,
+        steps=steps,
+        delta=delta,
+        releases=releases,
+        series=series,
+        accountant=accountant,
     )
 
 
 @lru_cache(maxsize=200)
-def _stated(noise: float, rate: float, steps: int, delta: float, releases: int) -> tuple[float, str]:
-    return stated(noise_multiplier=noise, sample_rate=rate, steps=steps, delta=delta, releases=releases)
+def _stated(noise: float, rate: float, steps: int, delta: float, releases: int, series: int) -> tuple[float, str]:
+    return stated(noise_multiplier=noise, sample_rate=rate, steps=steps, delta=delta, releases=releases, series=series)
 
 
 @lru_cache(maxsize=200)
-def _noise_for(target: float, rate: float, steps: int, delta: float, releases: int, accountant: str) -> float:
+def _noise_for(
+    target: float, rate: float, steps: int, delta: float, releases: int, series: int, accountant: str
+) -> float:
     return noise_for(
-        epsilon=target, sample_rate=rate, steps=steps, delta=delta, releases=releases, accountant=accountant
+        epsilon=target,
+        sample_rate=rate,
+        steps=steps,
+        delta=delta,
+        releases=releases,
+        series=series,
+        accountant=accountant,
     )
 
 

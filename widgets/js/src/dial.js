@@ -1,5 +1,5 @@
 // The PrivacyDial: sliders and fields, epsilon now and what it promises, its growth, the recorded
-// run nearest to it. No arithmetic of privacy here: Python gives sliders their values, and every
+// run nearest to it, and all ways on one axis of epsilon. No arithmetic of privacy here: Python gives sliders their values, and every
 // number and sentence.
 
 import "./lib/dgkit.css";
@@ -16,6 +16,7 @@ import {
   oncePerFrame,
   select,
   setOff,
+  setOptions,
   shell,
   taken,
   uid,
@@ -53,6 +54,7 @@ function render({ model, el }) {
   const now = nowPanel(model.get("guarantee"));
   const growth = growthChart();
   const record = recordPanel();
+  const beside = besidePanel(wishes);
   const left = h(
     "div",
     {},
@@ -65,7 +67,7 @@ function render({ model, el }) {
     h("div", { class: "dgd-side" }, left, growth.root),
     h("div", { class: "dgd-side" }, now.root, record.root),
   ];
-  body.append(h("div", { class: "dgd-columns" }, ...columns));
+  body.append(h("div", { class: "dgd-columns" }, ...columns), beside.root);
 
   let spoken = "";
   const draw = oncePerFrame(() => {
@@ -83,20 +85,23 @@ function render({ model, el }) {
     spoken = text;
   });
   const drawRecord = () => record.show(model.get("record"));
+  const drawBeside = () => beside.show(model.get("beside"));
 
   for (const trait of ["frame", "grids", "can_undo", "answered"]) {
     cleanups.push(on(model, trait, draw));
   }
   cleanups.push(on(model, "answered", wishes.send), on(model, "record", drawRecord));
+  cleanups.push(on(model, "beside", drawBeside));
   root.addEventListener("keydown", (event) => {
     const isUndo = (event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "z";
     if (!isUndo || /** @type {Element} */ (event.target).matches("input[type=text]")) return;
     taken(event); // JupyterLab's would undo in the notebook, too
     undo.click();
   });
-  cleanups.push(draw.cancel, wishes.send.cancel, growth.destroy, record.destroy);
+  cleanups.push(draw.cancel, wishes.send.cancel, growth.destroy, record.destroy, beside.destroy);
   draw();
   drawRecord();
+  drawBeside();
   return close;
 }
 
@@ -566,6 +571,90 @@ function recordPanel() {
     [chart, series, kind] = [null, null, ""];
   }
   return { root, show, destroy };
+}
+
+/**
+ * What all ways make of an epsilon, as measured: a chart, and a table of what they are at about the
+ * dial's.
+ * @param {Wishes} wishes
+ */
+function besidePanel(wishes) {
+  const place = h("div");
+  const measures = select([], "", (measure) => wishes.ask("look", { measure }), {
+    "data-name": "measure",
+  });
+  const table = h("table", { class: "dgd-ways" });
+  const note = h("p", { class: "dgkit-hint" });
+  const choice = h("div", { class: "dgkit-row" }, field("Measure", measures));
+  const scroll = h("div", { class: "dgd-scroll" }, table);
+  const root = h("div", { class: "dgd-beside", hidden: true }, choice, place, scroll, note);
+  /** @type {ReturnType<typeof lineChart> | null} */
+  let chart = null;
+  let kind = "";
+
+  /** @param {any} beside */
+  function show(beside) {
+    root.hidden = !beside.n;
+    if (!beside.n) return;
+    if (measures.options.length !== beside.measures.length) setOptions(measures, beside.measures);
+    measures.value = beside.measure;
+    if (beside.title !== kind) {
+      chart?.destroy();
+      chart = lineChart(place, {
+        title: beside.title,
+        x: { label: "epsilon (1)", log: true },
+        y: { label: beside.y_label, log: true },
+        height: CHART_HEIGHT,
+      });
+      kind = beside.title;
+    }
+    chart?.set(lines(beside));
+    const head = beside.head.map((/** @type {string} */ text) => h("th", { scope: "col" }, text));
+    const body = beside.rows.map((/** @type {string[]} */ [way, ...rest]) =>
+      h("tr", {}, h("th", { scope: "row" }, way), ...rest.map((text) => h("td", {}, text))),
+    );
+    table.replaceChildren(
+      h("caption", {}, beside.title),
+      h("thead", {}, h("tr", {}, ...head)),
+      h("tbody", {}, ...body),
+    );
+    note.textContent = beside.note;
+  }
+
+  function destroy() {
+    chart?.destroy();
+    chart = null;
+  }
+  return { root, show, destroy };
+}
+
+/**
+ * Each way where it was measured, and an upright line at the dial's epsilon: two points, next to
+ * each other.
+ * @param {any} beside
+ */
+function lines(beside) {
+  const x = floats(beside.x);
+  const found = rows(floats(beside.lines), beside.n);
+  const known = found.flatMap((line) => Array.from(line).filter((v) => v > 0));
+  const at = beside.now === null ? [] : [beside.now, beside.now * 1.0001];
+  const places = [...x, ...at].map((value, k) => ({ value, k }));
+  places.sort((one, other) => one.value - other.value || one.k - other.k);
+  /** @param {ArrayLike<number>} values with those at the dial's epsilon last */
+  const inOrder = (values) => Float32Array.from(places, ({ k }) => values[k] ?? Number.NaN);
+  /** @type {Series[]} */
+  const series = beside.names.map((/** @type {string} */ name, /** @type {number} */ k) => ({
+    name,
+    y: inOrder(found[k]),
+    colour: k,
+    points: true,
+    joined: true,
+  }));
+  if (at.length) {
+    const ends = [...new Array(x.length).fill(Number.NaN), Math.min(...known), Math.max(...known)];
+    series.push({ name: "the dial's epsilon", y: inOrder(ends), real: true, mark: true });
+  }
+  return { x: places.map(({ value }) => value), series };
 }
 
 export default { render };

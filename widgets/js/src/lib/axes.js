@@ -14,6 +14,7 @@ import { extent, short } from "./numbers.js";
  * @property {[ArrayLike<number>, ArrayLike<number>] | null} [band] its lower and upper edge
  * @property {number} [width] of the stroke
  * @property {boolean} [points] shows its points (a dot in the legend)
+ * @property {boolean} [joined] is drawn through gaps, from point to point
  * @property {boolean} [mark] is there for comparison, such as a level: its values need not be read
  * out
  */

@@ -80,7 +80,7 @@ export function lineChart(container, options) {
         width: one.width ?? (one.real ? 2 : 1.75),
         dash,
         points: { show: state.x.length < 2 || one.points === true, size: 6, fill: stroke },
-        spanGaps: false,
+        spanGaps: one.joined === true,
         ...(names ? { paths: uPlot.paths.stepped?.({ align: 1 }) } : {}),
       });
       if (!one.band) return;
