@@ -25,13 +25,13 @@ for number in list(exercise.EXERCISES):
 """
 FORGED = """\
 import json, os
-head = json.dumps(["function", "01.1", 11]).encode()
+head = json.dumps(["function", "01.5", 11]).encode()
 for pipe in range(3, 20):
     try:
         os.write(pipe, len(head).to_bytes(4, "big") + head + b'[true, "x"]')
     except OSError:
         pass
-answer = 3
+answer = 'abc'
 """
 LIAR = """\
 class Liar:
@@ -44,34 +44,34 @@ answer = Liar()
 
 def kinds() -> dict[str, tuple[dict[str, str], dict[str, str], dict]]:
     """By kind of learner: code by exercise, the states that should come out, and what else was done."""
-    right = {"01.1": P, "01.2": P, "01.3": N, "01.4": F, "01.5": P}
+    stubs = handout.all_stubs()
+    done = {number: F if handout.wants_function(stubs[number]) else P for number in NUMBERS}
     nothing = dict.fromkeys(NUMBERS, N)
-    mistakes = {"01.1": "answer = 23", "01.2": "answer = dg.open_dataset('web')", "01.5": "answer = 'abc'"}
-    wrong = {"01.1": W, "01.2": W, "01.5": W}
-    late = {"01.1": QUICK["01.1"], "01.2": "while True:\n    pass", "01.5": QUICK["01.5"]}
-    ended = {**late, "01.2": "import os\nos._exit(0)"}
-    memory = {**late, "01.2": "answer = bytearray(10**12)"}
+    letters = {**nothing, "01.5": P}
+    mistakes = {"01.2": "answer = dg.open_dataset('web')", "01.5": "answer = 'abc'"}
+    wrong = {**nothing, "01.2": W, "01.5": W}
+    endless = {**QUICK, "01.2": "while True:\n    pass"}
+    ended = {**QUICK, "01.2": "import os\nos._exit(0)"}
+    memory = {**QUICK, "01.2": "answer = bytearray(10**12)"}
+    right = {**done, "01.3": N}
+    started = {**nothing, "01.1": done["01.1"]}
     return {
         "right": (QUICK, right, {}),
-        "claims what is right": (QUICK, right, {"progress": json.dumps({"passed": ["01.1", "01.2", "01.4", "01.5"]})}),
-        "mistakes": (mistakes, {**nothing, **wrong}, {}),
-        "half": ({"01.1": QUICK["01.1"]}, {**nothing, "01.1": P}, {}),
+        "claims what is right": (QUICK, right, {"progress": json.dumps({"passed": list(QUICK)})}),
+        "mistakes": (mistakes, wrong, {}),
+        "half": ({"01.5": QUICK["01.5"]}, letters, {}),
         "nothing": ({}, nothing, {}),
-        "reads the config": ({"01.1": "answer = train.sizes['time'] // config.sample_len"}, {**nothing, "01.1": P}, {}),
-        "a helper": (
-            {"01.1": "answer = passes(168)"},
-            {**nothing, "01.1": P},
-            {"added": "def passes(n): return n // 7"},
-        ),
+        "reads the config": ({"01.5": f"assert config.sample_len == 7\n{QUICK['01.5']}"}, letters, {}),
+        "a helper": ({"01.5": "answer = letters()"}, letters, {"added": "def letters(): return 'bca'"}),
         "edited progress": ({}, nothing, {"progress": CLAIM}),
         "typed outputs": ({}, nothing, {"progress": CLAIM, "output": "✓ passed: exercise 01.1."}),
-        "other checks": (mistakes, {**nothing, **wrong}, {"progress": CLAIM, "added": PATCHED}),
+        "other checks": (mistakes, wrong, {"progress": CLAIM, "added": PATCHED}),
         "no check": ({}, nothing, {"progress": CLAIM, "added": "course.answer = lambda *given: True"}),
-        "liar": (dict.fromkeys(("01.1", "01.5"), LIAR), {**nothing, "01.1": W, "01.5": W}, {"progress": CLAIM}),
-        "forger": ({"01.1": FORGED}, {**nothing, "01.1": W}, {"progress": CLAIM}),
-        "endless": (late, {**nothing, "01.1": P}, {"progress": CLAIM}),
-        "ends the process": (ended, {**nothing, "01.1": P}, {}),
-        "memory": (memory, {**nothing, "01.1": P, "01.2": X, "01.5": P}, {}),
+        "liar": (dict.fromkeys(("01.2", "01.5"), LIAR), wrong, {"progress": CLAIM}),
+        "forger": ({"01.5": FORGED}, {**nothing, "01.5": W}, {"progress": CLAIM}),
+        "endless": (endless, started, {"progress": CLAIM}),
+        "ends the process": (ended, started, {}),
+        "memory": (memory, {**right, "01.2": X}, {}),
         "damaged": ({}, {}, {"damaged": True, "progress": CLAIM}),
     }
 

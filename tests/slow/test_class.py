@@ -27,7 +27,7 @@ def test_a_handful_is_graded_by_what_their_answers_are(tmp_path):
     graded = graded_as_expected(tmp_path, {name: name for name in names})
 
     assert graded["edited progress"].unproved == classroom.NUMBERS
-    assert list(graded["right"].functions) == ["01.4"]
+    assert "01.4" in graded["right"].functions
     assert "no notebook" in graded["damaged"].notes[0]
     assert graded["ends the process"].notes == ["the process ended before its cells did"]
 
