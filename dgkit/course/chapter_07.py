@@ -13,6 +13,7 @@ from dgkit.core.config import Config
 from dgkit.course.exercise import Wrong, copies, dataset, exercise
 from dgkit.course.experiment import Experiment
 from dgkit.course.measures import train_and_look
+from dgkit.course.systems import SYSTEMS, WAYS
 from dgkit.datasets import open_dataset
 from dgkit.errors import ConfigError
 
@@ -75,7 +76,61 @@ def _cpu_used(jobs: xr.Dataset) -> float:
     return simulate.ARRIVALS * float(jobs.cpu_rate.sum("time").mean())
 
 
+SHIFTS = (0.0, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5)
+
+
+def _way_data(point: Point) -> xr.Dataset:
+    system = SYSTEMS[point["system"]]()
+    if point["way"] == "a few mixes":
+        return system.cells(2000, point["seed"])
+    return system.seen(2000, point["seed"], system.mix(0.0))
+
+
+def _way_cell(train: xr.Dataset, config: Config, point: Point) -> xr.Dataset:
+    """One way to answer, held against the truth from no shift to a large one; of data as seen, also what is flagged."""
+    system, way = SYSTEMS[point["system"]](), point["way"]
+    nothing_cut = not system.runs_out and way != "as seen"  # and so nothing to take out
+    learned = train.isel(sample=[]) if nothing_cut else system.learned(train, way)
+    if not learned.sizes["sample"]:
+        what = list(system.distances(train, train))
+        nan = xr.DataArray(np.nan, {"shift": list(SHIFTS), "what": what}, ("shift", "what"))
+        return xr.Dataset({"distance": nan, "chance": nan, "series": 0})
+    _, training_seconds, model = next(train_and_look(learned, config, 1))
+    rows = []
+    for shift in SHIFTS:
+        mix = system.mix(shift)
+        truth, again = system.seen(10_000, 20_000, mix), system.seen(4000, 30_000, mix)
+        answer = system.answers(model, way, train, shift, 4000, point["seed"])
+        found = {
+            "distance": system.distances(truth, answer),
+            "chance": system.distances(truth, again),
+        }
+        row = xr.Dataset({k: ("what", list(v.values())) for k, v in found.items()}, {"what": list(found["distance"])})
+        if system.attribute == "job_class":
+            row = row.assign(used=_cpu_used(answer), true_used=_cpu_used(truth))
+        if way == "as seen":
+            told = whatif.trust(model, {system.attribute: mix}, seed=point["seed"], **system.limit)
+            over = told.sums["over"].isel(feature=0, drop=True)
+            row = row.assign(flag=int(not told), over=over.sel(mix="target", drop=True), effective=told.effective)
+            row = row.assign(over_today=over.sel(mix="today", drop=True))
+        rows.append(row)
+    result = xr.concat(rows, pd.Index(SHIFTS, name="shift"))
+    return result.assign(training_seconds=training_seconds, series=learned.sizes["sample"])
+
+
 EXPERIMENTS = {
+    "whatif_ways": Experiment(
+        "Which way to ask 'what if?' holds where something runs out, and what tells beforehand that it does?",
+        _way_data,
+        _way_cell,
+        Config(steps=1500, sample_len=5, ema=0.99),
+        {
+            "system": {name: {"sample_len": 7} if "uplinks" in name else {} for name in SYSTEMS},
+            "way": WAYS,
+            "seed": (0, 1, 2, 3, 4),
+        },
+        {"steps": 4, "system": "machines", "way": "demand", "seed": 0},
+    ),
     "whatif": Experiment(
         "How far may the attributes be shifted before P(series | attributes) no longer holds?",
         lambda point: simulate.cluster(2000, seed=point["seed"], capacity=point["capacity"]),

@@ -40,8 +40,8 @@ def share_machines(demand: xr.Dataset, seed: int = 0, *, capacity: float = 1.0) 
     Parameters
     ----------
     demand : Dataset, dims (sample, time)
-        `cpu_rate` (share of a machine, as if alone), `job_class`, `end_event` (of FAIL, FINISH, KILL) and `length`, such
-        as `cluster(..., capacity=1000)` gives. Other features go along with the CPU.
+        `cpu_rate` (share of a machine, as if alone), `job_class`, `end_event` (of FAIL, FINISH, KILL) and `length`,
+        such as `cluster(..., capacity=1000)` gives. Other features go along with the CPU.
     seed : int
         Of arrivals, evictions and late failures.
     capacity : float

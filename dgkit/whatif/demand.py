@@ -230,10 +230,11 @@ def infer_granted(
     level, pattern = np.zeros(len(seen)), np.zeros((group.max() + 1, seen.shape[1]))
     for _ in range(5):
         for k in range(len(pattern)):
-            pattern[k] = _filled(_mean(log - level[:, None], free, group == k), log[group == k])
+            pattern[k] = _filled(_mean((log - level[:, None])[group == k], free[group == k]))
         level = _mean((log - pattern[group]).T, free.T)
-        mean = [np.nanmean(level[group == k]) if np.isfinite(level[group == k]).any() else 0.0 for k in range(len(pattern))]
-        level = np.where(np.isfinite(level), level, np.array(mean)[group])  # a series that was always capped: its kind
+        for k in range(len(pattern)):  # a series that was always capped is as its kind
+            known = (group == k) & np.isfinite(level)
+            level[(group == k) & ~known] = level[known].mean() if known.any() else 0.0
     guess = level[:, None] + pattern[group]
     steps = np.arange(seen.shape[1])
     for row, known in enumerate(free):
@@ -310,14 +311,13 @@ def _at_its_pace(
     return result
 
 
-def _mean(values: np.ndarray, where: np.ndarray, rows: Any = slice(None)) -> np.ndarray:
+def _mean(values: np.ndarray, where: np.ndarray) -> np.ndarray:
     """Means over the first dim of what counts; NaN where nothing does."""
-    count = where[rows].sum(0)
-    total = np.where(where, values, 0)[rows].sum(0)
+    count, total = where.sum(0), np.where(where, values, 0).sum(0)
     return np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0)
 
 
-def _filled(pattern: np.ndarray, seen: np.ndarray) -> np.ndarray:
+def _filled(pattern: np.ndarray) -> np.ndarray:
     """A pattern over steps, with what is missing interpolated."""
     known = np.isfinite(pattern)
     if not known.any():
