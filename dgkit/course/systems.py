@@ -17,6 +17,7 @@ from dgkit.core.model import DoppelGANger
 
 CELLS = (0.0, 0.1, 0.2, 0.3)  # shifts of the four mixes that the way "a few mixes" is trained on
 WAYS = ("as seen", "demand", "demand, inferred", "uncapped alone", "a few mixes")
+TRAINED = ("as seen", "demand", "a few mixes")  # of the others real rows show what the data are worth, without a model
 
 
 @dataclass(frozen=True)
@@ -45,13 +46,15 @@ class System:
         Data -> DataArray: a number for each machine and step.
     distances : callable
         (truth, answer) -> mapping of what to distance.
-    asked : mapping
-        What a series of each category asks for in all, as a share of what there is for all series.
+    load : callable
+        Mix -> what it asks for, as a share of what there is.
+    runs_out : bool
+        Whether it is short of anything within the shifts of the course.
 
     Examples
     --------
     >>> sorted(SYSTEMS)
-    ['machines', 'machines of 1000', 'machines of 3', 'uplinks', 'uplinks of 1000']
+    ['machines', 'machines of 5', 'uplinks', 'uplinks of 5']
     """
 
     attribute: str
@@ -72,21 +75,22 @@ class System:
         left = 1 - shift / (1 - self.today[self.to])
         return {name: share + shift if name == self.to else share * left for name, share in self.today.items()}
 
-    def answers(self, model: DoppelGANger, way: str, train: xr.Dataset, shift: float, n: int, seed: int) -> xr.Dataset:
-        """What a model of `learned(train, way)` says to a shift."""
+    def answers(
+        self, model: DoppelGANger | whatif.Rows, way: str, learned: xr.Dataset, shift: float, n: int, seed: int
+    ) -> xr.Dataset:
+        """What a model of `learned` (by this way), or its rows themselves, say to a shift."""
         mix = self.mix(shift)
         target = {self.attribute: mix}
         if way == "a few mixes":
-            return model.sample(attributes=self._at_load(train, mix, n, seed), seed=seed)
+            return model.sample(attributes=self._at_load(learned, mix, n, seed), seed=seed)
         if way == "as seen":
             return whatif.sample_target(model, target, n, seed=seed)
-        return whatif.run_demand(model, partial(self.machine, seed=seed), n, target=target, seed=seed)
+        like = None if isinstance(model, whatif.Rows) else learned
+        return whatif.run_demand(model, partial(self.machine, seed=seed), n, target=target, like=like, seed=seed)
 
     def learned(self, train: xr.Dataset, way: str) -> xr.Dataset:
         """What a model is trained on, of data as they are seen."""
-        if way == "as seen":
-            return train.drop_vars("granted")
-        if way == "a few mixes":
+        if way in ("as seen", "a few mixes"):
             return train.drop_vars("granted")
         take_out = partial(whatif.demand_of, features=[self.feature], paced=self.paced)
         if way == "demand":
@@ -151,9 +155,7 @@ def _population() -> tuple[dict[str, float], dict[str, float]]:
     """Shares of the technologies, and the mean bytes that a home of each asks for in a step."""
     homes = simulate.broadband(20_000, seed=99)
     kinds = {name: homes.isel(sample=np.flatnonzero(homes.technology == name)) for name in simulate.TECHNOLOGIES}
-    shares = {
-        name: sum(p.share * p.technologies.get(name, 0) for p in simulate.PROVIDERS.values()) for name in kinds
-    }
+    shares = {name: sum(p.share * p.technologies.get(name, 0) for p in simulate.PROVIDERS.values()) for name in kinds}
     return shares, {name: float(of.traffic_bytes.mean()) for name, of in kinds.items()}
 
 
@@ -228,8 +230,7 @@ def _uplinks(capacity: float, runs_out: bool = True) -> System:
 
 SYSTEMS = {
     "machines": lambda: _machines(1.0),
-    "machines of 3": lambda: _machines(3.0, False),
-    "machines of 1000": lambda: _machines(1000.0, False),
+    "machines of 5": lambda: _machines(5.0, False),  # never short of anything, whatever the mix
     "uplinks": lambda: _uplinks(UPLINK),
-    "uplinks of 1000": lambda: _uplinks(1000 * UPLINK, False),
+    "uplinks of 5": lambda: _uplinks(5 * UPLINK, False),
 }

@@ -22,21 +22,25 @@ from dgkit._checks import whole
 from dgkit.core.model import DoppelGANger
 from dgkit.errors import ConfigError, SchemaError
 from dgkit.whatif.retrain import sample_target
+from dgkit.whatif.rows import Rows
+
+_CANDIDATES = 3  # generated for each series that is taken
 
 
 def run_demand(
-    model: DoppelGANger,
+    model: DoppelGANger | Rows,
     machine: Callable[[xr.Dataset], xr.Dataset],
     n: int,
     *,
     target: Any = None,
+    like: xr.Dataset | None = None,
     seed: int = 0,
 ) -> xr.Dataset:
     """What a changed mix does where something is shared: the model's demand, run through a simulator of what is shared.
 
     Parameters
     ----------
-    model : DoppelGANger
+    model : DoppelGANger or Rows
         Trained on demand, `demand_of(...)`; it may be a retrained one.
     machine : callable
         Takes a Dataset of demand and returns what would be seen: `simulate.share_machines`, `simulate.share_uplinks`
@@ -45,6 +49,11 @@ def run_demand(
         Series. They meet each other on the machine, so take some thousands where a few could differ by chance.
     target : as in `sample_target`, optional
         The mix. Default: what the model makes by itself.
+    like : Dataset, optional
+        The demand that the model was trained on. Then attributes and lengths are distributed as in it, weighted to the
+        target: for each of its rows the generated series of the same attributes that is nearest in length is taken, of
+        `_CANDIDATES`. A model's own errors of length count twice behind a machine, for a job that runs too long holds
+        up the others too.
     seed : int
         Of the demand. The machine has its own.
 
@@ -56,7 +65,8 @@ def run_demand(
     Raises
     ------
     ConfigError, SchemaError
-        As `sample_target`. Also SchemaError: the machine returned no Dataset with samples.
+        As `sample_target`. Also ConfigError: `like` without a target. SchemaError: the machine returned no Dataset
+        with samples.
 
     Source
     ------
@@ -76,7 +86,12 @@ def run_demand(
     whole("n", n)
     if not callable(machine):
         raise ConfigError(f"machine={machine!r:.80} must be a function that takes a Dataset of demand.")
-    asked = model.sample(n, seed=seed) if target is None else sample_target(model, target, n, seed=seed)
+    if like is not None:
+        if target is None:
+            raise ConfigError("like=... weighs its rows to a target: give one.")
+        asked = _alike(model, sample_target(Rows(like), target, n, seed=seed), seed)
+    else:
+        asked = model.sample(n, seed=seed) if target is None else sample_target(model, target, n, seed=seed)
     seen = machine(asked)
     if not isinstance(seen, xr.Dataset) or not seen.sizes.get("sample"):
         raise SchemaError(f"the machine returned {type(seen).__name__} instead of a Dataset with the dim 'sample'.")
@@ -248,6 +263,29 @@ def infer_granted(
     granted = np.where(valid, 1.0, np.nan)
     granted[used] = np.clip(sums[0] / sums[1], 1e-3, 1)[index]
     return xr.DataArray(granted, dims=("sample", "time"), attrs={"units": "1", "long_name": "share granted (inferred)"})
+
+
+def _alike(model: DoppelGANger | Rows, rows: xr.Dataset, seed: int) -> xr.Dataset:
+    """Generated series for rows of data, of the rows' attributes and, as near as there are, of their lengths."""
+    names = [variable.name for variable in model.encoder.schema.attributes]
+    n = rows.sizes["sample"]
+    pool = model.sample(attributes=rows[names].isel(sample=np.tile(np.arange(n), _CANDIDATES)), seed=seed)
+    if "length" not in pool:
+        return pool.isel(sample=slice(n))
+    rng = np.random.default_rng(seed)
+    wanted, made = (ds["length"].values + 0.5 * rng.random(ds.sizes["sample"]) for ds in (rows, pool))  # breaks ties
+    kind = np.unique(np.stack([rows[name].values.astype(str) for name in names]), axis=1, return_inverse=True)[
+        1
+    ].ravel()
+    chosen = np.empty(n, int)
+    for k in range(kind.max() + 1):
+        have = np.flatnonzero(np.tile(kind == k, _CANDIDATES))
+        have = have[np.argsort(made[have])]
+        of = np.flatnonzero(kind == k)
+        after = np.clip(np.searchsorted(made[have], wanted[of]), 1, len(have) - 1)
+        nearer = wanted[of] - made[have[after - 1]] < made[have[after]] - wanted[of]
+        chosen[of] = have[after - nearer]
+    return pool.isel(sample=chosen)
 
 
 def _granted_in(ds: xr.Dataset, granted: str | xr.DataArray) -> tuple[np.ndarray, xr.Dataset]:

@@ -11,7 +11,8 @@ discriminators anew: they learn P(attributes) alone. Here they read the attribut
 generator need not run and cannot change (there, the batch-norm statistics of the first drift to the new mix), and the
 gradient penalty leaves out the slope along the zeros, which the original counts. Both discriminators are kept: the same
 game from two starts, the generator descends the weighted sum.
-Left out: whether P(series | attributes) outlives such a change. No model of one dataset can know; chapter 07 shows it.
+Whether P(series | attributes) outlives such a change, no model of one dataset can know: `trust` says what can be seen
+beforehand, and `run_demand` what to do where something runs out.
 
 Letters for shapes: N samples in the batch, A attribute width.
 """
@@ -20,6 +21,7 @@ import copy
 import math
 import time
 from collections import Counter
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -36,12 +38,22 @@ from dgkit.core.model import DoppelGANger
 from dgkit.core.networks import AttributeGenerator, Discriminator, critic_of
 from dgkit.core.optimise import Adam, average_into, average_share, descend
 from dgkit.errors import ConfigError, DivergenceError
+from dgkit.whatif.rows import Rows
 from dgkit.whatif.targets import DRAWS, combinations_of, decoded, generated, in_words, rows_of, unwrapped
+from dgkit.whatif.trust import warn_of, weigh
 
 
 @torch.enable_grad()
 def retrain_attributes(
-    model: DoppelGANger, target: Any, *, steps: int = 500, seed: int = 0, progress: bool = True
+    model: DoppelGANger,
+    target: Any,
+    *,
+    steps: int = 500,
+    seed: int = 0,
+    progress: bool = True,
+    limits: Mapping[str, float] | None = None,
+    starts: float | None = None,
+    together: int | None = None,
 ) -> DoppelGANger:
     """A copy of `model` with a new attribute generator, trained until its attributes are distributed as in `target`.
 
@@ -65,6 +77,8 @@ def retrain_attributes(
         Of the new weights, batches and noise.
     progress : bool
         Show a bar.
+    limits, starts, together
+        Of what the series share, as `trust` takes them: to be warned where the answer adds up to more.
 
     Returns
     -------
@@ -85,7 +99,8 @@ def retrain_attributes(
     Warns
     -----
     UserWarning
-        Over 1 % of `target` are combinations of categories that the model never generates.
+        Over 1 % of `target` are combinations of categories that the model never generates. The target rests on few of
+        the model's series, or what they ask for passes a limit: what `trust` says.
 
     Notes
     -----
@@ -113,7 +128,8 @@ def retrain_attributes(
     """
     whole("steps", steps)
     seed = _checks.seed(seed)
-    rows, weights = rows_of(model, target)
+    rows, weights, own = rows_of(model, target)
+    warn_of(weigh(model, rows, weights, own, limits, starts, together, seed))
     config, real_rows = model.config, torch.from_numpy(rows)
     rng = torch.Generator().manual_seed(seed)
     batches = np.random.default_rng(seed).choice(len(rows), (steps, config.batch_size), p=weights)
@@ -210,7 +226,7 @@ def rejection_sample(
     """
     whole("n", n)
     seed = _checks.seed(seed)
-    rows, weights = rows_of(model, target)
+    rows, weights, own = rows_of(model, target)
     continuous = [variable.name for variable in model.encoder.schema.attributes if variable.kind == "continuous"]
     if continuous and isinstance(unwrapped(target), xr.Dataset):
         raise ConfigError(
@@ -220,7 +236,7 @@ def rejection_sample(
     wanted: Counter[Any] = Counter()
     for combination, share in zip(combinations_of(model, rows), weights, strict=True):
         wanted[combination] += share
-    made = Counter(combinations_of(model, generated(model)))
+    made = Counter(combinations_of(model, own))
     never = [combination for combination, share in wanted.items() if share > 0 and combination not in made]
     if never:
         raise ConfigError(
@@ -248,7 +264,16 @@ def rejection_sample(
     return result.assign_attrs(acceptance_rate=n / drawn, expected_acceptance_rate=rate)
 
 
-def sample_target(model: DoppelGANger, target: Any, n: int, *, seed: int = 0) -> xr.Dataset:
+def sample_target(
+    model: DoppelGANger | Rows,
+    target: Any,
+    n: int,
+    *,
+    seed: int = 0,
+    limits: Mapping[str, float] | None = None,
+    starts: float | None = None,
+    together: int | None = None,
+) -> xr.Dataset:
     """Series of `model` for attributes drawn from `target` itself: no training and no rejection.
 
     Parameters
@@ -259,6 +284,8 @@ def sample_target(model: DoppelGANger, target: Any, n: int, *, seed: int = 0) ->
         Series to return.
     seed : int
         Of the attributes and the noise.
+    limits, starts, together
+        As in `retrain_attributes`.
 
     Returns
     -------
@@ -267,6 +294,11 @@ def sample_target(model: DoppelGANger, target: Any, n: int, *, seed: int = 0) ->
     Raises
     ------
     SchemaError, ConfigError
+        As `retrain_attributes`.
+
+    Warns
+    -----
+    UserWarning
         As `retrain_attributes`.
 
     Examples
@@ -279,7 +311,8 @@ def sample_target(model: DoppelGANger, target: Any, n: int, *, seed: int = 0) ->
     """
     whole("n", n)
     seed = _checks.seed(seed)
-    rows, weights = rows_of(model, target)
+    rows, weights, own = rows_of(model, target)
+    warn_of(weigh(model, rows, weights, own, limits, starts, together, seed))
     chosen, target = np.random.default_rng(seed).choice(len(rows), n, p=weights), unwrapped(target)
     if isinstance(target, xr.Dataset):  # its values as they are, not as float32 has them
         asked = target[[variable.name for variable in model.encoder.schema.attributes]].isel(sample=chosen)

@@ -15,13 +15,14 @@ from dgkit.core.heads import harden
 from dgkit.core.model import DoppelGANger
 from dgkit.core.networks import AttributeGenerator
 from dgkit.errors import ConfigError, SchemaError
+from dgkit.whatif.rows import Rows
 
 DRAWS = 100_000  # of a model's attribute generator, to know how often it makes which attributes
 TOLERANCE = 1e-3  # of a sum of probabilities: 0.333 three times is well meant
 
 
-def rows_of(model: DoppelGANger, target: Any) -> tuple[np.ndarray, np.ndarray]:
-    """The target as encoded rows, (K, A), and their probabilities, (K,)."""
+def rows_of(model: DoppelGANger | Rows, target: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The target as encoded rows, (K, A), and their probabilities, (K,); and rows that the model makes by itself."""
     target, heads = unwrapped(target), model.encoder.attribute_heads
     if not heads:
         raise ConfigError("this model has no attributes, so there is none to change. Train it on data that have some.")
@@ -32,7 +33,7 @@ def rows_of(model: DoppelGANger, target: Any) -> tuple[np.ndarray, np.ndarray]:
         margins = [_margin(model, names, shares) for names, shares in target.items()]
         if len(margins) > 1 or len(margins[0][0]) < len(heads):
             rows = generated(model)
-            return rows, _fitted(model, rows, margins)
+            return rows, _fitted(model, rows, margins), rows
         (columns, shares), blocks = margins[0], []
         for column, head in enumerate(heads):
             codes = [combination[columns.index(column)] for combination in shares]
@@ -43,7 +44,8 @@ def rows_of(model: DoppelGANger, target: Any) -> tuple[np.ndarray, np.ndarray]:
         raise ConfigError(
             f"the target is {target!r:.80}; give a Dataset, or shares such as {{{name!r}: {{category: 0.1, ...}}}}."
         )
-    made = set(combinations_of(model, generated(model)))
+    own = generated(model)
+    made = set(combinations_of(model, own))
     new = np.array([combination not in made for combination in combinations_of(model, rows)])
     share = float(weights[new].sum())
     if share > 0.01:
@@ -56,21 +58,23 @@ def rows_of(model: DoppelGANger, target: Any) -> tuple[np.ndarray, np.ndarray]:
                 f"{what}: it has nothing to show for any of it. Ask for combinations of the training data."
             )
         warnings.warn(f"{what}: their series are extrapolated.", stacklevel=3)
-    return rows, weights
+    return rows, weights, own
 
 
 def unwrapped(target: Any) -> Any:
     return target if isinstance(target, xr.Dataset | Mapping) else getattr(target, "target", target)
 
 
-def _dataset_rows(model: DoppelGANger, ds: xr.Dataset) -> np.ndarray:
+def _dataset_rows(model: DoppelGANger | Rows, ds: xr.Dataset) -> np.ndarray:
     for variable in model.encoder.schema.attributes:
         if variable.name in ds and (ds[variable.name].dims != ("sample",) or not ds.sizes["sample"]):
             raise SchemaError(f"attribute {variable.name!r} of the target has no values on the dim 'sample'.")
     return model.encoder.encode_attributes(ds).astype(np.float32)
 
 
-def _margin(model: DoppelGANger, names: Any, shares: Any) -> tuple[tuple[int, ...], dict[tuple[int, ...], float]]:
+def _margin(
+    model: DoppelGANger | Rows, names: Any, shares: Any
+) -> tuple[tuple[int, ...], dict[tuple[int, ...], float]]:
     """One entry of a target: the attributes' places, and the positive shares by the categories' places."""
     schema, key = model.encoder.schema.attributes, names
     names = names if isinstance(names, tuple) else (names,)
@@ -107,7 +111,7 @@ def _margin(model: DoppelGANger, names: Any, shares: Any) -> tuple[tuple[int, ..
     return columns, {place: share / total for place, share in places.items() if share > 0}
 
 
-def _fitted(model: DoppelGANger, rows: np.ndarray, margins: list[Any]) -> np.ndarray:
+def _fitted(model: DoppelGANger | Rows, rows: np.ndarray, margins: list[Any]) -> np.ndarray:
     """Weights of generated rows, (K,), that meet the margins: iterative proportional fitting from equal weights."""
     combinations = np.array(combinations_of(model, rows))
     weights = np.full(len(rows), 1 / len(rows))
@@ -140,31 +144,33 @@ def _fitted(model: DoppelGANger, rows: np.ndarray, margins: list[Any]) -> np.nda
 
 
 @torch.no_grad()
-def generated(model: DoppelGANger, n: int = DRAWS, rng: torch.Generator | None = None) -> np.ndarray:
+def generated(model: DoppelGANger | Rows, n: int = DRAWS, rng: torch.Generator | None = None) -> np.ndarray:
     """Attributes as `model.sample` makes them, categories hard, (n, A), without the series."""
+    if isinstance(model, Rows):
+        return model.attribute_rows
     generator, rng = model.generator, rng or torch.Generator().manual_seed(0)
     attribute = cast(AttributeGenerator, generator.attribute)  # the model has attributes, see rows_of
     noise = torch.randn((n, generator.noise_widths["attribute"]), generator=rng).split(10_000)  # bounds memory
     return torch.cat([harden(attribute(part), generator.attribute_heads) for part in noise]).numpy()
 
 
-def _widths(model: DoppelGANger) -> list[int]:
+def _widths(model: DoppelGANger | Rows) -> list[int]:
     return [head.width for head in model.encoder.attribute_heads]
 
 
-def combinations_of(model: DoppelGANger, rows: np.ndarray) -> list[tuple[int, ...]]:
+def combinations_of(model: DoppelGANger | Rows, rows: np.ndarray) -> list[tuple[int, ...]]:
     """For each encoded row the places of its categories; 0 for a continuous attribute."""
     blocks = np.split(rows, np.cumsum(_widths(model))[:-1], axis=1)
     return list(zip(*(block.argmax(1).tolist() for block in blocks), strict=True))
 
 
-def in_words(model: DoppelGANger, combination: tuple[int, ...], columns: tuple[int, ...] | None = None) -> str:
+def in_words(model: DoppelGANger | Rows, combination: tuple[int, ...], columns: tuple[int, ...] | None = None) -> str:
     schema = model.encoder.schema.attributes
     chosen = [schema[column] for column in columns] if columns is not None else schema
     pairs = [(v.name, v.categories[k]) for v, k in zip(chosen, combination, strict=True) if v.categories]
     return " with ".join(f"{name} {category!r}" for name, category in pairs)
 
 
-def decoded(model: DoppelGANger, rows: np.ndarray) -> xr.Dataset:
+def decoded(model: DoppelGANger | Rows, rows: np.ndarray) -> xr.Dataset:
     """Encoded rows as a Dataset of attributes."""
     return xr.Dataset({name: ("sample", values) for name, values in model.encoder.decode_attributes(rows).items()})

@@ -14,7 +14,7 @@ What cannot be seen by any number here: a common cause of attributes and series 
 an outcome, which no intervention sets. `cases` has one of each kind to run.
 """
 
-from collections import Counter
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -25,10 +25,11 @@ import xarray as xr
 from dgkit import _checks
 from dgkit.core.model import DoppelGANger
 from dgkit.errors import ConfigError, SchemaError
-from dgkit.whatif.targets import combinations_of, decoded, generated, rows_of
+from dgkit.whatif.rows import Rows
+from dgkit.whatif.targets import combinations_of, decoded, rows_of
 
 EFFECTIVE = 0.1  # of the model's series: an answer that rests on fewer is reported
-FEW = 0.01  # of the target: what the model makes hardly ever, or out of range, is reported from here
+FEW = 0.02  # of the target: what the model makes hardly ever, or out of range, is reported from here
 MORE = 0.05  # of the steps: a limit that is passed so much more often than today is reported
 _SERIES, _STEPS, _GROUPS = 4000, 20_000, 400
 
@@ -71,7 +72,7 @@ class Trust:
 
 
 def trust(
-    model: DoppelGANger,
+    model: DoppelGANger | Rows,
     target: Any,
     *,
     limits: Mapping[str, float] | None = None,
@@ -83,7 +84,7 @@ def trust(
 
     Parameters
     ----------
-    model : DoppelGANger
+    model : DoppelGANger or Rows
         Trained on what was seen.
     target : as in `retrain_attributes`
     limits : mapping, optional
@@ -118,28 +119,42 @@ def trust(
     True
     """
     seed = _checks.seed(seed)
-    rows, weights = rows_of(model, target)
-    own = generated(model)
-    made = Counter(combinations_of(model, own))
-    wanted: Counter[Any] = Counter()
-    for combination, weight in zip(combinations_of(model, rows), weights.tolist(), strict=True):
-        wanted[combination] += weight
-    share = {combination: count / len(own) for combination, count in made.items()}
-    effective = 1 / sum(w**2 / max(share.get(c, 0), 1 / len(own)) for c, w in wanted.items())
-    rare = sum(w for c, w in wanted.items() if share.get(c, 0) < 1e-3)
+    return weigh(model, *rows_of(model, target), limits, starts, together, seed)
+
+
+def warn_of(found: Trust) -> None:
+    """A warning for each reason, at the line that called the caller."""
+    for reason in found.reasons:
+        warnings.warn(reason, stacklevel=3)
+
+
+def weigh(
+    model: DoppelGANger | Rows,
+    rows: np.ndarray,
+    weights: np.ndarray,
+    own: np.ndarray,
+    limits: Mapping[str, float] | None,
+    starts: float | None,
+    together: int | None,
+    seed: int,
+) -> Trust:
+    """`trust` for a target as `rows_of` has it."""
+    wanted, made = _shares(model, rows, weights, own)
+    effective = float(1 / (wanted**2 / np.maximum(made, 1 / len(own))).sum())
+    rare = float(wanted[made < 1e-3].sum())
     outside = _outside(model, rows, weights, own)
     sums = _sums(model, rows, weights, limits or {}, starts, together, seed)
 
     reasons = []
     if effective < EFFECTIVE:
         reasons.append(
-            f"support: the answer rests on {effective:.1%} of the model's series; the rest are of kinds that the target "
-            "has seldom or not."
+            f"support: the answer rests on {effective:.1%} of the model's series; the rest are of kinds that the "
+            "target has seldom or not."
         )
-    if rare > FEW:
+    if float(wanted[(made < 1e-3) & (made > 0)].sum()) > FEW:
         reasons.append(
-            f"support: {rare:.0%} of the target are combinations that make up less than one in a thousand of the "
-            "model's."
+            f"support: {rare:.0%} of the target are combinations that make up less than one in a thousand of what the "
+            "model makes."
         )
     for name, value in outside.items():
         if value > FEW:
@@ -153,10 +168,21 @@ def trust(
                 f"{float(now['mean']):.2f}, {float(now['over']):.0%}). Single series do not know that it runs out: "
                 "learn the demand and put the machine behind it, see whatif.run_demand."
             )
-    return Trust(float(effective), float(rare), outside, sums, tuple(reasons))
+    return Trust(effective, rare, outside, sums, tuple(reasons))
 
 
-def _outside(model: DoppelGANger, rows: np.ndarray, weights: np.ndarray, own: np.ndarray) -> dict[str, float]:
+def _shares(
+    model: DoppelGANger | Rows, rows: np.ndarray, weights: np.ndarray, own: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Of each combination of categories, the target's share and the model's."""
+    both = np.array(combinations_of(model, rows if rows is own else np.concatenate([rows, own])))
+    place = np.unique(both, axis=0, return_inverse=True)[1].ravel()
+    wanted, made = (place, place) if rows is own else (place[: len(rows)], place[len(rows) :])
+    size = place.max() + 1
+    return np.bincount(wanted, weights, size), np.bincount(made, minlength=size) / len(own)
+
+
+def _outside(model: DoppelGANger | Rows, rows: np.ndarray, weights: np.ndarray, own: np.ndarray) -> dict[str, float]:
     found = {}
     asked, made = decoded(model, rows), decoded(model, own)
     for variable in model.encoder.schema.attributes:
@@ -168,7 +194,7 @@ def _outside(model: DoppelGANger, rows: np.ndarray, weights: np.ndarray, own: np
 
 
 def _sums(
-    model: DoppelGANger,
+    model: DoppelGANger | Rows,
     rows: np.ndarray,
     weights: np.ndarray,
     limits: Mapping[str, float],
