@@ -26,7 +26,7 @@ from dgkit import _checks
 from dgkit.core.model import DoppelGANger
 from dgkit.errors import ConfigError, SchemaError
 from dgkit.whatif.rows import Rows
-from dgkit.whatif.targets import combinations_of, decoded, rows_of
+from dgkit.whatif.targets import decoded, rows_of
 
 EFFECTIVE = 0.1  # of the model's series: an answer that rests on fewer is reported
 FEW = 0.02  # of the target: what the model makes hardly ever, or out of range, is reported from here
@@ -175,8 +175,11 @@ def _shares(
     model: DoppelGANger | Rows, rows: np.ndarray, weights: np.ndarray, own: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Of each combination of categories, the target's share and the model's."""
-    both = np.array(combinations_of(model, rows if rows is own else np.concatenate([rows, own])))
-    place = np.unique(both, axis=0, return_inverse=True)[1].ravel()
+    both = rows if rows is own else np.concatenate([rows, own])
+    blocks = np.split(both, np.cumsum([head.width for head in model.encoder.attribute_heads])[:-1], axis=1)
+    place = np.unique(
+        np.ravel_multi_index([b.argmax(1) for b in blocks], [b.shape[1] for b in blocks]), return_inverse=True
+    )[1]
     wanted, made = (place, place) if rows is own else (place[: len(rows)], place[len(rows) :])
     size = place.max() + 1
     return np.bincount(wanted, weights, size), np.bincount(made, minlength=size) / len(own)
