@@ -16,7 +16,7 @@ from dgkit import metrics, simulate, whatif
 from dgkit.core.model import DoppelGANger
 
 CELLS = (0.0, 0.1, 0.2, 0.3)  # shifts of the four mixes that the way "a few mixes" is trained on
-WAYS = ("as seen", "demand", "demand, inferred", "uncapped alone", "a few mixes")
+WAYS = ("as seen", "demand", "demand, inferred", "uncapped alone")
 TRAINED = ("as seen", "demand", "a few mixes")  # of the others real rows show what the data are worth, without a model
 
 

@@ -3,7 +3,7 @@
 A retrained model makes the wanted mix, but its other parts were trained on the hidden one. Three places give it away at
 once: the old discriminators (`retrain_attributes` throws them out), the data's own attrs (`schema.attrs`), and the
 batch norm of the min/max generator, whose running means are means over the training mix: `recover_mix` reads it from
-them. `release` drops the attrs and makes the statistics anew, under the released mix.
+them. `release` drops the attrs and the seed and makes the statistics anew, under the released mix.
 
 Not hidden by that: what the series themselves say. Where series get in each other's way, those of today tell how busy
 today is, whichever mix they are drawn with; chapter 07 measures it with a trained attack, on models and on samples.
@@ -45,8 +45,8 @@ def release(
     Returns
     -------
     DoppelGANger
-        Without the attrs of the data. Its series given their attributes are no longer quite those of `model`: the
-        statistics are part of what makes their levels.
+        Without the attrs of the data and the seed of the training. Its series given their attributes are no longer
+        quite those of `model`: the statistics are part of what makes their levels.
 
     Raises
     ------
@@ -68,6 +68,9 @@ def release(
     False
     """
     changed = retrain_attributes(model, target, steps=steps, seed=seed, progress=progress)
+    changed.config = replace(
+        changed.config, seed=None
+    )  # the first weights are the ground against which others are seen
     changed.encoder = replace(changed.encoder, schema=replace(changed.encoder.schema, attrs={}))
     if changed.generator.minmax is not None:
         _renew(changed, torch.Generator().manual_seed(_checks.seed(seed)))

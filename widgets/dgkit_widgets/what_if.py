@@ -91,7 +91,9 @@ class WhatIfExplorer(ipywidgets.VBox):  # type: ignore[misc]
         super().close()
 
     def __repr__(self) -> str:
-        return f"<WhatIfExplorer: {', '.join(self._ways)}. In code: explorer.painter.target = {{...}}, explorer.answers>"
+        return (
+            f"<WhatIfExplorer: {', '.join(self._ways)}. In code: explorer.painter.target = {{...}}, explorer.answers>"
+        )
 
     def _ask(self, _change: Any = None) -> None:
         self._idle.clear()
