@@ -92,7 +92,7 @@ def case(kind: str, n: int = 4000, seed: int = 0) -> Case:
     fibre = {"copper": 0.2, "fibre": 0.8}
     if kind == "confounding":
         heavy = [rng.random(n) < 0.3 for rng in rngs]
-        chosen = [rng.random(n) < p for rng, p in zip(rngs, (np.where(heavy[0], 0.9, 0.2), 0.8), strict=True)]
+        chosen = [rngs[0].random(n) < np.where(heavy[0], 0.9, 0.2), rngs[1].random(n) < 0.8]
         seen, truth = (_homes(rng, 1 + 3.0 * h, c) for rng, h, c in zip(rngs, heavy, chosen, strict=True))
         return Case(seen, {"access": fibre}, truth, "what if most were given fibre?", {})
     if kind == "intervention":

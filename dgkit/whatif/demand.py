@@ -337,7 +337,7 @@ def _at_its_pace(
             values = da.transpose("sample", "time").values
             own = values[np.arange(n)[:, None], at]
             means = [np.nanmean(np.where(place < length[:, None], v, np.nan), 1) for v in (own, own[donor])]
-            ratio = np.divide(*means, out=np.ones(n), where=means[1] > 0)[:, None]
+            ratio = np.divide(means[0], means[1], out=np.ones(n), where=means[1] > 0)[:, None]
             moved = np.where(goes_on, own[donor] * ratio, own)
             result[name] = da.dims, np.where(place < new_length[:, None], moved, np.nan).astype(da.dtype), da.attrs
     if ends is not None:

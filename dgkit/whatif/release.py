@@ -112,7 +112,7 @@ def recover_mix(model: DoppelGANger) -> xr.DataArray:
         raise ConfigError(
             "the mix is read from the min/max generator, for categorical attributes: this model has none."
         )
-    linear, relu, norm = network.hidden[:3]
+    linear, relu, norm = list(network.hidden)[:3]
     sizes = [len(variable.categories) for variable in attributes]
     codes = np.stack(np.unravel_index(np.arange(np.prod(sizes)), sizes), 1)  # (K, attributes)
     kinds = torch.cat([torch.eye(size)[codes[:, k]] for k, size in enumerate(sizes)], 1)  # (K, A)
@@ -120,7 +120,7 @@ def recover_mix(model: DoppelGANger) -> xr.DataArray:
     with torch.no_grad():
         inputs = torch.cat([z.expand(-1, len(kinds), -1), kinds.expand(len(z), -1, -1)], 2)
         units = relu(linear(inputs)).mean(0)  # (K, units)
-    found, _ = nnls(units.T.numpy(), cast(nn.BatchNorm1d, norm).running_mean.numpy())  # type: ignore[union-attr]
+    found, _ = nnls(units.T.numpy(), cast(torch.Tensor, norm.running_mean).numpy())
     return xr.DataArray(
         (found / max(found.sum(), 1e-12)).reshape(sizes),
         {variable.name: list(variable.categories) for variable in attributes},

@@ -70,7 +70,8 @@ class WhatIfExplorer(ipywidgets.VBox):  # type: ignore[misc]
     ) -> None:
         if not 1 <= len(ways) <= len(_LINES) or not all(map(callable, ways.values())):
             raise ConfigError(f"ways={list(ways)!r}: give one to {len(_LINES)} functions of the target by their names.")
-        self.painter, self.answers, self.error = painter, {}, ""
+        self.painter, self.error = painter, ""
+        self.answers: dict[str, xr.Dataset] = {}
         self._ways, self._curve, self._label, self._numbers = dict(ways), curve, label, dict(numbers or {})
         self._picture = ipywidgets.HTML()
         self._changed, self._idle, self._ended = threading.Event(), threading.Event(), False
@@ -138,7 +139,10 @@ def _picture(sets: Mapping[str, Any], label: str) -> str:
     values = {name: v[np.isfinite(v)] for name, v in values.items()}
     most = max((float(np.quantile(v, 0.995)) for v in values.values() if len(v)), default=1.0) or 1.0
     right, bottom = _WIDTH - 10, _HEIGHT - _BELOW
-    across = lambda x: _LEFT + (right - _LEFT) * np.clip(x / most, 0, 1)  # noqa: E731
+
+    def across(x: Any) -> Any:
+        return _LEFT + (right - _LEFT) * np.clip(x / most, 0, 1)
+
     parts = [
         f'<line x1="{_LEFT}" x2="{right}" y1="{bottom}" y2="{bottom}" stroke="currentColor"/>',
         f'<line x1="{_LEFT}" x2="{_LEFT}" y1="10" y2="{bottom}" stroke="currentColor"/>',
