@@ -1,7 +1,6 @@
 """Chapter 07: its recorded runs (how far the attributes may be shifted), and the checks of its exercises."""
 
 import time
-from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
@@ -18,7 +17,6 @@ from dgkit.course.measures import train_and_look
 from dgkit.course.systems import SYSTEMS, TRAINED, WAYS
 from dgkit.datasets import open_dataset
 from dgkit.errors import ConfigError
-from dgkit.sweeps import train_model
 
 # --- recorded runs ---
 
@@ -84,8 +82,6 @@ SHIFTS = (0.0, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5)
 
 def _way_data(point: Point) -> xr.Dataset:
     system = SYSTEMS[point["system"]]()
-    if point["way"] == "a few mixes":
-        return system.cells(2000, point["seed"])
     return system.seen(2000, point["seed"], system.mix(0.0))
 
 
@@ -106,7 +102,7 @@ def _way_cell(train: xr.Dataset, config: Config, point: Point) -> xr.Dataset:
         what = list(system.distances(train, train))
         nan = xr.DataArray(np.nan, {"shift": list(SHIFTS), "what": what}, ("shift", "what"))
         return xr.Dataset({"distance": nan, "chance": nan, "rows_distance": nan, "series": learned.sizes["sample"]})
-    models: dict[str, Any] = {} if way == "a few mixes" else {"rows_distance": whatif.Rows(learned)}
+    models: dict[str, Any] = {"rows_distance": whatif.Rows(learned)}
     seconds = np.nan
     if way in TRAINED:
         _, seconds, models["distance"] = next(train_and_look(learned, config, 1))
@@ -128,91 +124,6 @@ def _way_cell(train: xr.Dataset, config: Config, point: Point) -> xr.Dataset:
         rows.append(row)
     result = xr.concat(rows, pd.Index(SHIFTS, name="shift"))
     return result.assign(training_seconds=seconds, series=learned.sizes["sample"])
-
-
-SHADOWS = 10  # models of as many secret mixes: the attack is trained on all but one, and asked for that one's
-_RELEASES = ("retrained", "statistics anew")
-_ATTACKS = ("guess", "batch norm", "trained on models", "trained on samples")
-_SECRETS = ("seed known", "seed unknown")  # to the attacker, who knows all other settings
-
-
-def _secret_data(point: Point, number: int = 0) -> xr.Dataset:
-    shares = np.random.default_rng(number).dirichlet([2, 2, 2])
-    mix = {"job_class": dict(zip(simulate.JOB_CLASSES, (shares / shares.sum()).tolist(), strict=True))}
-    return simulate.cluster(600, 1000 + number, mix=mix)
-
-
-def _secret_cell(_: xr.Dataset, config: Config, point: Point) -> xr.Dataset:
-    """How well attacks recover the hidden mix of a released model, or of samples: mean error of the shares."""
-    classes = list(simulate.JOB_CLASSES)
-    third = {"job_class": dict.fromkeys(classes, 1 / len(classes))}
-    secrets: list[list[float]] = []
-    known: dict[str, list[Any]] = {f"{r}, {a}": [] for r in _RELEASES for a in _ATTACKS[1:]}
-    prices: list[list[float]] = []
-    for number in range(SHADOWS):
-        data = _secret_data(point, number)
-        unknown = point["start"] == "seed unknown"
-        model = train_model(data, replace(config, seed=number) if unknown else config)
-        ways = {
-            "retrained": whatif.retrain_attributes(model, third, steps=40, seed=number, progress=False),
-            "statistics anew": whatif.release(model, third, steps=40, seed=number, progress=False),
-        }
-        secrets.append([float((data.job_class == name).mean()) for name in classes])
-        for name, given in ways.items():
-            found = whatif.recover_mix(given).sum("end_event").values
-            known[f"{name}, batch norm"].append(found)
-            state = given.generator.minmax.state_dict() if given.generator.minmax is not None else {}
-            known[f"{name}, trained on models"].append(np.concatenate([v.numpy().ravel() for v in state.values()]))
-            known[f"{name}, trained on samples"].append(_sayings(whatif.sample_target(given, third, 1500, seed=number)))
-        rows = whatif.sample_target(model, third, 1500, seed=1)
-        made = [m.sample(attributes=rows, seed=k) for m, k in ((model, 2), (model, 3), (ways["statistics anew"], 3))]
-        rate = [ds.cpu_rate.mean("time") for ds in made]
-        prices.append([metrics.wasserstein(rate[0], other) for other in rate[1:]])
-    truth = np.array(secrets)
-    others = (truth.sum(0) - truth) / (SHADOWS - 1)
-    errors = np.empty((len(_RELEASES), len(_ATTACKS)))
-    for i, release in enumerate(_RELEASES):
-        errors[i, 0] = np.abs(others - truth).mean()
-        errors[i, 1] = np.abs(np.array(known[f"{release}, batch norm"]) - truth).mean()
-        for j in (2, 3):
-            errors[i, j] = _attacked(np.array(known[f"{release}, {_ATTACKS[j]}"]), truth)
-    attrs = {"units": "1", "long_name": "mean error of the recovered shares"}
-    return xr.Dataset(
-        {
-            "error": (("release", "attack"), errors, attrs),
-            "price": ("to", np.mean(prices, 0), {"units": "1", "long_name": "distance of the CPU rates"}),
-        },
-        {"release": list(_RELEASES), "attack": list(_ATTACKS), "to": ["chance", "statistics anew"]},
-    )
-
-
-def _sayings(ds: xr.Dataset) -> np.ndarray:
-    """What samples say of each class: means and spreads of the features, lengths, ends."""
-    found = []
-    for name in simulate.JOB_CLASSES:
-        of = ds.isel(sample=np.flatnonzero(ds.job_class == name))
-        for feature in ("cpu_rate", "memory", "assigned_memory"):
-            means = of[feature].mean("time")
-            found += [float(means.mean()), float(means.std()), float(of[feature].diff("time").std())]
-        found += [float(of.length.mean()), float(of.length.std())]
-        found += [float((of.end_event == event).mean()) for event in simulate.END_EVENTS]
-    return np.array(found)
-
-
-def _attacked(known: np.ndarray, truth: np.ndarray) -> float:
-    """Error of a ridge regression, each model left out once, with the penalty that serves the attack best."""
-    errors = []
-    for penalty in 10.0 ** np.arange(-3, 2):
-        far = []
-        for k in range(len(truth)):
-            x, y = np.delete(known, k, 0), np.delete(truth, k, 0)
-            spread = np.maximum(x.std(0), 1e-9)
-            standard, asked = ((v - x.mean(0)) / spread / np.sqrt(x.shape[1]) for v in (x, known[k]))
-            weights = np.linalg.solve(standard @ standard.T + penalty * np.eye(len(x)), y - y.mean(0))
-            said = np.clip(asked @ standard.T @ weights + y.mean(0), 0, 1)
-            far.append(np.abs(said / max(said.sum(), 1e-9) - truth[k]).mean())
-        errors.append(np.mean(far))
-    return float(min(errors))
 
 
 EXPERIMENTS = {
@@ -238,22 +149,6 @@ EXPERIMENTS = {
         Config(steps=400, sample_len=7, ema=0.99),
         {"system": ("uplinks",), "way": WAYS, "seed": (0, 1, 2)},
         {"steps": 4, "system": "uplinks", "way": "demand", "seed": 0},
-    ),
-    "whatif_mixes": Experiment(
-        "How far does a model answer that was trained on a few mixes, with the load as an attribute?",
-        _way_data,
-        _way_cell,
-        Config(steps=700, sample_len=5, ema=0.99),
-        {"system": ("machines",), "way": ("a few mixes",), "seed": (0, 1)},
-        {"steps": 4, "system": "machines", "way": "a few mixes", "seed": 0},
-    ),
-    "whatif_secret": Experiment(
-        "What do a released model, and released samples, still say of the mix that was to be hidden?",
-        _secret_data,
-        _secret_cell,
-        Config(steps=120, sample_len=20, ema=0.9, lstm_units=24, attribute_units=48, discriminator_units=48),
-        {"start": _SECRETS},
-        {"steps": 2, "start": "seed known"},
     ),
     "whatif": Experiment(
         "How far may the attributes be shifted before P(series | attributes) no longer holds?",

@@ -7,7 +7,7 @@ behind `share_uplinks`): what is not sent is lost.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,9 +16,8 @@ import xarray as xr
 from dgkit import metrics, simulate, whatif
 from dgkit.core.model import DoppelGANger
 
-CELLS = (0.0, 0.1, 0.2, 0.3)  # shifts of the four mixes that the way "a few mixes" is trained on
 WAYS = ("as seen", "demand", "demand, inferred", "uncapped alone")
-TRAINED = ("as seen", "demand", "a few mixes")  # of the others real rows show what the data are worth, without a model
+TRAINED = ("as seen", "demand")  # of the others real rows show what the data are worth, without a model
 
 
 @dataclass(frozen=True)
@@ -47,8 +46,6 @@ class System:
         Data -> DataArray: a number for each machine and step.
     distances : callable
         (truth, answer) -> mapping of what to distance.
-    load : callable
-        Mix -> what it asks for, as a share of what there is.
     runs_out : bool
         Whether it is short of anything within the shifts of the course.
 
@@ -68,7 +65,6 @@ class System:
     paced: bool
     meeting: Callable[[xr.Dataset], xr.DataArray]
     distances: Callable[[xr.Dataset, xr.Dataset], dict[str, float]]
-    load: Callable[[Mapping[str, float]], float]
     runs_out: bool = True
 
     def mix(self, shift: float) -> dict[str, float]:
@@ -80,10 +76,7 @@ class System:
         self, model: DoppelGANger | whatif.Rows, way: str, learned: xr.Dataset, shift: float, n: int, seed: int
     ) -> xr.Dataset:
         """What a model of `learned` (by this way), or its rows themselves, say to a shift."""
-        mix = self.mix(shift)
-        target = {self.attribute: mix}
-        if way == "a few mixes":
-            return model.sample(attributes=self._at_load(learned, mix, n, seed), seed=seed)
+        target = {self.attribute: self.mix(shift)}
         if way == "as seen":
             return whatif.sample_target(model, target, n, seed=seed)
         like = None if isinstance(model, whatif.Rows) else learned
@@ -91,9 +84,7 @@ class System:
 
     def learned(self, train: xr.Dataset, way: str) -> xr.Dataset:
         """What a model is trained on, of data as they are seen."""
-        if way == "a few mixes" and not self.paced:  # tried on the machines alone
-            return train.isel(sample=[])
-        if way in ("as seen", "a few mixes"):
+        if way == "as seen":
             return train.drop_vars("granted")
         take_out = partial(whatif.demand_of, features=[self.feature], paced=self.paced)
         if way == "demand":
@@ -106,35 +97,6 @@ class System:
             return take_out(train.isel(sample=np.flatnonzero(free)), "granted")
         guess = whatif.infer_granted(train, self.feature, capped, self.meeting(train), by=[self.attribute])
         return take_out(train.drop_vars("granted"), guess)
-
-    def cells(self, n: int, seed: int) -> xr.Dataset:
-        """As many series, of several mixes, with the load of each as an attribute."""
-        parts = []
-        for k, shift in enumerate(CELLS):
-            mix = self.mix(shift)
-            part = self.seen(n // len(CELLS), 100 * (k + 1) + seed, mix)
-            part = part.drop_vars([name for name in part.coords if name != "time"])
-            attrs = {"units": "1", "long_name": "load", "valid_min": 0.0, "valid_max": 2 * self.load(self.mix(0.5))}
-            parts.append(part.assign(load=("sample", np.full(part.sizes["sample"], self.load(mix)), attrs)))
-        return xr.concat(parts, "sample", combine_attrs="override")
-
-    def _at_load(self, cells: xr.Dataset, mix: Mapping[str, float], n: int, seed: int) -> xr.Dataset:
-        """Rows of attributes at the load of a mix; how series end there, by a line through the cells."""
-        rng, load = np.random.default_rng(seed), self.load(mix)
-        names = list(mix)
-        kind = rng.choice(len(names), n, p=np.array(list(mix.values())) / sum(mix.values()))
-        rows = xr.Dataset({self.attribute: ("sample", np.array(names)[kind]), "load": ("sample", np.full(n, load))})
-        if "end_event" not in cells:
-            return rows
-        loads = np.unique(cells["load"].values)
-        events, end = list(simulate.END_EVENTS), np.empty(n, "U8")
-        for k, name in enumerate(names):
-            of = cells.isel(sample=np.flatnonzero(cells[self.attribute] == name))
-            table = [[float((of.end_event[of["load"] == x] == e).mean()) for e in events] for x in loads]
-            fitted = [np.polyval(np.polyfit(loads, column, 1), load) for column in np.array(table).T]
-            shares = np.clip(fitted, 0, None)
-            end[kind == k] = rng.choice(events, int((kind == k).sum()), p=shares / shares.sum())
-        return rows.assign(end_event=("sample", end))
 
 
 def _jobs(n: int, seed: int, mix: Mapping[str, float], *, capacity: float) -> xr.Dataset:
@@ -153,20 +115,17 @@ def _job_distances(truth: xr.Dataset, answer: xr.Dataset) -> dict[str, float]:
 HOMES, UPLINK = 20, 8e9  # homes on an uplink, and what it carries in a step, byte
 
 
-@cache
-def _population() -> tuple[dict[str, float], dict[str, float]]:
-    """Shares of the technologies, and the mean bytes that a home of each asks for in a step."""
-    homes = simulate.broadband(20_000, seed=99)
-    kinds = {name: homes.isel(sample=np.flatnonzero(homes.technology == name)) for name in simulate.TECHNOLOGIES}
-    shares = {name: sum(p.share * p.technologies.get(name, 0) for p in simulate.PROVIDERS.values()) for name in kinds}
-    return shares, {name: float(of.traffic_bytes.mean()) for name, of in kinds.items()}
+TECHNOLOGY = {
+    name: sum(p.share * p.technologies.get(name, 0) for p in simulate.PROVIDERS.values())
+    for name in simulate.TECHNOLOGIES
+}
 
 
 def _homes(n: int, seed: int, mix: Mapping[str, float], *, capacity: float) -> xr.Dataset:
     """n homes of a mix of technologies, behind uplinks."""
     rng = np.random.default_rng(seed)
     kind = rng.choice(list(mix), n, p=np.array(list(mix.values())) / sum(mix.values()))
-    rarest = max(float((kind == name).mean()) / share for name, share in _population()[0].items())
+    rarest = max(float((kind == name).mean()) / share for name, share in TECHNOLOGY.items())
     pool = simulate.broadband(int(1.5 * n * max(rarest, 1)) + 1000, seed)[["traffic_bytes", "technology"]]
     rows = np.empty(n, int)
     for name in mix:
@@ -205,18 +164,14 @@ def _machines(capacity: float, runs_out: bool = True) -> System:
         True,
         _meeting("machine"),
         _job_distances,
-        lambda mix: simulate.cluster_load({"job_class": mix}, capacity=capacity),
         runs_out,
     )
 
 
 def _uplinks(capacity: float) -> System:
-    def load(mix: Mapping[str, float]) -> float:
-        return HOMES * sum(share * _population()[1][name] for name, share in mix.items()) / capacity
-
     return System(
         "technology",
-        _population()[0],
+        TECHNOLOGY,
         "Fiber",
         partial(_homes, capacity=capacity),
         partial(simulate.share_uplinks, capacity=capacity, homes=HOMES),
@@ -225,7 +180,6 @@ def _uplinks(capacity: float) -> System:
         False,
         _meeting("uplink"),
         _home_distances,
-        load,
     )
 
 

@@ -309,6 +309,43 @@ def test_07_machines_are_not_in_use_all_the_time_at_a_load_of_one():
     assert 0.6 < used < 0.75
 
 
+def by_way(run, variable="distance"):
+    far = run[[variable, "distance"]].squeeze("system", drop=True).dropna("what", how="all")
+    own = far.distance.sel(way="as seen", shift=0.0, drop=True).median("seed")
+    return (far[variable] / own).mean("what")
+
+
+def test_07_the_way_out_stays_where_the_naive_answer_ends_at_fourteen_times_its_own_error():
+    error = by_way(open_run("whatif_ways").sel(system=["machines"]))
+    naive, way_out = (error.sel(way=way).median("seed") for way in ("as seen", "demand"))
+
+    assert 12 < naive.sel(shift=0.5) < 16
+    assert way_out.max() < 1.75 and (way_out < 1.35).sum() >= 5
+    assert way_out.sel(shift=0) < 1.1 * naive.sel(shift=0)
+    assert way_out.max() < 1.5 * naive.sel(shift=0)
+    alone = error.sel(way="demand", shift=0)
+    assert (alone > 1.8).sum() == 1  # one of the five is twice as wrong from the start
+
+
+def test_07_jobs_that_were_never_cut_are_fewer_than_half_and_no_fair_sample():
+    run = open_run("whatif_ways").sel(system=["machines"])
+    real = by_way(run, "rows_distance").median("seed")
+
+    assert run.series.sel(way="uncapped alone").max() < 1000
+    assert (real.sel(way="uncapped alone") > 3 * real.sel(way="demand")).all()
+    assert (real.sel(way="demand, inferred") < 2 * real.sel(way="demand")).all()
+    assert real.sel(way="uncapped alone", shift=0.1) > real.sel(way="as seen", shift=0.1)
+
+
+def test_07_the_flag_fires_where_something_runs_out_and_once_in_five_where_nothing_does():
+    run = open_run("whatif_ways").sel(way="as seen")
+    flags = run.flag.sel(system="machines")
+
+    assert (flags.sel(shift=0) == 0).all() and (flags.sel(shift=slice(0.04, None)) == 1).all()
+    roomy = run.flag.sel(system="machines of 5").any("shift")
+    assert int(roomy.sum()) == 1
+
+
 @pytest.mark.parametrize("job_class", dg.simulate.JOB_CLASSES)
 def test_04_nine_of_ten_real_jobs_that_fail_do_so_within_18_steps(job_class):
     jobs = dg.open_dataset("cluster")
