@@ -150,7 +150,7 @@ def demand_of(
     Notes
     -----
     Said, not hidden: of a series that failed, the work left is unknown; it fails at the same age in the demand, though
-    faster machines might have finished it first. On `cluster` this concerns one job in a hundred.
+    faster machines might have finished it first.
 
     Examples
     --------
