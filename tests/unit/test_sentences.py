@@ -327,6 +327,19 @@ def test_07_the_way_out_stays_where_the_naive_answer_ends_at_fourteen_times_its_
     assert (alone > 1.8).sum() == 1  # one of the five is twice as wrong from the start
 
 
+def test_07_on_the_uplinks_real_rows_grow_tenfold_as_seen_and_stay_as_demand():
+    run = open_run("whatif_uplinks")
+    rows = by_way(run, "rows_distance").median("seed")
+    seen, demand = (rows.sel(way=way) for way in ("as seen", "demand"))
+    flags = run.flag.sel(way="as seen").squeeze("system").idxmax("shift")
+
+    assert 8 < seen.sel(shift=0.5) / seen.sel(shift=0) < 12
+    assert demand.max() < 1.5 * demand.sel(shift=0)
+    assert seen.sel(shift=0.1) > 2 * seen.sel(shift=0)
+    assert by_way(run).sel(way=["as seen", "demand"]).max() < 1.1  # a model's own error is larger than all that
+    assert sorted(flags.values.round(2).tolist()) == [0.05, 0.2, 0.2]
+
+
 def test_07_jobs_that_were_never_cut_are_fewer_than_half_and_no_fair_sample():
     run = open_run("whatif_ways").sel(system=["machines"])
     real = by_way(run, "rows_distance").median("seed")
@@ -341,6 +354,7 @@ def test_07_the_flag_fires_where_something_runs_out_and_once_in_five_where_nothi
     run = open_run("whatif_ways").sel(way="as seen")
     flags = run.flag.sel(system="machines")
 
+    assert (by_way(open_run("whatif_ways").sel(system=["machines"])).sel(way="as seen", shift=0.05) > 2).sum() == 1
     assert (flags.sel(shift=0) == 0).all() and (flags.sel(shift=slice(0.04, None)) == 1).all()
     roomy = run.flag.sel(system="machines of 5").any("shift")
     assert int(roomy.sum()) == 1
