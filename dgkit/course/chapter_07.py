@@ -1,6 +1,7 @@
 """Chapter 07: its recorded runs (how far the attributes may be shifted), and the checks of its exercises."""
 
 import time
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from dgkit.core.config import Config
 from dgkit.course.exercise import Wrong, copies, dataset, exercise
 from dgkit.course.experiment import Experiment
 from dgkit.course.measures import train_and_look
+from dgkit.course.systems import SYSTEMS, TRAINED, WAYS
 from dgkit.datasets import open_dataset
 from dgkit.errors import ConfigError
 
@@ -75,7 +77,79 @@ def _cpu_used(jobs: xr.Dataset) -> float:
     return simulate.ARRIVALS * float(jobs.cpu_rate.sum("time").mean())
 
 
+SHIFTS = (0.0, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5)
+
+
+def _way_data(point: Point) -> xr.Dataset:
+    system = SYSTEMS[point["system"]]()
+    return system.seen(2000, point["seed"], system.mix(0.0))
+
+
+@lru_cache(2 * len(SHIFTS))
+def _truths(name: str, shift: float) -> tuple[xr.Dataset, xr.Dataset]:
+    """What truly happens, and once more, to know what chance alone does."""
+    system = SYSTEMS[name]()
+    mix = system.mix(shift)
+    return system.seen(10_000, 20_000, mix), system.seen(4000, 30_000, mix)
+
+
+def _way_cell(train: xr.Dataset, config: Config, point: Point) -> xr.Dataset:
+    """One way to answer, held against the truth from no shift to a large one; of data as seen, also what is flagged."""
+    system, way, seed = SYSTEMS[point["system"]](), point["way"], point["seed"]
+    nothing_cut = not system.runs_out and way != "as seen"  # and so nothing to take out
+    learned = train.isel(sample=[]) if nothing_cut else system.learned(train, way)
+    if learned.sizes["sample"] < 100:
+        what = list(system.distances(train, train))
+        nan = xr.DataArray(np.nan, {"shift": list(SHIFTS), "what": what}, ("shift", "what"))
+        return xr.Dataset({"distance": nan, "chance": nan, "rows_distance": nan, "series": learned.sizes["sample"]})
+    models: dict[str, Any] = {"rows_distance": whatif.Rows(learned)}
+    seconds = np.nan
+    if way in TRAINED:
+        _, seconds, models["distance"] = next(train_and_look(learned, config, 1))
+    rows = []
+    for shift in SHIFTS:
+        truth, again = _truths(point["system"], shift)
+        answers = {name: system.answers(model, way, learned, shift, 4000, seed) for name, model in models.items()}
+        found = {name: system.distances(truth, answer) for name, answer in answers.items()}
+        found["chance"] = system.distances(truth, again)
+        row = xr.Dataset({k: ("what", list(v.values())) for k, v in found.items()}, {"what": list(found["chance"])})
+        if system.attribute == "job_class":
+            row = row.assign(used=_cpu_used(list(answers.values())[-1]), true_used=_cpu_used(truth))
+        if way == "as seen":
+            target = {system.attribute: system.mix(shift)}
+            told = whatif.trust(models["distance"], target, seed=seed, **system.limit)
+            over = told.sums["over"].isel(feature=0, drop=True)
+            row = row.assign(flag=int(not told), effective=told.effective)
+            row = row.assign({f"over_{mix}": over.sel(mix=mix, drop=True) for mix in ("today", "target")})
+        rows.append(row)
+    result = xr.concat(rows, pd.Index(SHIFTS, name="shift"))
+    return result.assign(training_seconds=seconds, series=learned.sizes["sample"])
+
+
 EXPERIMENTS = {
+    "whatif_ways": Experiment(
+        "Which way to ask 'what if?' holds where something runs out, and what tells beforehand that it does?",
+        _way_data,
+        _way_cell,
+        Config(steps=700, sample_len=5, ema=0.99),
+        {
+            "system": {
+                "machines": {},
+                "machines of 5": {"steps": 200},
+            },
+            "way": WAYS,
+            "seed": (0, 1, 2, 3, 4),
+        },
+        {"steps": 4, "system": "machines", "way": "demand", "seed": 0},
+    ),
+    "whatif_uplinks": Experiment(
+        "Does the way out hold on a second system, homes that share an uplink?",
+        _way_data,
+        _way_cell,
+        Config(steps=400, sample_len=7, ema=0.99),
+        {"system": ("uplinks",), "way": WAYS, "seed": (0, 1, 2)},
+        {"steps": 4, "system": "uplinks", "way": "demand", "seed": 0},
+    ),
     "whatif": Experiment(
         "How far may the attributes be shifted before P(series | attributes) no longer holds?",
         lambda point: simulate.cluster(2000, seed=point["seed"], capacity=point["capacity"]),
@@ -144,4 +218,24 @@ def _evicted(value: Any) -> str:
     return (
         f"And {large:.2f} of them are large, where {usual:.2f} of the real jobs are: this target asks which jobs are "
         "evicted, not what happens when more are."
+    )
+
+
+@exercise("07.4")
+def _asked_for(value: Any) -> str:
+    ask = "Give a pair (steps, rate): how long the job would have been alone, and the CPU it asked for in each step."
+    try:
+        steps, rate = (float(part) for part in value)
+    except (TypeError, ValueError) as error:
+        raise Wrong(ask) from error
+    if abs(steps * rate - 6) > 0.06:
+        raise Wrong(
+            f"{steps:g} steps of {rate:g} are {steps * rate:.3g} of CPU in all. The job finished its work, and that "
+            "took 30 steps of 0.2: the work is the same, however fast it is done."
+        )
+    if abs(steps - 20) > 0.2:
+        raise Wrong("The work is right. It went on at two thirds of its pace: how many steps at full pace is that?")
+    return (
+        "20 steps of 0.3. What a machine takes from a job that waits is time, not work: demand_of makes it higher and "
+        "shorter. Of traffic that is dropped, the rest is gone, and only the height is given back."
     )

@@ -63,11 +63,13 @@ from dgkit.simulate.pages import (
     web,
     web_mean,
 )
+from dgkit.simulate.shared import share_machines, share_uplinks
 from dgkit.simulate.snmp import snmp_month
 
 __all__ = [
     "Domain", "JobClass", "Provider", "Technology",
-    "broadband", "broadband_mean", "cluster", "cluster_load", "snmp_month", "web", "web_mean",
+    "broadband", "broadband_mean", "cluster", "cluster_load", "share_machines", "share_uplinks", "snmp_month",
+    "web", "web_mean",
     # the truth, as constants
     "ACCESS", "ACCESS_AGENT", "AGENT", "ARRIVALS", "BROADBAND_NOISE", "BURST", "DAY", "DOMAINS", "END_EVENTS",
     "EVICT_HAZARD", "HARMONICS", "HOME", "JOB_CLASSES", "LEAK", "LOSS", "LOSS_OF_DAY", "MACHINES", "OWN_REGION",

@@ -74,6 +74,7 @@ def cluster(
     mix: Mapping[str, Mapping[str, float]] | None = None,
     time: int = 60,
     capacity: float = 1.0,
+    granted: bool = False,
 ) -> xr.Dataset:
     """Jobs that share machines of finite capacity, after the Google cluster usage traces.
 
@@ -115,6 +116,9 @@ def cluster(
         T, the time limit in steps; at least 20.
     capacity : float
         CPU of a machine, 0.1 to 1000; 1 is the machine that rates are measured in.
+    granted : bool
+        Add the feature `granted`, the share of its demand that a job got in each step (1: all): what an operator reads
+        from the counter of throttled time. The rest of the data is the same.
 
     Returns
     -------
@@ -148,7 +152,7 @@ def cluster(
     state = {name: np.zeros((MACHINES, time)) for name in _JOB_STATE}
     alive = np.zeros((MACHINES, time), bool)
     sample = np.full((MACHINES, time), -1)  # index of the job in the result, -1: not in it
-    series = np.full((3, n, time), np.nan)
+    series, shared = np.full((3, n, time), np.nan), np.full((n, time), np.nan)
     kind, machine, arrival = (np.zeros(n, int) for _ in range(3))
     end_event = np.full(n, -1)
     warm_up, recorded, step = 2 * time, 0, 0
@@ -172,22 +176,23 @@ def cluster(
         stuck = age >= state["stuck_from"]
         demand = request * (1 - 0.5 * np.exp(-age)) * np.exp(state["drift"]) * np.where(stuck, STUCK["cpu"], 1)
         demand *= alive * (1 + state["swing"] * np.sin(2 * np.pi * (age / 10 + state["phase"])))
-        granted = np.minimum(1, capacity / np.maximum(demand.sum(1, keepdims=True), 1e-9))  # (M, 1)
-        cpu_rate = demand * granted
+        got = np.minimum(1, capacity / np.maximum(demand.sum(1, keepdims=True), 1e-9))  # (M, 1)
+        cpu_rate = demand * got
         leaked = state["leak"] * (age + 1)
         level = 0.4 + 0.4 * (1 - np.exp(-(age + 1) / 4)) + leaked
         memory = asked * level + 0.2 * asked * cpu_rate / np.maximum(request, 1e-9)
         state["assigned"] += 0.3 * (1.2 * memory - state["assigned"]) * (age > 0)
         kept = sample >= 0
         series[:, sample[kept], age[kept].astype(int)] = cpu_rate[kept], memory[kept], state["assigned"][kept]
+        shared[sample[kept], age[kept].astype(int)] = np.broadcast_to(got, kept.shape)[kept]
 
-        state["done"] += granted * ~stuck
+        state["done"] += got * ~stuck
         evicted, killed = for_ends.random((2, MACHINES, time))
         ends = np.select(
             [
                 state["done"] >= state["work"],
                 leaked > LEAK["limit"],
-                evicted < EVICT_HAZARD * (1 - granted) * state["evict"],
+                evicted < EVICT_HAZARD * (1 - got) * state["evict"],
                 (stuck & (killed < STUCK["kill"])) | (age >= time - 1),
             ],
             [END_EVENTS.index(event) for event in ("FINISH", "FAIL", "EVICT", "KILL")],
@@ -206,6 +211,9 @@ def cluster(
         name: (("sample", "time"), rounded(values), {**units, "long_name": f"{long_name} (share of a machine)"})
         for (name, long_name), values in zip(names.items(), series, strict=True)
     }
+    if granted:
+        attrs = {"units": "1", "long_name": "share of the demand granted", "valid_min": 0.0, "valid_max": 1.0}
+        features["granted"] = ("sample", "time"), rounded(shared), attrs
     classes = np.array(list(JOB_CLASSES))[kind]
     given = dict(zip(JOB_CLASSES, map(float, shares), strict=True))
     return xr.Dataset(
@@ -227,6 +235,7 @@ def cluster(
             mix={"job_class": given},
             time=time,
             capacity=capacity,
+            **({"granted": True} if granted else {}),
         ),
     )
 

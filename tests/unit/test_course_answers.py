@@ -178,6 +178,7 @@ WRONG = {
         "brings a load of",
     ),
     "07.3": ([dg.simulate.cluster(600, seed=5), dg.simulate.cluster(20), dg.simulate.web(600), 3], "were evicted"),
+    "07.4": ([(30, 0.3), (30, 0.2), (15, 0.4), 20, None, "a pair"], "the work is"),
     "08.1": ([1.0, noise_for(epsilon=1.0, steps=7500, **WWT), 1.486, 0.01, 40, "two"], "With this noise epsilon is"),
     "08.2": ([15, 15.5, 1e6, "fifteen"], "After 15 it is"),
     "08.3": ([spent(2.0, 15), spent(2.0, 15) + 2 * spent(4.0, 20), 1e-3], "one of the two models alone"),

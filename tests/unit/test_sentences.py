@@ -309,6 +309,57 @@ def test_07_machines_are_not_in_use_all_the_time_at_a_load_of_one():
     assert 0.6 < used < 0.75
 
 
+def by_way(run, variable="distance"):
+    far = run[[variable, "distance"]].squeeze("system", drop=True).dropna("what", how="all")
+    own = far.distance.sel(way="as seen", shift=0.0, drop=True).median("seed")
+    return (far[variable] / own).mean("what")
+
+
+def test_07_the_way_out_stays_where_the_naive_answer_ends_at_fourteen_times_its_own_error():
+    error = by_way(open_run("whatif_ways").sel(system=["machines"]))
+    naive, way_out = (error.sel(way=way).median("seed") for way in ("as seen", "demand"))
+
+    assert 12 < naive.sel(shift=0.5) < 16
+    assert way_out.max() < 1.75 and (way_out < 1.35).sum() >= 5
+    assert way_out.sel(shift=0) < 1.1 * naive.sel(shift=0)
+    assert way_out.max() < 1.5 * naive.sel(shift=0)
+    alone = error.sel(way="demand", shift=0)
+    assert (alone > 1.8).sum() == 1  # one of the five is twice as wrong from the start
+
+
+def test_07_on_the_uplinks_real_rows_grow_tenfold_as_seen_and_stay_as_demand():
+    run = open_run("whatif_uplinks")
+    rows = by_way(run, "rows_distance").median("seed")
+    seen, demand = (rows.sel(way=way) for way in ("as seen", "demand"))
+    flags = run.flag.sel(way="as seen").squeeze("system").idxmax("shift")
+
+    assert 8 < seen.sel(shift=0.5) / seen.sel(shift=0) < 12
+    assert demand.max() < 1.5 * demand.sel(shift=0)
+    assert seen.sel(shift=0.1) > 2 * seen.sel(shift=0)
+    assert by_way(run).sel(way=["as seen", "demand"]).max() < 1.1  # a model's own error is larger than all that
+    assert sorted(flags.values.round(2).tolist()) == [0.05, 0.2, 0.2]
+
+
+def test_07_jobs_that_were_never_cut_are_fewer_than_half_and_no_fair_sample():
+    run = open_run("whatif_ways").sel(system=["machines"])
+    real = by_way(run, "rows_distance").median("seed")
+
+    assert run.series.sel(way="uncapped alone").max() < 1000
+    assert (real.sel(way="uncapped alone") > 3 * real.sel(way="demand")).all()
+    assert (real.sel(way="demand, inferred") < 2 * real.sel(way="demand")).all()
+    assert real.sel(way="uncapped alone", shift=0.1) > real.sel(way="as seen", shift=0.1)
+
+
+def test_07_the_flag_fires_where_something_runs_out_and_once_in_five_where_nothing_does():
+    run = open_run("whatif_ways").sel(way="as seen")
+    flags = run.flag.sel(system="machines")
+
+    assert (by_way(open_run("whatif_ways").sel(system=["machines"])).sel(way="as seen", shift=0.05) > 2).sum() == 1
+    assert (flags.sel(shift=0) == 0).all() and (flags.sel(shift=slice(0.04, None)) == 1).all()
+    roomy = run.flag.sel(system="machines of 5").any("shift")
+    assert int(roomy.sum()) == 1
+
+
 @pytest.mark.parametrize("job_class", dg.simulate.JOB_CLASSES)
 def test_04_nine_of_ten_real_jobs_that_fail_do_so_within_18_steps(job_class):
     jobs = dg.open_dataset("cluster")

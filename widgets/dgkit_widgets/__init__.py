@@ -11,9 +11,10 @@ try:
     from dgkit_widgets.explorer import Explorer
     from dgkit_widgets.painter import DistributionPainter
     from dgkit_widgets.studio import TrainingStudio
+    from dgkit_widgets.what_if import WhatIfExplorer
 except ModuleNotFoundError as error:
     if error.name is None or error.name.partition(".")[0] not in ("anywidget", "ipywidgets", "IPython", "traitlets"):
         raise
     raise MissingExtraError(f"the widgets need {error.name}. Install it: pip install dgkit[lab]") from error
 
-__all__ = ["DistributionPainter", "Explorer", "PrivacyDial", "SeriesBrowser", "TrainingStudio"]
+__all__ = ["DistributionPainter", "Explorer", "PrivacyDial", "SeriesBrowser", "TrainingStudio", "WhatIfExplorer"]

@@ -11,18 +11,18 @@ discriminators anew: they learn P(attributes) alone. Here they read the attribut
 generator need not run and cannot change (there, the batch-norm statistics of the first drift to the new mix), and the
 gradient penalty leaves out the slope along the zeros, which the original counts. Both discriminators are kept: the same
 game from two starts, the generator descends the weighted sum.
-Left out: whether P(series | attributes) outlives such a change. No model of one dataset can know; chapter 07 shows it.
+Whether P(series | attributes) outlives such a change, no model of one dataset can know: `trust` says what can be seen
+beforehand, and `run_demand` what to do where something runs out.
 
-Letters for shapes: N samples in the batch, K rows that stand for a distribution, A attribute width.
+Letters for shapes: N samples in the batch, A attribute width.
 """
 
 import copy
 import math
 import time
-import warnings
 from collections import Counter
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
@@ -33,21 +33,28 @@ from dgkit import _checks
 from dgkit._checks import whole
 from dgkit._seeding import seeded
 from dgkit.core.averages import average_into, average_share
-from dgkit.core.heads import harden
 from dgkit.core.history import dataset_of
 from dgkit.core.losses import critic_loss, generator_loss
 from dgkit.core.model import DoppelGANger
 from dgkit.core.networks import AttributeGenerator, Discriminator, critic_of
 from dgkit.core.optimise import Adam, descend
-from dgkit.errors import ConfigError, DivergenceError, SchemaError
-
-DRAWS = 100_000  # of a model's attribute generator, to know how often it makes which attributes
-TOLERANCE = 1e-3  # of a sum of probabilities: 0.333 three times is well meant
+from dgkit.errors import ConfigError, DivergenceError
+from dgkit.whatif.rows import Rows
+from dgkit.whatif.targets import DRAWS, combinations_of, decoded, generated, in_words, rows_of, unwrapped
+from dgkit.whatif.trust import warn_of, weigh
 
 
 @torch.enable_grad()
 def retrain_attributes(
-    model: DoppelGANger, target: Any, *, steps: int = 500, seed: int = 0, progress: bool = True
+    model: DoppelGANger,
+    target: Any,
+    *,
+    steps: int = 500,
+    seed: int = 0,
+    progress: bool = True,
+    limits: Mapping[str, float] | None = None,
+    starts: float | None = None,
+    together: int | None = None,
 ) -> DoppelGANger:
     """A copy of `model` with a new attribute generator, trained until its attributes are distributed as in `target`.
 
@@ -71,6 +78,8 @@ def retrain_attributes(
         Of the new weights, batches and noise.
     progress : bool
         Show a bar.
+    limits, starts, together
+        Of what the series share, as `trust` takes them: to be warned where the answer adds up to more.
 
     Returns
     -------
@@ -91,7 +100,8 @@ def retrain_attributes(
     Warns
     -----
     UserWarning
-        Over 1 % of `target` are combinations of categories that the model never generates.
+        Over 1 % of `target` are combinations of categories that the model never generates. The target rests on few of
+        the model's series, or what they ask for passes a limit: what `trust` says.
 
     Notes
     -----
@@ -119,7 +129,8 @@ def retrain_attributes(
     """
     whole("steps", steps)
     seed = _checks.seed(seed)
-    rows, weights = _rows_of(model, target)
+    rows, weights, own = rows_of(model, target)
+    warn_of(weigh(model, rows, weights, own, limits, starts, together, seed))
     config, real_rows = model.config, torch.from_numpy(rows)
     rng = torch.Generator().manual_seed(seed)
     batches = np.random.default_rng(seed).choice(len(rows), (steps, config.batch_size), p=weights)
@@ -216,21 +227,21 @@ def rejection_sample(
     """
     whole("n", n)
     seed = _checks.seed(seed)
-    rows, weights = _rows_of(model, target)
+    rows, weights, own = rows_of(model, target)
     continuous = [variable.name for variable in model.encoder.schema.attributes if variable.kind == "continuous"]
-    if continuous and isinstance(_unwrapped(target), xr.Dataset):
+    if continuous and isinstance(unwrapped(target), xr.Dataset):
         raise ConfigError(
             f"attribute {continuous[0]!r} is continuous: how likely the model makes each of its values is not known, "
             "so its draws cannot be rejected. Use sample_target or retrain_attributes."
         )
     wanted: Counter[Any] = Counter()
-    for combination, share in zip(_combinations(model, rows), weights, strict=True):
+    for combination, share in zip(combinations_of(model, rows), weights, strict=True):
         wanted[combination] += share
-    made = Counter(_combinations(model, _generated(model)))
+    made = Counter(combinations_of(model, own))
     never = [combination for combination, share in wanted.items() if share > 0 and combination not in made]
     if never:
         raise ConfigError(
-            f"in {DRAWS} draws the model made no {_in_words(model, never[0])}, of which the target wants "
+            f"in {DRAWS} draws the model made no {in_words(model, never[0])}, of which the target wants "
             f"{wanted[never[0]]:.3g}: rejection cannot reach it. Use sample_target or retrain_attributes."
         )
     ratio = {combination: wanted[combination] * DRAWS / count for combination, count in made.items()}
@@ -245,16 +256,25 @@ def rejection_sample(
     while (found := sum(map(len, kept))) < n:
         if drawn > 2 * most_draws:  # far more than expected: the counted probabilities were wrong
             raise ConfigError(f"{drawn} draws gave {found} of n={n}. Use sample_target or retrain_attributes.")
-        some = _generated(model, 10_000, rng)
-        odds = np.array([ratio.get(combination, 0.0) for combination in _combinations(model, some)])
+        some = generated(model, 10_000, rng)
+        odds = np.array([ratio.get(combination, 0.0) for combination in combinations_of(model, some)])
         places = np.flatnonzero(uniform.random(len(some)) < odds * rate)[: n - found]
         kept.append(some[places])
         drawn += int(places[-1]) + 1 if found + len(places) == n else len(some)
-    result = model.sample(attributes=_attributes(model, np.concatenate(kept)), seed=seed)
+    result = model.sample(attributes=decoded(model, np.concatenate(kept)), seed=seed)
     return result.assign_attrs(acceptance_rate=n / drawn, expected_acceptance_rate=rate)
 
 
-def sample_target(model: DoppelGANger, target: Any, n: int, *, seed: int = 0) -> xr.Dataset:
+def sample_target(
+    model: DoppelGANger | Rows,
+    target: Any,
+    n: int,
+    *,
+    seed: int = 0,
+    limits: Mapping[str, float] | None = None,
+    starts: float | None = None,
+    together: int | None = None,
+) -> xr.Dataset:
     """Series of `model` for attributes drawn from `target` itself: no training and no rejection.
 
     Parameters
@@ -265,6 +285,8 @@ def sample_target(model: DoppelGANger, target: Any, n: int, *, seed: int = 0) ->
         Series to return.
     seed : int
         Of the attributes and the noise.
+    limits, starts, together
+        As in `retrain_attributes`.
 
     Returns
     -------
@@ -273,6 +295,11 @@ def sample_target(model: DoppelGANger, target: Any, n: int, *, seed: int = 0) ->
     Raises
     ------
     SchemaError, ConfigError
+        As `retrain_attributes`.
+
+    Warns
+    -----
+    UserWarning
         As `retrain_attributes`.
 
     Examples
@@ -285,12 +312,13 @@ def sample_target(model: DoppelGANger, target: Any, n: int, *, seed: int = 0) ->
     """
     whole("n", n)
     seed = _checks.seed(seed)
-    rows, weights = _rows_of(model, target)
-    chosen, target = np.random.default_rng(seed).choice(len(rows), n, p=weights), _unwrapped(target)
+    rows, weights, own = rows_of(model, target)
+    warn_of(weigh(model, rows, weights, own, limits, starts, together, seed))
+    chosen, target = np.random.default_rng(seed).choice(len(rows), n, p=weights), unwrapped(target)
     if isinstance(target, xr.Dataset):  # its values as they are, not as float32 has them
         asked = target[[variable.name for variable in model.encoder.schema.attributes]].isel(sample=chosen)
         return model.sample(attributes=asked.drop_vars(asked.coords), seed=seed)
-    return model.sample(attributes=_attributes(model, rows[chosen]), seed=seed)
+    return model.sample(attributes=decoded(model, rows[chosen]), seed=seed)
 
 
 @torch.no_grad()
@@ -303,153 +331,3 @@ def _widen(network: Discriminator, critic: Discriminator, minmax: int) -> None:
             value.zero_()[:, end - new[name].shape[1] : end] = new[name]
         else:
             value.copy_(new[name])
-
-
-def _rows_of(model: DoppelGANger, target: Any) -> tuple[np.ndarray, np.ndarray]:
-    """The target as encoded rows, (K, A), and their probabilities, (K,)."""
-    target, heads = _unwrapped(target), model.encoder.attribute_heads
-    if not heads:
-        raise ConfigError("this model has no attributes, so there is none to change. Train it on data that have some.")
-    if isinstance(target, xr.Dataset):
-        rows = _dataset_rows(model, target)
-        weights = np.full(len(rows), 1 / len(rows))
-    elif isinstance(target, Mapping) and target:
-        margins = [_margin(model, names, shares) for names, shares in target.items()]
-        if len(margins) > 1 or len(margins[0][0]) < len(heads):
-            rows = _generated(model)
-            return rows, _fitted(model, rows, margins)
-        (columns, shares), blocks = margins[0], []
-        for column, head in enumerate(heads):
-            codes = [combination[columns.index(column)] for combination in shares]
-            blocks.append(np.eye(head.width, dtype=np.float32)[codes])
-        rows, weights = np.concatenate(blocks, 1), np.array(list(shares.values()))
-    else:
-        name = model.encoder.schema.attributes[0].name
-        raise ConfigError(
-            f"the target is {target!r:.80}; give a Dataset, or shares such as {{{name!r}: {{category: 0.1, ...}}}}."
-        )
-    made = set(_combinations(model, _generated(model)))
-    new = np.array([combination not in made for combination in _combinations(model, rows)])
-    share = float(weights[new].sum())
-    if share > 0.01:
-        what = (
-            f"{share:.0%} of the target are combinations the model never made in {DRAWS} draws, such as "
-            f"{_in_words(model, _combinations(model, rows[new])[0])}"
-        )
-        if share > 0.999:
-            raise ConfigError(
-                f"{what}: it has nothing to show for any of it. Ask for combinations of the training data."
-            )
-        warnings.warn(f"{what}: their series are extrapolated.", stacklevel=3)
-    return rows, weights
-
-
-def _unwrapped(target: Any) -> Any:
-    return target if isinstance(target, xr.Dataset | Mapping) else getattr(target, "target", target)
-
-
-def _dataset_rows(model: DoppelGANger, ds: xr.Dataset) -> np.ndarray:
-    for variable in model.encoder.schema.attributes:
-        if variable.name in ds and (ds[variable.name].dims != ("sample",) or not ds.sizes["sample"]):
-            raise SchemaError(f"attribute {variable.name!r} of the target has no values on the dim 'sample'.")
-    return model.encoder.encode_attributes(ds).astype(np.float32)
-
-
-def _margin(model: DoppelGANger, names: Any, shares: Any) -> tuple[tuple[int, ...], dict[tuple[int, ...], float]]:
-    """One entry of a target: the attributes' places, and the positive shares by the categories' places."""
-    schema, key = model.encoder.schema.attributes, names
-    names = names if isinstance(names, tuple) else (names,)
-    known = [variable.name for variable in schema]
-    if not set(names) <= set(known) or len(set(names)) < len(names):
-        raise SchemaError(f"the target names {key!r}; the model's attributes are {', '.join(map(repr, known))}.")
-    columns = tuple(known.index(name) for name in names)
-    for column in columns:
-        if schema[column].kind == "continuous":
-            raise ConfigError(
-                f"attribute {known[column]!r} is continuous, so its values have no shares. Give a Dataset whose rows "
-                f"are distributed as you want, or read codes with categories=[{known[column]!r}] and train again."
-            )
-    if not isinstance(shares, Mapping):
-        raise ConfigError(f"target[{key!r}] is {shares!r:.80}; give {{category: share, ...}}.")
-    places = {}
-    for categories, share in shares.items():
-        values = categories if isinstance(categories, tuple) else (categories,)
-        if len(values) != len(names):
-            raise ConfigError(f"target[{key!r}] has {categories!r}; give one category for each of {len(names)} names.")
-        for column, value in zip(columns, values, strict=True):
-            if value not in schema[column].categories:
-                raise SchemaError(
-                    f"target[{key!r}] has {value!r}, a category the model never saw; {known[column]!r} is one of "
-                    f"{', '.join(map(repr, schema[column].categories))}."
-                )
-        if isinstance(share, bool) or not isinstance(share, int | float | np.number) or not 0 <= share <= 1 + TOLERANCE:
-            raise ConfigError(f"target[{key!r}][{categories!r}] is {share!r}; a share is a number from 0 to 1.")
-        place = tuple(schema[column].categories.index(value) for column, value in zip(columns, values, strict=True))
-        places[place] = float(share)
-    total = sum(places.values())
-    if abs(total - 1) > TOLERANCE:
-        raise ConfigError(f"the shares of target[{key!r}] sum to {total:g}; they must sum to 1. Divide each by it.")
-    return columns, {place: share / total for place, share in places.items() if share > 0}
-
-
-def _fitted(model: DoppelGANger, rows: np.ndarray, margins: list[Any]) -> np.ndarray:
-    """Weights of generated rows, (K,), that meet the margins: iterative proportional fitting from equal weights."""
-    combinations = np.array(_combinations(model, rows))
-    weights = np.full(len(rows), 1 / len(rows))
-    groups = []
-    for columns, shares in margins:
-        place = {combination: k for k, combination in enumerate(shares)}
-        group = np.array([place.get(tuple(one), len(place)) for one in combinations[:, columns].tolist()])  # (K,)
-        wanted = np.array([*shares.values(), 0.0])
-        never = np.flatnonzero((np.bincount(group, minlength=len(wanted)) == 0) & (wanted > 0))
-        if len(never):
-            values = list(shares)[never[0]]
-            raise ConfigError(
-                f"in {DRAWS} draws the model made no {_in_words(model, values, columns)}, so what goes with it is not "
-                "known. Say it: give shares of the combinations of all attributes, or a Dataset."
-            )
-        groups.append((group, wanted))
-    for _ in range(1000):
-        furthest = 0.0
-        for group, wanted in groups:
-            now = np.bincount(group, weights, len(wanted))
-            furthest = max(furthest, np.abs(now - wanted).max())
-            weights *= np.divide(wanted, now, out=np.zeros_like(now), where=now > 0)[group]
-        if furthest < 1e-6:
-            fitted: np.ndarray = weights / weights.sum()
-            return fitted
-    raise ConfigError(
-        f"the target's {len(margins)} entries cannot all hold: a share is still {furthest:.2g} off, among what the "
-        "model generates. Leave one out, or give shares of the combinations."
-    )
-
-
-@torch.no_grad()
-def _generated(model: DoppelGANger, n: int = DRAWS, rng: torch.Generator | None = None) -> np.ndarray:
-    """Attributes as `model.sample` makes them, categories hard, (n, A), without the series."""
-    generator, rng = model.generator, rng or torch.Generator().manual_seed(0)
-    attribute = cast(AttributeGenerator, generator.attribute)  # the model has attributes, see _rows_of
-    noise = torch.randn((n, generator.noise_widths["attribute"]), generator=rng).split(10_000)  # bounds memory
-    return torch.cat([harden(attribute(part), generator.attribute_heads) for part in noise]).numpy()
-
-
-def _widths(model: DoppelGANger) -> list[int]:
-    return [head.width for head in model.encoder.attribute_heads]
-
-
-def _combinations(model: DoppelGANger, rows: np.ndarray) -> list[tuple[int, ...]]:
-    """For each encoded row the places of its categories; 0 for a continuous attribute."""
-    blocks = np.split(rows, np.cumsum(_widths(model))[:-1], axis=1)
-    return list(zip(*(block.argmax(1).tolist() for block in blocks), strict=True))
-
-
-def _in_words(model: DoppelGANger, combination: tuple[int, ...], columns: tuple[int, ...] | None = None) -> str:
-    schema = model.encoder.schema.attributes
-    chosen = [schema[column] for column in columns] if columns is not None else schema
-    pairs = [(v.name, v.categories[k]) for v, k in zip(chosen, combination, strict=True) if v.categories]
-    return " with ".join(f"{name} {category!r}" for name, category in pairs)
-
-
-def _attributes(model: DoppelGANger, rows: np.ndarray) -> xr.Dataset:
-    """Encoded rows as a Dataset of attributes."""
-    return xr.Dataset({name: ("sample", values) for name, values in model.encoder.decode_attributes(rows).items()})

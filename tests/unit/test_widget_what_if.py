@@ -1,0 +1,82 @@
+"""WhatIfExplorer: answers follow the drawing, the newest target wins, and what goes wrong is shown."""
+
+import re
+import threading
+
+import numpy as np
+import pytest
+from dgkit_widgets import DistributionPainter, WhatIfExplorer
+
+import dgkit as dg
+from dgkit.errors import ConfigError
+
+
+@pytest.fixture
+def painter():
+    return DistributionPainter(dg.open_dataset("cluster").isel(sample=slice(0, 200)), "job_class")
+
+
+def answer(target):
+    shares = target["job_class"]
+    kinds = np.repeat(list(shares), [round(100 * share) for share in shares.values()])
+    jobs = dg.open_dataset("cluster")
+    return jobs.isel(sample=[int(np.flatnonzero(jobs.job_class == kind)[0]) for kind in kinds])
+
+
+def test_answers_follow_the_drawing(painter):
+    ways = {"truth": answer, "what-if": answer}
+    share = {"large": lambda ds: float((ds.job_class == "large").mean())}
+    explorer = WhatIfExplorer(painter, ways, lambda ds: ds.length, "length (steps)", share)
+
+    assert explorer.wait(60)
+    painter.target = {"job_class": {"small": 0.25, "large": 0.75}}
+
+    assert explorer.wait(60)
+    assert float((explorer.answers["truth"].job_class == "large").mean()) == 0.75
+    picture = explorer.children[1].value
+    assert picture.count("<polyline") == 2 and "length (steps)" in picture
+    assert re.findall(r"<td>([\d.]+)</td>", picture) == ["0.75", "0.75"]
+    assert 'role="img"' in picture and "truth: median" in picture
+    explorer.close()
+
+
+def test_the_newest_target_wins_while_an_older_is_answered(painter):
+    going, free = threading.Event(), threading.Event()
+
+    def slow(target):
+        going.set()
+        free.wait(60)
+        return answer(target)
+
+    explorer = WhatIfExplorer(painter, {"truth": slow}, lambda ds: ds.length, "length")
+    assert going.wait(60)
+    painter.target = {"job_class": {"large": 1.0}}
+    free.set()
+
+    assert explorer.wait(60)
+    assert set(explorer.answers["truth"].job_class.values) == {"large"}
+    explorer.close()
+
+
+def test_what_goes_wrong_is_shown_and_the_next_target_is_answered(painter):
+    def fails(target):
+        if target["job_class"]["large"] == 1:
+            raise ConfigError("too <many> of them")
+        return answer(target)
+
+    explorer = WhatIfExplorer(painter, {"truth": fails}, lambda ds: ds.length, "length")
+    painter.target = {"job_class": {"large": 1.0}}
+    assert explorer.wait(60)
+    shown = explorer.children[1].value
+    painter.target = {"job_class": {"small": 1.0}}
+    assert explorer.wait(60)
+
+    assert 'role="alert"' in shown and "too &lt;many&gt; of them" in shown
+    assert explorer.error == "" and "<svg" in explorer.children[1].value
+    explorer.close()
+
+
+def test_ways_are_functions_by_name(painter):
+    for ways in ({}, {"truth": 3}, {str(k): answer for k in range(6)}):
+        with pytest.raises(ConfigError, match="one to 5 functions"):
+            WhatIfExplorer(painter, ways, lambda ds: ds.length, "length")

@@ -1,0 +1,171 @@
+"""WhatIfExplorer: draw a mix, and see the truth and several answers to it side by side, as curves and as numbers.
+
+A DistributionPainter, and below it one picture with a curve for each way to answer and one table. What a way does is
+any function of the target. Answers are made in a thread, after the drawing has rested for a moment, newest target
+first; a picture is drawn by Python as SVG, so that it also stands in a page without a kernel.
+"""
+
+import html
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import ipywidgets
+import numpy as np
+import xarray as xr
+
+from dgkit.errors import ConfigError
+from dgkit_widgets.painter import DistributionPainter
+
+_REST = 0.3  # seconds without a change before answers are made
+_LINES = (("#0072b2", ""), ("#d55e00", "7 4"), ("#009e73", "2 3"), ("#cc79a7", "9 3 2 3"), ("#56b4e9", "12 4"))
+_WIDTH, _HEIGHT, _LEFT, _BELOW = 640, 260, 48, 40
+
+
+class WhatIfExplorer(ipywidgets.VBox):  # type: ignore[misc]
+    """Draw a mix by mouse, touch or keyboard, and see what each way of answering "what if?" says to it.
+
+    Parameters
+    ----------
+    painter : DistributionPainter
+        Where the mix is drawn.
+    ways : mapping of str to callable
+        For each name a function of the target, such as `painter.target`, that returns a Dataset.
+    curve : callable
+        Dataset -> numbers whose distribution function is drawn, one for each series.
+    label : str
+        Of the curve's axis, with its unit.
+    numbers : mapping of str to callable, optional
+        Columns of the table: Dataset -> float.
+
+    Attributes
+    ----------
+    answers : dict
+        The Datasets that are shown, by way.
+    error : str
+        What went wrong with the last target; empty if nothing did.
+
+    Raises
+    ------
+    ConfigError
+        There are no ways, more than five, or one is no function.
+
+    Examples
+    --------
+    >>> from dgkit import open_dataset, simulate
+    >>> jobs = open_dataset("cluster")
+    >>> ways = {"truth": lambda target: simulate.cluster(200, mix=target)}
+    >>> explorer = WhatIfExplorer(DistributionPainter(jobs, "job_class"), ways, lambda ds: ds.length, "length (steps)")
+    >>> explorer.wait(30)
+    True
+    """
+
+    def __init__(
+        self,
+        painter: DistributionPainter,
+        ways: Mapping[str, Callable[[Any], xr.Dataset]],
+        curve: Callable[[xr.Dataset], Any],
+        label: str,
+        numbers: Mapping[str, Callable[[xr.Dataset], float]] | None = None,
+    ) -> None:
+        if not 1 <= len(ways) <= len(_LINES) or not all(map(callable, ways.values())):
+            raise ConfigError(f"ways={list(ways)!r}: give one to {len(_LINES)} functions of the target by their names.")
+        self.painter, self.error = painter, ""
+        self.answers: dict[str, xr.Dataset] = {}
+        self._ways, self._curve, self._label, self._numbers = dict(ways), curve, label, dict(numbers or {})
+        self._picture = ipywidgets.HTML()
+        self._changed, self._idle, self._ended = threading.Event(), threading.Event(), False
+        super().__init__([painter, self._picture])
+        painter.observe(self._ask, "probabilities")
+        self._ask()
+        threading.Thread(target=self._follow, daemon=True, name="WhatIfExplorer").start()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait until the answers to the last target are shown; False if that took longer than `timeout` seconds."""
+        return self._idle.wait(timeout)
+
+    def close(self) -> None:
+        """Follow the drawing no longer."""
+        self._ended = True
+        self.painter.unobserve(self._ask, "probabilities")
+        self._changed.set()
+        super().close()
+
+    def __repr__(self) -> str:
+        return (
+            f"<WhatIfExplorer: {', '.join(self._ways)}. In code: explorer.painter.target = {{...}}, explorer.answers>"
+        )
+
+    def _ask(self, _change: Any = None) -> None:
+        self._idle.clear()
+        self._changed.set()
+
+    def _follow(self) -> None:
+        while self._changed.wait() and not self._ended:
+            self._changed.clear()
+            if self._changed.wait(_REST):  # still drawing
+                continue
+            target, answers, self.error = self.painter.target, {}, ""
+            try:
+                for name, way in self._ways.items():
+                    answers[name] = way(target)
+                    if self._changed.is_set():
+                        break
+                else:
+                    picture = _picture({name: self._curve(ds) for name, ds in answers.items()}, self._label)
+                    self.answers, self._picture.value = answers, picture + self._table(answers)
+            except Exception as error:
+                self.error = f"{type(error).__name__}: {error}"
+                self._picture.value = f'<p role="alert">{html.escape(self.error[:1000])}</p>'
+            if not self._changed.is_set():
+                self._idle.set()
+
+    def _table(self, answers: Mapping[str, xr.Dataset]) -> str:
+        if not self._numbers:
+            return ""
+        head = "".join(f'<th scope="col">{html.escape(name)}</th>' for name in ("", *self._numbers))
+        rows = "".join(
+            f'<tr><th scope="row" style="text-align:left">{html.escape(name)}</th>'
+            + "".join(f"<td>{of(ds):.2f}</td>" for of in self._numbers.values())
+            + "</tr>"
+            for name, ds in answers.items()
+        )
+        return f'<table style="border-spacing:1em 0.1em"><tr>{head}</tr>{rows}</table>'
+
+
+def _picture(sets: Mapping[str, Any], label: str) -> str:
+    """Distribution functions as SVG."""
+    values = {name: np.sort(np.asarray(v, float).ravel()) for name, v in sets.items()}
+    values = {name: v[np.isfinite(v)] for name, v in values.items()}
+    most = max((float(np.quantile(v, 0.995)) for v in values.values() if len(v)), default=1.0) or 1.0
+    right, bottom = _WIDTH - 10, _HEIGHT - _BELOW
+
+    def across(x: Any) -> Any:
+        return _LEFT + (right - _LEFT) * np.clip(x / most, 0, 1)
+
+    parts = [
+        f'<line x1="{_LEFT}" x2="{right}" y1="{bottom}" y2="{bottom}" stroke="currentColor"/>',
+        f'<line x1="{_LEFT}" x2="{_LEFT}" y1="10" y2="{bottom}" stroke="currentColor"/>',
+        f'<text x="{(_LEFT + right) / 2}" y="{_HEIGHT - 4}" text-anchor="middle">{html.escape(label)}</text>',
+    ]
+    for tick in np.linspace(0, most, 5):
+        parts.append(f'<text x="{across(tick):.0f}" y="{bottom + 15}" text-anchor="middle">{tick:.2g}</text>')
+    for share in (0, 0.5, 1):
+        y = bottom - share * (bottom - 10)
+        parts.append(f'<text x="{_LEFT - 6}" y="{y + 4:.0f}" text-anchor="end">{share:g}</text>')
+    for k, (name, v) in enumerate(values.items()):
+        colour, dash = _LINES[k]
+        q = np.linspace(0, 1, 120)
+        at = across(np.quantile(v, q)) if len(v) else q
+        points = " ".join(f"{x:.1f},{bottom - y * (bottom - 10):.1f}" for x, y in zip(at, q, strict=True))
+        style = f'fill="none" stroke="{colour}" stroke-width="2" stroke-dasharray="{dash}"'
+        parts.append(f'<polyline points="{points}" {style}/>')
+        y = bottom - 16 - 18 * (len(values) - 1 - k)
+        parts.append(f'<line x1="{right - 190}" x2="{right - 150}" y1="{y - 4}" y2="{y - 4}" {style}/>')
+        parts.append(f'<text x="{right - 142}" y="{y}">{html.escape(name)}</text>')
+    told = "; ".join(f"{name}: median {np.median(v):.3g}" for name, v in values.items() if len(v))
+    return (
+        f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" width="{_WIDTH}" style="max-width:100%;font:12px sans-serif;'
+        f'color:var(--jp-content-font-color1,#333)" fill="currentColor" role="img" '
+        f'aria-label="Share of the series at most at {html.escape(label)}. {html.escape(told)}">{"".join(parts)}</svg>'
+    )
