@@ -68,7 +68,7 @@ def share_machines(demand: xr.Dataset, seed: int = 0, *, capacity: float = 1.0) 
     >>> from dgkit.simulate import cluster
     >>> alone = cluster(400, capacity=1000)
     >>> crowded = share_machines(alone, capacity=0.5)
-    >>> bool(crowded.length.mean() > 1.2 * alone.length.mean())
+    >>> bool(crowded.granted.mean() < 0.9)
     True
     """
     seed = _checks.seed(seed)
