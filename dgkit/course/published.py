@@ -1,4 +1,4 @@
-"""The paper's own settings on real data, recorded: what do they give, after how many of the paper's steps?
+"""The paper's own settings on real data, recorded: what they give, after how many of the paper's steps.
 
 `mba_paper` has the original's settings for Measuring Broadband America on the authors' own homes, `pages_paper` those
 for Wikipedia's pages on 3,589 real ones, `jobs_paper` those for Google's cluster on 251 real jobs of up to 240 hours.
