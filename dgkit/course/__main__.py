@@ -1,7 +1,10 @@
 """Recorded runs on the command line: `python -m dgkit.course list`, `... record NAME`, `... table real`."""
 
 import argparse
+from collections.abc import Iterator
 from pathlib import Path
+
+import pandas as pd
 
 from dgkit._cells import points_of
 from dgkit.course.chapters import experiments
@@ -25,7 +28,7 @@ def main(arguments: list[str] | None = None) -> None:
     commands.add_parser("table", help="a recorded run as a table").add_argument("name", choices=["real"])
     options = parser.parse_args(arguments)
     if options.command == "table":
-        print(table().to_string(float_format=lambda value: f"{value:.2g}"))
+        print(*blocks(table()), sep="\n\n")
         return
     if options.command == "list":
         for name, experiment in known.items():
@@ -42,6 +45,26 @@ def main(arguments: list[str] | None = None) -> None:
         else:
             path = record(name, out=options.out, cells=options.cells, jobs=options.jobs)
             print(f"{path}: {path.stat().st_size / 1e6:.2f} MB")
+
+
+def blocks(rows: pd.DataFrame) -> Iterator[str]:
+    """`table` as texts of at most 120 columns: of each feature what is its own, of all what belongs to no feature."""
+
+    def text(part: pd.DataFrame) -> str:
+        return part.dropna(axis=1, how="all").rename_axis(None).to_string(float_format=_short, na_rep="-")
+
+    for (data, budget), some in rows.groupby(["data", "budget"], sort=False):
+        said = f"{data}, {budget:g} s of CPU time"
+        for feature, of_one in some.droplevel(["data", "budget"]).groupby("feature", sort=False):
+            of_one = of_one.droplevel("feature")
+            yield f"{said}, {feature}\n{text(of_one.loc[:, :'conditional'])}"
+        yield f"{said}, all features\n{text(of_one.loc[:, 'attributes':'MB'])}"
+        cannot = of_one.cannot[of_one.cannot != ""]
+        yield from (f"{model} cannot: {reason}" for model, reason in cannot.items())
+
+
+def _short(value: float) -> str:
+    return f"{value:.0f}" if abs(value) >= 10 else f"{value:.2g}"
 
 
 if __name__ == "__main__":

@@ -302,8 +302,9 @@ def table(run: xr.Dataset | None = None) -> pd.DataFrame:
 
     Distances of values, mid-range and half-range in decades, where the feature's scale is one, or as shares (of how far
     the real ones are from their median); those of changes (from step to step), largest rise and conditional totals as
-    shares. "useful" is what models trained on generated data are worth on real ones, the median over algorithms:
-    accuracy in how a job ends, or R² of a forecast.
+    shares. From "attributes" on columns are of all features together: "pairs" is the distance of the series'
+    correlations between two features, "lengths" that of lengths in steps, "useful" what models trained on generated
+    data are worth on real ones, the median over algorithms: accuracy in how a job ends, or R² of a forecast.
 
     Parameters
     ----------
@@ -337,6 +338,8 @@ def table(run: xr.Dataset | None = None) -> pd.DataFrame:
         "conditional": run.conditional_total.max("attribute"),
         "attributes": run.attribute_jensen_shannon.max("attribute"),
         "jointly": run.joint_attribute_jensen_shannon,
+        "pairs": run.cross_correlation_wasserstein.max("pair"),
+        "lengths": run.length_wasserstein,
         "told apart": run.told_apart,
         "nearest": run.nearest_neighbour_ratio,
         "copied": run.copied_share,
