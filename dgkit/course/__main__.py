@@ -58,7 +58,8 @@ def blocks(rows: pd.DataFrame) -> Iterator[str]:
         for feature, of_one in some.droplevel(["data", "budget"]).groupby("feature", sort=False):
             of_one = of_one.droplevel("feature")
             yield f"{said}, {feature}\n{text(of_one.loc[:, :'conditional'])}"
-        yield f"{said}, all features\n{text(of_one.loc[:, 'attributes':'MB'])}"
+        yield f"{said}, all features\n{text(of_one.loc[:, 'attributes':'useful'])}"
+        yield f"{said}, what it took\n{text(of_one.loc[:, 'train s':'MB'])}"
         cannot = of_one.cannot[of_one.cannot != ""]
         yield from (f"{model} cannot: {reason}" for model, reason in cannot.items())
 

@@ -324,6 +324,8 @@ def table(run: xr.Dataset | None = None) -> pd.DataFrame:
     """
     run = open_run("real") if run is None else run
 
+    none = xr.full_like(run.told_apart, np.nan)  # of data without lengths, or without a second feature
+
     def distance(name: str) -> xr.DataArray:
         return run[f"{name}_wasserstein_decades"].fillna(run[f"{name}_wasserstein_relative"])
 
@@ -338,8 +340,8 @@ def table(run: xr.Dataset | None = None) -> pd.DataFrame:
         "conditional": run.conditional_total.max("attribute"),
         "attributes": run.attribute_jensen_shannon.max("attribute"),
         "jointly": run.joint_attribute_jensen_shannon,
-        "pairs": run.cross_correlation_wasserstein.max("pair"),
-        "lengths": run.length_wasserstein,
+        "pairs": run.cross_correlation_wasserstein.max("pair") if "pair" in run.dims else none,
+        "lengths": run.get("length_wasserstein", none),
         "told apart": run.told_apart,
         "nearest": run.nearest_neighbour_ratio,
         "copied": run.copied_share,
