@@ -2,8 +2,11 @@
 
 import argparse
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+import pandas as pd
 
 from dgkit import _atomic
 from dgkit._cells import points_of
@@ -38,7 +41,7 @@ def main(arguments: list[str] | None = None) -> None:
         except DgkitError as error:
             parser.exit(1, f"{error}\n")
     if options.command == "table":
-        print(table().to_string(float_format=lambda value: f"{value:.2g}"))
+        print(*blocks(table()), sep="\n\n")
         return
     if options.command == "list":
         for name, experiment in known.items():
@@ -116,6 +119,27 @@ def _collect(options: argparse.Namespace) -> None:
         rubrics = options.instructor / "free_answers.md"
         questions = handout.free_questions(rubrics.read_text("utf-8")) if rubrics.exists() else {}
         _atomic.replace(options.read, [grading.to_read(graded, questions).encode()])
+
+
+def blocks(rows: pd.DataFrame) -> Iterator[str]:
+    """`table` as texts of at most 120 columns: of each feature what is its own, of all what belongs to no feature."""
+
+    def text(part: pd.DataFrame) -> str:
+        return part.dropna(axis=1, how="all").rename_axis(None).to_string(float_format=_short, na_rep="-")
+
+    for (data, budget), some in rows.groupby(["data", "budget"], sort=False):
+        said = f"{data}, {budget:g} s of CPU time"
+        for feature, of_one in some.droplevel(["data", "budget"]).groupby("feature", sort=False):
+            of_one = of_one.droplevel("feature")
+            yield f"{said}, {feature}\n{text(of_one.loc[:, :'conditional'])}"
+        yield f"{said}, all features\n{text(of_one.loc[:, 'attributes':'useful'])}"
+        yield f"{said}, what it took\n{text(of_one.loc[:, 'train s':'MB'])}"
+        cannot = of_one.cannot[of_one.cannot != ""]
+        yield from (f"{model} cannot: {reason}" for model, reason in cannot.items())
+
+
+def _short(value: float) -> str:
+    return f"{value:.0f}" if abs(value) >= 10 else f"{value:.2g}"
 
 
 if __name__ == "__main__":

@@ -303,8 +303,9 @@ def table(run: xr.Dataset | None = None) -> pd.DataFrame:
 
     Distances of values, mid-range and half-range in decades, where the feature's scale is one, or as shares (of how far
     the real ones are from their median); those of changes (from step to step), largest rise and conditional totals as
-    shares. "useful" is what models trained on generated data are worth on real ones, the median over algorithms:
-    accuracy in how a job ends, or R² of a forecast.
+    shares. From "attributes" on columns are of all features together: "pairs" is the distance of the series'
+    correlations between two features, "lengths" that of lengths in steps, "useful" what models trained on generated
+    data are worth on real ones, the median over algorithms: accuracy in how a job ends, or R² of a forecast.
 
     Parameters
     ----------
@@ -324,6 +325,8 @@ def table(run: xr.Dataset | None = None) -> pd.DataFrame:
     """
     run = open_run("real") if run is None else run
 
+    none = xr.full_like(run.told_apart, np.nan)  # of data without lengths, or without a second feature
+
     def distance(name: str) -> xr.DataArray:
         return run[f"{name}_wasserstein_decades"].fillna(run[f"{name}_wasserstein_relative"])
 
@@ -338,6 +341,8 @@ def table(run: xr.Dataset | None = None) -> pd.DataFrame:
         "conditional": run.conditional_total.max("attribute"),
         "attributes": run.attribute_jensen_shannon.max("attribute"),
         "jointly": run.joint_attribute_jensen_shannon,
+        "pairs": run.cross_correlation_wasserstein.max("pair") if "pair" in run.dims else none,
+        "lengths": run.get("length_wasserstein", none),
         "told apart": run.told_apart,
         "nearest": run.nearest_neighbour_ratio,
         "copied": run.copied_share,

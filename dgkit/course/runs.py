@@ -114,7 +114,7 @@ def record(
         "grid": json.dumps({k: v if isinstance(v, Mapping) else list(v) for k, v in experiment.grid.items()}),
         "data": json.dumps(hashes),
         "versions": files[-1].attrs["versions"],
-        "machine": files[-1].attrs["machine"],
+        "machine": "; ".join(dict.fromkeys(cell.attrs["machine"] for cell in files[1:])),
         "wall_seconds": float(ds.seconds.sum()),
     }
     write(ds, path, check=files[0])

@@ -1,5 +1,6 @@
 """Measures of the recorded runs on real data: chance is what chance gives, and what differs is seen."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import xarray as xr
 import dgkit as dg
 from dgkit._cells import assemble, name_of, points_of
 from dgkit.course import real
+from dgkit.course.__main__ import blocks
 from dgkit.errors import DgkitError
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
@@ -109,3 +111,8 @@ def test_what_a_model_cannot_do_is_said_in_its_place(monkeypatch, halves):
 
     assert rows.cannot.tolist() == ["", "it cannot do that"]
     assert rows["told apart"].notna().tolist() == [True, False]
+    views, *all_features, said = blocks(real.table(assemble(cells, grid)))
+    assert views.startswith("web, 1 s of CPU time, views\n") and len(all_features) == 2
+    assert said == "ar cannot: it cannot do that"
+    assert re.search(r"^ar +- ", views, re.MULTILINE)
+    assert max(len(line) for text in (views, *all_features) for line in text.splitlines()) <= 120

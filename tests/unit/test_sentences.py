@@ -5,17 +5,20 @@ Another seed or processor gives other numbers, so each is asserted for all seeds
 
 import inspect
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 import dgkit as dg
 from dgkit.core import losses
-from dgkit.course import chapter_03, chapter_08, open_run
+from dgkit.course import chapter_03, chapter_08, open_run, real
 from dgkit.course.chapter_05 import UNFINISHED
 from dgkit.course.store import checkpoints
+from dgkit.errors import FileFormatError
 from dgkit.privacy import audit_runs, noise_for, stated
 
+PAGES = Path(__file__).parents[3] / "shared" / "data" / real.FILES["pages"]
 MAIN = {"web": "views", "cluster": "cpu_rate", "broadband": "traffic_bytes"}
 
 
@@ -634,19 +637,6 @@ def test_09_the_smaller_the_set_the_larger_the_risk_of_those_in_it_and_the_error
     assert run.autocorrelation_mse.sel(samples=5000) < 1.5 * run.autocorrelation_mse.min()
 
 
-def test_11_on_real_pages_the_null_model_is_nearest_and_a_forest_tells_all():
-    at = open_run("real").sel(data="pages", feature="views", budget=30).median("seed")
-    made = at.drop_sel(model="two halves")
-    error = made.autocorrelation_mse
-
-    for model in ("surrogate", "flow_matching"):
-        assert error.sel(model=model) < error.sel(model="doppelganger")
-    assert 1000 * error.sel(model="doppelganger") < error.sel(model="ar")
-    for name in ("mid_range_wasserstein_decades", "step_wasserstein", "largest_rise_wasserstein"):
-        assert made[name].sel(model="surrogate") == made[name].min("model")
-    assert (made.told_apart > 0.9).all()
-
-
 def test_01_after_a_thousand_steps_weeks_and_slow_swing_are_there_together():
     model = dg.Trainer.load(checkpoints()["web_s7"].path, checkpoints()["web_s7"].data()).model  # as the chapter's
     curve = dg.metrics.autocorrelation(model.sample(1000, seed=1).views)
@@ -795,3 +785,172 @@ def test_05_there_is_a_sketch_for_each_model_of_the_recorded_run():
 
     assert sorted(sketches.MODELS) == sorted(open_run("baselines").model.values.tolist())
     assert all(axis.get_xlabel() for axis in sketches.models().axes)
+
+
+NULL = ["surrogate", "flow_matching"]
+TRIES = ["doppelganger", "doppelganger, defaults"]
+OTHERS = ["naive_gan", "ar", "hmm", "rnn", "rcgan", "timegan", "market"]
+
+
+@pytest.fixture(scope="module")
+def minute():
+    """The table of chapter 11: medians, by data, feature and model."""
+    run = open_run("real")
+    if run.budget.values.tolist() != [60] or run.sizes["data"] < 3:
+        pytest.skip("the table of 60 seconds is not recorded yet")
+    return real.table(run).droplevel("budget")
+
+
+@pytest.fixture(scope="module")
+def paper():
+    """The runs with the paper's own settings, by their data."""
+    try:
+        return {name: open_run(f"{name}_paper").isel(data=0) for name in ("mba", "pages", "jobs")}
+    except FileFormatError as error:
+        pytest.skip(str(error))
+
+
+def test_11_real_data_are_as_many_as_the_table_says(minute):
+    assert minute.index.unique("data").tolist() == ["pages", "mba", "jobs"]
+    assert minute.index.unique("model")[:2].tolist() == ["two halves", "surrogate"]
+    assert len(minute.index.unique("model")) == 12
+
+
+def test_11_the_least_autocorrelation_error_is_the_null_models_and_of_the_papers_models_doppelgangers(minute):
+    for data, feature in minute.index.droplevel("model").unique():
+        error = minute.loc[data, feature]["autocorrelation MSE"]
+        assert error[TRIES].min() < (1 if feature == "ping_loss" else 0.8) * error[OTHERS].min()
+        if feature == "ping_loss":
+            assert error["ar"] < 1.2 * error[TRIES].min()
+        else:
+            assert error[NULL].min() < 0.9 * error[TRIES].min()
+
+
+def test_11_of_pages_the_null_model_or_flow_matching_is_nearest_in_every_distance_of_the_views(minute):
+    views = minute.loc["pages", "views"].drop("two halves").loc[:, "autocorrelation MSE":"conditional"]
+
+    assert views.idxmin().isin(NULL).all()
+
+
+def test_11_of_pages_doppelganger_comes_next_but_not_in_values_and_changes(minute):
+    views = minute.loc["pages", "views"]
+    ours, others = views.loc["doppelganger"], views.loc[OTHERS]
+
+    for name in ("autocorrelation MSE", "mid-range", "half-range", "largest rise", "conditional"):
+        assert 1.5 * ours[name] < others[name].min()
+    assert views["values"]["hmm"] < 0.8 * ours["values"] and views.changes["market"] < 0.9 * ours.changes
+    defaults = views["autocorrelation MSE"]["doppelganger, defaults"]
+    assert defaults > 3 * views["autocorrelation MSE"]["naive_gan"]
+    assert (views["told apart"].drop("two halves") > 0.9).all()
+
+
+def test_11_on_homes_the_defaults_are_nearer_than_the_settings_that_short_trials_found(minute):
+    homes = minute.loc["mba", "traffic_bytes"]
+
+    for name in ("autocorrelation MSE", "mid-range", "largest rise"):
+        assert homes[name]["doppelganger, defaults"] < 0.8 * homes[name]["doppelganger"]
+    assert within(homes["told apart"][NULL], 0.58, 0.72)
+    assert (homes["told apart"][[*TRIES, "naive_gan", "rcgan", "timegan"]] > 0.75).all()
+
+
+def test_11_of_jobs_memory_has_more_than_a_spectrum_and_changes_of_doppelganger_are_too_large(minute):
+    jobs = minute.loc["jobs"]
+    memory, one = jobs.loc["memory"]["autocorrelation MSE"], jobs.loc["cpu"]
+
+    assert memory["flow_matching"] < 0.8 * memory["surrogate"]
+    ours, market = one.lengths["doppelganger"], one.lengths["market"]
+    assert market == one.lengths[OTHERS].min() and 0.8 < ours / market < 1.2
+    assert 1.3 * ours < one.lengths[OTHERS].drop("market").min()
+    for _, changes in jobs.changes.groupby("feature"):
+        changes = changes.droplevel("feature")
+        assert changes["doppelganger"] > 1.5 * changes["doppelganger, defaults"] > 1.5 * changes["two halves"]
+    assert (one.useful < 0.76).all()  # 0.74 end in the same way, so that nothing is better than to guess it
+
+
+def test_11_attributes_are_as_near_as_chance_where_they_come_from_a_table_and_forecasts_of_views_are_worth_nothing(
+    minute,
+):
+    pages = minute.loc["pages", "views"]
+
+    drawn = pages.attributes[["surrogate", "ar", "rnn", "rcgan", "timegan", "market"]]
+    assert (drawn < 3 * pages.attributes["two halves"]).all()
+    assert abs(pages.useful["two halves"]) < 0.05
+
+
+def test_11_homes_come_nearer_up_to_the_papers_last_step(paper, minute):
+    run = paper["mba"].sel(sample_len=4)
+    error = run.autocorrelation_mse.sel(feature="traffic_bytes")
+    totals, jointly = run.total_wasserstein_traffic_bytes / 1e9, run.joint_attribute_jensen_shannon
+
+    assert run.sizes["seed"] == 3
+    assert within(error.sel(step=1000), 0.055, 0.085) and within(error.sel(step=102_000), 0.0035, 0.0195)
+    assert within(totals.sel(step=1000), 2.95, 5.05) and within(totals.sel(step=102_000), 1.25, 2.05)
+    assert (3 * jointly.sel(step=102_000) < jointly.sel(step=1000)).all()
+    defaults = minute.loc[("mba", "traffic_bytes", "doppelganger, defaults"), "autocorrelation MSE"]
+    assert error.sel(step=102_000).min() < defaults < error.sel(step=102_000).max()
+    seconds = run.training_seconds.sel(step=102_000)
+    assert within(102_000 / seconds, 400, 600)
+
+
+def test_11_after_30000_steps_s_of_8_is_as_near_as_4_and_s_of_1_where_it_began(paper):
+    error = paper["mba"].autocorrelation_mse.sel(feature="traffic_bytes")
+    late = error.sel(step=30_000)
+
+    assert 0.5 < late.sel(sample_len=8).median() / late.sel(sample_len=4).median() < 2
+    one = error.sel(sample_len=1).dropna("seed", how="all")
+    assert within(one.sel(step=30_000) / one.sel(step=1000), 0.75, 1.25)
+
+
+def test_11_ping_loss_stays_where_it_is_unless_zeros_are_events(paper, minute):
+    error = paper["mba"].autocorrelation_mse.sel(feature="ping_loss", sample_len=4, step=102_000)
+
+    assert within(error, 0.75, 0.85)
+    assert 100 * minute.loc[("mba", "ping_loss", "doppelganger"), "autocorrelation MSE"] < error.min()
+
+
+def test_11_jobs_are_farther_off_after_10000_steps_than_the_minutes(paper, minute):
+    error = paper["jobs"].autocorrelation_mse.isel(sample_len=0).sel(step=10_000)
+
+    for feature in ("cpu", "memory"):
+        at = minute.loc["jobs", feature]["autocorrelation MSE"]
+        assert (error.sel(feature=feature) > at[TRIES].max()).all()
+    assert within(error.sel(feature="cpu"), 0.015, 0.055)
+    start = paper["jobs"].autocorrelation_mse.sel(feature="cpu", step=1000)
+    assert within(start, 0.055, 0.065)
+
+
+def test_11_pages_get_worse_by_an_offset_that_hangs_on_no_lag(paper):
+    run = paper["pages"].isel(sample_len=0, feature=0)
+    run = run.sel(seed=run.seed[run.autocorrelation_mse.notnull().any("step").values])
+    error, start = run.autocorrelation_mse, run.autocorrelation_mse.sel(step=1000)
+    truth = open_run("real").autocorrelation.sel(data="pages", feature="views", model="two halves")
+    truth = truth.median(["seed", "budget"]).sel(lag=slice(20, None))
+    off = run.autocorrelation - truth
+
+    assert (start < 0.045).all() and within(error.sel(step=30_000), 0.04, 0.3)
+    assert (error.max("step") > 5 * start).all()
+    assert abs(truth).max() < 0.12
+    late = {"step": [10_000, 30_000]}
+    assert (off.mean("lag").sel(late) ** 2 > 0.9 * error.sel(late)).all()
+    kinds = run.distinct_modes_ratio
+    assert (kinds.sel(step=30_000) > kinds.sel(step=1000)).all()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not PAGES.exists(), reason="needs ../shared/data")
+def test_11_the_papers_settings_make_pages_that_stop_and_without_them_the_curve_is_at_0(monkeypatch):
+    monkeypatch.setenv("DGKIT_CACHE", str(PAGES.parent))
+    trainer = dg.Trainer(real.as_published("pages"), dg.Config.published("WWT", steps=300, seed=1))
+    for _ in trainer:
+        pass
+    views = trainer.model.sample(1000, seed=1).views.transpose("sample", "time")
+
+    ends = np.stack([np.ptp(views.values[:, part], axis=1) for part in (slice(100), slice(-100, None))])
+    moving = views.isel(sample=np.flatnonzero((ends > 0).all(0)))
+
+    far = [float(dg.metrics.autocorrelation(one).sel(lag=slice(100, 450)).mean()) for one in (views, moving)]
+    assert far[0] > 0.02 and abs(far[1]) < 0.02
+
+
+def within(values, low, high):
+    return bool(((values > low) & (values < high)).all())
