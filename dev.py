@@ -39,7 +39,11 @@ TASKS = {
     "build": "bundle the widgets' JavaScript and the JupyterLab extension (needs Node; using dgkit does not)",
 }
 TESTS = ("quick", "test", "test-all", "lint", "format", "course", "build")
-EXTRAS = dict.fromkeys(("setup", "lab", "record"), "lab") | dict.fromkeys(TESTS, "test") | {"bench": "test,bench", "book": "book"}
+EXTRAS = (
+    dict.fromkeys(("setup", "lab", "record"), "lab")
+    | dict.fromkeys(TESTS, "test")
+    | {"bench": "test,bench", "book": "book"}
+)
 GET_CHROMIUM = "Debian: apt install chromium; elsewhere install Chrome, or name a browser in DGKIT_CHROMIUM."
 BROWSERS = (
     *("chromium", "chromium-browser", "google-chrome", "chrome"),

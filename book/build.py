@@ -1,8 +1,8 @@
 """The course as a static site in build/book: `make book` (`ARGS="00 03"`: only these chapters with their outputs).
 
-Chapters are run (book/run.py keeps what has not changed), their widgets become pictures (book/pictures.py), the reference
-comes from the docstrings (book/reference.py), the glossary from the package. Sphinx then makes the site, and any warning
-of its, a link that leads nowhere, or a file that would be loaded from elsewhere, is an error. No network is used.
+Chapters are run (book/run.py keeps what has not changed), their widgets become pictures (book/pictures.py), the
+reference comes from the docstrings (book/reference.py), the glossary from the package. Sphinx then makes the site. A
+warning, a link that leads nowhere, or a file that a page would load from elsewhere is an error. No network is used.
 """
 
 import argparse
@@ -27,7 +27,9 @@ NOT_LOADED = {"canonical", "search", "next", "prev", "author", "license"}  # <li
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="make book", description=__doc__.splitlines()[0])
-    parser.add_argument("chapters", nargs="*", help="numbers of chapters: only these are run, the others have no outputs")
+    parser.add_argument(
+        "chapters", nargs="*", help="numbers of chapters: only these are run, the others have no outputs"
+    )
     parser.add_argument("--fresh", action="store_true", help="run what has been run before, too")
     given = parser.parse_args()
     if given.fresh:
@@ -47,7 +49,7 @@ def main() -> int:
 
 
 def prepare(source: Path, chapters: list[Path], shown: set[Path]) -> None:
-    """Write all pages' sources; a file whose text has not changed is left alone, so that Sphinx does not read it again."""
+    """Write all pages' sources, but for files that say the same already: Sphinx reads only what has changed."""
     pages = {"README.md": (ROOT / "README.md").read_text(encoding="utf-8")}
     with pictures.camera() as camera:
         for path in chapters:
@@ -80,7 +82,8 @@ def glossary(terms: list[dict[str, str]], chapters: list[Path]) -> str:
     """The glossary's page from its one source, each term with the chapter that first uses it."""
     files = {path.name[:2]: path.name for path in chapters}
     entries = [
-        f"{one['term']}\n: {one['means']} [Chapter {one['chapter']}](notebooks/{files[one['chapter']]})\n" for one in terms
+        f"{one['term']}\n: {one['means']} [Chapter {one['chapter']}](notebooks/{files[one['chapter']]})\n"
+        for one in terms
     ]
     return "\n".join(["# Glossary", "", "```{glossary}", *entries, "```", ""])
 

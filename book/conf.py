@@ -19,7 +19,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "widgets")]
 import dgkit  # noqa: E402
 from book.reference import documented  # noqa: E402
 
-# where the launch buttons find the notebooks: https://.../owner/name, and the JupyterHub for nbgitpuller; empty: no buttons
+# where launch buttons find the notebooks, https://.../owner/name, and a JupyterHub for nbgitpuller; empty: no buttons
 REPOSITORY = os.environ.get("DGKIT_REPOSITORY", "").rstrip("/")
 HUB = os.environ.get("DGKIT_HUB", "").rstrip("/")
 
@@ -62,16 +62,25 @@ if REPOSITORY:
     html_theme_options |= {"repository_url": REPOSITORY, "repository_branch": branch, "launch_buttons": buttons}
     html_theme_options |= {"use_repository_button": True}
 
-# types in docstrings are prose ("DataArray, dims (sample, time)"), and no other project's pages are asked for
-nitpick_ignore_regex = [("py:class", ".*"), ("py:exc", ".*"), ("py:data", ".*")]
-
 
 class LinkNames(SphinxTransform):
-    """Names of the package in a text's code marks, such as `dg.fit`, lead to the reference."""
+    """Names of the package in a text's code marks, such as `dg.fit`, lead to the reference; so do types and errors.
+
+    What else a docstring says of a type is prose ("DataArray, dims (sample, time)"), of which Sphinx would ask for each
+    word.
+    """
 
     default_priority = 500
 
     def apply(self) -> None:
+        for xref in list(self.document.findall(pending_xref)):
+            if xref["reftype"] in ("class", "exc") and xref.get("refdomain") == "py":
+                target = xref["reftarget"]
+                name = documented(target) or (documented(f"dg.{target}") if target[:1].isupper() else None)
+                if name is None:
+                    xref.replace_self(xref.children)
+                else:
+                    xref["reftype"], xref["reftarget"] = "obj", name
         for literal in list(self.document.findall(nodes.literal)):
             name = documented(literal.astext())
             if name is None or isinstance(literal.parent, nodes.reference | pending_xref):

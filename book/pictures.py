@@ -29,8 +29,8 @@ for (const {{ path, data }} of {buffers}) {{
   const last = path.pop();
   path.reduce((value, key) => value[key], state)[last] = new DataView(bytes.buffer);
 }}
-const nothing = () => {{}};
-const model = {{ get: (name) => state[name], set: nothing, on: nothing, off: nothing, send: nothing, save_changes: nothing }};
+const unheard = Object.fromEntries(["set", "on", "off", "send", "save_changes"].map((name) => [name, () => {{}}]));
+const model = {{ get: (name) => state[name], ...unheard }};
 const {{ default: widget }} = await import(URL.createObjectURL(new Blob([{esm}], {{ type: "text/javascript" }})));
 await widget.initialize?.({{ model }});
 await widget.render({{ model, el: document.getElementById("widget") }});

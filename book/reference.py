@@ -23,7 +23,9 @@ def modules() -> dict[str, list[str]]:
     for module in sorted(rows, key=lambda name: -name.count(".")):
         here = importlib.import_module(module)
         listed = {name: getattr(here, name) for name in re.findall(r"`(\w+)`", rows[module]) if hasattr(here, name)}
-        found[module] = [name for name, value in listed.items() if id(value) not in seen and not inspect.ismodule(value)]
+        found[module] = [
+            name for name, value in listed.items() if id(value) not in seen and not inspect.ismodule(value)
+        ]
         seen |= {id(value) for value in listed.values()}
     return {module: found[module] for module in rows}
 
@@ -77,7 +79,7 @@ def page(module: str) -> str:
     here = importlib.import_module(module)
     lines = [module, "=" * len(module), "", f".. automodule:: {module}", "", ".. currentmodule:: " + module, ""]
     if modules()[module]:
-        lines += [".. autosummary::", "", *(f"   {name}" for name in modules()[module]), ""]
+        lines += [".. autosummary::", "   :nosignatures:", "", *(f"   {name}" for name in modules()[module]), ""]
     for name in modules()[module]:
         value = getattr(here, name)
         kind = "class" if inspect.isclass(value) else "function" if callable(value) else "data"

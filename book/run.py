@@ -1,8 +1,8 @@
 """Chapters as they look after "Run all", kept by what they are made of: a second build runs only what has changed.
 
-A chapter is run in full, on one thread, in a folder of its own. What is kept stands in build/executed, one file a chapter,
-named by the hash of its cells, of the package, of the widgets and of the data. Left out: versions of other packages
-(`make book ARGS=--fresh` runs everything).
+A chapter is run in full, on one thread, in a folder of its own. What is kept stands in build/executed, one file a
+chapter, named by the hash of its cells, of the package, of the widgets and of the data. Left out: versions of other
+packages (`make book ARGS=--fresh` runs everything).
 """
 
 import hashlib

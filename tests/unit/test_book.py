@@ -28,14 +28,18 @@ def small() -> nbformat.NotebookNode:
 def test_a_small_book_has_pictures_formulas_and_links_to_the_reference_and_loads_nothing(tmp_path, monkeypatch):
     monkeypatch.setattr(build, "BUILD", tmp_path)
     source, site = tmp_path / "source", tmp_path / "site"
-    terms = build.glossary([{"term": "lag", "means": "Steps between two times.", "chapter": "00"}], [Path("00_small.ipynb")])
+    terms = build.glossary(
+        [{"term": "lag", "means": "Steps between two times.", "chapter": "00"}], [Path("00_small.ipynb")]
+    )
 
     for folder in ("notebooks", "api"):
         (source / folder).mkdir(parents=True)
     (source / "notebooks" / "00_small.ipynb").write_text(nbformat.writes(build.chapter(small())))
     (source / "api" / "dgkit.errors.rst").write_text(reference.page("dgkit.errors"))
     (source / "glossary.md").write_text(terms)
-    (source / "index.md").write_text("# Small\n" + build.toctree(["notebooks/00_small", "glossary", "api/dgkit.errors"]))
+    (source / "index.md").write_text(
+        "# Small\n" + build.toctree(["notebooks/00_small", "glossary", "api/dgkit.errors"])
+    )
     faults = build.made(source, site)
 
     chapter = (site / "notebooks" / "00_small.html").read_text()
