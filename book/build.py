@@ -125,8 +125,8 @@ class Page(HTMLParser):
 def problems(site: Path) -> list[str]:
     """Links within the site that lead nowhere, and what a page would load from elsewhere.
 
-    Left out: the theme's templates in _static, and places that listings of source code lead back to, since viewcode takes
-    all of a file to be explained in one module (`Config` is in dgkit, `DP` in dgkit.privacy).
+    Left out: the theme's templates in _static, and places that listings of source code lead back to, since viewcode
+    takes all of a file to be explained in one module (`Config` is in dgkit, `DP` in dgkit.privacy).
     """
     found = [path for path in site.rglob("*.html") if "_static" not in path.relative_to(site).parts]
     pages = {path: Page(path.read_text(encoding="utf-8")) for path in found}
