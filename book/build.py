@@ -82,7 +82,7 @@ def glossary(terms: list[dict[str, str]], chapters: list[Path]) -> str:
     """The glossary's page from its one source, each term with the chapter that first uses it."""
     files = {path.name[:2]: path.name for path in chapters}
     entries = [
-        f"{one['term']}\n: {one['means']} [Chapter {one['chapter']}](notebooks/{files[one['chapter']]})\n"
+        f"{one['term']}\n  {one['means']} [Chapter {one['chapter']}](notebooks/{files[one['chapter']]})\n"
         for one in terms
     ]
     return "\n".join(["# Glossary", "", "```{glossary}", *entries, "```", ""])

@@ -49,7 +49,8 @@ def test_a_small_book_has_pictures_formulas_and_links_to_the_reference_and_loads
     assert 'href="../api/dgkit.errors.html#dgkit.errors.DgkitError"' in chapter
     assert "secret" not in chapter
     assert len(list((site / "_images").glob("*.png"))) == 1
-    assert 'href="notebooks/00_small.html"' in (site / "glossary.html").read_text()
+    glossary = (site / "glossary.html").read_text()
+    assert 'href="notebooks/00_small.html"' in glossary and '<dt id="term-lag">' in glossary
     assert "mybinder" not in chapter and "colab" not in chapter
 
 
