@@ -3,7 +3,7 @@ PYTHON ?= python3
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lab quick test test-all lint format bench record course build
+.PHONY: help setup lab quick test test-all lint format bench record course book build
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-8s %s\n", $$1, $$2}'
@@ -37,6 +37,9 @@ record:  ## compute what is missing of the recorded runs; ARGS="sample_len" only
 
 course:  ## run all chapters under Binder's limits and write instructor/budget.md; ARGS="03" only shows that one
 	@$(PYTHON) dev.py course $(ARGS)
+
+book:  ## the course as a static site in build/book, chapters run; ARGS="00 03" only these with their outputs
+	@$(PYTHON) dev.py book $(ARGS)
 
 build:  ## bundle the widgets' JavaScript and the JupyterLab extension (needs Node; using dgkit does not)
 	@$(PYTHON) dev.py build

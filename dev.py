@@ -35,10 +35,15 @@ TASKS = {
     "bench": "the benchmarks, in one table (further arguments: which)",
     "record": "compute what is missing of the recorded runs in data/runs, hours at most (further arguments: which)",
     "course": "run all chapters under Binder's limits and write instructor/budget.md (further arguments: only these)",
+    "book": "the course as a static site in build/book, chapters run (further arguments: only these)",
     "build": "bundle the widgets' JavaScript and the JupyterLab extension (needs Node; using dgkit does not)",
 }
 TESTS = ("quick", "test", "test-all", "lint", "format", "course", "build")
-EXTRAS = dict.fromkeys(("setup", "lab", "record"), "lab") | dict.fromkeys(TESTS, "test") | {"bench": "test,bench"}
+EXTRAS = (
+    dict.fromkeys(("setup", "lab", "record"), "lab")
+    | dict.fromkeys(TESTS, "test")
+    | {"bench": "test,bench", "book": "book"}
+)
 GET_CHROMIUM = "Debian: apt install chromium; elsewhere install Chrome, or name a browser in DGKIT_CHROMIUM."
 BROWSERS = (
     *("chromium", "chromium-browser", "google-chrome", "chrome"),
@@ -55,7 +60,7 @@ def main() -> int:
     task, rest = parser.parse_known_args()
     python = set_up(EXTRAS[task.task])
     tasks = {"lab": lab, "quick": quick, "test": test, "test-all": test_all, "lint": lint}
-    tasks |= {"format": form, "bench": bench, "record": record, "course": course, "build": build}
+    tasks |= {"format": form, "bench": bench, "record": record, "course": course, "book": book, "build": build}
     return tasks[task.task](python, rest) if task.task in tasks else 0
 
 
@@ -134,6 +139,10 @@ def record(python: str, rest: list[str]) -> int:
 
 def course(python: str, rest: list[str]) -> int:
     return run([python, "-m", "tests.notebooks.budget", *rest])
+
+
+def book(python: str, rest: list[str]) -> int:
+    return run([python, "-m", "book.build", *rest])
 
 
 def build(python: str, rest: list[str]) -> int:

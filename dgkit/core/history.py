@@ -31,7 +31,7 @@ class StepRecord:
     wasserstein, auxiliary_wasserstein : float
         mean D(real) - mean D(fake), the discriminators' estimate of the distance.
     penalty, auxiliary_penalty : float
-        mean (|gradient| - 1)^2, unweighted.
+        mean `(|gradient| - 1)^2`, unweighted.
     discriminator_gradient, generator_gradient : float
         Euclidean norm of the gradient over all parameters.
     seconds : float

@@ -168,7 +168,7 @@ def read_csv(
     Parameters
     ----------
     path : path, or list of these
-        Of the file, or a pattern of many, such as "logs/**/*.csv". Of many, all have the columns that are read; a row
+        Of the file, or a pattern of many, such as `"logs/**/*.csv"`. Of many, all have the columns that are read; a row
         is found again by its line and the file's name.
     columns : list of str, optional
         Those to read. Default: all.

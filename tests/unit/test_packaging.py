@@ -148,6 +148,7 @@ def test_those_who_run_the_tests_run_these(dev):
         for path in WORKFLOWS
     }
 
+    assert run.pop("book.yml") == ["make book"]
     assert run == {"nightly.yml": ["npm ci", "make test-all"], "test.yml": ["python dev.py test"]}
     assert (ROOT / ".ci" / "run").read_text().endswith("exec make test\n")
     for path in WORKFLOWS:
