@@ -96,7 +96,8 @@ def from_npz(
     }
     for key, shape in expected.items():
         if arrays[key].shape != shape:
-            raise FileFormatError(f"{str(path)!r}: {key} has shape {arrays[key].shape}; its description says {shape}.")
+            described = str(folder / f"{key}_output.pkl")
+            raise FileFormatError(f"{str(path)!r}: {key} has shape {arrays[key].shape}; {described!r} says {shape}.")
     length = (flag > 0.5).sum(1)
     if not ((flag > 0.5) == (np.arange(time) < length[:, None])).all() or (length == 0).any():
         raise FileFormatError(f"{str(path)!r}: data_gen_flag must be ones up to a series' end and zeros after it.")

@@ -412,8 +412,9 @@ def test_what_is_written_is_read_again(tmp_path, series, names, separator, comma
     (tmp_path / "t.csv").write_bytes(text.getvalue().encode(encoding))
 
     ds = from_csv(
-        tmp_path / "t.csv", sample="id", time="step", features=["value"], decimal="," if comma else ".", encoding=None
-    )
+        tmp_path / "t.csv", sample="id", time="step", features=["value"], decimal="," if comma else ".", encoding=None,
+        numbers=["value"],  # also where many are 999
+    )  # fmt: skip
 
     assert set(ds.sample.values.tolist()) == set(names[: len(series)])
     for i, values in enumerate(series):

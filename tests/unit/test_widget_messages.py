@@ -192,7 +192,8 @@ def test_a_page_sets_a_trait_rightly_or_not_at_all(kind, name):
 
 
 def test_every_widget_is_among_those_tried():
-    assert {*MADE} == {*dgkit_widgets.__all__}
+    boxes = {"WhatIfExplorer"}  # a painter among ipywidgets' own, with no messages of its own
+    assert {*MADE} == {*dgkit_widgets.__all__} - boxes
 
 
 @pytest.mark.parametrize("kind", MADE)

@@ -267,7 +267,7 @@ def test_epsilon_is_shown_as_it_is_spent_also_by_half_steps(studio):
     expected = accountant.get_epsilon(1e-5)
     shown = studio.status["privacy"]
     assert shown["epsilon"] == f"{expected:.3g}" and f"epsilon {expected:.3g} at delta = 1e-05" in shown["says"]
-    assert "Not covered: a user with several samples" in shown["covers"]
+    assert "Not covered: a user with more samples than are counted" in shown["covers"]
     assert float(studio.history.epsilon[-1]) == pytest.approx(studio.trainer.epsilon(), rel=0.2)
     json.dumps(studio.status, allow_nan=False)
 

@@ -1,6 +1,6 @@
 // The PrivacyDial: sliders and fields, epsilon now and what it promises, its growth, the recorded
-// run nearest to it, and all ways on one axis of epsilon. No arithmetic of privacy here: Python gives sliders their values, and every
-// number and sentence.
+// run nearest to it, and all ways on one axis of epsilon. No arithmetic of privacy here: Python
+// gives sliders their values, and every number and sentence.
 
 import "./lib/dgkit.css";
 import "./dial.css";
