@@ -149,8 +149,8 @@ class Server:
         if self.warm:
             session = self.api(f"sessions/{self.warm}", "PATCH", {"path": path})
             with contextlib.suppress(TimeoutError), self.client(session["kernel"]["id"]) as client:
-                empty = {"silent": True, "allow_stdin": False, "timeout": 30, "output_hook": lambda _: None}
-                if client.execute_interactive(EMPTY.format(folder=folder), **empty)["content"]["status"] == "ok":
+                empty = {"silent": True, "allow_stdin": False, "timeout": 30, "reply": True}
+                if client.execute(EMPTY.format(folder=folder), **empty)["content"]["status"] == "ok":
                     return
             self.api(f"sessions/{self.warm}", "DELETE")
         kernel = {"name": "python3"}
@@ -313,13 +313,14 @@ class Lab:
         session = self._session()
         assert session is not None, f"no kernel for {self.path}"
         with self.server.client(session["kernel"]["id"]) as client:
-            reply = client.execute_interactive(
+            # the reply alone: of what is broadcast a client just made can miss the end
+            reply = client.execute(
                 setup,
                 silent=True,
                 user_expressions={"value": expression},
                 allow_stdin=False,
+                reply=True,
                 timeout=60,
-                output_hook=lambda _: None,
             )["content"]
         assert reply["status"] == "ok", reply
         value = reply["user_expressions"]["value"]
