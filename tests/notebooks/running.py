@@ -1,5 +1,6 @@
 """Running a chapter as a learner's session does: on one thread, with its CPU time and memory watched."""
 
+import contextlib
 import math
 import queue
 import shutil
@@ -88,7 +89,8 @@ def errors(notebook) -> list[str]:
 class Watch:
     """CPU time and largest memory of the processes that are started inside the block, sampled while they run.
 
-    Memory is what is resident; what is shared between several (libraries) counts once, with the largest of them.
+    Memory is what is resident; what is shared between several (libraries, and all of its parent's that a process just
+    forked has) counts once, with the largest of them.
     """
 
     def __init__(self):
@@ -118,11 +120,18 @@ class Watch:
                 try:
                     if time.time() - child.create_time() < 0.5:
                         continue  # until it runs a program of its own it is its parent once more
-                    held.append(child.memory_info())
+                    held.append((child.memory_info(), child))
                     self._seconds[child.pid] = sum(child.cpu_times()[:2])
                 except (psutil.NoSuchProcess, psutil.AccessDenied):
                     continue
-            held.sort(key=lambda memory: -memory.rss)
-            own = [memory.rss - getattr(memory, "shared", 0) for memory in held]  # "shared" is what is read from files
-            self.memory = max(self.memory, held[0].rss + sum(own[1:]) if held else 0)
-            self.own = max(self.own, sum(own))
+            if not held:
+                continue
+
+            # "shared" is what is read from files; "uss" what is of this process alone, which takes longer to tell
+            held.sort(key=lambda one: -one[0].rss)
+            largest, rest = held[0][0], 0
+            for _, child in held[1:]:
+                with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied):
+                    rest += child.memory_full_info().uss
+            self.memory = max(self.memory, largest.rss + rest)
+            self.own = max(self.own, largest.rss - getattr(largest, "shared", 0) + rest)
