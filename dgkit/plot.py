@@ -6,13 +6,11 @@ semicolon after it, in a loop, or returned by a widget's callback. In a script i
 Left out: interactive pictures.
 """
 
-import gc
 import itertools
 import textwrap
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
-from weakref import WeakSet
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -644,14 +642,9 @@ class _Picture(Figure):
         raise NotImplementedError  # IPython goes on as with every figure
 
 
-_MADE: WeakSet[Figure] = WeakSet()
-
-
 @contextmanager
 def _figure(rows: int = 1, columns: int = 1, *, height: float, **options: Any) -> Iterator[tuple[Figure, np.ndarray]]:
     """A figure of the notebook's width in the kit's style, and its axes, (rows, columns)."""
-    if len(_MADE) > 3:
-        gc.collect()  # closed ones are cycles with 8 MB of pixels each, which Python would leave for long
     with plt.rc_context(STYLE):
         figure, axes = plt.subplots(
             rows,
@@ -662,7 +655,6 @@ def _figure(rows: int = 1, columns: int = 1, *, height: float, **options: Any) -
             FigureClass=_Picture,
             **options,
         )
-        _MADE.add(figure)
         yield figure, axes
         for way in (way for axis in axes.ravel() for way in (axis.xaxis, axis.yaxis)):
             if not isinstance(way.get_major_locator(), FixedLocator):  # not names: powers of ten are formulas

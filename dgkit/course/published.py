@@ -3,7 +3,8 @@
 `mba_paper` has the original's settings for Measuring Broadband America on the authors' own homes, `pages_paper` those
 for Wikipedia's pages on 3,589 real ones, `jobs_paper` those for Google's cluster on 251 real jobs of up to 240 hours.
 All is measured against the training data, as in the paper. The data are those of `real`. Recorded on a GPU, with each
-step replayed (`Config.replay`): the file's attrs say on which. `python -m dgkit.course record mba_paper`, and so on.
+step replayed (`Config.replay`), but for a cell of MBA and one of jobs: the files' attrs say where. To record one:
+`python -m dgkit.course record mba_paper`.
 """
 
 import pandas as pd
@@ -17,32 +18,30 @@ from dgkit.course import real
 from dgkit.course.experiment import Experiment
 from dgkit.course.measures import look
 
-LOOKS = (
-    1000,
-    3000,
-    10_000,
-    30_000,
-    102_000,
-    200_000,
-)  # 102,000 is the original's last step for MBA, 200,000 for others
+# 102,000 is the original's last step for MBA, 200,000 for the others
+LOOKS = (1000, 3000, 10_000, 30_000, 102_000, 200_000)
 GROUPS = ("technology", "isp")  # Figure 9 of the paper: totals of each
 
 
 def _paper_cell(train: xr.Dataset, config: Config, point: Point) -> xr.Dataset:
     """In the paper's terms: Figure 1, Table 3, and Figure 9 for each technology and each provider."""
     at, rows = [steps for steps in LOOKS if steps <= config.steps] or [config.steps], []
+    groups = GROUPS if set(GROUPS) <= set(train) else ()
     for _, _, model in look(Trainer(train, config), at):
         made = model.sample(2000, seed=1)
         report = metrics.evaluate(train, made)
         row = xr.Dataset({name: report[name] for name in (*real.KEPT, *real.COPIES) if name in report})
         row["autocorrelation"] = report.autocorrelation.sel(source="generated", drop=True)
+        by = {
+            name: metrics.conditional_distances(train, made, name, statistic="total").drop_vars("units").distance
+            for name in groups
+        }
         for feature in report.feature.values:
             totals = [ds[feature].sum("time", skipna=True) for ds in (train, made)]
             units = {"units": train[feature].attrs.get("units", "")}
             row[f"total_wasserstein_{feature}"] = (), metrics.wasserstein(*totals), units
-            for attribute in GROUPS if set(GROUPS) <= set(train) else ():
-                found = metrics.conditional_distances(train, made, attribute, statistic="total").drop_vars("units")
-                total = found.distance.sel(feature=feature, drop=True).assign_attrs(units)
+            for attribute, distance in by.items():
+                total = distance.sel(feature=feature, drop=True).assign_attrs(units)
                 row[f"total_by_{attribute}_{feature}"] = total.rename(value=attribute)
         units = {"units": "s", "long_name": "wall time of the training steps so far"}
         row["training_seconds"] = (), float(model.history.seconds.sum()), units

@@ -211,8 +211,8 @@ class PrivacyDial(Widget):
             try:
                 wanted = self._merged(self.settings, {"target": target})
                 self._check(wanted)
-                given = wanted["delta"], wanted["releases"], wanted["series"], wanted["accountant"]
-                noise = _up(_noise_for(target, *self._rate(wanted), *given))
+                given = {name: wanted[name] for name in ("steps", "delta", "releases", "series", "accountant")}
+                noise = _up(_noise_for(epsilon=target, sample_rate=self._rate(wanted), **given))
                 self._put(self._merged(wanted, {"noise_multiplier": noise}))
             finally:
                 self.answered = token
@@ -395,23 +395,23 @@ class PrivacyDial(Widget):
             raise ConfigError(problem)
 
     @staticmethod
-    def _rate(settings: dict[str, Any]) -> tuple[float, int]:
-        return settings["batch_size"] / settings["samples"], settings["steps"]
+    def _rate(settings: dict[str, Any]) -> float:
+        return settings["batch_size"] / settings["samples"]
 
     def _epsilon(self, settings: dict[str, Any]) -> tuple[float, str]:
         """Epsilon, and the accountant that says so."""
-        rate, steps = self._rate(settings)
-        given = settings["noise_multiplier"], rate, steps, *(settings[name] for name in ("delta", "releases", "series"))
-        return _stated(*given) if settings["accountant"] == "prv" else (_spent(*given, "rdp"), "RDP")
+        given = {name: settings[name] for name in ("noise_multiplier", "steps", "delta", "releases", "series")}
+        given["sample_rate"] = self._rate(settings)
+        return _stated(**given) if settings["accountant"] == "prv" else (_spent(**given), "RDP")
 
     @staticmethod
     def _curve(settings: dict[str, Any], epochs: float) -> tuple[np.ndarray, np.ndarray]:
         """Epsilon by RDP at some epochs, those of the settings among them; one divergence serves them all."""
-        rate, now = PrivacyDial._rate(settings)
+        rate, now = PrivacyDial._rate(settings), settings["steps"]
         last = max(now, 1, round(epochs / rate))
         steps = np.unique(np.append(np.linspace(1, last, POINTS).round().astype(int), now))
-        noise, *given = (settings[name] for name in ("noise_multiplier", "delta", "releases", "series"))
-        return steps * rate, np.array([_spent(noise, rate, int(k), *given, "rdp") for k in steps])
+        given = {name: settings[name] for name in ("noise_multiplier", "delta", "releases", "series")}
+        return steps * rate, np.array([_spent(sample_rate=rate, steps=int(k), **given) for k in steps])
 
     @staticmethod
     def _until(settings: dict[str, Any]) -> float:
@@ -516,37 +516,7 @@ def _dp(settings: dict[str, Any]) -> DP:
     return DP(*(settings[name] for name in ("noise_multiplier", "max_grad_norm", "delta", "sampling")))
 
 
-@lru_cache(maxsize=20_000)
-def _spent(noise: float, rate: float, steps: int, delta: float, releases: int, series: int, accountant: str) -> float:
-    return epsilon(
-        noise_multiplier=noise,
-        sample_rate=rate,
-        steps=steps,
-        delta=delta,
-        releases=releases,
-        series=series,
-        accountant=accountant,
-    )
-
-
-@lru_cache(maxsize=200)
-def _stated(noise: float, rate: float, steps: int, delta: float, releases: int, series: int) -> tuple[float, str]:
-    return stated(noise_multiplier=noise, sample_rate=rate, steps=steps, delta=delta, releases=releases, series=series)
-
-
-@lru_cache(maxsize=200)
-def _noise_for(
-    target: float, rate: float, steps: int, delta: float, releases: int, series: int, accountant: str
-) -> float:
-    return noise_for(
-        epsilon=target,
-        sample_rate=rate,
-        steps=steps,
-        delta=delta,
-        releases=releases,
-        series=series,
-        accountant=accountant,
-    )
+_spent, _stated, _noise_for = lru_cache(20_000)(epsilon), lru_cache(200)(stated), lru_cache(200)(noise_for)
 
 
 def _up(value: float) -> float:
