@@ -5,7 +5,8 @@ Each model in turn is the target, its half the members, the other half the non-m
 models of the other pairs are the attacker's shadows. All trainings take as many steps, so small sets are seen more
 often, as the paper's Figure 15 has it. The critic is half as wide as the paper's, to be recorded in an hour.
 
-`exposure` takes the two apart: how many samples there are, and how often a training sees each of them.
+`exposure` takes the two apart: how many samples there are, and how often a training sees each of them. `stronger` has
+what an attacker gains: by shadows, of which RMIA needs fewer than the likelihood ratio, and on users of several pages.
 """
 
 import math
@@ -27,6 +28,8 @@ from dgkit.privacy.membership import Shadow, membership_attack, train_shadows
 # --- recorded runs ---
 
 DP_SAMPLES = 100
+STRONGER, PAIRS = ("discriminator", "likelihood_ratio", "rmia"), 3
+SHADOWS, SERIES = (2, 4), (1, 2, 5, 10)  # of the run `stronger`
 
 
 def _pool(point: Point) -> xr.Dataset:
@@ -62,6 +65,29 @@ def _attacked(pool: xr.Dataset, config: Config, seed: int, *, pairs: int, kinds:
         targets.append(
             attacked.assign(autocorrelation_mse=((), error, {"units": "1"}), epsilon=float(model.history.epsilon[-1]))
         )
+    return xr.concat(targets, "target")
+
+
+def _stronger_cell(pool: xr.Dataset, config: Config, point: Point) -> xr.Dataset:
+    """Every model attacked in turn, over dims (target, attack, shadows, series): the last is how many a user has."""
+    n = pool.sizes["sample"] // 2
+    models = train_shadows(
+        pool.isel(sample=slice(n)), pool.isel(sample=slice(n, None)), config, pairs=PAIRS, seed=point["seed"]
+    )
+    targets = []
+    for k, (model, mask) in enumerate(models):
+        order = np.concatenate([np.flatnonzero(mask), np.flatnonzero(~mask)])  # members first
+        members, others = pool.isel(sample=order[:n]), pool.isel(sample=order[n:])
+        shadows = [Shadow(s.model, s.trained_on[order]) for j, s in enumerate(models) if j // 2 != k // 2]
+        kinds = []
+        for kind in STRONGER:
+            by_count = []
+            for count in SHADOWS:
+                attack = membership_attack(model, members, others, kind, shadows=shadows[:count])
+                users = [_rates(attack.of_users(np.arange(2 * n) // series)) for series in SERIES]
+                by_count.append(xr.concat(users, pd.Index(SERIES, name="series")))
+            kinds.append(xr.concat(by_count, pd.Index(SHADOWS, name="shadows")))
+        targets.append(xr.concat(kinds, pd.Index(STRONGER, name="attack")))
     return xr.concat(targets, "target")
 
 
@@ -105,6 +131,14 @@ EXPERIMENTS = {
         _BASE,
         {"samples": (50, 200), "seen": (30, 120, 480), "seed": (0, 1, 2)},
         {"steps": 4, "samples": 50, "seen": 30, "seed": 0},
+    ),
+    "stronger": Experiment(
+        "What does an attacker gain by shadows, and who has several series?",
+        _pool,
+        _stronger_cell,
+        replace(_BASE, steps=1000),
+        {"samples": (100,), "seed": (0, 1, 2)},
+        {"steps": 4, "samples": 100, "seed": 0},
     ),
 }
 
