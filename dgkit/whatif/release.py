@@ -15,7 +15,6 @@ from typing import Any, cast
 import numpy as np
 import torch
 import xarray as xr
-from scipy.optimize import nnls
 from torch import nn
 
 from dgkit import _checks
@@ -117,6 +116,8 @@ def recover_mix(model: DoppelGANger) -> xr.DataArray:
     codes = np.stack(np.unravel_index(np.arange(np.prod(sizes)), sizes), 1)  # (K, attributes)
     kinds = torch.cat([torch.eye(size)[codes[:, k]] for k, size in enumerate(sizes)], 1)  # (K, A)
     z = torch.randn((_DRAWS, 1, model.generator.noise_widths["minmax"]), generator=torch.Generator().manual_seed(0))
+    from scipy.optimize import nnls
+
     with torch.no_grad():
         inputs = torch.cat([z.expand(-1, len(kinds), -1), kinds.expand(len(z), -1, -1)], 2)
         units = relu(linear(inputs)).mean(0)  # (K, units)
