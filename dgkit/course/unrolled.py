@@ -22,7 +22,7 @@ from dgkit.core.model import DoppelGANger
 TODAY, EARLIER = 160, 76  # two days, a period of twelve weeks apart
 
 
-def gradient_back(model: DoppelGANger, *, n: int = 50, seed: int = 0) -> xr.DataArray:
+def gradient_back(model: DoppelGANger, *, n: int = 20, seed: int = 0) -> xr.DataArray:
     """How much of a gradient is left, the further it goes back.
 
     Of the last step's first feature, before its activation, the gradient with respect to the LSTM's state (hidden and
