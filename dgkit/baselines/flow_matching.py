@@ -31,6 +31,7 @@ of a sample, D the width of x (P, or T F), C that of the condition, H units.
 
 import copy
 import math
+from collections import deque
 from collections.abc import Iterator
 
 import torch
@@ -82,10 +83,10 @@ class Network(nn.Module):
         for some in blocks(n):
             condition = self.condition(attributes[some], lengths[some])
             if self.numbers is not None:
-                *_, numbers[some] = path(self.numbers, numbers[some], condition)
+                numbers[some] = _end(path(self.numbers, numbers[some], condition))
             condition = torch.cat([condition, numbers[some]], 1)
             noise = features[some, :, :width].flatten(1) * self.counted(lengths[some])
-            *_, series = path(self.series, noise, condition)
+            series = _end(path(self.series, noise, condition))
             shapes = self.innovations.decode(series).unflatten(1, (self.time, width))
             features[some] = self.scales.decode(shapes, numbers[some], lengths[some])
         return Made(torch.cat([attributes, self.scales.minmax(numbers)], 1), features, lengths)
@@ -101,6 +102,11 @@ def path(velocity: nn.Module, x: Tensor, condition: Tensor) -> Iterator[Tensor]:
         there = velocity(x + step * here, t + step, condition) * counted
         x = x + step * (here + there) / 2
         yield x
+
+
+def _end(steps: Iterator[Tensor]) -> Tensor:
+    """Where a way ends, without all its steps at once in memory."""
+    return deque(steps, maxlen=1).pop()
 
 
 def train(network: Network, data: Data, steps: int, rng: torch.Generator) -> Iterator[dict[str, float]]:

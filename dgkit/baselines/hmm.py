@@ -22,7 +22,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from sklearn.cluster import KMeans
 from torch import Tensor, nn
 
 from dgkit._checks import whole
@@ -33,6 +32,7 @@ from dgkit.metrics._compiled import compiled
 
 STEPS = {"smoke": 2, "live": 20, "full": 100}
 SERIES, START_ROWS = 2000, 10_000  # at most: series in an iteration, records that the first states are found in
+ROUNDS = 50  # of k-means
 
 
 class Network(nn.Module):
@@ -119,8 +119,7 @@ def _started(network: Network, records: np.ndarray, rng: torch.Generator) -> Fit
     k = len(network.start)
     mean, variance = records.mean(0), records.var(0) + 1e-6
     some = records[torch.randint(len(records), (START_ROWS,), generator=rng).numpy()]
-    seed = int(torch.randint(2**31, (1,), generator=rng))
-    centres = KMeans(k, n_init=1, random_state=seed).fit(some / np.sqrt(variance)).cluster_centers_ * np.sqrt(variance)
+    centres = _means(torch.from_numpy(some / np.sqrt(variance)), k, rng).numpy() * np.sqrt(variance)
     continuous = np.repeat([h.activation != "softmax" for h in network.heads], [h.width for h in network.heads])
     return Fit(
         start=np.full(k, 1 / k),
@@ -129,6 +128,21 @@ def _started(network: Network, records: np.ndarray, rng: torch.Generator) -> Fit
         variance=np.tile(variance, (k, 1)),
         continuous=continuous,
     )
+
+
+def _means(points: Tensor, k: int, rng: torch.Generator) -> Tensor:
+    """The centres of k-means, (k, F), begun as k-means++ does. scikit-learn's takes 53 MB to import."""
+    centres = points[:1]
+    for _ in range(k - 1):  # the next is drawn by its squared distance to the nearest so far; any, where all are 0
+        far = torch.cdist(points, centres).min(1).values ** 2 + 1e-12
+        centres = torch.cat([centres, points[torch.multinomial(far, 1, generator=rng)]])
+
+    for _ in range(ROUNDS):
+        near = torch.cdist(points, centres).argmin(1)
+        sums = torch.zeros_like(centres).index_add(0, near, points)
+        counts = torch.bincount(near, minlength=k)[:, None]
+        centres = torch.where(counts > 0, sums / counts.clamp(min=1), centres)
+    return centres
 
 
 def _shares(counts: np.ndarray) -> np.ndarray:

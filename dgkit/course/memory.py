@@ -11,6 +11,7 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
+M_MMAP_THRESHOLD, LARGE = -3, 2**20  # bytes from which an array is a mapping of its own, which goes as soon as it is free
 GROWN = 8 * 2**20  # bytes that a process may have grown by until circles are looked for, which takes 0.3 s
 
 _held = 0  # bytes after the last look
@@ -19,6 +20,8 @@ _held = 0  # bytes after the last look
 def give_back_after_cells() -> None:
     """Inside IPython: from now on `give_back` after each cell; elsewhere nothing."""
     if "IPython" in sys.modules and (shell := sys.modules["IPython"].get_ipython()):
+        with suppress(OSError, TypeError, AttributeError):
+            ctypes.CDLL(None).mallopt(M_MMAP_THRESHOLD, LARGE)
         shell.events.register("post_run_cell", lambda _: give_back())
 
 

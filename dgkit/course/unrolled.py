@@ -22,7 +22,7 @@ from dgkit.core.model import DoppelGANger
 TODAY, EARLIER = 160, 76  # two days, a period of twelve weeks apart
 
 
-def gradient_back(model: DoppelGANger, *, n: int = 50, seed: int = 0) -> xr.DataArray:
+def gradient_back(model: DoppelGANger, *, n: int = 20, seed: int = 0) -> xr.DataArray:
     """How much of a gradient is left, the further it goes back.
 
     Of the last step's first feature, before its activation, the gradient with respect to the LSTM's state (hidden and
@@ -51,8 +51,9 @@ def gradient_back(model: DoppelGANger, *, n: int = 50, seed: int = 0) -> xr.Data
     generator = model.generator
     feature, heads = generator.feature, generator.attribute_heads
     noise = generator.draw(n, torch.Generator().manual_seed(seed))
-    made = generator(noise)
-    given = torch.cat([harden(made.attributes, heads), harden(made.minmax, generator.minmax_heads)], 1).detach()
+    with torch.no_grad():
+        made = generator(noise)
+    given = torch.cat([harden(made.attributes, heads), harden(made.minmax, generator.minmax_heads)], 1)
 
     # one pass after another, with each state on the way kept
     states = [(noise.hidden.requires_grad_(), noise.cell.requires_grad_())]

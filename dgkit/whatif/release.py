@@ -15,7 +15,6 @@ from typing import Any, cast
 import numpy as np
 import torch
 import xarray as xr
-from scipy.optimize import nnls
 from torch import nn
 
 from dgkit import _checks
@@ -106,6 +105,8 @@ def recover_mix(model: DoppelGANger) -> xr.DataArray:
     >>> recover_mix(Trainer(cluster(200), Config(sample_len=10)).model).dims
     ('job_class', 'end_event')
     """
+    from scipy.optimize import nnls
+
     attributes = model.encoder.schema.attributes
     network = model.generator.minmax
     if network is None or not attributes or any(v.kind == "continuous" for v in attributes):
@@ -116,10 +117,9 @@ def recover_mix(model: DoppelGANger) -> xr.DataArray:
     sizes = [len(variable.categories) for variable in attributes]
     codes = np.stack(np.unravel_index(np.arange(np.prod(sizes)), sizes), 1)  # (K, attributes)
     kinds = torch.cat([torch.eye(size)[codes[:, k]] for k, size in enumerate(sizes)], 1)  # (K, A)
-    z = torch.randn((_DRAWS, 1, model.generator.noise_widths["minmax"]), generator=torch.Generator().manual_seed(0))
-    with torch.no_grad():
-        inputs = torch.cat([z.expand(-1, len(kinds), -1), kinds.expand(len(z), -1, -1)], 2)
-        units = relu(linear(inputs)).mean(0)  # (K, units)
+    z = torch.randn((_DRAWS, model.generator.noise_widths["minmax"]), generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():  # (K, units); one combination at a time, or this takes 80 MB
+        units = torch.stack([relu(linear(torch.cat([z, kind.expand(_DRAWS, -1)], 1))).mean(0) for kind in kinds])
     found, _ = nnls(units.T.numpy(), cast(torch.Tensor, norm.running_mean).numpy())
     return xr.DataArray(
         (found / max(found.sum(), 1e-12)).reshape(sizes),
