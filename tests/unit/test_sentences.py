@@ -628,6 +628,21 @@ def test_09_how_often_a_sample_was_seen_tells_and_the_size_hardly():
     assert auc.sel(samples=50, seen=480).min() > auc.sel(samples=200, seen=120).max()  # 480 steps each
 
 
+def test_09_pages_of_a_user_count_for_more_than_the_attack_and_two_shadows_gain_nothing():
+    auc = open_run("stronger").auc.mean("target").squeeze("samples", drop=True)
+    one, ten = auc.sel(series=1), auc.sel(series=10)
+    plain = one.sel(attack="discriminator", shadows=2, drop=True)
+    asked = one.sel(attack=["likelihood_ratio", "rmia"])
+
+    assert 0.6 < float(one.median()) < 0.66
+    assert 0.85 < float(ten.median()) < 0.93
+    assert (ten - one > 0.15).all()
+    assert float(one.max("attack").median() - one.min("attack").median()) < 0.05
+    assert (asked.sel(shadows=4) > asked.sel(shadows=2)).all()
+    assert (abs(asked.sel(shadows=2) - plain) < 0.025).all()
+    assert (one.sel(attack="rmia") <= one.sel(attack="likelihood_ratio") + 0.001).all()
+
+
 def test_09_the_smaller_the_set_the_larger_the_risk_of_those_in_it_and_the_error():
     run = open_run("membership").mean("target").median("seed")
 
