@@ -17,6 +17,7 @@ import xarray as xr
 import dgkit as dg
 from dgkit import _atomic, course
 from dgkit.course import answers, chapters, exercise
+from dgkit.course.__main__ import main
 from dgkit.errors import ConfigError
 from dgkit.privacy import DP, epsilon, noise_for
 
@@ -533,6 +534,52 @@ def test_a_kept_letter_that_is_no_choice_is_none():
 
     assert course.predict("04").children[0].value is None
     assert "kept no prediction" in course.recall("04")
+
+
+def handed_in(folder, **letters):
+    """A progress file of each learner, as `predict` keeps it."""
+    for name, letter in letters.items():
+        (folder / name).mkdir(parents=True)
+        held = {"passed": [], "predicted": {"02": letter}} if letter else {"passed": ["00.1"]}
+        (folder / name / "dgkit-progress.json").write_text(json.dumps(held))
+
+
+def test_a_teacher_sees_what_the_room_predicted_and_what_came_out_only_at_the_end(tmp_path):
+    handed_in(tmp_path, ann="b", bob="a", cid="b", dan="", eve="z", fay="b")
+    (tmp_path / "gus.json").write_text('{"passed": [], "predicted": {"02": "a"}}')
+    (tmp_path / "hal.json").write_text("{")
+    (tmp_path / "ida").symlink_to(tmp_path / "ann")
+
+    before, after = course.room(tmp_path, "02"), course.room(tmp_path, "02", reveal=True)
+
+    assert before.counts == (2, 3, 0)
+    assert (before.silent, before.unread) == (2, 1)
+    lines = repr(before).splitlines()
+    assert lines[0] == PREDICTIONS["02"].question and lines[2].split()[-2] == "3" and lines[2].count("█") == 30
+    assert lines[1].count("█") == 20 and lines[4] == "  5 predictions, 2 without one, 1 could not be read"
+    assert "What came out" not in repr(before) + before._repr_html_()
+    assert PREDICTIONS["02"].because in repr(after) and "✓ (b)" in after._repr_html_()
+
+
+def test_of_several_files_of_a_learner_the_last_prediction_counts(tmp_path):
+    handed_in(tmp_path, ann="a")
+    handed_in(tmp_path / "ann", later="c", last="")
+    for k, inside in enumerate((".", "later", "last")):
+        os.utime(tmp_path / "ann" / inside / "dgkit-progress.json", (k, k))
+
+    assert course.room(tmp_path, "02").counts == (0, 0, 1)
+
+
+def test_the_command_shows_every_chapter_that_asks(tmp_path, capsys):
+    handed_in(tmp_path, ann="b")
+
+    main(["room", str(tmp_path)])
+    said = capsys.readouterr().out
+    with pytest.raises(SystemExit):
+        main(["room", str(tmp_path / "nowhere"), "02"])
+
+    assert all(asked.question in said for asked in PREDICTIONS.values()) and "1 prediction\n" in said
+    assert "no folder at" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("unknown", ["99.a", "04.z", "", None, 4])
