@@ -21,7 +21,6 @@ from dgkit._cells import Point
 from dgkit.core.config import Config
 from dgkit.course.exercise import Wrong, exercise, number, whole
 from dgkit.course.experiment import Experiment
-from dgkit.course.store import open_run
 from dgkit.privacy.membership import Shadow, membership_attack, train_shadows
 
 # --- recorded runs ---
@@ -113,20 +112,33 @@ EXPERIMENTS = {
 
 
 @exercise("09.1")
-def _accused(value: Any) -> str:
-    if whole(value) != 40 - 30:
-        raise Wrong("It takes 40 for members, the highest scores; 30 of them are. What are the others?")
-    return "10 of 40 are accused wrongly, and as many members are missed: with as many of each the two errors are one."
+def _behind_an_average(value: Any) -> str:
+    truth, given = 0.5 * (0.05 + 0.95 / 2) + 0.5 / 2, number(value)
+    if abs(given - (0.05 + 0.95 / 2)) < 1e-3:
+        raise Wrong("That is how often it is right about a member. Half of those it is asked about are none.")
+    if abs(given - truth) > 5e-4:
+        raise Wrong("About the members: 5 % for certain, of the rest every second. About the others: every second.")
+    return f"{truth:.4f}: an average of 51 % may hide that one member in twenty is found with certainty."
 
 
 @exercise("09.2")
-def _enough(value: Any) -> str:
-    success = open_run("membership").success_rate.mean("target").median("seed")
-    curve = success.sel(attack="discriminator").to_series()
-    truth = int(curve.index[curve <= 0.55].min())
-    if whole(value) != truth:
-        raise Wrong("success_rate, .mean('target').median('seed').sel(attack='discriminator'); the first at most 0.55.")
-    return f"{truth} samples, where it is right in {curve[truth]:.3f} of the cases."
+def _again_and_again(value: Any) -> str:
+    n = next(n for n in range(1, 999, 2) if _majority(n) >= 0.75)
+    given = whole(value)
+    if given < 1 or given % 2 == 0:
+        raise Wrong("Give an odd number of models: an even one may leave a tie.")
+    if given != n:
+        of = min(given, 999)
+        raise Wrong(
+            f"The majority of {of} guesses is right in {_majority(of):.3f} of the cases. How likely is it that more "
+            "than half of n guesses are right? A binomial distribution, or a simulation."
+        )
+    return f"{n} models, each of which gives next to nothing away: what is released adds up, as epsilons do."
+
+
+def _majority(n: int) -> float:
+    """How likely it is that more than half of n guesses are right, an odd number of them, each with 55 %."""
+    return sum(math.comb(n, k) * 0.55**k * 0.45 ** (n - k) for k in range(n // 2 + 1, n + 1))
 
 
 @exercise("09.3")

@@ -1,6 +1,7 @@
 """Pictures: what stands on the axes is what the metrics say, with units, a legend and colours that differ."""
 
 import base64
+import re
 from itertools import pairwise
 
 import matplotlib
@@ -17,6 +18,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from matplotlib.quiver import Quiver
 
 import dgkit as dg
+from dgkit.course.figures import describe_figures, in_words
 from dgkit.errors import ConfigError, SchemaError
 from tests.conftest import small_dataset
 
@@ -226,6 +228,27 @@ def test_a_notebook_shows_twice_the_pixels_at_the_same_size(monkeypatch):
     width = int.from_bytes(base64.b64decode(data["image/png"])[16:20], "big")  # of the file's head
     assert width == pytest.approx(2 * metadata["image/png"]["width"], abs=1)
     assert 600 < metadata["image/png"]["width"] < 800
+
+
+def test_a_chapters_figure_says_in_words_what_it_shows():
+    figure = dg.plot.autocorrelation({"real": small_dataset(), "<b>": small_dataset()}, "views")
+    formatter = InteractiveShell.instance().display_formatter
+    before = formatter.format
+    try:
+        describe_figures()
+        data, _ = formatter.format(figure)
+        as_it_was, _ = formatter.format("text")
+    finally:
+        formatter.format = before
+        del formatter.dgkit_as_before
+
+    alternative = re.search(r'alt="([^"]*)"', data["text/html"]).group(1)
+    assert f"data:image/png;base64,{data['image/png'][:50]}" in data["text/html"].replace("\n", "")
+    assert "against lag" in alternative and "Shown: real; &lt;b&gt;" in alternative and "<b>" not in alternative
+    assert "text/html" not in as_it_was
+    many = dg.plot.series(small_dataset(), "views", n=6)
+    assert in_words(many).startswith("Figure of 6 panels.") and len(in_words(many)) <= 400
+    assert in_words(plt.figure()) == "Figure."
 
 
 def test_a_critics_arrows_go_where_its_score_rises():
