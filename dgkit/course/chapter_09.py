@@ -21,6 +21,7 @@ from dgkit._cells import Point
 from dgkit.core.config import Config
 from dgkit.course.exercise import Wrong, exercise, number, whole
 from dgkit.course.experiment import Experiment
+from dgkit.course.questions import Prediction, Quiz
 from dgkit.privacy.membership import Shadow, membership_attack, train_shadows
 
 # --- recorded runs ---
@@ -104,6 +105,44 @@ EXPERIMENTS = {
         _BASE,
         {"samples": (50, 200), "seen": (30, 120, 480), "seed": (0, 1, 2)},
         {"steps": 4, "samples": 50, "seen": 30, "seed": 0},
+    ),
+}
+
+
+# --- questions ---
+
+PREDICTION = Prediction(
+    "After trainings of 3,000 steps: from how many training samples on is the attack on the discriminator right in at "
+    "most 55 % of the cases?",
+    ("fifty", "some hundreds", "a hundred thousand"),
+    "b",
+    "In the recorded run it is right in 61 % at 200 samples and in 53 % at 500. Each of 500 was seen 300 times by "
+    "then; it is how often each was seen that decides.",
+)
+QUIZZES = {
+    "09.a": Quiz(
+        "An attack is right in 51 % of the cases. What may still be true?",
+        "a",
+        (
+            (
+                "A few members are found with certainty.",
+                "An average over all does not see them. Look at the left end of the ROC curve.",
+            ),
+            ("Half of the members are found with certainty.", "Then it could be right in three of four cases."),
+            ("Nothing that matters: it is a coin.", "A coin finds nobody with certainty; this one may."),
+        ),
+    ),
+    "09.b": Quiz(
+        "You double the data and train as many epochs on them as before. What becomes of the attack?",
+        "b",
+        (
+            ("It fails twice as often.", "That holds for as many steps: each sample is then seen half as often."),
+            (
+                "Hardly anything, as far as was recorded.",
+                "Each sample is seen as often as before. What is gained is fidelity.",
+            ),
+            ("It gets better.", "With as many looks at each, 200 samples were told about as well as 50."),
+        ),
     ),
 }
 
