@@ -51,7 +51,7 @@ def still(notebook: NotebookNode, camera=None) -> NotebookNode:
 def stills(output: NotebookNode, models: dict, camera) -> Iterator[NotebookNode]:
     """What is shown in place of one output: itself if it is no widget."""
     if "image/png" in output.get("data", {}):
-        output["data"].pop("text/html", None)  # the same picture (dgkit.course.figures), which the book keeps as a file
+        output["data"].pop("text/html", None)  # the same picture (dgkit.course.outputs), which the book keeps as a file
     view = output.get("data", {}).pop(VIEW, None)
     if view is None:
         yield output

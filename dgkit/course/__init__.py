@@ -11,11 +11,11 @@
 import lazy_loader
 
 from dgkit._moved import forwarding
-from dgkit.course.figures import describe_figures
 from dgkit.course.memory import give_back_after_cells
+from dgkit.course.outputs import describe_outputs
 
 _attached, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
 __getattr__ = forwarding(__name__, _attached)
 
 give_back_after_cells()
-describe_figures()
+describe_outputs()

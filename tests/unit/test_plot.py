@@ -18,7 +18,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from matplotlib.quiver import Quiver
 
 import dgkit as dg
-from dgkit.course.figures import describe_figures, in_words
+from dgkit.course.outputs import describe_outputs, in_words
 from dgkit.errors import ConfigError, SchemaError
 from tests.conftest import small_dataset
 
@@ -235,9 +235,10 @@ def test_a_chapters_figure_says_in_words_what_it_shows():
     formatter = InteractiveShell.instance().display_formatter
     before = formatter.format
     try:
-        describe_figures()
+        describe_outputs()
         data, _ = formatter.format(figure)
         as_it_was, _ = formatter.format("text")
+        table, _ = formatter.format(pd.DataFrame({"a": [1]}))
     finally:
         formatter.format = before
         del formatter.dgkit_as_before
@@ -246,6 +247,7 @@ def test_a_chapters_figure_says_in_words_what_it_shows():
     assert f"data:image/png;base64,{data['image/png'][:50]}" in data["text/html"].replace("\n", "")
     assert "against lag" in alternative and "Shown: real; &lt;b&gt;" in alternative and "<b>" not in alternative
     assert "text/html" not in as_it_was
+    assert 'tabindex="0"' in table["text/html"] and "<table" in table["text/html"]
     many = dg.plot.series(small_dataset(), "views", n=6)
     assert in_words(many).startswith("Figure of 6 panels.") and len(in_words(many)) <= 400
     assert in_words(plt.figure()) == "Figure."

@@ -1,8 +1,8 @@
-"""In a chapter's kernel a figure says in words what it shows, as the picture's alternative text.
+"""In a chapter's kernel a figure says in words what it shows, and a wide table scrolls by keyboard.
 
 JupyterLab draws an output of the kind image/png without such a text. So beside it goes the same picture as HTML, which
 JupyterLab, Notebook and Voila take first. The words are the figure's own: titles, axes, legend. Left out: what is to be
-seen in it, which the chapter's text says.
+seen in it, which the chapter's text says. A table that is wider than the window gets a frame that Tab reaches.
 """
 
 import html
@@ -11,11 +11,12 @@ from collections.abc import Iterable
 from typing import Any
 
 LONGEST = 400  # letters
+FRAME = '<div role="region" aria-label="Table" tabindex="0" style="overflow-x:auto">'
 MOST = 12  # panels or curves that are named
 
 
-def describe_figures() -> None:
-    """Inside IPython: from now on with words; elsewhere nothing."""
+def describe_outputs() -> None:
+    """Inside IPython: from now on figures have words and tables a frame; elsewhere nothing happens."""
     shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
     formatter = getattr(shell, "display_formatter", None)
     if formatter is None or hasattr(formatter, "dgkit_as_before"):
@@ -27,6 +28,8 @@ def describe_figures() -> None:
         drawn = sys.modules.get("matplotlib.figure")
         if drawn and isinstance(obj, drawn.Figure) and "image/png" in data and "text/html" not in data:
             data["text/html"] = _tag(data["image/png"], metadata.get("image/png", {}), in_words(obj))
+        if "<table" in data.get("text/html", ""):
+            data["text/html"] = f"{FRAME}{data['text/html']}</div>"
         return data, metadata
 
     formatter.format = with_words
