@@ -230,10 +230,12 @@ def test_a_notebook_shows_twice_the_pixels_at_the_same_size(monkeypatch):
     assert 600 < metadata["image/png"]["width"] < 800
 
 
-def test_a_chapters_figure_says_in_words_what_it_shows():
+def test_a_chapters_figure_says_in_words_what_it_shows_and_a_table_is_reached_by_keyboard(monkeypatch):
+    monkeypatch.setattr(plt, "get_backend", lambda: "module://matplotlib_inline.backend_inline")
     figure = dg.plot.autocorrelation({"real": small_dataset(), "<b>": small_dataset()}, "views")
     formatter = InteractiveShell.instance().display_formatter
     before = formatter.format
+    monkeypatch.setattr(formatter.formatters["text/html"], "enabled", True)  # as in a notebook
     try:
         describe_outputs()
         data, _ = formatter.format(figure)
