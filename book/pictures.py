@@ -50,6 +50,8 @@ def still(notebook: NotebookNode, camera=None) -> NotebookNode:
 
 def stills(output: NotebookNode, models: dict, camera) -> Iterator[NotebookNode]:
     """What is shown in place of one output: itself if it is no widget."""
+    if "image/png" in output.get("data", {}):
+        output["data"].pop("text/html", None)  # the same picture (dgkit.course.outputs), which the book keeps as a file
     view = output.get("data", {}).pop(VIEW, None)
     if view is None:
         yield output
@@ -62,7 +64,8 @@ def stills(output: NotebookNode, models: dict, camera) -> Iterator[NotebookNode]
         controls = [one["state"]["description"] for one in inner if one["state"].get("description")]
         yield note(f"In the notebook controls redraw this: {', '.join(controls)}.")
         for one in inner:
-            yield from map(NotebookNode, one["state"].get("outputs", []))
+            for shown in map(NotebookNode, one["state"].get("outputs", [])):
+                yield from stills(shown, models, camera)
     elif "FloatProgressModel" not in {one["model_name"] for one in inner}:  # a bar that is full says nothing
         yield output
 

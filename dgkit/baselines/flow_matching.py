@@ -33,6 +33,7 @@ import copy
 import math
 from collections import deque
 from collections.abc import Iterator
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -75,21 +76,35 @@ class Network(nn.Module):
         return valid(lengths, self.time).repeat_interleave(self.scales.width, 1)
 
     def generate(self, n: int, rng: torch.Generator, given: Tensor | None = None) -> Made:
-        attributes, source = self.joint.draw(n, rng, given)
-        lengths, width = self.joint.lengths[source], self.scales.width
-        numbers = torch.randn((n, self.scales.count), generator=rng)
-        features = torch.zeros(n, self.time, width + 2)
-        features[..., :width].normal_(generator=rng)  # noise, in the place of what is made of it
+        attributes, lengths, numbers, features = self.draw(n, rng, given)
         for some in blocks(n):
-            condition = self.condition(attributes[some], lengths[some])
-            if self.numbers is not None:
-                numbers[some] = _end(path(self.numbers, numbers[some], condition))
-            condition = torch.cat([condition, numbers[some]], 1)
-            noise = features[some, :, :width].flatten(1) * self.counted(lengths[some])
-            series = _end(path(self.series, noise, condition))
-            shapes = self.innovations.decode(series).unflatten(1, (self.time, width))
-            features[some] = self.scales.decode(shapes, numbers[some], lengths[some])
+            x, numbers[some] = _end(self.way(attributes[some], lengths[some], numbers[some], features[some]))
+            features[some] = self.decode(x, numbers[some], lengths[some])
         return Made(torch.cat([attributes, self.scales.minmax(numbers)], 1), features, lengths)
+
+    def draw(self, n: int, rng: torch.Generator, given: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Attributes (N, A) and lengths (N,); noise for the numbers (N, P) and, in their place, features (N, T, F)."""
+        attributes, source = self.joint.draw(n, rng, given)
+        numbers = torch.randn((n, self.scales.count), generator=rng)
+        features = torch.zeros(n, self.time, self.scales.width + 2)
+        features[..., : self.scales.width].normal_(generator=rng)
+        return attributes, self.joint.lengths[source], numbers, features
+
+    def way(
+        self, attributes: Tensor, lengths: Tensor, numbers: Tensor, features: Tensor
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        """From what `draw` gives: x_t (N, T F) of the series at each step, and the numbers, which come first."""
+        condition = self.condition(attributes, lengths)
+        if self.numbers is not None:
+            numbers = _end(path(self.numbers, numbers, condition))
+        noise = features[..., : self.scales.width].flatten(1) * self.counted(lengths)
+        for x in path(self.series, noise, torch.cat([condition, numbers], 1)):
+            yield x, numbers
+
+    def decode(self, x: Tensor, numbers: Tensor, lengths: Tensor) -> Tensor:
+        """The features (N, T, F) that x_t would be."""
+        shapes = self.innovations.decode(x).unflatten(1, (self.time, self.scales.width))
+        return self.scales.decode(shapes, numbers, lengths)
 
 
 def path(velocity: nn.Module, x: Tensor, condition: Tensor) -> Iterator[Tensor]:
@@ -104,7 +119,7 @@ def path(velocity: nn.Module, x: Tensor, condition: Tensor) -> Iterator[Tensor]:
         yield x
 
 
-def _end(steps: Iterator[Tensor]) -> Tensor:
+def _end(steps: Iterator[Any]) -> Any:
     """Where a way ends, without all its steps at once in memory."""
     return deque(steps, maxlen=1).pop()
 

@@ -13,6 +13,8 @@ from .questions import Recalled as Recalled
 from .questions import predict as predict
 from .questions import quiz as quiz
 from .questions import recall as recall
+from .rooms import Room as Room
+from .rooms import room as room
 from .runs import record as record
 from .runs import rerun as rerun
 from .store import Checkpoint as Checkpoint

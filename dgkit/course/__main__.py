@@ -1,4 +1,4 @@
-"""The course on the command line: its recorded runs (`list`, `record`, `table`), and grading (`export`, `collect`)."""
+"""The course on the command line: recorded runs (`list`, `record`, `table`), grading (`export`, `collect`), `room`."""
 
 import argparse
 import sys
@@ -11,15 +11,16 @@ import pandas as pd
 from dgkit import _atomic
 from dgkit._cells import points_of
 from dgkit.course import grading, handout
-from dgkit.course.chapters import experiments
+from dgkit.course.chapters import NUMBERS, experiments, of
 from dgkit.course.real import table
+from dgkit.course.rooms import room
 from dgkit.course.runs import CELLS, record, record_checkpoint
 from dgkit.course.store import folder
 from dgkit.errors import DgkitError
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """`python -m dgkit.course list | record NAME ... | table real | export FORM FOLDER | collect FOLDER`."""
+    """`python -m dgkit.course list | record NAME ... | table real | export FORM FOLDER | collect FOLDER | room ...`."""
     known = experiments()
     parser = argparse.ArgumentParser(
         prog="python -m dgkit.course", description="The course: its recorded runs, and its exercises to be graded."
@@ -33,11 +34,16 @@ def main(arguments: list[str] | None = None) -> None:
     recording.add_argument("--out", type=Path, default=folder(), help="folder to write to (default: %(default)s)")
     recording.add_argument("--cells", type=Path, default=CELLS, help="folder of cells (default: %(default)s)")
     commands.add_parser("table", help="a recorded run as a table").add_argument("name", choices=["real"])
+    asking = commands.add_parser("room", help="what a room predicted, from its progress files; runs nobody's code")
+    asking.add_argument("folder", type=Path, metavar="FOLDER")
+    asking.add_argument("chapters", nargs="*", metavar="NN", help="numbers of chapters (default: all)")
+    asking.add_argument("--reveal", action="store_true", help="what came out, too")
     _grading(commands)
     options = parser.parse_args(arguments)
-    if options.command in ("export", "collect"):
+    ask = {"export": _export, "collect": _collect, "room": _room}
+    if options.command in ask:
         try:
-            return _export(options) if options.command == "export" else _collect(options)
+            return ask[options.command](options)
         except DgkitError as error:
             parser.exit(1, f"{error}\n")
     if options.command == "table":
@@ -88,6 +94,11 @@ def _grading(commands: Any) -> None:
     collecting.add_argument("--seconds", type=int, default=120, help="processor time for a notebook (default: 120)")
     collecting.add_argument("--memory", type=int, default=4096, help="limit in MiB (default: 4096)")
     collecting.add_argument("--jobs", type=int, default=1, help="notebooks at a time (default: 1)")
+
+
+def _room(options: argparse.Namespace) -> None:
+    for chapter in options.chapters or [number for number in NUMBERS if of(number, "PREDICTION", None)]:
+        print(f"{chapter}  {room(options.folder, chapter, reveal=options.reveal)}\n")
 
 
 def _points(text: str) -> dict[str, int]:

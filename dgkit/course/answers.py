@@ -185,12 +185,12 @@ def _remember(exercise: str) -> None:
     _note(lambda noted: noted._replace(passed=sorted({*noted.passed, exercise})), "passed, but it")
 
 
-def _read() -> tuple[_Noted, str]:
+def _read(path: Path = PROGRESS) -> tuple[_Noted, str]:
     """What was noted, and what is wrong with the file: it "is damaged" only where it was read, and is no such JSON."""
     try:
-        if PROGRESS.exists() and not PROGRESS.is_file():  # a folder, or a pipe, which would be waited for
+        if path.exists() and not path.is_file():  # a folder, or a pipe, which would be waited for
             return _Noted([], {}), "is no file"
-        with open(PROGRESS, "rb") as file:
+        with open(path, "rb") as file:
             held = json.loads(file.read(10**6))
         noted = _Noted(held["passed"], held.get("predicted", {}))
         if not isinstance(noted.passed, list) or not isinstance(noted.predicted, dict):

@@ -1,17 +1,19 @@
 """The questions and exercises of chapter 01."""
 
 import math
+from itertools import islice
 from typing import Any
 
 import numpy as np
 import torch
+import xarray as xr
 
 from dgkit import metrics
 from dgkit.core.losses import critic_loss
 from dgkit.core.networks import Discriminator
-from dgkit.course.exercise import Wrong, copies, dataset, exercise
+from dgkit.course.exercise import Wrong, copies, dataset, exercise, number
 from dgkit.course.questions import Prediction, Quiz
-from dgkit.datasets import open_dataset
+from dgkit.datasets import open_dataset, split
 
 PREDICTION = Prediction(
     "After a thousand steps, what will DoppelGANger's autocorrelation have?",
@@ -74,21 +76,45 @@ def _slope(value: Any) -> str:
 
 
 @exercise("01.2")
-def _given(value: Any) -> str:
-    ask = "Pass the Dataset that model.sample(..., attributes={...}) returns."
-    value = dataset(value, ask, "That is not a generated dataset")
-    real = open_dataset("web")
-    missing = [name for name in real.data_vars if name not in value]
-    if missing:
-        raise Wrong(f"{missing[0]!r} is missing; pass the whole Dataset that model.sample returns.")
-    if value.sizes["sample"] < 50:
-        raise Wrong(f"There are only {value.sizes['sample']} pages; generate 50.")
-    others = sorted(set(value["domain"].values.tolist()) - {"en.wikipedia.org"})
-    if others:
-        raise Wrong(f"There are pages of {others[0]}. Every attribute can be given: domain, access and agent.")
-    if value.sizes["time"] == real.sizes["time"] and copies(value["views"].values, real["views"].values):
-        raise Wrong("These are real pages. Let the model generate some.")
-    return f"{value.sizes['sample']} pages that never were."
+def _learned_difference(value: Any) -> str:
+    ask = "Pass three things: the English pages, those of www.mediawiki.org, and the share."
+    try:
+        english, other, said = islice(value, 3)
+    except (TypeError, ValueError) as error:
+        raise Wrong(ask) from error
+    real, levels = split(open_dataset("web"), 0.5, seed=0)[0], []
+    for made, domain in ((english, "en.wikipedia.org"), (other, "www.mediawiki.org")):
+        made = dataset(made, ask, "That is not a generated dataset", *real.data_vars)
+        if made.sizes["sample"] < 200:
+            raise Wrong(f"There are only {made.sizes['sample']} pages; generate 200 of each domain.")
+        for name, wanted in {"domain": domain, **ALIKE}.items():
+            others = sorted(set(made[name].values.tolist()) - {wanted})
+            if others:
+                raise Wrong(f"There are pages of {others[0]} where all should have the {name} {wanted}.")
+        if made.sizes["time"] == real.sizes["time"] and copies(made["views"].values, real["views"].values):
+            raise Wrong("These are real pages. Let the model generate some.")
+        levels.append(_mean_level(made))
+    alike = real.isel(sample=((real.access == "all-access") & (real.agent == "all-agents")).values)
+    ours = [alike.isel(sample=(alike.domain == one).values) for one in ("en.wikipedia.org", "www.mediawiki.org")]
+    truth = _mean_level(ours[0]) - _mean_level(ours[1])
+    made_by_it, given = levels[0] - levels[1], number(said)
+    if abs(given - made_by_it / truth) > 0.03:
+        if abs(given - made_by_it) < 0.03:
+            raise Wrong("That is the difference of the generated pages. Divide it by that of the real ones.")
+        raise Wrong(
+            "Mean of log10 of the mid-ranges, English less the other, generated; over the same of `train`, there too "
+            "of all-access and all-agents alone: other agents and devices see less of each domain."
+        )
+    return (
+        f"{made_by_it:.2f} decades of {truth:.2f}: a share of {made_by_it / truth:.2f}. Below 1 domains are too alike."
+    )
+
+
+ALIKE = {"access": "all-access", "agent": "all-agents"}  # of 01.2
+
+
+def _mean_level(ds: xr.Dataset) -> float:
+    return float(np.log10(np.asarray(metrics.mid_range(ds["views"]), np.float64)).mean())
 
 
 @exercise("01.3")

@@ -1,5 +1,6 @@
 """Chapter 02: its recorded runs (auto-normalisation), and the checks of its exercises."""
 
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,7 @@ import xarray as xr
 from dgkit import metrics, simulate
 from dgkit._cells import Point
 from dgkit.core.config import Config
-from dgkit.course.exercise import Wrong, dataset, exercise, names
+from dgkit.course.exercise import Wrong, dataset, exercise, names, number
 from dgkit.course.experiment import Experiment
 from dgkit.course.measures import WEB, of_levels, web_metrics
 from dgkit.course.questions import Prediction, Quiz
@@ -129,11 +130,23 @@ def _planted(value: Any) -> str:
 
 
 @exercise("02.3")
-def _by_hand(value: Any) -> str:
-    one = open_dataset("web").views.isel(sample=0).astype(np.float64)
-    half, middle = float(one.max() - one.min()) / 2, float(one.max() + one.min()) / 2
-    if not isinstance(value, np.ndarray | xr.DataArray) or value.shape != one.shape:
-        raise Wrong(f"Give the {one.sizes['time']} normalised values, an array or a DataArray.")
-    if not np.allclose(np.asarray(value, np.float64), (one.values - middle) / half, atol=1e-3):
-        raise Wrong("Take the mid-range away, then divide by the half-range: the smallest day is -1, the largest 1.")
-    return "That, and the two numbers you took, is all the LSTM has to make of this page."
+def _price_of_a_spike(value: Any) -> str:
+    try:
+        with_it, without = (number(part) for part in islice(value, 3))
+    except (TypeError, ValueError) as error:
+        raise Wrong("Give a pair of numbers: with auto-normalisation, and without.") from error
+    truths = {"with it": (with_it, 0.01 * (10_100 - 100) / 2 / 100), "without": (without, 0.01 * 1_000_000 / 2 / 100)}
+    for name, (given, truth) in truths.items():
+        if abs(given - 100 * truth) < 0.01 * 100 * truth:
+            raise Wrong(f"{name.capitalize()}: that is in views. As a share of an ordinary day's 100?")
+        if abs(given - 2 * truth) < 0.01 * truth:
+            raise Wrong(f"{name.capitalize()}: from -1 to 1 is a length of 2, so 1 stands for half the range.")
+        if abs(given - truth) > 0.01 * truth:
+            raise Wrong(
+                f"{name.capitalize()}: how many views does 1 stand for, that is half of what the network's range from "
+                "-1 to 1 covers? 0.01 of that, over 100."
+            )
+    return (
+        "Half of an ordinary day's views with it, fifty times them without. It helps a hundredfold; and a page of one "
+        "great day is still bad: after the spike, its ordinary days are at the bottom of its own range."
+    )

@@ -23,7 +23,7 @@ from dgkit.course.experiment import Experiment
 from dgkit.course.measures import look
 from dgkit.course.questions import Prediction, Quiz
 from dgkit.course.store import open_run
-from dgkit.datasets import open_dataset
+from dgkit.datasets import open_dataset, split
 from dgkit.schema import lengths, validate
 
 # --- recorded runs ---
@@ -261,12 +261,20 @@ def _not_dominated(value: Any) -> str:
 
 
 @exercise("05.3")
-def _homes(value: Any) -> str:
-    real = open_dataset("broadband")
-    ask = "Pass the Dataset that baselines.fit(...).sample(500) returns."
-    traffic = dataset(value, ask, "These are not generated homes", "traffic_bytes")["traffic_bytes"]
-    if value.sizes["sample"] < 500:
-        raise Wrong(f"There are only {value.sizes['sample']} homes; generate 500.")
-    if value.sizes["time"] == real.sizes["time"] and copies(traffic.values, real["traffic_bytes"].values):
-        raise Wrong("Some of these are real homes. Let a model generate all of them.")
-    return f"{value.sizes['sample']} homes that never were."
+def _wins_one_column(value: Any) -> str:
+    train, held_out = split(open_dataset("web"), 0.5, seed=0)
+    ask = "Pass a Dataset: that of `web`, with other views."
+    views = dataset(value, ask, "These are no pages", "views")["views"]
+    if views.sizes["sample"] < 500 or views.sizes["time"] != train.sizes["time"]:
+        raise Wrong(f"Give at least 500 pages of {train.sizes['time']} days; these are {dict(views.sizes)}.")
+    if any(copies(views.values, one["views"].values) for one in (train, held_out)):
+        raise Wrong("Some of these are real pages. What may you do to a real page that its autocorrelation ignores?")
+    recorded = open_run("baselines").autocorrelation_mse.sel(dataset="web", feature="views", budget="own")
+    best = float(recorded.sel(model="doppelganger").median("seed"))
+    error = metrics.autocorrelation_mse(held_out["views"], views)
+    if not error < best / 2:
+        raise Wrong(f"The memory's error is {error:.2g}; half of DoppelGANger's is {best / 2:.2g}.")
+    apart = metrics.wasserstein(held_out["views"], views, scale="log")
+    if not apart > 0.5:
+        raise Wrong(f"The memory is right, but so are the values: {apart:.2f} decades off. Spoil them, all alike.")
+    return f"An error of {error:.2g}, DoppelGANger's is {best:.2g}; and the values are {apart:.1f} decades off."

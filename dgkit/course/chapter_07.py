@@ -14,6 +14,7 @@ from dgkit.core.config import Config
 from dgkit.course.exercise import Wrong, copies, dataset, exercise
 from dgkit.course.experiment import Experiment
 from dgkit.course.measures import train_and_look
+from dgkit.course.questions import Prediction, Quiz
 from dgkit.course.systems import SYSTEMS, TRAINED, WAYS
 from dgkit.datasets import open_dataset
 from dgkit.errors import ConfigError
@@ -157,6 +158,43 @@ EXPERIMENTS = {
         Config(steps=1500, sample_len=5, ema=0.99),
         {"capacity": (1.0, 1000.0), "seed": (0, 1, 2, 3, 4)},  # a machine of 1000 is never exhausted
         {"steps": 4, "capacity": 1.0, "seed": 0},
+    ),
+}
+
+
+# --- questions ---
+
+PREDICTION = Prediction(
+    "More and more jobs are large. Which part of the retrained model's answer goes wrong by the most?",
+    ("the mix of jobs", "the CPU that all jobs use together", "none, since the conditionals are kept"),
+    "b",
+    "The mix is met. But the model adds up what single jobs would like: at the largest shift it says that 1.68 of a "
+    "machine are in use (median of five models), where in truth it is 0.95, and more cannot be.",
+)
+QUIZZES = {
+    "07.a": Quiz(
+        "A model was retrained for twice as many large jobs. What has it learned anew?",
+        "c",
+        (
+            ("What a large job does where many others run.", "It has seen no such cluster, neither before nor now."),
+            ("How long a large job lasts.", "That is made by the parts that stay: same attributes, same series."),
+            ("How often each combination of attributes occurs.", "Nothing else: no series was needed for it."),
+        ),
+    ),
+    "07.b": Quiz(
+        "There is no simulator. When is the answer to be believed?",
+        "a",
+        (
+            (
+                "Where what the jobs add up to stays well below a limit that you know.",
+                "Then they are as little in each other's way as today, and P(series | attributes) is what it was.",
+            ),
+            ("Where the attributes meet the target.", "They do at every shift. The series are the question."),
+            (
+                "Where the model was trained for long.",
+                "Real jobs of today, reweighted, are as wrong: it is not the learning that fails.",
+            ),
+        ),
     ),
 }
 

@@ -30,6 +30,7 @@ from dgkit.core.trainer import Trainer
 from dgkit.course.exercise import Wrong, exercise, number
 from dgkit.course.experiment import Experiment
 from dgkit.course.measures import steps_in_decades, web_metrics
+from dgkit.course.questions import Prediction, Quiz
 from dgkit.course.real import real_data
 from dgkit.course.store import open_run
 from dgkit.datasets import split
@@ -379,6 +380,40 @@ def beside_each_other() -> xr.Dataset:
     told = {"samples": 10_000, "delta": 1e-5, "gaussian": list(map(str, ways.way.values))}
     both.attrs = {"title": title} | told
     return both
+
+
+# --- questions ---
+
+PREDICTION = Prediction(
+    "Each sample's gradient is cut to a length, then noise is added. Which of the two does the damage?",
+    ("the cut alone", "the noise alone", "both together"),
+    "c",
+    "Each alone makes the error of the memory less than twice as large, which is little more than the seeds scatter. "
+    "Together they do the damage: Adam makes what was cut large again, and with it the noise.",
+)
+QUIZZES = {
+    "08.a": Quiz(
+        "A model keeps epsilon = 1 for one page. You have five pages in the data. What are you promised?",
+        "b",
+        (
+            ("The same.", "What five pages give away adds up."),
+            ("Less: the bound for somebody with five pages is larger.", "Count all of one user's samples as one unit."),
+            ("Nothing at all.", "A promise about one page implies a weaker one about five."),
+        ),
+    ),
+    "08.b": Quiz(
+        "An attack on a private model is right in half of the cases. What does that show of its epsilon?",
+        "c",
+        (
+            ("It is near 0.", "An attack shows how much leaks at least, never how much at most."),
+            ("It is as claimed.", "A wrong program may look as good to a weak attack."),
+            (
+                "Nothing: a better attack may do more.",
+                "Only a proof bounds all attacks; an audit can contradict it.",
+            ),
+        ),
+    ),
+}
 
 
 # --- exercises ---

@@ -22,7 +22,7 @@ from dgkit._cells import Point
 from dgkit.core.config import Config
 from dgkit.course.exercise import Wrong, exercise, number, whole
 from dgkit.course.experiment import Experiment
-from dgkit.course.store import open_run
+from dgkit.course.questions import Prediction, Quiz
 from dgkit.privacy.membership import Shadow, membership_attack, train_shadows
 
 # --- recorded runs ---
@@ -143,24 +143,75 @@ EXPERIMENTS = {
 }
 
 
+# --- questions ---
+
+PREDICTION = Prediction(
+    "After trainings of 3,000 steps: from how many training samples on is the attack on the discriminator right in at "
+    "most 55 % of the cases?",
+    ("fifty", "some hundreds", "a hundred thousand"),
+    "b",
+    "In the recorded run it is right in 61 % at 200 samples and in 53 % at 500. Each of 500 was seen 300 times by "
+    "then; it is how often each was seen that decides.",
+)
+QUIZZES = {
+    "09.a": Quiz(
+        "An attack is right in 51 % of the cases. What may still be true?",
+        "a",
+        (
+            (
+                "A few members are found with certainty.",
+                "An average over all does not see them. Look at the left end of the ROC curve.",
+            ),
+            ("Half of the members are found with certainty.", "Then it could be right in three of four cases."),
+            ("Nothing that matters: it is a coin.", "A coin finds nobody with certainty; this one may."),
+        ),
+    ),
+    "09.b": Quiz(
+        "You double the data and train as many epochs on them as before. What becomes of the attack?",
+        "b",
+        (
+            ("It fails twice as often.", "That holds for as many steps: each sample is then seen half as often."),
+            (
+                "Hardly anything, as far as was recorded.",
+                "Each sample is seen as often as before. What is gained is fidelity.",
+            ),
+            ("It gets better.", "With as many looks at each, 200 samples were told about as well as 50."),
+        ),
+    ),
+}
+
+
 # --- exercises ---
 
 
 @exercise("09.1")
-def _accused(value: Any) -> str:
-    if whole(value) != 40 - 30:
-        raise Wrong("It takes 40 for members, the highest scores; 30 of them are. What are the others?")
-    return "10 of 40 are accused wrongly, and as many members are missed: with as many of each the two errors are one."
+def _behind_an_average(value: Any) -> str:
+    truth, given = 0.5 * (0.05 + 0.95 / 2) + 0.5 / 2, number(value)
+    if abs(given - (0.05 + 0.95 / 2)) < 1e-3:
+        raise Wrong("That is how often it is right about a member. Half of those it is asked about are none.")
+    if abs(given - truth) > 5e-4:
+        raise Wrong("About the members: 5 % for certain, of the rest every second. About the others: every second.")
+    return f"{truth:.4f}: an average of 51 % may hide that one member in twenty is found with certainty."
 
 
 @exercise("09.2")
-def _enough(value: Any) -> str:
-    success = open_run("membership").success_rate.mean("target").median("seed")
-    curve = success.sel(attack="discriminator").to_series()
-    truth = int(curve.index[curve <= 0.55].min())
-    if whole(value) != truth:
-        raise Wrong("success_rate, .mean('target').median('seed').sel(attack='discriminator'); the first at most 0.55.")
-    return f"{truth} samples, where it is right in {curve[truth]:.3f} of the cases."
+def _again_and_again(value: Any) -> str:
+    n = next(n for n in range(1, 999, 2) if _majority(n) >= 0.75)
+    given = whole(value)
+    if given < 1 or given % 2 == 0:
+        raise Wrong("Give an odd number of models: an even one may leave a tie.")
+    if given != n:
+        of = min(given, 999)
+        raise Wrong(
+            f"The majority of {of} guesses is right in {_majority(of):.3f} of the cases. How likely is it that more "
+            "than half of n guesses are right? A binomial distribution, or a simulation."
+        )
+    return f"{n} models, each of which gives next to nothing away: what is released adds up, as epsilons do."
+
+
+def _majority(n: int) -> float:
+    """How likely it is that more than half of n guesses are right, an odd number of them, each with 55 %."""
+    return sum(math.comb(n, k) * 0.55**k * 0.45 ** (n - k) for k in range(n // 2 + 1, n + 1))
 
 
 @exercise("09.3")

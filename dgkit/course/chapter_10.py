@@ -12,6 +12,7 @@ from dgkit._cells import Point
 from dgkit.core.config import Config
 from dgkit.course.exercise import Wrong, exercise, number
 from dgkit.course.experiment import Experiment
+from dgkit.course.questions import Prediction, Quiz
 from dgkit.datasets import open_dataset
 from dgkit.metrics import evaluate, mid_range
 from dgkit.schema import validate
@@ -55,6 +56,37 @@ EXPERIMENTS = {
         {"steps": 4, "data": "broadband", "zeros": "an event", "seed": 0},  # of data that are always there
     )
 }
+
+# --- questions ---
+
+PREDICTION = Prediction(
+    "The n-th row of each device is taken for its n-th step. Of a month with lost polls, which share of the values is "
+    "in its place?",
+    ("nearly all", "about half", "a few per cent"),
+    "c",
+    "Three per cent: from the first lost poll on everything is a step too early, and nothing would have warned you.",
+)
+QUIZZES = {
+    "10.a": Quiz(
+        "Three frauds are held against real days, number by number. Which one looks best?",
+        "a",
+        (
+            ("The copies of training days.", "They are real days. Only lines that look for copies find them."),
+            ("The days with mixed hours.", "Each number that knows of an order finds them."),
+            ("The days with the attributes of others.", "Series and attributes are right, but effects are lines, too."),
+        ),
+    ),
+    "10.b": Quiz(
+        "Ten settings were tried; the best has an error of 0.04 on the part that it was chosen by. And on new days?",
+        "c",
+        (
+            ("0.04 as well.", "It was chosen because its number was low, and part of that was luck."),
+            ("Less: it is the best.", "The best setting is not the one with the luckiest number."),
+            ("More, most likely.", "Which is why the report is made once, on a part that nothing was chosen by."),
+        ),
+    ),
+}
+
 
 # --- exercises ---
 

@@ -4,10 +4,46 @@ from typing import Any
 
 from dgkit.course import published, real
 from dgkit.course.exercise import Wrong, exercise, number
+from dgkit.course.questions import Prediction, Quiz
 
 # --- recorded runs ---
 
 EXPERIMENTS = real.EXPERIMENTS | published.EXPERIMENTS
+
+# --- questions ---
+
+PREDICTION = Prediction(
+    "A surrogate learns nothing: it takes a page's spectrum and draws the phases. Beside DoppelGANger's, trained to "
+    "its end, its autocorrelation error is",
+    ("larger", "about the same", "smaller"),
+    "c",
+    "Autocorrelation and spectrum are two forms of the same numbers: whoever copies the spectra has the curve. So the "
+    "paper's measure shows that a model has learned at least the spectrum, and not that it has learned more.",
+)
+QUIZZES = {
+    "11.a": Quiz(
+        "A model's autocorrelation error is what chance leaves. What has it learned?",
+        "b",
+        (
+            ("Everything that real pages have.", "A surrogate does as well, and knows no direction of time."),
+            ("At least the spectrum.", "That is all the measure can say. Ask another one for bursts and conditionals."),
+            ("Nothing.", "It may have learned much more. This number does not tell."),
+        ),
+    ),
+    "11.b": Quiz(
+        "The loss of flow matching falls and does not end at 0. Why?",
+        "c",
+        (
+            ("It was not trained for long enough.", "It would not reach 0 at any time."),
+            ("The network is too small.", "The best network there is would have a loss, too."),
+            (
+                "Many lines go through a point, and it learns their mean.",
+                "Which of them it was nobody can know from the point; what is left is their spread.",
+            ),
+        ),
+    ),
+}
+
 
 # --- exercises ---
 

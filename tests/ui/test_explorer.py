@@ -50,7 +50,7 @@ def test_the_mouse_turns_a_dim_reads_a_value_and_compares(lab):
     page.mouse.up()
 
     lab.wait_python("explorer.selection['at']['sample_len'] == 1")
-    wait_text(lab, ".dge-caption", "At steps per LSTM pass 1 steps")
+    wait_text(lab, ".dge-caption", "At steps per LSTM pass 1 step")
     page.wait_for_function(
         "old => document.querySelector('.dgkit-chart').getAttribute('aria-label') !== old", arg=before
     )

@@ -398,6 +398,77 @@ TrainingStudio.compare(a, b)
     lab.shot("studio-compare")
 
 
+def test_linked_studios_stand_side_by_side_or_stacked_and_either_starts_both(lab):
+    lab.page.set_viewport_size({"width": 1280, "height": 900})
+    pair = """
+pages = dg.simulate.web(200, seed=0, decades=3.0)
+off, on = (TrainingStudio(pages, dg.Config(steps=30, sample_len=14, batch_size=8, auto_normalise=switch), title=name)
+           for name, switch in {"off": False, "on": True}.items())
+TrainingStudio.compare(off, on, together=True)
+"""
+    opened(lab, SETUP, pair)
+    page = lab.page
+    places = [page.get_by_label(f"Training studio {name}") for name in ("off", "on")]
+    places[1].get_by_role("button", name="Start", exact=True).click()
+    lab.wait_python("off.status['state'] == on.status['state'] == 'finished'", seconds=60)
+    for place in places:
+        place.get_by_text("Finished · step 30 of 30").wait_for()
+        assert not place.locator(".dgkit-diagram").is_visible()
+        place.get_by_text("The model, part by part").click()
+        place.locator(".dgkit-part-minmax").wait_for()
+        place.get_by_text("The model, part by part").click()
+    left, right = (place.bounding_box() for place in places)
+    assert left["y"] == right["y"] and right["x"] >= left["x"] + left["width"] and left["width"] > 400
+    # series and cloud of both fit a window of 1280 x 900
+    cloud = places[0].locator(".dgkit-cloud").bounding_box()
+    assert cloud["y"] + cloud["height"] - left["y"] < 760
+    assert page.evaluate(CLIPPED) == []
+    assert lab.violations(STUDIO) == []
+    lab.shot("studio-linked-1280")
+
+    page.set_viewport_size({"width": 800, "height": 900})
+    page.wait_for_timeout(300)
+    above, below = (place.bounding_box() for place in places)
+    assert above["x"] == below["x"] and below["y"] >= above["y"] + above["height"]
+    assert page.evaluate(CLIPPED) == []
+
+
+def test_flow_matching_is_drawn_in_the_models_place_and_goes_from_noise_to_a_page(lab):
+    others = """
+train = dg.split(dg.open_dataset("broadband"), 0.5, seed=0)[0]
+models = {name: dg.baselines.fit(name, train, steps=20) for name in ("flow_matching", "ar")}
+models["surrogate"] = dg.baselines.fit("surrogate", train)
+studio = TrainingStudio(train, config, models=models)
+studio
+"""
+    opened(lab, SETUP, others)
+    page, whose = lab.page, lab.page.get_by_label("Model shown")
+    whose.select_option("flow_matching")
+    chain = page.get_by_role("region", name="The model flow_matching")
+    chain.get_by_text("velocity", exact=True).wait_for()
+    assert not page.locator(".dgkit-diagram").is_visible()
+    page.locator(".dgkit-losses", has_text="Losses of flow_matching").wait_for()
+    drawn = "document.querySelector('button.dgkit-panel canvas').toDataURL()"
+    page.wait_for_timeout(300)
+    at_end = page.evaluate(f"() => {drawn}")
+    page.get_by_label("From noise (t = 0)").focus()
+    page.keyboard.press("Home")
+    page.get_by_text("on their way: t = 0", exact=False).wait_for()
+    page.wait_for_function(f"old => {drawn} !== old", arg=at_end)
+    chain.get_by_role("button", name="Slow motion").click()
+    page.wait_for_function("() => document.querySelector('.dgkit-way output').textContent === 't = 1'")
+    page.wait_for_function(f"old => {drawn} === old", arg=at_end)
+    assert lab.violations(STUDIO) == [] and page.evaluate(CLIPPED) == []
+    lab.shot("studio-flow-matching", STUDIO)
+
+    whose.select_option("ar")
+    page.get_by_text("↺ and again: the new record joins the history.").wait_for()
+    whose.select_option("surrogate")
+    page.get_by_text("No losses: surrogate was not trained by steps.").wait_for()
+    whose.select_option("DoppelGANger, in training")
+    page.locator(".dgkit-diagram").wait_for()
+
+
 @pytest.mark.slow
 def test_closing_the_notebook_stops_training(lab):
     opened(lab)

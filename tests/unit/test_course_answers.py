@@ -17,6 +17,7 @@ import xarray as xr
 import dgkit as dg
 from dgkit import _atomic, course
 from dgkit.course import answers, chapters, exercise
+from dgkit.course.__main__ import main
 from dgkit.errors import ConfigError
 from dgkit.privacy import DP, epsilon, noise_for
 
@@ -83,6 +84,19 @@ def mixed(pages):
     return pages.assign({key: ("sample", pages[key].values[others]) for key in ("domain", "access", "agent")})
 
 
+def of_domain(domain, n):
+    """Real pages of it, as often as it takes to be n."""
+    web = dg.open_dataset("web")
+    kept = np.flatnonzero(((web.domain == domain) & (web.access == "all-access") & (web.agent == "all-agents")).values)
+    return web.isel(sample=np.resize(kept, n))
+
+
+def simulated(domain):
+    """Others of it, which are no copies."""
+    pages = of_domain(domain, 300)
+    return pages.assign(views=(1.01 * pages.views).assign_attrs(pages.views.attrs))
+
+
 WRONG = {
     "00.1": ([3000, 167, 168.5, "168"], "number of pages"),
     "00.2": ([["value_wasserstein"], "range_coverage", ["views"], 3], "does not change"),
@@ -98,7 +112,16 @@ WRONG = {
         ],
         "relu that is at 0 passes nothing on",
     ),
-    "01.2": ([dg.simulate.web(60), 3], "There are pages of"),
+    "01.2": (
+        [
+            dg.simulate.web(60),
+            3,
+            (dg.simulate.web(600), dg.simulate.web(600, seed=1), 1.0),
+            (of_domain("en.wikipedia.org", 900), of_domain("www.mediawiki.org", 900), 1.0),
+            (simulated("en.wikipedia.org"), simulated("www.mediawiki.org"), 0.5),
+        ],
+        "Pass three things",
+    ),
     "01.3": ([{"sample_len 1": 1, "sample_len 7": 2}, {}, 5], "The values are reports"),
     "01.4": ([lambda *given: given[1].mean(), lambda *given: 1 / 0, lambda *given: 3, print, 1.0], "mean D(fake)"),
     "01.5": (["abc", "bcb", "bc", 3], "Question 1"),
@@ -107,7 +130,7 @@ WRONG = {
         "notices",
     ),
     "02.2": ([dg.open_dataset("web"), dg.open_dataset("web").isel(sample=slice(600)), 3], "kinds of pages are left"),
-    "02.3": ([np.zeros(168), pages()[0], 3], "Take the mid-range away"),
+    "02.3": ([(50, 5000), (1, 100), (0.5, 0.5), (0.5,), 3, pages()[0], ("a", "b")], "that is in views"),
     "03.1": ([7, 120, 672, 0], "a multiple of 24"),
     "03.2": ([1, 84, 3, 7.5, "best"], "more than twice the least"),
     "03.3": ([9, -1, True], "Compare each"),
@@ -148,11 +171,13 @@ WRONG = {
     "05.3": (
         [
             3,
-            dg.simulate.web(500),
-            dg.simulate.broadband(50, seed=9),
-            dg.open_dataset("broadband").isel(sample=slice(600)),
+            dg.open_dataset("web"),
+            dg.simulate.web(400, seed=3),
+            dg.simulate.web(600, seed=9),
+            dg.simulate.web(600, decades=1.0, seed=9).isel(time=slice(None, None, -1)),
+            dg.simulate.broadband(500),
         ],
-        "Pass the Dataset",
+        "Pass a Dataset",
     ),
     "06.1": ([majority(), 2 * majority() / (1 + majority()), 1.0, 80], "its accuracy, and its precision"),
     "06.2": ([[1, 0, -1], [1, 0.5, -0.5], (0.5, 1, -1, -0.5, 0)], "six orders"),
@@ -204,8 +229,8 @@ WRONG = {
         ],
         "one long along one number",
     ),
-    "09.1": ([30, 20, 10.5], "30 of them are"),
-    "09.2": ([50, 5000, 100.5], "the first at most 0.55"),
+    "09.1": ([0.525, 0.05, 0.5, 51.25, "half"], "how often it is right about a member"),
+    "09.2": ([1, 44, 43, 10_001, 4.5, -3, "months"], "right in 0.55"),
     "09.3": ([0.6, 1.5, math.log(0.6)], "the odds of 60 %"),
     "09.4": ([0.5, 0.6, 0.983, 0.01, "few"], "Which share of them all"),
     "10.1": ([2**32 / 300 / 1e3, 1000, 4.3e9, "a gigabit"], "What rate fills it"),
@@ -273,11 +298,11 @@ def test_wrong_and_absurd_answers_get_a_hint_and_are_not_remembered(number):
 
 
 def test_real_pages_are_not_taken_for_generated_ones():
-    web = dg.open_dataset("web")
-    real = web.isel(sample=web.domain == "en.wikipedia.org")
+    english, other = of_domain("en.wikipedia.org", 300), of_domain("www.mediawiki.org", 300)
+    wide = english.assign(views=english.views.astype("f8"))
 
-    assert "real pages" in course.answer("01.2", real).message
-    assert "real pages" in course.answer("01.2", real.assign(views=real.views.astype("f8"))).message
+    assert "real pages" in course.answer("01.2", (english, other, 1.0)).message
+    assert "real pages" in course.answer("01.2", (wide, other, 1.0)).message
 
 
 def test_a_number_may_come_as_an_array_without_dims():
@@ -533,6 +558,52 @@ def test_a_kept_letter_that_is_no_choice_is_none():
 
     assert course.predict("04").children[0].value is None
     assert "kept no prediction" in course.recall("04")
+
+
+def handed_in(folder, **letters):
+    """A progress file of each learner, as `predict` keeps it."""
+    for name, letter in letters.items():
+        (folder / name).mkdir(parents=True)
+        held = {"passed": [], "predicted": {"02": letter}} if letter else {"passed": ["00.1"]}
+        (folder / name / "dgkit-progress.json").write_text(json.dumps(held))
+
+
+def test_a_teacher_sees_what_the_room_predicted_and_what_came_out_only_at_the_end(tmp_path):
+    handed_in(tmp_path, ann="b", bob="a", cid="b", dan="", eve="z", fay="b")
+    (tmp_path / "gus.json").write_text('{"passed": [], "predicted": {"02": "a"}}')
+    (tmp_path / "hal.json").write_text("{")
+    (tmp_path / "ida").symlink_to(tmp_path / "ann")
+
+    before, after = course.room(tmp_path, "02"), course.room(tmp_path, "02", reveal=True)
+
+    assert before.counts == (2, 3, 0)
+    assert (before.silent, before.unread) == (2, 1)
+    lines = repr(before).splitlines()
+    assert lines[0] == PREDICTIONS["02"].question and lines[2].split()[-2] == "3" and lines[2].count("█") == 30
+    assert lines[1].count("█") == 20 and lines[4] == "  5 predictions, 2 without one, 1 could not be read"
+    assert "What came out" not in repr(before) + before._repr_html_()
+    assert PREDICTIONS["02"].because in repr(after) and "✓ (b)" in after._repr_html_()
+
+
+def test_of_several_files_of_a_learner_the_last_prediction_counts(tmp_path):
+    handed_in(tmp_path, ann="a")
+    handed_in(tmp_path / "ann", later="c", last="")
+    for k, inside in enumerate((".", "later", "last")):
+        os.utime(tmp_path / "ann" / inside / "dgkit-progress.json", (k, k))
+
+    assert course.room(tmp_path, "02").counts == (0, 0, 1)
+
+
+def test_the_command_shows_every_chapter_that_asks(tmp_path, capsys):
+    handed_in(tmp_path, ann="b")
+
+    main(["room", str(tmp_path)])
+    said = capsys.readouterr().out
+    with pytest.raises(SystemExit):
+        main(["room", str(tmp_path / "nowhere"), "02"])
+
+    assert all(asked.question in said for asked in PREDICTIONS.values()) and "1 prediction\n" in said
+    assert "no folder at" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("unknown", ["99.a", "04.z", "", None, 4])

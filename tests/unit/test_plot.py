@@ -1,6 +1,7 @@
 """Pictures: what stands on the axes is what the metrics say, with units, a legend and colours that differ."""
 
 import base64
+import re
 from itertools import pairwise
 
 import matplotlib
@@ -17,6 +18,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from matplotlib.quiver import Quiver
 
 import dgkit as dg
+from dgkit.course.outputs import describe_outputs, in_words
 from dgkit.errors import ConfigError, SchemaError
 from tests.conftest import small_dataset
 
@@ -226,6 +228,31 @@ def test_a_notebook_shows_twice_the_pixels_at_the_same_size(monkeypatch):
     width = int.from_bytes(base64.b64decode(data["image/png"])[16:20], "big")  # of the file's head
     assert width == pytest.approx(2 * metadata["image/png"]["width"], abs=1)
     assert 600 < metadata["image/png"]["width"] < 800
+
+
+def test_a_chapters_figure_says_in_words_what_it_shows_and_a_table_is_reached_by_keyboard(monkeypatch):
+    monkeypatch.setattr(plt, "get_backend", lambda: "module://matplotlib_inline.backend_inline")
+    figure = dg.plot.autocorrelation({"real": small_dataset(), "<b>": small_dataset()}, "views")
+    formatter = InteractiveShell.instance().display_formatter
+    before = formatter.format
+    monkeypatch.setattr(formatter.formatters["text/html"], "enabled", True)  # as in a notebook
+    try:
+        describe_outputs()
+        data, _ = formatter.format(figure)
+        as_it_was, _ = formatter.format("text")
+        table, _ = formatter.format(pd.DataFrame({"a": [1]}))
+    finally:
+        formatter.format = before
+        del formatter.dgkit_as_before
+
+    alternative = re.search(r'alt="([^"]*)"', data["text/html"]).group(1)
+    assert f"data:image/png;base64,{data['image/png'][:50]}" in data["text/html"].replace("\n", "")
+    assert "against lag" in alternative and "Shown: real; &lt;b&gt;" in alternative and "<b>" not in alternative
+    assert "text/html" not in as_it_was
+    assert 'tabindex="0"' in table["text/html"] and "<table" in table["text/html"]
+    many = dg.plot.series(small_dataset(), "views", n=6)
+    assert in_words(many).startswith("Figure of 6 panels.") and len(in_words(many)) <= 400
+    assert in_words(plt.figure()) == "Figure."
 
 
 def test_a_critics_arrows_go_where_its_score_rises():

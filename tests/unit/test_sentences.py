@@ -969,3 +969,44 @@ def test_11_the_papers_settings_make_pages_that_stop_and_without_them_the_curve_
 
 def within(values, low, high):
     return bool(((values > low) & (values < high)).all())
+
+
+def test_07_the_model_says_that_more_of_a_machine_is_in_use_than_there_is():
+    run = open_run("whatif").sel(capacity=1.0).isel(shift=-1).median("seed")
+
+    assert f"{run.cpu_used.sel(answer='retrained model').item():.2f}" == "1.68"
+    assert f"{run.true_cpu_used.item():.2f}" == "0.95"
+    assert abs(run.retrained_job_share - run.job_share).max() < 0.05  # the mix is met
+
+
+def test_08_cut_and_noise_alone_do_less_than_twice_the_harm_and_both_far_more():
+    error = open_run("privacy").autocorrelation_mse.isel(step=-1).median("seed")
+    plain = error.sel(way="no privacy")
+
+    assert error.sel(way="clipping alone") < 2 * plain and error.sel(way="noise alone") < 2 * plain
+    assert error.sel(way="noise 1") > 4 * plain
+
+
+def test_09_the_attack_is_right_in_61_and_53_of_a_hundred_cases():
+    success = open_run("membership").success_rate.sel(attack="discriminator").mean("target").median("seed")
+
+    assert f"{success.sel(samples=200).item():.0%} {success.sel(samples=500).item():.0%}" == "61% 53%"
+    assert 3000 * 50 / 500 == 300
+
+
+def test_10_three_in_a_hundred_values_are_in_their_place_as_the_rows_stand():
+    polls, truth = dg.simulate.snmp_month(0)
+    rows = polls[::-1]
+    rows = rows.assign(row=rows.groupby("device").cumcount() - 1)  # the truth begins with the second
+    cpu = rows.pivot(index="device", columns="row", values="cpu")
+    cpu = cpu.reindex(index=truth["sample"].to_index(), columns=range(truth.sizes["time"]))
+
+    assert f"{float((cpu.values == truth.cpu).where(truth.cpu.notnull()).mean()):.0%}" == "3%"
+
+
+def test_11_a_surrogates_memory_is_nearer_than_that_of_a_doppelganger_trained_to_its_end():
+    train, held_out = dg.split(dg.open_dataset("web"), 0.5, seed=0)
+    run = open_run("baselines").sel(dataset="web", feature="views", budget="own", model="doppelganger")
+    made = dg.baselines.fit("surrogate", train, seed=0).sample(held_out.sizes["sample"], seed=1)
+
+    assert dg.metrics.autocorrelation_mse(held_out.views, made.views) < run.autocorrelation_mse.min() / 2

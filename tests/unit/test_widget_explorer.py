@@ -56,6 +56,12 @@ def test_it_starts_with_the_first_curve_along_its_longest_dim(ds):
     assert explorer.frame["label"] == "autocorrelation"
 
 
+def test_one_step_is_no_plural(ds):
+    explorer = Explorer(ds)
+
+    assert [explorer._worded("sample_len", value) for value in (1, 2)] == ["1 step", "2 steps"]
+
+
 def test_a_selection_in_part_changes_that_part_and_the_frame(ds):
     explorer = Explorer(ds)
 

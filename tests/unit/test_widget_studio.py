@@ -15,6 +15,7 @@ import pytest
 import torch
 import xarray as xr
 from dgkit_widgets import TrainingStudio, _lifetime, _session, _views
+from dgkit_widgets._models import parts
 from dgkit_widgets.studio import RATE
 from opacus.accountants import RDPAccountant
 
@@ -489,6 +490,34 @@ def test_studios_side_by_side_run_at_once_and_share_their_ranges():
     b.close()
 
 
+def test_buttons_of_linked_studios_act_on_both_and_settings_on_one():
+    a, b = make(), make(dg.Config(**{**vars(TINY), "auto_normalise": False}))
+    TrainingStudio.compare(a, b, together=True)
+
+    press(a, "step", n=2)
+    press(b, "discriminator_step")
+    press(b, "look", sample=3)
+    press(a, "change", generator_lr=0.01)
+    assert a.session.log[:2] == [["steps", 2], ["discriminator", 1]] and b.session.log == a.session.log[:2]
+    assert a.picture["flow"]["sample"] == b.picture["flow"]["sample"] == 3
+    assert a.trainer.config.generator_lr == 0.01 != b.trainer.config.generator_lr
+    assert all(studio.status["beside"] and studio.status["linked"] for studio in (a, b))
+
+    press(b, "start")
+    until(lambda: a.trainer.step > 5 and b.trainer.step > 5)
+    press(a, "pause")
+    for studio in (a, b):
+        studio.wait()
+    press(a, "reset")
+    assert a.trainer.step == b.trainer.step == 0
+    press(b, "change", steps=1)
+    press(a, "step", n=2)  # one has no room for it: that one says so
+    assert (a.trainer.step, b.trainer.step) == (2, 0)
+    assert a.error == "" and "too few are left" in b.error
+    a.close()
+    b.close()
+
+
 def test_updates_stay_below_the_limit_and_the_last_state_is_sent(studio, monkeypatch):
     sent = []
     send = studio.send_state
@@ -913,6 +942,42 @@ def test_other_models_show_what_they_have():
     studio.close()
     with pytest.raises(ConfigError, match="was trained on other data"):
         TrainingStudio("broadband", Config(steps=1, batch_size=8), models={"surrogate": surrogate})
+
+
+@pytest.mark.parametrize("name", [*dg.baselines.names(), "doppelganger", "unknown"])
+def test_each_other_model_is_drawn_from_what_goes_in_to_a_series(name, studio):
+    if name in dg.baselines.names():
+        model = dg.baselines.fit(name, small_dataset(), budget="smoke")
+    else:
+        model = studio.model if name == "doppelganger" else studio
+    look = studio._screen.look
+    fake = dg.simulate.web(3) if name == "unknown" else look.sampled(name, model)
+
+    shown = parts(model, look, fake)
+
+    *before, made = shown["parts"]
+    assert made["role"] == "made"
+    np.testing.assert_array_equal(np.frombuffer(made["line"], "f4"), fake.views.values[0].astype("f4"))
+    assert all(part["name"] and part["text"] for part in before)
+    assert ("net" in {part["role"] for part in before}) and (bool(shown["says"]) != (name == "unknown"))
+    assert bool(shown["back"]) == (name in ("ar", "rnn", "hmm", "market", "flow_matching"))
+    losses = shown.get("losses") or {}
+    assert bool(losses) == (name in dg.baselines.names() and name != "surrogate")
+    if losses:
+        assert len(np.frombuffer(losses["x"], "f4")) == model.history.sizes["step"]
+
+
+def test_flow_matching_is_shown_on_its_way_from_noise_to_what_it_samples(studio):
+    model = dg.baselines.fit("flow_matching", small_dataset(), steps=30)
+    fake = studio._screen.look.sampled("flow matching", model)
+
+    way = parts(model, studio._screen.look, fake)["way"]
+
+    series = np.frombuffer(way["series"], "f4").reshape(way["steps"] + 1, 6, -1)
+    np.testing.assert_allclose(series[-1], fake.views.values[:6], rtol=1e-4)
+    assert not np.allclose(series[0], series[-1], rtol=0.02, equal_nan=True)
+    noise = np.frombuffer(way["points"], "f4").reshape(way["steps"] + 1, -1)[0]
+    assert abs(noise.mean()) < 1 and 0.3 < noise.std() < 3
 
 
 def test_what_is_real_is_measured_on_all_of_the_training_data(studio):

@@ -391,8 +391,10 @@ class Explorer(Widget):
         return {"rows": rows, "heads": [f"{overlay} {_text(value)}" for value in compared]}
 
     def _worded(self, dim: str, value: Any) -> str:
-        units = self._ds[dim].attrs.get("units") if dim in self._ds.coords else None
-        return _text(value) + (f" {units}" if units and units != "1" else "")
+        units = str(self._ds[dim].attrs.get("units", "")) if dim in self._ds.coords else ""
+        text = _text(value)
+        unit = units.removesuffix("s") if text == "1" and units.isalpha() else units  # "1 step", and "1 views/s"
+        return text + (f" {unit}" if unit not in ("", "1") else "")
 
     def _label(self, da: xr.DataArray, name: str | None = None) -> str:
         text, units = str(da.attrs.get("long_name", name or da.name)), da.attrs.get("units")

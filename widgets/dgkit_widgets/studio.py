@@ -10,6 +10,7 @@ import threading
 import time
 import weakref
 from dataclasses import replace
+from functools import partial
 from typing import Any, ClassVar
 
 import traitlets
@@ -22,12 +23,15 @@ from dgkit._checks import whole
 from dgkit.errors import ConfigError
 from dgkit_widgets import _guarantee, _views
 from dgkit_widgets._lifetime import Attendance, replace_earlier
+from dgkit_widgets._models import parts
 from dgkit_widgets._screen import Screen, Turns
 from dgkit_widgets._session import HALVES, Log, Session
 from dgkit_widgets._settings import CONTROLS, DATASETS, SPLIT, Settings, controls
 from dgkit_widgets._widget import STATIC, Widget
 
 RATE = 30  # messages a second to the browser at most
+BESIDE = "repeat(auto-fit, minmax(min(100%, 370px), 1fr))"  # two columns where each has room
+LINKED = ("start", "pause", "step", "discriminator_step", "generator_step", "reset", "look")  # buttons of both
 PATIENCE = 600  # seconds that a hidden page may ask for at most
 FRAME_SHARE, PICTURE_SHARE = 0.03, 0.03  # of the training thread's time that drawing may take
 
@@ -48,7 +52,8 @@ class TrainingStudio(Widget):
         state, may name these alone, and files that `restore` was given in a cell.
     models : dict of name to model, optional
         Trained on the same data, of any kind that has `sample(n, seed=...)`, such as flow matching and the surrogate of
-        `dgkit.baselines`: their series, cloud, curves and scores can be looked at in the place of the generated ones.
+        `dgkit.baselines`: chosen above the model, their parts, losses, series, cloud, curves and scores are shown in
+        the place of DoppelGANger's, and of flow matching the way from noise to a page, in slow motion.
     hide : sequence of str
         Controls not to show: names of settings (see `TrainingStudio.CONTROLS`) or "network", "privacy", "checkpoint",
         "slow_motion", "code", "state".
@@ -125,7 +130,7 @@ class TrainingStudio(Widget):
         train, rest = self._sources.open(name)
         self.session = Session(train, self._begun.config, self._tick, self._ended, self._sources.file)
         self._screen = Screen(look := _views.Look.nearest(train, rest))
-        self._others = {kind: look.sampled(kind, model) for kind, model in (models or {}).items()}
+        self._others = {kind: (model, look.sampled(kind, model)) for kind, model in (models or {}).items()}
         self._others_of = name  # the dataset that they go with
 
         # when to draw, for whom, beside whom
@@ -134,6 +139,7 @@ class TrainingStudio(Widget):
         self._traits_lock = threading.RLock()
         self._attendance = Attendance()
         self._peers: weakref.WeakSet[TrainingStudio] = weakref.WeakSet([self])
+        self._linked = False  # their buttons act on all of them
 
         super().__init__(title=title, controls=described)
         self.on_msg(self._attend)
@@ -356,22 +362,27 @@ class TrainingStudio(Widget):
         return self._begun.code(log, self._sources.file_code)
 
     @staticmethod
-    def compare(a: "TrainingStudio", b: "TrainingStudio") -> GridBox:
-        """Two studios side by side, which may run at once and share axis ranges and the colour scale."""
-        return a.beside(b)
+    def compare(a: "TrainingStudio", b: "TrainingStudio", *, together: bool = False) -> GridBox:
+        """Two studios side by side, below one another where the page is narrow.
 
-    def beside(self, other: "TrainingStudio") -> GridBox:
+        They may run at once and share axis ranges and the colour scale; the model is folded in each. With `together`
+        the buttons of either act on both: start, pause, steps and half steps, reset, and what is looked at.
+        """
+        return a.beside(b, together=together)
+
+    def beside(self, other: "TrainingStudio", *, together: bool = False) -> GridBox:
         """As `compare`."""
         for studio in (peers := self._peers | other._peers):
             studio._peers = peers
             studio.session.together = weakref.WeakSet(peer.session for peer in peers)
             studio._screen.same_scale = True
+            studio._linked = together
         for studio, name in zip((self, other), "AB", strict=True):
             studio.title = studio.title or name
             studio._publish()
         return GridBox(
             [self, other],
-            layout=Layout(width="100%", grid_template_columns="repeat(2, minmax(0, 1fr))", grid_gap="8px"),
+            layout=Layout(width="100%", grid_template_columns=BESIDE, grid_gap="8px"),
         )
 
     def close(self) -> None:
@@ -394,6 +405,13 @@ class TrainingStudio(Widget):
         return f"In code, the same as here:\n\n{self.code()}"
 
     # --- how it works -------------------------------------------------------------------------------------------------
+
+    def _act(self, action: str, values: Any) -> None:
+        """Do what a page asks for, in the studios beside this one too where they are linked."""
+        super()._act(action, values)
+        if self._linked and action in LINKED:
+            for peer in self._peers - weakref.WeakSet([self]):
+                peer.guarded(partial(super(TrainingStudio, peer)._act, action, values))
 
     def _asked_restore(self, name: str) -> None:
         self._sources.file(name)  # which a page may not allow
@@ -475,7 +493,8 @@ class TrainingStudio(Widget):
                 if reference:
                     self.reference = screen.look.reference()
                     same = self._begun.dataset == self._others_of
-                    self.others = {k: screen.look.generated(ds) for k, ds in self._others.items()} if same else {}
+                    others, look = self._others if same else {}, screen.look
+                    self.others = {k: look.generated(ds) | parts(m, look, ds) for k, (m, ds) in others.items()}
                 new = self.picture is not screen.picture
                 self.picture = screen.picture
                 self.settings = self._shown().values()
@@ -508,6 +527,8 @@ class TrainingStudio(Widget):
             "note": screen.note,
             "privacy": _guarantee.spent(session.trainer),
             "same_scale": screen.same_scale,
+            "beside": len(self._peers) > 1,
+            "linked": self._linked,
         }
 
     def _share_ranges(self) -> None:

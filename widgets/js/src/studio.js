@@ -16,6 +16,8 @@ const HERE_MS = 5000; // how often a view says that it is there
 const MANY = 20;
 const HINT =
   "A part of the model opens its inside. What passes through is a generated series below.";
+// of two studios, not linked and linked
+const BESIDE = ["", "The buttons of either studio act on both, settings on one alone."];
 const HIDDEN_PATIENCE = 90; // seconds: browsers wake a hidden page once a minute
 
 /** @param {RenderProps} props */
@@ -172,7 +174,8 @@ function head(model) {
     const notes = [halfStep(status.half), halfStepsApart(status.extra), status.note];
     if (pending.length) notes.push(`Waiting for a reset: ${pending.join(", ")}.`);
     const news = notes.filter(Boolean).join(" ");
-    note.textContent = news || (running ? "" : HINT);
+    const hint = status.beside ? BESIDE[Number(status.linked)] : HINT;
+    note.textContent = news || (running ? "" : hint);
     privacy.hidden = !spent;
     says.textContent = spent?.says ?? "";
     if (spent && covers.textContent !== spent.covers) covers.textContent = spent.covers;

@@ -128,7 +128,7 @@ function paint(canvas, root, { real, fake, tips, names, log }) {
     ["× generated", palette[0]],
     ["● real", fg],
   ];
-  for (const [text, colour] of legend) {
+  for (const [text, colour] of tips.length ? legend : legend.slice(1)) {
     context.fillStyle = colour;
     context.fillText(text, end, 12);
     end -= context.measureText(text).width + 8;

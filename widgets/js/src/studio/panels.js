@@ -3,12 +3,13 @@
 
 import { padded } from "../lib/axes.js";
 import { lineChart } from "../lib/chart.js";
-import { act, checkField, h, on, select, setOptions, undoAll } from "../lib/dom.js";
+import { act, checkField, h, on, select, setOptions, uid, undoAll } from "../lib/dom.js";
 import { gallery } from "../lib/gallery.js";
 import { floats, rows, short } from "../lib/numbers.js";
 import { cloud } from "./cloud.js";
 import { diagram } from "./diagram.js";
 import { insidePanel } from "./inside.js";
+import { otherModel } from "./others.js";
 
 /** @import { Series } from "../lib/axes.js" */
 /** @import { ChartOptions } from "../lib/chart.js" */
@@ -18,6 +19,7 @@ import { insidePanel } from "./inside.js";
 
 /** @type {Record<string, string>} */
 const OF = { mid_range: "mid-range", half_range: "half-range", value: "value", length: "length" };
+const OWN = "DoppelGANger, in training";
 const CHART_HEIGHT = 126;
 /** @type {[number, number]} */
 const PANEL = [79, 52];
@@ -104,6 +106,32 @@ export function panels(model, say) {
   const drawn = diagram((name) => (name === open ? inside.leave() : inside.open(name)));
   undo.push(real.destroy, generated.destroy, points.destroy, inside.destroy, drawn.destroy);
   const middle = h("div", { class: "dgkit-middle" }, outside, inside.root);
+  const summary = h("summary", {}, "The model, part by part");
+  const folded = h("details", { class: "dgkit-model", open: "" }, summary, drawn.root);
+
+  // another model in the place of the one in training
+  const whose = select([OWN], OWN, chosen, { id: uid("whose") });
+  const named = h("label", { for: whose.id }, "Model shown");
+  const choice = h("div", { class: "dgkit-whose", hidden: true }, named, whose);
+  const other = otherModel(() => draw());
+  undo.push(other.destroy);
+
+  function chosen() {
+    const made = model.get("others")[whose.value];
+    if (made && open) inside.leave();
+    folded.hidden = made !== undefined;
+    other.show(made ? whose.value : "", made);
+    history.other(made?.losses, made ? whose.value : "");
+    draw();
+  }
+  listen(["others"], () => {
+    const names = [OWN, ...Object.keys(model.get("others"))];
+    const before = whose.value;
+    if (names.join() === Array.from(whose.options, (option) => option.value).join()) return;
+    setOptions(whose, names);
+    whose.value = names.includes(before) ? before : OWN;
+    choice.hidden = names.length < 2;
+  });
 
   listen(["reference", "picture", "walk"], () => {
     const ours = model.get("reference");
@@ -119,24 +147,29 @@ export function panels(model, say) {
       if (model.get("walk").batch) inside.walk();
     }),
   );
+  let beside = false;
   listen(["status"], () => {
-    const { half, state } = model.get("status");
+    const { half, state, beside: now } = model.get("status");
+    if (now !== beside) {
+      beside = now;
+      folded.open = !beside;
+      folded.classList.toggle("dgkit-folds", beside);
+    }
     drawn.learn(state === "running" ? "" : (half?.which ?? ""));
   });
 
   const charts = h("div", { class: "dgkit-charts" });
   const history = historyChart();
   const measure = measureChart(model);
-  const near = scores(model, () => draw());
+  const near = scores(model);
   charts.append(history.root, measure.root, near.root);
   undo.push(history.destroy, measure.destroy);
   listen(["frame", "ranges"], () => history.show(model.get("frame"), model.get("ranges")));
 
   const draw = () => {
     const ours = model.get("reference");
-    const others = model.get("others");
-    const whose = near.whose(Object.keys(others));
-    const made = others[whose] ?? model.get("picture");
+    const another = model.get("others")[whose.value];
+    const made = another ?? model.get("picture");
     const ranges = model.get("ranges");
     const { same_scale: sameScale } = model.get("status");
     measure.show(ours, made);
@@ -156,20 +189,21 @@ export function panels(model, say) {
       ...frame,
     });
     generated.set({
-      label: others[whose]
-        ? `Made by ${whose}, which is not in training here`
-        : "Generated, always of the same noise: choose the one that is followed above",
+      label: another
+        ? `Made by ${whose.value}, which is not in training here${other.at()}`
+        : `Generated, always of the same noise${beside ? "" : ": choose the one that is followed above"}`,
       name: "Generated:",
-      series: rows(floats(made.series), time, made.titles?.length),
+      series: rows(other.series() ?? floats(made.series), time, made.titles?.length),
       titles: made.titles,
       colour: 0,
       selected: made.flow?.sample ?? -1,
       ...frame,
     });
   };
-  listen(["reference", "picture", "others", "ranges", "status"], draw);
+  listen(["reference", "picture", "ranges", "status"], draw);
+  listen(["others"], chosen);
 
-  const root = h("div", {}, drawn.root, middle, charts);
+  const root = h("div", {}, choice, folded, other.root, middle, charts);
   return { root, listen, destroy: () => undoAll(undo) };
 }
 
@@ -184,15 +218,41 @@ function historyChart() {
   let step = "step";
   /** @type {any[] | null} */
   let shown = null;
+  /** @type {{ name: string, losses: any } | null} */
+  let another = null;
+  const heading = h("span", { class: "dgkit-losses", hidden: true });
+  const none = h("p", { class: "dgkit-hint", hidden: true });
+  choice.after(heading);
+  root.append(none);
 
   function build() {
     chart?.destroy();
-    const { title, label } = HISTORY[choice.value];
+    const { title, label } = another
+      ? { title: `Losses of ${another.name}`, label: "loss" }
+      : HISTORY[choice.value];
     chart = lineChart(place, { title, x: { label: step }, y: { label }, height: CHART_HEIGHT });
     draw();
   }
 
+  function drawAnother() {
+    const { x, ...curves } = another?.losses ?? {};
+    place.hidden = !x;
+    none.hidden = Boolean(x);
+    none.textContent = `No losses: ${another?.name} was not trained by steps.`;
+    if (!x) return;
+    const series = Object.entries(curves).map(([name, y], colour) => ({
+      name,
+      y: floats(y),
+      colour,
+    }));
+    chart.set({ x: floats(x), series });
+  }
+
   function draw() {
+    if (another) {
+      drawAnother();
+      return;
+    }
     if (!shown) return;
     const [frame, ranges] = shown;
     const x = floats(frame.x);
@@ -215,6 +275,21 @@ function historyChart() {
   return {
     root,
     destroy: () => chart.destroy(),
+    /**
+     * The losses of another model in the place of the training's; of "" none.
+     * @param {any} losses
+     * @param {string} name
+     */
+    other(losses, name) {
+      another = name ? { name, losses } : null;
+      choice.hidden = another !== null;
+      heading.hidden = another === null;
+      heading.textContent = `Losses of ${name}`;
+      place.hidden = false;
+      none.hidden = true;
+      step = "step";
+      build();
+    },
     /**
      * @param {any} frame
      * @param {any} ranges
@@ -327,15 +402,12 @@ function compared(key, ours, made) {
  * How far the generated data are from the real ones, with held-out real ones beside, on how many
  * series that is measured, and what is shown.
  * @param {Model} model
- * @param {() => void} onwhose called when another model's series are to be shown
  */
-function scores(model, onwhose) {
+function scores(model) {
   const look = (/** @type {object} */ choice) => act(model, "look", choice);
   const feature = select([], "", (value) => look({ feature: value }), {
     "aria-label": "Feature shown",
   });
-  const whose = select(["DoppelGANger"], "DoppelGANger", onwhose, { "aria-label": "Generated by" });
-  whose.hidden = true;
   const same = h("input", {
     type: "checkbox",
     onchange: () => look({ same_scale: same.checked }),
@@ -346,24 +418,11 @@ function scores(model, onwhose) {
   const table = h("table", { class: "dgkit-near" }, h("thead", {}, top), rows);
   const count = h("p", { class: "dgkit-hint" });
   const scale = checkField("One scale for all", same);
-  const choices = h("div", { class: "dgkit-row" }, feature, whose, scale);
+  const choices = h("div", { class: "dgkit-row" }, feature, scale);
   const root = h("div", { class: "dgkit-quality" }, table, count, choices);
 
   return {
     root,
-    /**
-     * The model whose series are shown, "DoppelGANger" or one of the others.
-     * @param {string[]} others
-     */
-    whose(others) {
-      if (whose.options.length !== others.length + 1) {
-        const before = whose.value;
-        setOptions(whose, ["DoppelGANger", ...others]);
-        whose.value = others.includes(before) ? before : "DoppelGANger";
-        whose.hidden = !others.length;
-      }
-      return whose.value;
-    },
     /**
      * @param {any} ours
      * @param {any} made
