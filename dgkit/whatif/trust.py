@@ -7,8 +7,11 @@ Three things can be seen beforehand:
 - *range*: values of a continuous attribute where the model makes hardly any, and combinations that it never makes;
 - *limits*: what single series ask for adds up where they share something. The model, which makes each by itself, cannot
   know that it runs out; the sum can, held against a limit that you declare. It is taken of the model's series, put side
-  by side at random as the target has them and as the model has them today. What counts is how much more often the
-  limit is passed: full as often as today is in P(series | attributes) already.
+  by side at random as the target has them and as the model has them today, by the same draws. What counts is how much
+  more often the limit is passed: full as often as today is in P(series | attributes) already.
+
+A model's own errors are in its sums too. Whoever has the data asks them instead, `trust(Rows(data), target, ...)`: that
+needs no training, and is what chapter 07 measures.
 
 What cannot be seen by any number here: a common cause of attributes and series (confounding), and that an attribute is
 an outcome, which no intervention sets. `cases` has one of each kind to run.
@@ -31,7 +34,10 @@ from dgkit.whatif.targets import decoded, rows_of
 
 EFFECTIVE = 0.1  # of the model's series: an answer that rests on fewer is reported
 FEW = 0.02  # of the target: what the model makes hardly ever, or out of range, is reported from here
-MORE = 0.02  # of the steps: a limit that is passed so much more often than today is reported
+MORE = (
+    0.02  # of the steps: a limit that is passed so much more often than today is reported (chosen on other seeds than
+)
+# those of chapter 07)
 _SERIES, _STEPS, _GROUPS = 4000, 20_000, 1000
 
 

@@ -256,6 +256,32 @@ def test_a_limit_is_told_where_the_sum_comes_to_pass_it(capacity, told):
             whatif.sample_target(jobs, mostly_large(0.3), 10, **limit)
 
 
+def test_a_mix_that_stays_adds_up_to_the_same_and_a_slight_shift_to_a_little_more(seen):
+    jobs = seen.drop_vars("granted")
+    ask = partial(whatif.trust, whatif.Rows(jobs), limits={"cpu_rate": 1.0}, starts=simulate.ARRIVALS)
+
+    stays = ask(jobs)
+    passes = [ask(mostly_large(shift)).sums["over"].sel(mix="target").item() for shift in (0.02, 0.04, 0.06, 0.08)]
+
+    assert stays
+    for name in ("mean", "over"):
+        today, target = (stays.sums[name].sel(mix=mix).item() for mix in ("today", "target"))
+        assert today == target  # the same series, drawn alike
+    assert sorted(passes) == passes and passes[-1] - passes[0] > 0.05
+
+
+def test_a_target_of_continuous_attributes_adds_up_too(seen):
+    few = seen.drop_vars("granted").isel(sample=slice(0, 300))
+    jobs = few.assign(share=few.cpu_rate.mean("time").drop_attrs())
+    model = dg.Trainer(jobs, dg.Config(sample_len=20)).model
+    large = jobs.isel(sample=np.flatnonzero(jobs.job_class == "large"))
+
+    told = whatif.trust(model, large, limits={"cpu_rate": 1.0}, starts=simulate.ARRIVALS)
+
+    assert told.sums["mean"].sizes == {"feature": 1, "mix": 2}
+    assert bool((told.sums["over"] >= 0).all() & (told.sums["over"] <= 1).all())
+
+
 def test_series_side_by_side_add_up_at_every_step():
     flat = xr.Dataset(
         {
