@@ -301,7 +301,7 @@ EXPERIMENTS = {
         "Does the way out hold on a second system, homes that share an uplink?",
         _way_data,
         _way_cell,
-        Config(steps=1500, sample_len=7, ema=0.99),
+        Config(steps=1500, sample_len=14, ema=0.99),
         {"system": ("uplinks",), "way": WAYS, "seed": (0, 1, 2, 3, 4)},
         {"steps": 4, "system": "uplinks", "way": "demand", "seed": 0},
     ),
