@@ -200,7 +200,7 @@ _ATTACKS = ("batch norm", "trained on weights", "trained on samples")
 
 
 def _secret_data(point: Point, number: int = 0) -> xr.Dataset:
-    shares = np.random.default_rng(number).dirichlet([2, 2, 2])
+    shares = 0.1 + 0.7 * np.random.default_rng(number).dirichlet([1, 1, 1])
     mix = {"job_class": dict(zip(simulate.JOB_CLASSES, (shares / shares.sum()).tolist(), strict=True))}
     return simulate.cluster(1500, 1000 + number, mix=mix, capacity=point["capacity"])
 
@@ -219,17 +219,18 @@ def _secret_cell(_: xr.Dataset, config: Config, point: Point) -> xr.Dataset:
         data = _secret_data(point, number)
         model = train_model(data, config)
         secrets.append([float((data.job_class == name).mean()) for name in classes])
+        even = whatif.sample_target(whatif.Rows(data), third, 3000, seed=number)  # ends go with classes as in the data
         models: dict[str, Any] = {
-            "retrained": whatif.retrain_attributes(model, third, steps=40, seed=number, progress=False),
-            "statistics anew": whatif.release(model, third, steps=40, seed=number, progress=False),
+            "retrained": whatif.retrain_attributes(model, even, steps=40, seed=number, progress=False),
+            "statistics anew": whatif.release(model, even, steps=40, seed=number, progress=False),
         }
         for name, given in models.items():
             parts = given.generator.state_dict().items()
             seen = [v.double().numpy().ravel() for k, v in parts if not k.startswith("attribute.")]
             known.setdefault((name, "batch norm"), []).append(whatif.recover_mix(given).sum("end_event").values)
             known.setdefault((name, "trained on weights"), []).append(np.concatenate(seen))
-        for name, given in (models | {"real rows": whatif.Rows(data)}).items():
-            sample = whatif.sample_target(given, third, 3000, seed=number)
+        samples = {name: whatif.sample_target(given, even, 3000, seed=number) for name, given in models.items()}
+        for name, sample in (samples | {"real rows": even}).items():
             known.setdefault((name, "trained on samples"), []).append(_sayings(sample))
     truth = np.array(secrets)
     error, chance = np.full((2, len(_RELEASES), len(_ATTACKS)), np.nan)
