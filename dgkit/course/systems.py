@@ -85,7 +85,8 @@ class System:
         target = {self.attribute: self.mix(shift)}
         if way == "as seen":
             return whatif.sample_target(model, target, n, seed=seed)
-        return whatif.run_demand(model, partial(self.machine, seed=seed), n, target=target, like=like, seed=seed)
+        of_data = {} if like is None else {"like": like, "levels": [self.feature]}
+        return whatif.run_demand(model, partial(self.machine, seed=seed), n, target=target, seed=seed, **of_data)
 
     def pool(self, model: DoppelGANger, way: str, learned: xr.Dataset, n: int, seed: int) -> whatif.Rows:
         """A model's series, made once, of every kind as many: to be drawn from where many mixes are asked for."""

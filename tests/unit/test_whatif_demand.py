@@ -181,6 +181,30 @@ def test_the_machine_is_anybody_s_function(asked):
         whatif.run_demand(model, lambda ds: None, 50)
 
 
+def test_a_model_s_demand_takes_lengths_and_levels_from_the_data(asked):
+    model = dg.Trainer(asked, dg.Config(sample_len=20)).model  # untrained: its own are nowhere near
+    target = mostly_large(0.3)
+    ask = partial(whatif.run_demand, model, lambda ds: ds, 2000, target=target, like=asked)
+
+    plain, level = ask(), ask(levels=["cpu_rate"])
+
+    for name in JOB_CLASSES:
+        for event in ("FAIL", "FINISH"):
+            a, b, c = (
+                ds.isel(sample=np.flatnonzero((ds.job_class == name) & (ds.end_event == event)))
+                for ds in (asked, level, plain)
+            )
+            assert float(b.cpu_rate.mean()) == pytest.approx(float(a.cpu_rate.mean()), rel=1e-3)
+            xr.testing.assert_allclose(b.memory, c.memory)
+            ratio = (b.cpu_rate / c.cpu_rate).values
+            assert np.nanmax(ratio) == pytest.approx(np.nanmin(ratio), rel=1e-3)  # one factor for all of a kind
+    assert level.length.equals(plain.length)
+    with pytest.raises(ConfigError, match="like"):
+        whatif.run_demand(model, lambda ds: ds, 10, levels=["cpu_rate"])
+    with pytest.raises(SchemaError, match="'cpu', which is no feature"):
+        ask(levels=["cpu"])
+
+
 def test_data_that_say_too_little_are_refused(seen):
     with pytest.raises(SchemaError, match=r"no 'throttled'.*infer_granted"):
         whatif.demand_of(seen, "throttled", ["cpu_rate"])
