@@ -85,7 +85,8 @@ class System:
         target = {self.attribute: self.mix(shift)}
         if way == "as seen":
             return whatif.sample_target(model, target, n, seed=seed)
-        of_data = {} if like is None else {"like": like, "levels": [self.feature]}
+        # where unmet demand waits, a demand a little too low or high adds up; where it is lost it does not
+        of_data = {} if like is None else {"like": like, "levels": [self.feature] if self.paced else []}
         return whatif.run_demand(model, partial(self.machine, seed=seed), n, target=target, seed=seed, **of_data)
 
     def pool(self, model: DoppelGANger, way: str, learned: xr.Dataset, n: int, seed: int) -> whatif.Rows:
