@@ -86,8 +86,9 @@ class System:
         if way == "as seen":
             return whatif.sample_target(model, target, n, seed=seed)
         # where unmet demand waits, a demand a little too low or high adds up; where it is lost it does not
-        of_data = {} if like is None else {"like": like, "levels": [self.feature] if self.paced else []}
-        return whatif.run_demand(model, partial(self.machine, seed=seed), n, target=target, seed=seed, **of_data)
+        levels = [self.feature] if self.paced and like is not None else []
+        machine = partial(self.machine, seed=seed)
+        return whatif.run_demand(model, machine, n, target=target, like=like, levels=levels, seed=seed)
 
     def pool(self, model: DoppelGANger, way: str, learned: xr.Dataset, n: int, seed: int) -> whatif.Rows:
         """A model's series, made once, of every kind as many: to be drawn from where many mixes are asked for."""

@@ -57,8 +57,8 @@ def release(
 
     Notes
     -----
-    Only the attack of `recover_mix` fails; one that is trained on other models does not, be it on weights or on samples.
-    To hide a mix, train on rows that were drawn with the released one. Differential privacy (chapter 08) hides single
+    Only the attack of `recover_mix` fails; one that is trained on other models does not, on weights or on samples. To
+    hide a mix, train on rows that were drawn with the released one. Differential privacy (chapter 08) hides single
     series, not a mix.
 
     Examples
