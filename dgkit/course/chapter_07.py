@@ -304,7 +304,7 @@ EXPERIMENTS = {
         _way_data,
         _way_cell,
         Config(steps=1500, sample_len=14, ema=0.99),
-        {"system": ("uplinks",), "way": WAYS, "seed": (0, 1, 2)},
+        {"system": ("uplinks",), "way": WAYS, "seed": (0, 1, 2, 3, 4)},
         {"steps": 4, "system": "uplinks", "way": "demand", "seed": 0},
     ),
     "whatif_flag": Experiment(
