@@ -52,7 +52,7 @@ class System:
     Examples
     --------
     >>> sorted(SYSTEMS)
-    ['machines', 'machines of 5', 'uplinks']
+    ['machines', 'machines of 5', 'uplinks', 'uplinks of 8']
     """
 
     attribute: str
@@ -73,14 +73,32 @@ class System:
         return {name: share + shift if name == self.to else share * left for name, share in self.today.items()}
 
     def answers(
-        self, model: DoppelGANger | whatif.Rows, way: str, learned: xr.Dataset, shift: float, n: int, seed: int
+        self,
+        model: DoppelGANger | whatif.Rows,
+        way: str,
+        shift: float,
+        n: int,
+        seed: int,
+        like: xr.Dataset | None = None,
     ) -> xr.Dataset:
-        """What a model of `learned` (by this way), or its rows themselves, say to a shift."""
+        """What a model of data as they are seen, or of demand like `like`, says to a shift."""
         target = {self.attribute: self.mix(shift)}
         if way == "as seen":
             return whatif.sample_target(model, target, n, seed=seed)
-        like = None if isinstance(model, whatif.Rows) else learned
-        return whatif.run_demand(model, partial(self.machine, seed=seed), n, target=target, like=like, seed=seed)
+        # where unmet demand waits, a demand a little too low or high adds up; where it is lost it does not
+        levels = [self.feature] if self.paced and like is not None else []
+        machine = partial(self.machine, seed=seed)
+        return whatif.run_demand(model, machine, n, target=target, like=like, levels=levels, seed=seed)
+
+    def pool(self, model: DoppelGANger, way: str, learned: xr.Dataset, n: int, seed: int) -> whatif.Rows:
+        """A model's series, made once, of every kind as many: to be drawn from where many mixes are asked for."""
+        even = {self.attribute: dict.fromkeys(self.today, 1 / len(self.today))}
+        if way == "as seen":
+            return whatif.Rows(whatif.sample_target(model, even, n, seed=seed))
+        names = [variable.name for variable in model.encoder.schema.attributes]
+        both = learned, whatif.sample_target(whatif.Rows(learned), even, n, seed=seed)
+        rows = xr.concat([ds[names].reset_coords(drop=True) for ds in both], "sample")
+        return whatif.Rows(model.sample(attributes=rows, seed=seed))
 
     def learned(self, train: xr.Dataset, way: str) -> xr.Dataset:
         """What a model is trained on, of data as they are seen."""
@@ -168,7 +186,7 @@ def _machines(capacity: float, runs_out: bool = True) -> System:
     )
 
 
-def _uplinks(capacity: float) -> System:
+def _uplinks(capacity: float, runs_out: bool = True) -> System:
     return System(
         "technology",
         TECHNOLOGY,
@@ -180,6 +198,7 @@ def _uplinks(capacity: float) -> System:
         False,
         _meeting("uplink"),
         _home_distances,
+        runs_out,
     )
 
 
@@ -187,4 +206,5 @@ SYSTEMS = {
     "machines": lambda: _machines(1.0),
     "machines of 5": lambda: _machines(5.0, False),  # never short of anything, whatever the mix
     "uplinks": lambda: _uplinks(UPLINK),
+    "uplinks of 8": lambda: _uplinks(8 * UPLINK, False),
 }

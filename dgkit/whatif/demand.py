@@ -34,6 +34,7 @@ def run_demand(
     *,
     target: Any = None,
     like: xr.Dataset | None = None,
+    levels: Sequence[str] = (),
     seed: int = 0,
 ) -> xr.Dataset:
     """What a changed mix does where something is shared: the model's demand, run through a simulator of what is shared.
@@ -54,6 +55,9 @@ def run_demand(
         target: for each of its rows the generated series of the same attributes that is nearest in length is taken, of
         `_CANDIDATES`. A model's own errors of length count twice behind a machine, for a job that runs too long holds
         up the others too.
+    levels : list of str
+        With `like`, features whose mean over the series of the same attributes is made that of `like`, by a factor: the
+        same for what is asked for. A model that asks for a tenth too little leaves room that is not there.
     seed : int
         Of the demand. The machine has its own.
 
@@ -65,8 +69,8 @@ def run_demand(
     Raises
     ------
     ConfigError, SchemaError
-        As `sample_target`. Also ConfigError: `like` without a target. SchemaError: the machine returned no Dataset
-        with samples.
+        As `sample_target`. Also ConfigError: `like` without a target, or levels without `like`. SchemaError: no such
+        feature, or the machine returned no Dataset with samples.
 
     Source
     ------
@@ -90,6 +94,10 @@ def run_demand(
         if target is None:
             raise ConfigError("like=... weighs its rows to a target: give one.")
         asked = _alike(model, sample_target(Rows(like), target, n, seed=seed), seed)
+        for name in levels:
+            asked = _at_level(asked, like, name, [variable.name for variable in model.encoder.schema.attributes])
+    elif levels:
+        raise ConfigError("levels=[...] are those of like=...: give the data.")
     else:
         asked = model.sample(n, seed=seed) if target is None else sample_target(model, target, n, seed=seed)
     seen = machine(asked)
@@ -286,6 +294,22 @@ def _alike(model: DoppelGANger | Rows, rows: xr.Dataset, seed: int) -> xr.Datase
         nearer = wanted[of] - made[have[after - 1]] < made[have[after]] - wanted[of]
         chosen[of] = have[after - nearer]
     return pool.isel(sample=chosen)
+
+
+def _at_level(asked: xr.Dataset, like: xr.Dataset, name: str, attributes: Sequence[str]) -> xr.Dataset:
+    """A feature times a factor for each combination of attributes: its mean there is that of `like`."""
+    if name not in like or name not in asked:
+        raise SchemaError(f"levels names {name!r}, which is no feature of the demand.")
+    keys = [np.stack([ds[k].values.astype(str) for k in attributes], 1) for ds in (asked, like)]
+    kind = np.unique(np.concatenate(keys), axis=0, return_inverse=True)[1].ravel()
+    means = []
+    for ds, of in zip((asked, like), np.split(kind, [len(keys[0])]), strict=True):
+        steps = ds[name].transpose("sample", "time")
+        total, count = (np.bincount(of, x.sum("time").values, kind.max() + 1) for x in (steps, steps.notnull()))
+        means.append(np.divide(total, count, out=np.full(len(total), np.nan), where=count > 0))
+    factor = np.divide(means[1], means[0], out=np.ones(len(means[0])), where=means[0] > 0)[kind[: len(keys[0])]]
+    values = asked[name].transpose("sample", "time")
+    return asked.assign({name: (values * factor[:, None]).astype(values.dtype).assign_attrs(asked[name].attrs)})
 
 
 def _granted_in(ds: xr.Dataset, granted: str | xr.DataArray) -> tuple[np.ndarray, xr.Dataset]:

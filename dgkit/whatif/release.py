@@ -5,8 +5,10 @@ once: the old discriminators (`retrain_attributes` throws them out), the data's 
 batch norm of the min/max generator, whose running means are means over the training mix: `recover_mix` reads it from
 them. `release` drops the attrs and the seed and makes the statistics anew, under the released mix.
 
-Not hidden by that: what the series themselves say. Where series get in each other's way, those of today tell how busy
-today is, whichever mix they are drawn with; chapter 07 measures it with a trained attack, on models and on samples.
+Not hidden by that: the other weights were trained on the hidden mix, and a trained attack reads it from them, and from
+samples, for a model knows the kinds best that it saw most. What an attack does not find is a mix that was never there:
+draw the rows first, `sample_target(Rows(data), target, n)`, and train on these. Where series get in each other's way
+those of today tell how busy today is even so. Chapter 07 measures all of it (`whatif_secret`).
 """
 
 from dataclasses import replace
@@ -54,8 +56,9 @@ def release(
 
     Notes
     -----
-    "Safe" is what an attack failed to find, no proof. Samples give less away than any model, and differential privacy
-    (chapter 08) hides single series, not a mix.
+    Only the attack of `recover_mix` fails; one that is trained on other models does not, on weights or on samples. To
+    hide a mix, train on rows that were drawn with the released one. Differential privacy (chapter 08) hides single
+    series, not a mix.
 
     Examples
     --------

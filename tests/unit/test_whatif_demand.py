@@ -181,6 +181,30 @@ def test_the_machine_is_anybody_s_function(asked):
         whatif.run_demand(model, lambda ds: None, 50)
 
 
+def test_a_model_s_demand_takes_lengths_and_levels_from_the_data(asked):
+    model = dg.Trainer(asked, dg.Config(sample_len=20)).model  # untrained: its own are nowhere near
+    target = mostly_large(0.3)
+    ask = partial(whatif.run_demand, model, lambda ds: ds, 2000, target=target, like=asked)
+
+    plain, level = ask(), ask(levels=["cpu_rate"])
+
+    for name in JOB_CLASSES:
+        for event in ("FAIL", "FINISH"):
+            a, b, c = (
+                ds.isel(sample=np.flatnonzero((ds.job_class == name) & (ds.end_event == event)))
+                for ds in (asked, level, plain)
+            )
+            assert float(b.cpu_rate.mean()) == pytest.approx(float(a.cpu_rate.mean()), rel=1e-3)
+            xr.testing.assert_allclose(b.memory, c.memory)
+            ratio = (b.cpu_rate / c.cpu_rate).values
+            assert np.nanmax(ratio) == pytest.approx(np.nanmin(ratio), rel=1e-3)  # one factor for all of a kind
+    assert level.length.equals(plain.length)
+    with pytest.raises(ConfigError, match="like"):
+        whatif.run_demand(model, lambda ds: ds, 10, levels=["cpu_rate"])
+    with pytest.raises(SchemaError, match="'cpu', which is no feature"):
+        ask(levels=["cpu"])
+
+
 def test_data_that_say_too_little_are_refused(seen):
     with pytest.raises(SchemaError, match=r"no 'throttled'.*infer_granted"):
         whatif.demand_of(seen, "throttled", ["cpu_rate"])
@@ -254,6 +278,32 @@ def test_a_limit_is_told_where_the_sum_comes_to_pass_it(capacity, told):
         assert "run_demand" in repr(shifted)
         with pytest.warns(UserWarning, match=r"adds up to 1\.\d\d of the limit .*passes it in \d\d% of the steps"):
             whatif.sample_target(jobs, mostly_large(0.3), 10, **limit)
+
+
+def test_a_mix_that_stays_adds_up_to_the_same_and_a_slight_shift_to_a_little_more(seen):
+    jobs = seen.drop_vars("granted")
+    ask = partial(whatif.trust, whatif.Rows(jobs), limits={"cpu_rate": 1.0}, starts=simulate.ARRIVALS)
+
+    stays = ask(jobs)
+    passes = [ask(mostly_large(shift)).sums["over"].sel(mix="target").item() for shift in (0.02, 0.04, 0.06, 0.08)]
+
+    assert stays
+    for name in ("mean", "over"):
+        today, target = (stays.sums[name].sel(mix=mix).item() for mix in ("today", "target"))
+        assert today == target  # the same series, drawn alike
+    assert sorted(passes) == passes and passes[-1] - passes[0] > 0.05
+
+
+def test_a_target_of_continuous_attributes_adds_up_too(seen):
+    few = seen.drop_vars("granted").isel(sample=slice(0, 300))
+    jobs = few.assign(share=few.cpu_rate.mean("time").drop_attrs())
+    model = dg.Trainer(jobs, dg.Config(sample_len=20)).model
+    large = jobs.isel(sample=np.flatnonzero(jobs.job_class == "large"))
+
+    told = whatif.trust(model, large, limits={"cpu_rate": 1.0}, starts=simulate.ARRIVALS)
+
+    assert told.sums["mean"].sizes == {"feature": 1, "mix": 2}
+    assert bool((told.sums["over"] >= 0).all() & (told.sums["over"] <= 1).all())
 
 
 def test_series_side_by_side_add_up_at_every_step():

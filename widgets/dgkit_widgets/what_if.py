@@ -19,7 +19,7 @@ from dgkit_widgets.painter import DistributionPainter
 
 _REST = 0.3  # seconds without a change before answers are made
 _LINES = (("#0072b2", ""), ("#d55e00", "7 4"), ("#009e73", "2 3"), ("#cc79a7", "9 3 2 3"), ("#56b4e9", "12 4"))
-_WIDTH, _HEIGHT, _LEFT, _BELOW = 640, 260, 48, 40
+_WIDTH, _HEIGHT, _LEFT, _BELOW = 500, 250, 50, 42
 
 
 class WhatIfExplorer(ipywidgets.VBox):  # type: ignore[misc]
@@ -138,7 +138,9 @@ def _picture(sets: Mapping[str, Any], label: str) -> str:
     values = {name: np.sort(np.asarray(v, float).ravel()) for name, v in sets.items()}
     values = {name: v[np.isfinite(v)] for name, v in values.items()}
     most = max((float(np.quantile(v, 0.995)) for v in values.values() if len(v)), default=1.0) or 1.0
-    right, bottom = _WIDTH - 10, _HEIGHT - _BELOW
+    right, bottom = _WIDTH - 20, _HEIGHT - _BELOW
+    ten = 10.0 ** np.floor(np.log10(most))
+    step = next(s * ten for s in (0.2, 0.25, 0.5, 1, 2) if most / (s * ten) <= 5.5)
 
     def across(x: Any) -> Any:
         return _LEFT + (right - _LEFT) * np.clip(x / most, 0, 1)
@@ -148,8 +150,9 @@ def _picture(sets: Mapping[str, Any], label: str) -> str:
         f'<line x1="{_LEFT}" x2="{_LEFT}" y1="10" y2="{bottom}" stroke="currentColor"/>',
         f'<text x="{(_LEFT + right) / 2}" y="{_HEIGHT - 4}" text-anchor="middle">{html.escape(label)}</text>',
     ]
-    for tick in np.linspace(0, most, 5):
-        parts.append(f'<text x="{across(tick):.0f}" y="{bottom + 15}" text-anchor="middle">{tick:.2g}</text>')
+    for tick in np.arange(0, most, step):
+        parts.append(f'<text x="{across(tick):.0f}" y="{bottom + 16}" text-anchor="middle">{tick:.3g}</text>')
+    parts.append(f'<text transform="translate(12 {bottom / 2 + 5:.0f}) rotate(-90)" text-anchor="middle">share</text>')
     for share in (0, 0.5, 1):
         y = bottom - share * (bottom - 10)
         parts.append(f'<text x="{_LEFT - 6}" y="{y + 4:.0f}" text-anchor="end">{share:g}</text>')
@@ -161,11 +164,11 @@ def _picture(sets: Mapping[str, Any], label: str) -> str:
         style = f'fill="none" stroke="{colour}" stroke-width="2" stroke-dasharray="{dash}"'
         parts.append(f'<polyline points="{points}" {style}/>')
         y = bottom - 16 - 18 * (len(values) - 1 - k)
-        parts.append(f'<line x1="{right - 190}" x2="{right - 150}" y1="{y - 4}" y2="{y - 4}" {style}/>')
-        parts.append(f'<text x="{right - 142}" y="{y}">{html.escape(name)}</text>')
+        parts.append(f'<line x1="{right - 150}" x2="{right - 112}" y1="{y - 4}" y2="{y - 4}" {style}/>')
+        parts.append(f'<text x="{right - 106}" y="{y}">{html.escape(name)}</text>')
     told = "; ".join(f"{name}: median {np.median(v):.3g}" for name, v in values.items() if len(v))
     return (
-        f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" width="{_WIDTH}" style="max-width:100%;font:12px sans-serif;'
+        f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" width="{_WIDTH}" style="max-width:100%;font:13px sans-serif;'
         f'color:var(--jp-content-font-color1,#333)" fill="currentColor" role="img" '
-        f'aria-label="Share of the series at most at {html.escape(label)}. {html.escape(told)}">{"".join(parts)}</svg>'
+        f'aria-label="Share of the series, by {html.escape(label)}. {html.escape(told)}">{"".join(parts)}</svg>'
     )
