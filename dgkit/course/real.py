@@ -5,6 +5,8 @@ gives: the training half itself in place of a model. The surrogate, which has re
 A model trains until its CPU seconds (`budget`, of one thread) are spent, or until its own end where that comes first
 ("full" of `baselines.BUDGETS`: of the surrogate, the hidden Markov model, AR). So the steps hang on the processor, and
 a run cannot be repeated bit for bit; steps and seconds are in the file. What a model cannot do stands in `cannot`.
+`real_long` has ten minutes in place of one, `real_simulated` the data that dgkit ships, and `real_peers` what other
+libraries' models made, which tests/benchmarks/peers.py lets them make. `table` holds all four side by side.
 
 The data are not dgkit's: MBA is fetched (`open_dataset("mba")`); in the folder that the environment variable
 DGKIT_CACHE names are the pages, wwt_pages.nc, 3,589 Wikipedia pages of 550 days from Kaggle's web-traffic file, and the
@@ -25,7 +27,7 @@ import pandas as pd
 import xarray as xr
 
 from dgkit import _netcdf, baselines, datasets, downstream, metrics
-from dgkit._cells import Point
+from dgkit._cells import Point, read
 from dgkit.core.config import Config
 from dgkit.core.trainer import Trainer
 from dgkit.course.experiment import Experiment
@@ -37,6 +39,13 @@ MODELS = (
     "two halves", "surrogate", "flow_matching", "doppelganger", "doppelganger, defaults", "naive_gan", "ar", "hmm",
     "rnn", "rcgan", "timegan", "market",
 )  # fmt: skip
+LONG = ("doppelganger", "doppelganger, defaults", "flow_matching", "ar")  # of which there are ten minutes
+SIMULATED = ("web", "cluster", "broadband")
+PEERS = {  # other libraries' models: their name in tests/benchmarks/peers.py, and whether their settings match ours
+    "gretel dgan": ("dgan", True), "gretel dgan, defaults": ("dgan", False), "sdv par": ("par", True),
+    "sdv par, defaults": ("par", False), "mostlyai argn": ("argn", True), "mostlyai argn, defaults": ("argn", False),
+}  # fmt: skip
+RUNS = ("real", "real_peers", "real_simulated", "real_long")
 BY_LENGTH = ("flow_matching", "timegan")  # their training hangs on how many steps it is to have
 REHEARSAL = 1 / 20  # of the budget, and not counted: to find out how many steps fit
 FILES = {"pages": "wwt_pages.nc", "jobs": "gcut2011_merged.nc"}
@@ -206,10 +215,34 @@ def _real_cell(train: xr.Dataset, config: Config, point: Point) -> xr.Dataset:
         except DgkitError as error:
             return xr.Dataset({"cannot": str(error)})
         costs["memory"] = peak()
+    return _with_costs(measured(train, held_out, made), costs, steps)
+
+
+def _with_costs(cell: xr.Dataset, costs: dict[str, float], steps: int) -> xr.Dataset:
     units = {"units": "s", "long_name": "CPU time, one thread"}
     kinds = dict.fromkeys(costs, units) | {"memory": {"units": "MB", "long_name": "peak memory of the process"}}
-    cell = measured(train, held_out, made)
     return cell.assign({k: ((), v, kinds[k]) for k, v in costs.items()} | {"steps": steps, "cannot": ""})
+
+
+def _peer_cell(train: xr.Dataset, config: Config, point: Point) -> xr.Dataset:
+    """What another library's model made, measured as ours are."""
+    if point["model"] not in PEERS:
+        return _real_cell(train, config, point)
+    path = Path(os.environ.get("DGKIT_PEERS", ".")) / peer_file(point)
+    if not path.exists():
+        raise DgkitError(
+            f"no {str(path)!r}. DGKIT_PEERS=FOLDER says where it is; python -m tests.benchmarks.peers makes it."
+        )
+    made = read(path)
+    costs = {name: float(made.attrs.get(name, np.nan)) for name in ("training_seconds", "sampling_seconds", "memory")}
+    if made.attrs["cannot"]:
+        return xr.Dataset({"cannot": made.attrs["cannot"]})
+    return _with_costs(measured(train, _halves(point)[1], made), costs, int(made.attrs["steps"]))
+
+
+def peer_file(point: Point) -> str:
+    """The name of the file in which what a peer made at a point is."""
+    return f"{'-'.join(str(value) for value in point.values())}.nc".replace(", ", "-").replace(" ", "-")
 
 
 def trained(train: xr.Dataset, config: Config, point: Point) -> tuple[Any, int, float]:
@@ -283,48 +316,79 @@ def peak() -> float:
     return float("nan")
 
 
-EXPERIMENTS = {
-    "real": Experiment(
-        "How close do models come to real data in as many CPU seconds each?",
+def _experiment(question: str, cell: Any, check: str, **grid: Any) -> Experiment:
+    return Experiment(
+        question,
         lambda point: _halves(point)[0],
-        _real_cell,
+        cell,
         Config(steps=1_000_000, device="cpu"),  # no limit but that of the budget
-        {"seed": (0, 1, 2), "data": ("pages", "mba", "jobs"), "budget": (60,), "model": MODELS},
-        {"steps": 4, "data": "web", "model": "doppelganger", "budget": 60, "seed": 0},  # data that are shipped
+        {"seed": (0, 1, 2), "data": ("pages", "mba", "jobs"), "budget": (60,), "model": MODELS} | grid,
+        {"steps": 4, "data": "web", "model": check, "budget": 60, "seed": 0},  # data that are shipped
+    )
+
+
+EXPERIMENTS = {
+    "real": _experiment(
+        "How close do models come to real data in as many CPU seconds each?", _real_cell, "doppelganger"
     ),
-}
+    "real_peers": _experiment(
+        "How close do other libraries' models come in the same seconds?", _peer_cell, "two halves",
+        model=tuple(PEERS),
+    ),
+    "real_simulated": _experiment(
+        "And how close do models come to the data that we simulate?", _real_cell, "surrogate",
+        seed=(0,), data=SIMULATED,
+    ),
+    "real_long": _experiment(
+        "What do ten minutes give where one has been?", _real_cell, "two halves",
+        seed=(0,), data=("pages", "mba"), budget=(600,), model=LONG,
+    ),
+}  # fmt: skip
 
 
 # --- the table --------------------------------------------------------------------------------------------------------
 
 
 def table(run: xr.Dataset | None = None) -> pd.DataFrame:
-    """`real` as a table: medians over seeds of each model and feature, and of the worst attribute.
+    """All recorded runs on real data and beside them as a table: medians over seeds of each model and feature.
 
-    Distances of values, mid-range and half-range in decades, where the feature's scale is one, or as shares (of how far
-    the real ones are from their median); those of changes (from step to step), largest rise and conditional totals as
-    shares. From "attributes" on columns are of all features together: "pairs" is the distance of the series'
-    correlations between two features, "lengths" that of lengths in steps, "useful" what models trained on generated
-    data are worth on real ones, the median over algorithms: accuracy in how a job ends, or R² of a forecast.
+    Of attributes the worst one's. Distances of values, mid-range and half-range in decades, where the feature's scale
+    is one, or as shares (of how far the real ones are from their median); those of changes (from step to step), largest
+    rise and conditional totals as shares. From "attributes" on columns are of all features together: "pairs" is the
+    distance of the series' correlations between two features, "lengths" that of lengths in steps, "useful" what models
+    trained on generated data are worth on real ones, the median over algorithms: accuracy in how a job ends, or R² of a
+    forecast.
 
     Parameters
     ----------
     run : Dataset, optional
-        As `open_run("real")` gives it, the default.
+        One of `RUNS` alone, as `open_run("real")` gives it. Default: all that there are.
 
     Returns
     -------
     DataFrame
         A row for each of the data, their features, the budgets (CPU seconds) and the models; a column for each measure,
-        the last one what a model cannot do ("" where it can).
+        then the number of seeds, and last what a model cannot do ("" where it can).
 
     Examples
     --------
     >>> table().loc["pages", "views", 60].index[:2].tolist()
     ['two halves', 'surrogate']
     """
-    run = open_run("real") if run is None else run
+    if run is not None:
+        return _rows(run)
+    rows = pd.concat([_rows(open_run(name)) for name in RUNS])
+    order = {
+        "data": ("pages", "mba", "jobs", *SIMULATED),
+        "feature": rows.index.unique("feature"),
+        "budget": sorted(rows.index.unique("budget")),
+        "model": (*MODELS, *PEERS),
+    }
+    places = {level: {name: k for k, name in enumerate(names)} for level, names in order.items()}
+    return rows.sort_index(key=lambda level: level.map(places[level.name]))
 
+
+def _rows(run: xr.Dataset) -> pd.DataFrame:
     none = xr.full_like(run.told_apart, np.nan)  # of data without lengths, or without a second feature
 
     def distance(name: str) -> xr.DataArray:
@@ -351,6 +415,7 @@ def table(run: xr.Dataset | None = None) -> pd.DataFrame:
         "sample s": run.sampling_seconds,
         "steps": run.steps,
         "MB": run.memory,
+        "seeds": (run.cannot == "").sum("seed"),
     }
     rows = xr.Dataset(columns).median("seed").to_dataframe(["data", "feature", "budget", "model"])[list(columns)]
     said = run.cannot.transpose("data", "budget", "model", "seed")
