@@ -17,6 +17,8 @@ from dgkit.course.runs import CELLS, record, record_checkpoint
 from dgkit.course.store import folder
 from dgkit.errors import DgkitError
 
+SIDE_BY_SIDE = ("autocorrelation MSE", "values", "changes", "told apart")  # measures at each budget
+
 
 def main(arguments: list[str] | None = None) -> None:
     """`python -m dgkit.course list | record NAME ... | table real | export FORM FOLDER | collect FOLDER`."""
@@ -122,7 +124,10 @@ def _collect(options: argparse.Namespace) -> None:
 
 
 def blocks(rows: pd.DataFrame) -> Iterator[str]:
-    """`table` as texts of at most 120 columns: of each feature what is its own, of all what belongs to no feature."""
+    """`table` as texts of at most 120 columns: of each feature what is its own, of all what belongs to no feature.
+
+    At the end, of data with several budgets, some measures at each of them side by side.
+    """
 
     def text(part: pd.DataFrame) -> str:
         return part.dropna(axis=1, how="all").rename_axis(None).to_string(float_format=_short, na_rep="-")
@@ -133,9 +138,16 @@ def blocks(rows: pd.DataFrame) -> Iterator[str]:
             of_one = of_one.droplevel("feature")
             yield f"{said}, {feature}\n{text(of_one.loc[:, :'conditional'])}"
         yield f"{said}, all features\n{text(of_one.loc[:, 'attributes':'useful'])}"
-        yield f"{said}, what it took\n{text(of_one.loc[:, 'train s':'MB'])}"
+        yield f"{said}, what it took, and seeds\n{text(of_one.loc[:, 'train s':'seeds'])}"
         cannot = of_one.cannot[of_one.cannot != ""]
         yield from (f"{model} cannot: {reason}" for model, reason in cannot.items())
+
+    for (data, feature), some in rows[list(SIDE_BY_SIDE)].groupby(["data", "feature"], sort=False):
+        budgets = some.droplevel(["data", "feature"]).unstack("budget").reindex(some.index.unique("model"))
+        if len(some.index.unique("budget")) > 1:
+            budgets = budgets.dropna(thresh=len(SIDE_BY_SIDE) + 1)  # models with more than one
+            budgets.columns = [f"{measure} {budget:g} s" for measure, budget in budgets.columns]
+            yield f"{data}, {feature}: CPU seconds side by side\n{text(budgets)}"
 
 
 def _short(value: float) -> str:

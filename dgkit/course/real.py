@@ -45,7 +45,7 @@ PEERS = {  # other libraries' models: their name in tests/benchmarks/peers.py, a
     "gretel dgan": ("dgan", True), "gretel dgan, defaults": ("dgan", False), "sdv par": ("par", True),
     "sdv par, defaults": ("par", False), "mostlyai argn": ("argn", True), "mostlyai argn, defaults": ("argn", False),
 }  # fmt: skip
-RUNS = ("real", "real_peers", "real_simulated", "real_long")
+RUNS = ("real", "real_peers", "real_simulated", "real_quarter", "real_long")
 BY_LENGTH = ("flow_matching", "timegan")  # their training hangs on how many steps it is to have
 REHEARSAL = 1 / 20  # of the budget, and not counted: to find out how many steps fit
 FILES = {"pages": "wwt_pages.nc", "jobs": "gcut2011_merged.nc"}
@@ -245,6 +245,31 @@ def peer_file(point: Point) -> str:
     return f"{'-'.join(str(value) for value in point.values())}.nc".replace(", ", "-").replace(" ", "-")
 
 
+def _switch_cell(train: xr.Dataset, config: Config, point: Point) -> xr.Dataset:
+    """DoppelGANger alone after its CPU seconds, by the measures that chapters 02 and 03 show."""
+    held_out, trainer = _halves(point)[1], Trainer(train, config)
+    start = time.process_time()
+    for _ in trainer:
+        if time.process_time() - start >= point["budget"]:
+            break
+    made = trainer.model.sample(held_out.sizes["sample"], seed=1)
+    report = metrics.evaluate(held_out, made)
+    cell = xr.Dataset({name: report[name] for name in KEPT if name in report})
+    (name,) = report.feature.values
+    floor = float(held_out[name].max()) * FLOOR
+    pairs = zip(changes(held_out[name], floor), changes(made[name], floor), strict=True)
+    step, rise = (metrics.wasserstein(a, b) / _spread(a) for a, b in pairs)
+    days = [ds[name].median("time", keep_attrs=True) for ds in (held_out, made)]
+    curve = report.autocorrelation.sel(source="generated", drop=True)
+    return cell.drop_vars("feature_units").isel(feature=0, drop=True).assign(
+        autocorrelation=curve.isel(feature=0, drop=True),
+        step_wasserstein=step,
+        largest_rise_wasserstein=rise,
+        median_day_coverage=metrics.range_coverage(*days, scale="log"),
+        steps=trainer.step,
+    )
+
+
 def trained(train: xr.Dataset, config: Config, point: Point) -> tuple[Any, int, float]:
     """The model after `budget` CPU seconds, or at its own end; its steps, and the seconds that they took."""
     seconds, most = point["budget"], config.steps
@@ -327,6 +352,9 @@ def _experiment(question: str, cell: Any, check: str, **grid: Any) -> Experiment
     )
 
 
+SWITCHES = {f"S = {s}": doppelganger("pages") | {"sample_len": s} for s in (25, 5, 55)} | {
+    "not auto-normalised": {"auto_normalise": False, "sample_len": 25, "feature_noise": 30, "ema": 0.99}
+}
 EXPERIMENTS = {
     "real": _experiment(
         "How close do models come to real data in as many CPU seconds each?", _real_cell, "doppelganger"
@@ -342,6 +370,18 @@ EXPERIMENTS = {
     "real_long": _experiment(
         "What do ten minutes give where one has been?", _real_cell, "two halves",
         seed=(0,), data=("pages", "mba"), budget=(600,), model=LONG,
+    ),
+    "real_quarter": _experiment(
+        "What do flow matching and the surrogate give on simulated pages in a quarter of the time?", _real_cell,
+        "surrogate", data=("web",), budget=(15,), model=("surrogate", "flow_matching"),
+    ),
+    "real_switches": Experiment(
+        "What do auto-normalisation and S do on real pages, in half a minute?",
+        lambda point: _halves(point)[0],
+        _switch_cell,
+        Config(steps=1_000_000, device="cpu"),
+        {"seed": (0, 1, 2), "data": ("pages",), "budget": (30,), "way": SWITCHES},
+        {"steps": 4, "data": "web", "way": "S = 25", "budget": 30, "seed": 0},
     ),
 }  # fmt: skip
 

@@ -954,3 +954,80 @@ def test_11_the_papers_settings_make_pages_that_stop_and_without_them_the_curve_
 
 def within(values, low, high):
     return bool(((values > low) & (values < high)).all())
+
+
+# --- real data beside the simulated, in chapters 00 to 06 ---
+
+
+@pytest.fixture(scope="module")
+def real_run():
+    return open_run("real").isel(budget=0)
+
+
+def of_pages(run, model):
+    return run.sel(data="pages", feature="views", model=model)
+
+
+def test_00_real_pages_have_a_ripple_of_a_week_and_no_slow_swing(real_run):
+    real = of_pages(real_run, "two halves").autocorrelation.median("seed")
+    simulated = dg.metrics.autocorrelation(dg.open_dataset("web").views)
+
+    assert math.isclose(real.sel(lag=7), 0.14, abs_tol=0.005) and math.isclose(simulated.sel(lag=7), 0.82, abs_tol=0.005)
+    assert real.sel(lag=7) > real.sel(lag=[6, 8]).max() and simulated.sel(lag=84) > 0.85
+    later = real.sel(lag=slice(60, 500))
+    assert abs(later).max() < 0.06
+    assert later.sel(lag=slice(300, 430)).idxmax().item() in range(360, 370)
+
+
+def test_01_on_real_pages_the_defaults_minute_is_a_comb_of_ten_days_and_the_other_settings_is_not(real_run):
+    plain, bursts = (of_pages(real_run, model) for model in ("doppelganger, defaults", "doppelganger"))
+
+    assert (plain.autocorrelation_mse > 0.015).all() and (bursts.autocorrelation_mse <= 0.0006).all()
+    assert dg.Config().sample_len == 10
+    curve = plain.autocorrelation.median("seed")
+    teeth, beside = (curve.sel(lag=[20 * k + offset for k in range(3, 20)]) for offset in (0, 5))
+    assert (teeth > beside + 0.2).all()
+
+
+def test_03_on_the_papers_homes_s_of_1_stays_where_it_began(paper):
+    error = paper["mba"].autocorrelation_mse.sel(feature="traffic_bytes", step=30_000)
+
+    assert (error.sel(sample_len=[4, 8]) < 0.02).all()
+    start = paper["mba"].autocorrelation_mse.sel(feature="traffic_bytes", step=1000, sample_len=1)
+    assert within(error.sel(sample_len=1), 0.065, 0.075) and within(start, 0.065, 0.085)
+
+
+def test_04_on_real_pages_the_naive_gans_attributes_are_far_off_and_on_homes_no_worse(real_run):
+    worst = real_run.attribute_jensen_shannon.max("attribute")
+    ours, naive, chance = (worst.sel(model=model) for model in (TRIES, "naive_gan", "two halves"))
+
+    assert naive.sel(data="pages").min() > 2 * ours.sel(data="pages").max()
+    middle, of_naive = ours.median("seed"), naive.median("seed")
+    assert (of_naive.sel(data="pages") > 100 * middle.sel(data="pages")).all()
+    assert within(of_naive.sel(data="jobs") / middle.sel(data="jobs"), 1.6, 2.1)
+    assert within(of_naive.sel(data="mba") / middle.sel(data="mba"), 0.9, 1.25)
+    assert within(ours.sel(data="mba"), 0.1, 0.16) and within(naive.sel(data="mba"), 0.1, 0.16)
+    assert within(chance.sel(data="mba"), 0.05, 0.07)
+
+
+def test_05_on_real_homes_and_jobs_doppelganger_is_first_of_eight_and_on_pages_not_with_its_defaults(minute):
+    def error(data, feature):
+        return minute.loc[data, feature]["autocorrelation MSE"]
+
+    for one in (error("mba", "traffic_bytes"), error("jobs", "cpu")):
+        assert one[TRIES].max() < 0.8 * one[OTHERS].min()
+    pages = error("pages", "views")
+    assert (pages[OTHERS] < 0.8 * pages["doppelganger, defaults"]).sum() == 5
+    assert pages["doppelganger"] < 0.5 * pages[OTHERS].min()
+    for one in (pages, error("mba", "traffic_bytes"), error("jobs", "cpu")):
+        assert one[NULL].max() < 0.8 * one[TRIES].min()
+
+
+def test_06_real_jobs_teach_hardly_more_than_how_most_of_them_end(real_run):
+    scores = real_run.useful.sel(data="jobs").median("seed")
+
+    assert scores.sel(model="two halves").max() < 0.76
+    mlp = scores.sel(algorithm="MLP")
+    assert math.isclose(mlp.sel(model="two halves"), 0.75, abs_tol=0.01)
+    assert within(mlp.sel(model=["doppelganger", "naive_gan"]), 0.72, 0.74)
+    assert mlp.sel(model="ar") < 0.6
