@@ -142,12 +142,16 @@ def blocks(rows: pd.DataFrame) -> Iterator[str]:
         cannot = of_one.cannot[of_one.cannot != ""]
         yield from (f"{model} cannot: {reason}" for model, reason in cannot.items())
 
-    for (data, feature), some in rows[list(SIDE_BY_SIDE)].groupby(["data", "feature"], sort=False):
-        budgets = some.droplevel(["data", "feature"]).unstack("budget").reindex(some.index.unique("model"))
-        if len(some.index.unique("budget")) > 1:
-            budgets = budgets.dropna(thresh=len(SIDE_BY_SIDE) + 1)  # models with more than one
-            budgets.columns = [f"{measure} {budget:g} s" for measure, budget in budgets.columns]
-            yield f"{data}, {feature}: CPU seconds side by side\n{text(budgets)}"
+    for (data, name), some in rows.groupby(["data", "feature"], sort=False):
+        several = {
+            f"{measure} {budget:g} s": of_one[measure].droplevel(["data", "feature", "budget"])
+            for measure in SIDE_BY_SIDE
+            for budget, of_one in some.groupby("budget")
+        }
+        if len(several) > len(SIDE_BY_SIDE):
+            of_all = pd.DataFrame(several).reindex(some.index.unique("model"))
+            both = of_all.count(axis=1) > len(SIDE_BY_SIDE)  # models with more than one budget
+            yield f"{data}, {name}: CPU seconds side by side\n{text(of_all[both])}"
 
 
 def _short(value: float) -> str:

@@ -261,12 +261,16 @@ def _switch_cell(train: xr.Dataset, config: Config, point: Point) -> xr.Dataset:
     step, rise = (metrics.wasserstein(a, b) / _spread(a) for a, b in pairs)
     days = [ds[name].median("time", keep_attrs=True) for ds in (held_out, made)]
     curve = report.autocorrelation.sel(source="generated", drop=True)
-    return cell.drop_vars("feature_units").isel(feature=0, drop=True).assign(
-        autocorrelation=curve.isel(feature=0, drop=True),
-        step_wasserstein=step,
-        largest_rise_wasserstein=rise,
-        median_day_coverage=metrics.range_coverage(*days, scale="log"),
-        steps=trainer.step,
+    return (
+        cell.drop_vars("feature_units")
+        .isel(feature=0, drop=True)
+        .assign(
+            autocorrelation=curve.isel(feature=0, drop=True),
+            step_wasserstein=step,
+            largest_rise_wasserstein=rise,
+            median_day_coverage=metrics.range_coverage(*days, scale="log"),
+            steps=trainer.step,
+        )
     )
 
 
@@ -352,7 +356,7 @@ def _experiment(question: str, cell: Any, check: str, **grid: Any) -> Experiment
     )
 
 
-SWITCHES = {f"S = {s}": doppelganger("pages") | {"sample_len": s} for s in (25, 5, 55)} | {
+SWITCHES = {f"S = {s}": doppelganger("pages") | {"sample_len": s} for s in (25, 10)} | {
     "not auto-normalised": {"auto_normalise": False, "sample_len": 25, "feature_noise": 30, "ema": 0.99}
 }
 EXPERIMENTS = {
@@ -376,12 +380,12 @@ EXPERIMENTS = {
         "surrogate", data=("web",), budget=(15,), model=("surrogate", "flow_matching"),
     ),
     "real_switches": Experiment(
-        "What do auto-normalisation and S do on real pages, in half a minute?",
+        "What do auto-normalisation and S do on real pages, in 20 seconds?",
         lambda point: _halves(point)[0],
         _switch_cell,
         Config(steps=1_000_000, device="cpu"),
-        {"seed": (0, 1, 2), "data": ("pages",), "budget": (30,), "way": SWITCHES},
-        {"steps": 4, "data": "web", "way": "S = 25", "budget": 30, "seed": 0},
+        {"seed": (0, 1, 2), "data": ("pages",), "budget": (20,), "way": SWITCHES},
+        {"steps": 4, "data": "web", "way": "S = 25", "budget": 20, "seed": 0},
     ),
 }  # fmt: skip
 
@@ -418,14 +422,13 @@ def table(run: xr.Dataset | None = None) -> pd.DataFrame:
     if run is not None:
         return _rows(run)
     rows = pd.concat([_rows(open_run(name)) for name in RUNS])
-    order = {
-        "data": ("pages", "mba", "jobs", *SIMULATED),
-        "feature": rows.index.unique("feature"),
+    order: dict[str, list[Any]] = {
+        "data": ["pages", "mba", "jobs", *SIMULATED],
+        "feature": list(rows.index.unique("feature")),
         "budget": sorted(rows.index.unique("budget")),
-        "model": (*MODELS, *PEERS),
+        "model": [*MODELS, *PEERS],
     }
-    places = {level: {name: k for k, name in enumerate(names)} for level, names in order.items()}
-    return rows.sort_index(key=lambda level: level.map(places[level.name]))
+    return rows.sort_index(key=lambda level: pd.Index([order[str(level.name)].index(name) for name in level]))
 
 
 def _rows(run: xr.Dataset) -> pd.DataFrame:

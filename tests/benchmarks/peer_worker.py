@@ -13,7 +13,6 @@ import os
 import signal
 import sys
 import tempfile
-import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -86,11 +85,11 @@ def wide(table: pd.DataFrame, names: list[str], n: int, time_steps: int) -> np.n
 
 def dgan(data: dict[str, np.ndarray], ask: dict[str, Any], clock: Clock) -> dict[str, Any]:
     """DoppelGANger; series of unequal length by way of its data frame, which adds the flag."""
-    from gretel_synthetics.timeseries_dgan.config import DGANConfig, DfStyle, OutputType
+    from gretel_synthetics.timeseries_dgan.config import DfStyle, DGANConfig, OutputType
     from gretel_synthetics.timeseries_dgan.dgan import DGAN
 
     features, attributes = data["features"], data["attributes"]
-    n, time_steps, _ = features.shape
+    time_steps = features.shape[1]
     names, given = [f"f{k}" for k in range(features.shape[2])], [f"a{k}" for k in range(attributes.shape[1])]
     settings: dict[str, Any] = {"max_sequence_len": time_steps, "sample_len": ask["sample_len"], "cuda": False}
     if ask["matched"]:  # the original's sizes; its discriminators keep one more hidden layer
@@ -152,7 +151,7 @@ def par(data: dict[str, np.ndarray], ask: dict[str, Any], clock: Clock) -> dict[
     from sdv.sequential import PARSynthesizer
 
     features, attributes = data["features"], data["attributes"]
-    n, time_steps, _ = features.shape
+    time_steps = features.shape[1]
     names, given = [f"f{k}" for k in range(features.shape[2])], [f"a{k}" for k in range(attributes.shape[1])]
     kinds = {"id": "id"} | dict.fromkeys(names, "numerical") | dict.fromkeys(given, "categorical")
     columns = {name: {"sdtype": kind} for name, kind in kinds.items()}

@@ -1,9 +1,11 @@
 """Other libraries' models on the data of the recorded run `real`, each in an environment of its own.
 
-``DGKIT_CACHE=DATA python -m tests.benchmarks.peers build/peers`` makes the environments build/peers/NAME (once; PyPI),
-lets each peer train for 60 CPU seconds on one thread and generate as many series as are held out, and writes a file for
-each cell into build/peers/made as soon as it is done; it may be stopped and called again. Then ``DGKIT_PEERS=build/peers/made python -m dgkit.course record real_peers`` measures them as it does our own models. Of each peer there are two
-cells: by its own defaults, and with settings matched to ours as far as its own go (`peer_worker.py` says which).
+``DGKIT_CACHE=DATA python -m tests.benchmarks.peers build/peers`` makes the environments build/peers/NAME (once, from
+PyPI), lets each peer train for 60 CPU seconds on one thread and generate as many series as are held out, and writes a
+file for each cell into build/peers/made as soon as it is done; it may be stopped and called again. Then
+``DGKIT_PEERS=build/peers/made python -m dgkit.course record real_peers`` measures them as it does our own models. Of
+each peer there are two cells: by its own defaults, and with settings matched to ours as far as its own go
+(`peer_worker.py` says which).
 """
 
 import dgkit as dg  # isort: skip  # noqa: F401 (before torch)
@@ -31,7 +33,7 @@ from dgkit.schema import validate
 TORCH = "torch==2.13.0"  # first, so that nothing asks for another one
 ENVIRONMENTS = {  # name: groups of packages, "-" before those without what they ask for
     "dgan": [  # which asks for packages of 2022
-        ["numpy<1.24", "pandas<2", "category-encoders==2.4.0", "rdt==1.3.0", "scipy<1.11", "tqdm"],
+        ["numpy<1.24", "pandas<2", "category-encoders==2.4.0", "rdt==1.3.0", "scipy<1.11", "tqdm"],  # rdt 1.2 is gone
         ["--no-deps", "gretel-synthetics==0.22.20"],
     ],
     "par": [["sdv==2.0.0", "deepecho==0.8.1"]],
@@ -121,7 +123,9 @@ def make(path: Path, point: dict[str, Any], environments: Path) -> str:
         np.savez(source, **handed_over(train, matched))
         worker = Path(__file__).with_name("peer_worker.py")
         command = [interpreter(name, environments), worker, name, source, target, json.dumps(ask)]
-        done = subprocess.run([str(part) for part in command], capture_output=True, text=True, env=os.environ | SETTINGS)
+        done = subprocess.run(
+            [str(part) for part in command], capture_output=True, text=True, env=os.environ | SETTINGS
+        )
         if done.returncode:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.with_suffix(".txt").write_text(done.stderr)

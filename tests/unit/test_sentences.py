@@ -972,7 +972,9 @@ def test_00_real_pages_have_a_ripple_of_a_week_and_no_slow_swing(real_run):
     real = of_pages(real_run, "two halves").autocorrelation.median("seed")
     simulated = dg.metrics.autocorrelation(dg.open_dataset("web").views)
 
-    assert math.isclose(real.sel(lag=7), 0.14, abs_tol=0.005) and math.isclose(simulated.sel(lag=7), 0.82, abs_tol=0.005)
+    assert math.isclose(real.sel(lag=7), 0.14, abs_tol=0.005) and math.isclose(
+        simulated.sel(lag=7), 0.82, abs_tol=0.005
+    )
     assert real.sel(lag=7) > real.sel(lag=[6, 8]).max() and simulated.sel(lag=84) > 0.85
     later = real.sel(lag=slice(60, 500))
     assert abs(later).max() < 0.06
