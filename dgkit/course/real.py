@@ -246,12 +246,12 @@ def peer_file(point: Point) -> str:
 
 
 def _switch_cell(train: xr.Dataset, config: Config, point: Point) -> xr.Dataset:
-    """DoppelGANger alone after its CPU seconds, by the measures that chapters 02 and 03 show."""
+    """DoppelGANger after some hundred steps, by the measures that chapters 02 and 03 show."""
     held_out, trainer = _halves(point)[1], Trainer(train, config)
     start = time.process_time()
     for _ in trainer:
-        if time.process_time() - start >= point["budget"]:
-            break
+        pass
+    spent = time.process_time() - start
     made = trainer.model.sample(held_out.sizes["sample"], seed=1)
     report = metrics.evaluate(held_out, made)
     cell = xr.Dataset({name: report[name] for name in KEPT if name in report})
@@ -269,7 +269,7 @@ def _switch_cell(train: xr.Dataset, config: Config, point: Point) -> xr.Dataset:
             step_wasserstein=step,
             largest_rise_wasserstein=rise,
             median_day_coverage=metrics.range_coverage(*days, scale="log"),
-            steps=trainer.step,
+            training_seconds=spent,
         )
     )
 
@@ -380,12 +380,12 @@ EXPERIMENTS = {
         data=("web",), budget=(15,), model=("flow_matching",),
     ),
     "real_switches": Experiment(
-        "What do auto-normalisation and S do on real pages, in 20 seconds?",
+        "What do auto-normalisation and S do on real pages, in 400 steps?",
         lambda point: _halves(point)[0],
         _switch_cell,
-        Config(steps=1_000_000, device="cpu"),
-        {"seed": (0, 1, 2), "data": ("pages",), "budget": (20,), "way": SWITCHES},
-        {"steps": 4, "data": "web", "way": "S = 25", "budget": 20, "seed": 0},
+        Config(steps=400, device="cpu"),
+        {"seed": (0, 1, 2), "data": ("pages",), "way": SWITCHES},
+        {"steps": 4, "data": "web", "way": "S = 25", "seed": 0},
     ),
 }  # fmt: skip
 

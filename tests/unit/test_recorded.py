@@ -273,3 +273,11 @@ def test_on_real_pages_nothing_is_nearer_than_chance_and_spectra_alone_have_the_
     assert error.sel(model="doppelganger") < 0.001 and at.mid_range_wasserstein_decades.sel(model="doppelganger") < 0.15
     assert abs(at.told_apart.sel(model="two halves") - 0.5) < 0.1
     assert (at.told_apart.drop_sel(model="two halves") > 0.85).all()
+
+
+def test_flow_matching_and_the_surrogate_are_as_near_and_as_quick_as_was_asked():
+    run = open_run("real").isel(budget=0)
+    error = run.autocorrelation_mse.sel(data="pages", feature="views", model="flow_matching")
+
+    assert (error <= 0.0005).all()  # in a minute
+    assert (run.training_seconds.sel(model="surrogate") <= 1).all()
