@@ -25,7 +25,7 @@ import numpy as np
 import xarray as xr
 
 from dgkit import datasets
-from dgkit._cells import points_of, stored
+from dgkit._cells import points_of, read, stored
 from dgkit.course import real
 from dgkit.course.chapters import experiment_of
 from dgkit.schema import validate
@@ -44,6 +44,7 @@ ENVIRONMENTS = {  # name: groups of packages, "-" before those without what they
     ],
 }
 
+NOT_RUN = "not run"
 SETTINGS = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "LOKY_MAX_CPU_COUNT"), "1")
 SETTINGS |= {"HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
 
@@ -90,7 +91,10 @@ def brought_back(made: dict[str, np.ndarray], like: xr.Dataset, matched: bool) -
                 values = np.where(values < 1.5 * floor(like[variable.name]), 0, values)
         data[variable.name] = (("sample", "time"), values.astype(np.float32), like[variable.name].attrs)
     for k, variable in enumerate(schema.attributes):
-        data[variable.name] = ("sample", made["attributes"][:, k].astype(str), like[variable.name].attrs)
+        values, attrs = made["attributes"][:, k].astype(str), dict(like[variable.name].attrs)
+        if set(values) - set(attrs.get("categories", values)):  # "_RARE_", which TabularARGN puts in place of others
+            del attrs["categories"]
+        data[variable.name] = ("sample", values, attrs)
     if "length" in like:
         length = (~np.isnan(made["features"][..., 0])).sum(1)
         data["length"] = ("sample", length.astype(np.int32), like.length.attrs)
@@ -144,10 +148,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("folder", type=Path, help="of the environments, and in it what the peers made")
     parser.add_argument("--only", nargs="+", help="names of models, data or seeds")
+    parser.add_argument("--rest", metavar="WHY", help="run none, and let the cells that are missing say why")
     options = parser.parse_args()
     for point in points_of(experiment_of("real_peers").grid):
         path = options.folder / "made" / real.peer_file(point)
-        if path.exists() or (options.only and not {str(value) for value in point.values()} & set(options.only)):
+        done = path.exists() and not read(path).attrs["cannot"].startswith(NOT_RUN)
+        if done or (options.only and not {str(value) for value in point.values()} & set(options.only)):
+            continue
+        if options.rest:
+            stored(xr.Dataset(attrs={"cannot": f"{NOT_RUN}: {options.rest}", "memory": np.nan}), path)
             continue
         start = time.monotonic()
         said = make(path, point, options.folder)
