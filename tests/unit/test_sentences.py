@@ -1033,3 +1033,13 @@ def test_06_real_jobs_teach_hardly_more_than_how_most_of_them_end(real_run):
     assert math.isclose(mlp.sel(model="two halves"), 0.75, abs_tol=0.01)
     assert within(mlp.sel(model=["doppelganger", "naive_gan"]), 0.72, 0.74)
     assert mlp.sel(model="ar") < 0.6
+
+
+def test_02_real_pages_without_auto_normalisation_are_few_kinds_and_their_levels_are_off_too():
+    run = open_run("real_normalisation").isel(data=0)
+    off, on = (run.sel(normalisation=switch) for switch in ("off", "on"))
+
+    assert (off.distinct_modes_ratio < 0.2).all() and (off.median_day_coverage == 0).all()
+    assert (on.distinct_modes_ratio >= 0.8 - 1e-6).all() and (on.median_day_coverage > 0.8).all()
+    assert (off.mid_range_wasserstein_decades > 1.4).all() and (on.mid_range_wasserstein_decades < 0.2).all()
+    assert (off.range_coverage == 1).all() and (on.range_coverage > 0.95).all()
