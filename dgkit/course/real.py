@@ -365,7 +365,7 @@ EXPERIMENTS = {
     ),
     "real_peers": _experiment(
         "How close do other libraries' models come in the same seconds?", _peer_cell, "two halves",
-        seed=(0,), model=tuple(PEERS),
+        seed=(0,), data=("pages", "mba"), model=tuple(PEERS),
     ),
     "real_quarter": _experiment(
         "What does flow matching give on simulated pages in a quarter of the time?", _real_cell, "surrogate",
@@ -420,7 +420,9 @@ def table(run: xr.Dataset | None = None) -> pd.DataFrame:
         "budget": sorted(rows.index.unique("budget")),
         "model": [*MODELS, *PEERS],
     }
-    return rows.sort_index(key=lambda level: pd.Index([order[str(level.name)].index(name) for name in level]))
+    codes = [[names.index(name) for name in rows.index.get_level_values(level)] for level, names in order.items()]
+    rows.index = pd.MultiIndex(levels=list(order.values()), codes=codes, names=list(order))
+    return rows.iloc[np.lexsort(codes[::-1])]
 
 
 def _rows(run: xr.Dataset) -> pd.DataFrame:

@@ -1043,3 +1043,33 @@ def test_02_real_pages_without_auto_normalisation_are_few_kinds_and_their_levels
     assert (on.distinct_modes_ratio >= 0.8 - 1e-6).all() and (on.median_day_coverage > 0.8).all()
     assert (off.mid_range_wasserstein_decades > 1.4).all() and (on.mid_range_wasserstein_decades < 0.2).all()
     assert (off.range_coverage == 1).all() and (on.range_coverage > 0.95).all()
+
+
+@pytest.fixture(scope="module")
+def peers():
+    return real.table(open_run("real_peers")).droplevel("budget")
+
+
+def test_11_other_libraries_have_homes_and_one_seed_and_say_what_was_not_run(peers):
+    assert set(peers.index.unique("model")) == set(real.PEERS)
+    pages = peers.loc["pages", "views"]
+    assert pages.cannot[pages["values"].isna()].str.startswith("not run").all()
+    assert pages.index[pages["values"].notna()].tolist() == ["gretel dgan"]
+    homes = peers.loc["mba", "traffic_bytes"]
+    assert (homes.cannot == "").all() and (homes.seeds == 1).all()
+    assert homes.steps["gretel dgan, defaults"] == 400 and homes["train s"]["gretel dgan, defaults"] < 60
+    assert (homes["train s"][["gretel dgan", "sdv par", "mostlyai argn"]] >= 60).all()
+
+
+def test_11_on_homes_other_libraries_have_values_and_neither_memory_nor_joint_attributes(peers, minute):
+    theirs, ours = peers.loc["mba", "traffic_bytes"], minute.loc["mba", "traffic_bytes"]
+
+    least, plain = theirs["autocorrelation MSE"].min(), ours["autocorrelation MSE"]["doppelganger, defaults"]
+    assert theirs["autocorrelation MSE"].idxmin().startswith("mostlyai") and 8 < least / plain < 13
+    assert theirs.jointly.min() > 0.44 > ours.jointly.max()
+    gretel = theirs.loc[["gretel dgan", "gretel dgan, defaults"]]
+    assert (gretel["autocorrelation MSE"] > 0.15).all() and (gretel.jointly > 0.7).all()
+    chance = ours["values"]["two halves"]
+    assert (theirs["values"][["sdv par", "mostlyai argn, defaults"]] < 1.2 * chance).all()
+    pages = peers.loc[("pages", "views", "gretel dgan"), "autocorrelation MSE"]
+    assert 0.7 < pages / minute.loc[("pages", "views", "doppelganger, defaults"), "autocorrelation MSE"] < 1.4
