@@ -167,3 +167,12 @@ def test_data_go_to_a_peer_and_come_back_as_they_were(matched):
     np.testing.assert_allclose(back.cpu_rate, jobs.cpu_rate, rtol=1e-5)
     assert back.end_event.values.tolist() == jobs.end_event.values.tolist()
     assert back.length.values.tolist() == jobs.length.values.tolist()
+
+
+def test_the_table_holds_all_its_runs_with_chance_first_and_other_libraries_last():
+    rows = real.table()
+
+    homes = rows.loc["mba", "traffic_bytes", 60]
+    assert homes.index.tolist() == [*real.MODELS, *real.PEERS]
+    assert rows.loc["web", "views", 15].index.tolist() == ["flow_matching"]
+    assert rows.index.is_unique

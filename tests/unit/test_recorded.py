@@ -283,3 +283,13 @@ def test_flow_matching_and_the_surrogate_are_as_near_and_as_quick_as_was_asked()
 
     assert (error <= 0.0005).all()  # in a minute
     assert (run.training_seconds.sel(model="surrogate") <= 1).all()
+
+
+def test_flow_matching_has_the_memory_of_simulated_pages_after_15_seconds_and_attributes_near_those_of_chance():
+    run = open_run("real_quarter").isel(data=0, budget=0, model=0, feature=0)
+
+    assert run.sizes["seed"] == 3 and (run.training_seconds < 15.5).all()
+    assert (run.autocorrelation_mse <= 0.0006).all()
+    worst = run.attribute_jensen_shannon.max("attribute")
+    by_chance = run.attribute_jensen_shannon_chance.max("attribute")
+    assert (by_chance > 0.001).all() and (worst < 3 * by_chance).all()
