@@ -140,7 +140,7 @@ def blocks(rows: pd.DataFrame) -> Iterator[str]:
         yield f"{said}, all features\n{text(of_one.loc[:, 'attributes':'useful'])}"
         yield f"{said}, what it took, and seeds\n{text(of_one.loc[:, 'train s':'seeds'])}"
         cannot = of_one.cannot[of_one.cannot != ""]
-        yield from (f"{model} cannot: {reason}" for model, reason in cannot.items())
+        yield from (f"{model}: {reason}" for model, reason in cannot.items())
 
     for (data, name), some in rows.groupby(["data", "feature"], sort=False):
         several = {

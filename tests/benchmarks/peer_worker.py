@@ -317,7 +317,7 @@ def main(name: str, source: str, target: str, asked: str) -> None:
     try:
         result = MODELS[name](data, ask, Clock(ask["seconds"]))
     except CannotError as error:
-        result = {"cannot": str(error)}
+        result = {"cannot": f"cannot {error}"}
     for line in Path("/proc/self/status").read_text().splitlines():
         if line.startswith("VmHWM:"):
             result["memory"] = int(line.split()[1]) / 1000

@@ -115,7 +115,7 @@ def test_what_a_model_cannot_do_is_said_in_its_place(monkeypatch, halves):
     assert rows["told apart"].notna().tolist() == [True, False]
     views, *all_features, said = blocks(real.table(assemble(cells, grid)))
     assert views.startswith("web, 1 s of CPU time, views\n") and len(all_features) == 2
-    assert said == "ar cannot: it cannot do that"
+    assert said == "ar: it cannot do that"
     assert re.search(r"^ar +- ", views, re.MULTILINE)
     assert max(len(line) for text in (views, *all_features) for line in text.splitlines()) <= 120
 
