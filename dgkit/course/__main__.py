@@ -18,6 +18,8 @@ from dgkit.course.runs import CELLS, record, record_checkpoint
 from dgkit.course.store import folder
 from dgkit.errors import DgkitError
 
+SIDE_BY_SIDE = ("autocorrelation MSE", "values", "changes", "told apart")  # measures at each budget
+
 
 def main(arguments: list[str] | None = None) -> None:
     """`python -m dgkit.course list | record NAME ... | table real | export FORM FOLDER | collect FOLDER | room ...`."""
@@ -133,7 +135,10 @@ def _collect(options: argparse.Namespace) -> None:
 
 
 def blocks(rows: pd.DataFrame) -> Iterator[str]:
-    """`table` as texts of at most 120 columns: of each feature what is its own, of all what belongs to no feature."""
+    """`table` as texts of at most 120 columns: of each feature what is its own, of all what belongs to no feature.
+
+    At the end, of data with several budgets, some measures at each of them side by side.
+    """
 
     def text(part: pd.DataFrame) -> str:
         return part.dropna(axis=1, how="all").rename_axis(None).to_string(float_format=_short, na_rep="-")
@@ -144,9 +149,20 @@ def blocks(rows: pd.DataFrame) -> Iterator[str]:
             of_one = of_one.droplevel("feature")
             yield f"{said}, {feature}\n{text(of_one.loc[:, :'conditional'])}"
         yield f"{said}, all features\n{text(of_one.loc[:, 'attributes':'useful'])}"
-        yield f"{said}, what it took\n{text(of_one.loc[:, 'train s':'MB'])}"
+        yield f"{said}, what it took, and seeds\n{text(of_one.loc[:, 'train s':'seeds'])}"
         cannot = of_one.cannot[of_one.cannot != ""]
-        yield from (f"{model} cannot: {reason}" for model, reason in cannot.items())
+        yield from (f"{model}: {reason}" for model, reason in cannot.items())
+
+    for (data, name), some in rows.groupby(["data", "feature"], sort=False):
+        several = {
+            f"{measure} {budget:g} s": of_one[measure].droplevel(["data", "feature", "budget"])
+            for measure in SIDE_BY_SIDE
+            for budget, of_one in some.groupby("budget")
+        }
+        if len(several) > len(SIDE_BY_SIDE):
+            of_all = pd.DataFrame(several).reindex(some.index.unique("model"))
+            both = of_all.count(axis=1) > len(SIDE_BY_SIDE)  # models with more than one budget
+            yield f"{data}, {name}: CPU seconds side by side\n{text(of_all[both])}"
 
 
 def _short(value: float) -> str:

@@ -5,6 +5,8 @@ gives: the training half itself in place of a model. The surrogate, which has re
 A model trains until its CPU seconds (`budget`, of one thread) are spent, or until its own end where that comes first
 ("full" of `baselines.BUDGETS`: of the surrogate, the hidden Markov model, AR). So the steps hang on the processor, and
 a run cannot be repeated bit for bit; steps and seconds are in the file. What a model cannot do stands in `cannot`.
+`real_peers` has what other libraries' models made, which tests/benchmarks/peers.py lets them make, and `real_quarter`
+a quarter of the time on simulated pages; `table` holds all of them. `real_normalisation` is of chapter 02.
 
 The data are not dgkit's: MBA is fetched (`open_dataset("mba")`); in the folder that the environment variable
 DGKIT_CACHE names are the pages, wwt_pages.nc, 3,589 Wikipedia pages of 550 days from Kaggle's web-traffic file, and the
@@ -25,7 +27,7 @@ import pandas as pd
 import xarray as xr
 
 from dgkit import _netcdf, baselines, datasets, downstream, metrics
-from dgkit._cells import Point
+from dgkit._cells import Point, read
 from dgkit.core.config import Config
 from dgkit.core.trainer import Trainer
 from dgkit.course.experiment import Experiment
@@ -37,6 +39,12 @@ MODELS = (
     "two halves", "surrogate", "flow_matching", "doppelganger", "doppelganger, defaults", "naive_gan", "ar", "hmm",
     "rnn", "rcgan", "timegan", "market",
 )  # fmt: skip
+SIMULATED = ("web", "cluster", "broadband")
+PEERS = {  # other libraries' models: their name in tests/benchmarks/peers.py, and whether their settings match ours
+    "gretel dgan": ("dgan", True), "gretel dgan, defaults": ("dgan", False), "sdv par": ("par", True),
+    "sdv par, defaults": ("par", False), "mostlyai argn": ("argn", True), "mostlyai argn, defaults": ("argn", False),
+}  # fmt: skip
+RUNS = ("real", "real_peers", "real_quarter")  # of which the table is made
 BY_LENGTH = ("flow_matching", "timegan")  # their training hangs on how many steps it is to have
 REHEARSAL = 1 / 20  # of the budget, and not counted: to find out how many steps fit
 FILES = {"pages": "wwt_pages.nc", "jobs": "gcut2011_merged.nc"}
@@ -206,10 +214,63 @@ def _real_cell(train: xr.Dataset, config: Config, point: Point) -> xr.Dataset:
         except DgkitError as error:
             return xr.Dataset({"cannot": str(error)})
         costs["memory"] = peak()
+    return _with_costs(measured(train, held_out, made), costs, steps)
+
+
+def _with_costs(cell: xr.Dataset, costs: dict[str, float], steps: int) -> xr.Dataset:
     units = {"units": "s", "long_name": "CPU time, one thread"}
     kinds = dict.fromkeys(costs, units) | {"memory": {"units": "MB", "long_name": "peak memory of the process"}}
-    cell = measured(train, held_out, made)
     return cell.assign({k: ((), v, kinds[k]) for k, v in costs.items()} | {"steps": steps, "cannot": ""})
+
+
+def _peer_cell(train: xr.Dataset, config: Config, point: Point) -> xr.Dataset:
+    """What another library's model made, measured as ours are."""
+    if point["model"] not in PEERS:
+        return _real_cell(train, config, point)
+    path = Path(os.environ.get("DGKIT_PEERS", ".")) / peer_file(point)
+    if not path.exists():
+        raise DgkitError(
+            f"no {str(path)!r}. DGKIT_PEERS=FOLDER says where it is; python -m tests.benchmarks.peers makes it."
+        )
+    made = read(path)
+    costs = {name: float(made.attrs.get(name, np.nan)) for name in ("training_seconds", "sampling_seconds", "memory")}
+    if made.attrs["cannot"]:
+        return xr.Dataset({"cannot": made.attrs["cannot"]})
+    return _with_costs(measured(train, _halves(point)[1], made), costs, int(made.attrs["steps"]))
+
+
+def peer_file(point: Point) -> str:
+    """The name of the file in which what a peer made at a point is."""
+    return f"{'-'.join(str(value) for value in point.values())}.nc".replace(", ", "-").replace(" ", "-")
+
+
+def _normalisation_cell(train: xr.Dataset, config: Config, point: Point) -> xr.Dataset:
+    """DoppelGANger after some hundred steps, by the measures that chapter 02 shows."""
+    held_out, trainer = _halves(point)[1], Trainer(train, config)
+    start = time.process_time()
+    for _ in trainer:
+        pass
+    spent = time.process_time() - start
+    made = trainer.model.sample(held_out.sizes["sample"], seed=1)
+    report = metrics.evaluate(held_out, made)
+    cell = xr.Dataset({name: report[name] for name in KEPT if name in report})
+    (name,) = report.feature.values
+    floor = float(held_out[name].max()) * FLOOR
+    pairs = zip(changes(held_out[name], floor), changes(made[name], floor), strict=True)
+    step, rise = (metrics.wasserstein(a, b) / _spread(a) for a, b in pairs)
+    days = [ds[name].median("time", keep_attrs=True) for ds in (held_out, made)]
+    curve = report.autocorrelation.sel(source="generated", drop=True)
+    return (
+        cell.drop_vars("feature_units")
+        .isel(feature=0, drop=True)
+        .assign(
+            autocorrelation=curve.isel(feature=0, drop=True),
+            step_wasserstein=step,
+            largest_rise_wasserstein=rise,
+            median_day_coverage=metrics.range_coverage(*days, scale="log"),
+            training_seconds=spent,
+        )
+    )
 
 
 def trained(train: xr.Dataset, config: Config, point: Point) -> tuple[Any, int, float]:
@@ -283,48 +344,88 @@ def peak() -> float:
     return float("nan")
 
 
-EXPERIMENTS = {
-    "real": Experiment(
-        "How close do models come to real data in as many CPU seconds each?",
+def _experiment(question: str, cell: Any, check: str, **grid: Any) -> Experiment:
+    return Experiment(
+        question,
         lambda point: _halves(point)[0],
-        _real_cell,
+        cell,
         Config(steps=1_000_000, device="cpu"),  # no limit but that of the budget
-        {"seed": (0, 1, 2), "data": ("pages", "mba", "jobs"), "budget": (60,), "model": MODELS},
-        {"steps": 4, "data": "web", "model": "doppelganger", "budget": 60, "seed": 0},  # data that are shipped
-    ),
+        {"seed": (0, 1, 2), "data": ("pages", "mba", "jobs"), "budget": (60,), "model": MODELS} | grid,
+        {"steps": 4, "data": "web", "model": check, "budget": 60, "seed": 0},  # data that are shipped
+    )
+
+
+NORMALISATION = {
+    "off": {"auto_normalise": False, "sample_len": 25, "feature_noise": 30, "ema": 0.99},
+    "on": doppelganger("pages"),
 }
+EXPERIMENTS = {
+    "real": _experiment(
+        "How close do models come to real data in as many CPU seconds each?", _real_cell, "doppelganger"
+    ),
+    "real_peers": _experiment(
+        "How close do other libraries' models come in the same seconds?", _peer_cell, "two halves",
+        seed=(0,), data=("pages", "mba"), model=tuple(PEERS),
+    ),
+    "real_quarter": _experiment(
+        "What does flow matching give on simulated pages in a quarter of the time?", _real_cell, "surrogate",
+        data=("web",), budget=(15,), model=("flow_matching",),
+    ),
+    "real_normalisation": Experiment(
+        "What does auto-normalisation do on real pages, in 400 steps?",
+        lambda point: _halves(point)[0],
+        _normalisation_cell,
+        Config(steps=400, device="cpu"),
+        {"seed": (0, 1, 2), "data": ("pages",), "normalisation": NORMALISATION},
+        {"steps": 4, "data": "web", "normalisation": "on", "seed": 0},
+    ),
+}  # fmt: skip
 
 
 # --- the table --------------------------------------------------------------------------------------------------------
 
 
 def table(run: xr.Dataset | None = None) -> pd.DataFrame:
-    """`real` as a table: medians over seeds of each model and feature, and of the worst attribute.
+    """All recorded runs on real data and beside them as a table: medians over seeds of each model and feature.
 
-    Distances of values, mid-range and half-range in decades, where the feature's scale is one, or as shares (of how far
-    the real ones are from their median); those of changes (from step to step), largest rise and conditional totals as
-    shares. From "attributes" on columns are of all features together: "pairs" is the distance of the series'
-    correlations between two features, "lengths" that of lengths in steps, "useful" what models trained on generated
-    data are worth on real ones, the median over algorithms: accuracy in how a job ends, or R² of a forecast.
+    Of attributes the worst one's. Distances of values, mid-range and half-range in decades, where the feature's scale
+    is one, or as shares (of how far the real ones are from their median); those of changes (from step to step), largest
+    rise and conditional totals as shares. From "attributes" on columns are of all features together: "pairs" is the
+    distance of the series' correlations between two features, "lengths" that of lengths in steps, "useful" what models
+    trained on generated data are worth on real ones, the median over algorithms: accuracy in how a job ends, or R² of a
+    forecast.
 
     Parameters
     ----------
     run : Dataset, optional
-        As `open_run("real")` gives it, the default.
+        One of `RUNS` alone, as `open_run("real")` gives it. Default: all that there are.
 
     Returns
     -------
     DataFrame
         A row for each of the data, their features, the budgets (CPU seconds) and the models; a column for each measure,
-        the last one what a model cannot do ("" where it can).
+        then the number of seeds, and last what a model cannot do ("" where it can).
 
     Examples
     --------
     >>> table().loc["pages", "views", 60].index[:2].tolist()
     ['two halves', 'surrogate']
     """
-    run = open_run("real") if run is None else run
+    if run is not None:
+        return _rows(run)
+    rows = pd.concat([_rows(open_run(name)) for name in RUNS])
+    order: dict[str, list[Any]] = {
+        "data": ["pages", "mba", "jobs", *SIMULATED],
+        "feature": list(rows.index.unique("feature")),
+        "budget": sorted(rows.index.unique("budget")),
+        "model": [*MODELS, *PEERS],
+    }
+    codes = [[names.index(name) for name in rows.index.get_level_values(level)] for level, names in order.items()]
+    rows.index = pd.MultiIndex(levels=list(order.values()), codes=codes, names=list(order))
+    return rows.iloc[np.lexsort(codes[::-1])]
 
+
+def _rows(run: xr.Dataset) -> pd.DataFrame:
     none = xr.full_like(run.told_apart, np.nan)  # of data without lengths, or without a second feature
 
     def distance(name: str) -> xr.DataArray:
@@ -351,6 +452,7 @@ def table(run: xr.Dataset | None = None) -> pd.DataFrame:
         "sample s": run.sampling_seconds,
         "steps": run.steps,
         "MB": run.memory,
+        "seeds": (run.cannot == "").sum("seed"),
     }
     rows = xr.Dataset(columns).median("seed").to_dataframe(["data", "feature", "budget", "model"])[list(columns)]
     said = run.cannot.transpose("data", "budget", "model", "seed")

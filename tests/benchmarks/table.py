@@ -26,19 +26,18 @@ from statistics import fmean
 from typing import Any
 
 from dgkit._cells import kept, points_of, stored, timed
-from dgkit.course import runs
+from dgkit.course import real, runs
 from dgkit.course.chapters import experiment_of
 from dgkit.course.experiment import Experiment
 
 NAME = "real"
 EVALUATION = 25.0  # seconds of a cell besides its training, until one is known
-SIMULATED = ("web", "cluster", "broadband")
 
 
 def points(experiment: Experiment, budget: float | None, simulated: bool) -> list[dict[str, Any]]:
     """Those of the recorded run, and after them those of the simulated data."""
     grid = dict(experiment.grid) | ({} if budget is None else {"budget": (budget,)})
-    return points_of(grid) + (points_of(grid | {"data": SIMULATED}) if simulated else [])
+    return points_of(grid) + (points_of(grid | {"data": real.SIMULATED}) if simulated else [])
 
 
 def path_of(folder: Path, point: dict[str, Any]) -> Path:

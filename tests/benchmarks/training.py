@@ -1,6 +1,6 @@
 """Training side by side with gretel-synthetics' DGAN: steps a second at the paper's WWT sizes, fidelity after a minute.
 
-The peer's pins ask for old NumPy and pandas, so it gets an environment of its own (.venv-peer, made on first use).
+The peer asks for NumPy and pandas of 2022, so it gets an environment of its own (build/peers/dgan, made on first use).
 """
 
 import importlib.util
@@ -8,41 +8,26 @@ import subprocess
 import sys
 import tempfile
 import time
-import venv
 from pathlib import Path
 
 import numpy as np
 import torch
 import xarray as xr
+from peers import interpreter
 
 import dgkit as dg
 from dgkit.core.losses import critic_loss
 from dgkit.privacy import clipped_gradients
 
 ROOT = Path(__file__).parents[2]
-PEER = ROOT / ".venv-peer"
-PINS = ["numpy<1.24", "pandas<2", "category-encoders==2.4.0", "rdt==1.3.0", "scipy<1.11", "tqdm"]  # 1.3.0: 1.2 is gone
 VARIABLES = ("domain", "access", "agent")
 
 
 def peer_python() -> Path:
-    """The peer's interpreter: this one if it has the peer; else makes its environment, of Python 3.11 or older."""
+    """The peer's interpreter: this one if it has the peer; else that of the environment that `peers.py` makes."""
     if importlib.util.find_spec("gretel_synthetics"):
         return Path(sys.executable)
-    python = PEER / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
-    if (
-        subprocess.run([python, "-c", "import gretel_synthetics"], capture_output=True).returncode
-        if python.exists()
-        else 1
-    ):
-        venv.create(PEER, with_pip=True)
-        for packages in (
-            [f"torch=={torch.__version__.split('+')[0]}"],
-            PINS,
-            ["--no-deps", "gretel-synthetics==0.22.20"],
-        ):
-            subprocess.run([python, "-m", "pip", "install", "--quiet", *packages], check=True)
-    return python
+    return interpreter("dgan", ROOT / "build" / "peers")
 
 
 def to_npz(ds: xr.Dataset, path: Path) -> None:

@@ -4,14 +4,16 @@ import re
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import xarray as xr
 
 import dgkit as dg
-from dgkit._cells import assemble, name_of, points_of
+from dgkit._cells import assemble, name_of, points_of, stored
 from dgkit.course import real
-from dgkit.course.__main__ import blocks
+from dgkit.course.__main__ import SIDE_BY_SIDE, blocks
 from dgkit.errors import DgkitError
+from tests.benchmarks import peers
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
 
@@ -113,6 +115,64 @@ def test_what_a_model_cannot_do_is_said_in_its_place(monkeypatch, halves):
     assert rows["told apart"].notna().tolist() == [True, False]
     views, *all_features, said = blocks(real.table(assemble(cells, grid)))
     assert views.startswith("web, 1 s of CPU time, views\n") and len(all_features) == 2
-    assert said == "ar cannot: it cannot do that"
+    assert said == "ar: it cannot do that"
     assert re.search(r"^ar +- ", views, re.MULTILINE)
     assert max(len(line) for text in (views, *all_features) for line in text.splitlines()) <= 120
+
+
+def test_budgets_stand_side_by_side_for_models_that_have_several():
+    levels = pd.MultiIndex.from_product([["pages"], ["views"], [60, 600], ["ar", "hmm"]])
+    rows = pd.DataFrame({name: [4.0, 3.0, 2.0, np.nan] for name in [*SIDE_BY_SIDE, "conditional"]}, index=levels)
+    rows = rows.rename_axis(["data", "feature", "budget", "model"]).assign(
+        attributes=0.0, useful=0.0, MB=1.0, seeds=1, cannot=""
+    )
+    rows["train s"] = 60.0
+
+    last = list(blocks(rows))[-1]
+
+    assert last.startswith("pages, views: CPU seconds side by side\n")
+    assert "autocorrelation MSE 60 s" in last and "autocorrelation MSE 600 s" in last
+    assert re.search(r"^ar +4 +2 ", last, re.MULTILINE) and "hmm" not in last
+
+
+def test_what_a_peer_made_is_measured_as_ours_is_and_what_it_cannot_is_said(monkeypatch, tmp_path, halves):
+    monkeypatch.setattr(real, "_halves", lambda point: halves)
+    monkeypatch.setenv("DGKIT_PEERS", str(tmp_path))
+    point = {"seed": 0, "data": "web", "budget": 60, "model": "gretel dgan, defaults"}
+    with pytest.raises(DgkitError, match=r"0-web-60-gretel-dgan-defaults.nc.*DGKIT_PEERS=FOLDER"):
+        real._peer_cell(halves[0], dg.Config(), point)
+
+    costs = {"steps": 400.0, "training_seconds": 60.5, "sampling_seconds": 2.0, "memory": 500.0}
+    stored(halves[0].assign_attrs(cannot="", **costs), tmp_path / real.peer_file(point))
+    cell = real._peer_cell(halves[0], dg.Config(), point)
+    stored(xr.Dataset(attrs={"cannot": "finish an epoch", "memory": 1.0}), tmp_path / real.peer_file(point))
+
+    assert cell.autocorrelation_mse == pytest.approx(real.measured(*halves, halves[0]).autocorrelation_mse, rel=1e-5)
+    assert (int(cell.steps), float(cell.training_seconds), float(cell.memory)) == (400, 60.5, 500)
+    assert real._peer_cell(halves[0], dg.Config(), point).cannot.item() == "finish an epoch"
+
+
+@pytest.mark.parametrize("matched", [False, True])
+def test_data_go_to_a_peer_and_come_back_as_they_were(matched):
+    jobs = dg.simulate.cluster(40)
+    jobs.cpu_rate.attrs["scale"] = "log"
+    jobs.cpu_rate[0, 0] = 0
+
+    there = peers.handed_over(jobs, matched)
+    back = peers.brought_back(there, jobs, matched)
+
+    dg.schema.validate(back)
+    for name in ("cpu_rate", "length", "end_event"):
+        np.testing.assert_array_equal(back[name].isnull(), jobs[name].isnull())
+    np.testing.assert_allclose(back.cpu_rate, jobs.cpu_rate, rtol=1e-5)
+    assert back.end_event.values.tolist() == jobs.end_event.values.tolist()
+    assert back.length.values.tolist() == jobs.length.values.tolist()
+
+
+def test_the_table_holds_all_its_runs_with_chance_first_and_other_libraries_last():
+    rows = real.table()
+
+    homes = rows.loc["mba", "traffic_bytes", 60]
+    assert homes.index.tolist() == [*real.MODELS, *real.PEERS]
+    assert rows.loc["web", "views", 15].index.tolist() == ["flow_matching"]
+    assert rows.index.is_unique

