@@ -22,10 +22,11 @@ from dgkit._checks import whole
 from dgkit.errors import ConfigError
 from dgkit_widgets import _guarantee, _views
 from dgkit_widgets._lifetime import Attendance, replace_earlier
+from dgkit_widgets._page import STATIC
 from dgkit_widgets._screen import Screen, Turns
 from dgkit_widgets._session import HALVES, Log, Session
 from dgkit_widgets._settings import CONTROLS, DATASETS, SPLIT, Settings, controls
-from dgkit_widgets._widget import STATIC, Widget
+from dgkit_widgets._widget import Widget
 
 RATE = 30  # messages a second to the browser at most
 PATIENCE = 600  # seconds that a hidden page may ask for at most
