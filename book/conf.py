@@ -45,6 +45,7 @@ html_theme = "sphinx_book_theme"
 html_title = "dgkit"
 html_static_path = ["static"]
 html_css_files = ["book.css"]
+html_js_files = ["live.js"]
 html_math_renderer = "mathml"
 html_copy_source = html_show_sourcelink = False
 html_theme_options = {

@@ -146,7 +146,7 @@ def test_each_control_of_the_explorer_moves_the_chart(browser, tmp_path, explore
     assert alone.changes(lambda: page.get_by_label("Compare").select_option("sample_len"))
     assert alone.changes(lambda: page.locator(".dge-compare input").first.uncheck())
     assert alone.changes(lambda: page.get_by_label("same vertical axis").uncheck())
-    assert alone.changes(lambda: page.get_by_label("Along").select_option("step"))
+    assert alone.changes(lambda: page.get_by_label("Along").select_option("sample_len"))
     options = page.get_by_label("Variable").locator("option").evaluate_all("all => all.map(one => one.value)")
     assert alone.changes(lambda: page.get_by_label("Variable").select_option(options[1]))
     alone.close("explorer")
@@ -214,12 +214,14 @@ def dial():
         },
         {"way": ["a", "b"], "epsilon": [1.0, 8.0]},
     )
-    return PrivacyDial(2000, steps=1000, accountant="prv", recorded=run, ways=ways)
+    made = PrivacyDial(2000, steps=1000, accountant="prv", recorded=run, ways=ways)
+    made.in_page = {"noise_multiplier": [0.0, 1.0, 2.0, 4.0, 8.0], "epochs": [10.0, 50.0], "batch_size": [50, 100, 500]}
+    return made
 
 
 def test_the_dial_answers_at_its_places_as_python_does(browser, tmp_path, dial):
     alone = Alone(browser, tmp_path, dial)
-    for changes in ({}, {"noise_multiplier": 4.0}, {"epochs": 10}, {"batch_size": 500}, {"noise_multiplier": 0}):
+    for changes in ({}, {"noise_multiplier": 4.0}, {"epochs": 10.0}, {"batch_size": 500}, {"noise_multiplier": 0.0}):
         alone.act("change", **changes)
         dial.change(**changes)
         frame = alone.trait("frame")

@@ -131,14 +131,14 @@ class Widget(anywidget.AnyWidget):
         """
         _atomic.replace(path, [self.html().encode()])
 
-    def html(self) -> str:
-        """The text of `to_html`'s file."""
+    def html(self, below: str = "") -> str:
+        """The text of `to_html`'s file, with HTML that stands under the widget."""
         shown, data, note = self._alone()
         state = {name: value for name, value in self.get_state().items() if not name.startswith("_")} | shown
-        name = type(self).__name__
-        for trait in ("layout", "tabbable", "tooltip"):
+        for trait in ("layout", "tabbable", "tooltip"):  # ipywidgets', which a page has no use for
             state.pop(trait, None)
-        return page(name, state, esm=str(self._esm), css=str(self._css), data=data, note=note, below=self._below())
+        name, esm, css = type(self).__name__, str(self._esm), str(self._css)
+        return page(name, state, esm=esm, css=css, data=data, note=note, below=below)
 
     def _alone(self) -> tuple[dict[str, Any], dict[str, Any] | None, str]:
         """Traits that a page without a kernel shows otherwise, what it answers from (None: nothing), and a note."""
@@ -147,9 +147,6 @@ class Widget(anywidget.AnyWidget):
             None,
             f"A picture of the {type(self).__name__}, which is live in a notebook. {self.without_browser()}",
         )
-
-    def _below(self) -> str:
-        return ""
 
     def without_browser(self) -> str:
         """What to do where widgets cannot run; subclasses name the call that does the same."""

@@ -32,9 +32,6 @@ MOST_NOISE = 1000  # above, the accountant takes seconds
 KNOWN = (1.0, 10.0)  # epsilons drawn for comparison: the ends of the tiers
 _NOISE = [0.0, *(float(f"{x:.2g}") for x in np.geomspace(0.01, 30, 70))]
 _NORMS = [float(f"{x:.2g}") for x in np.geomspace(0.001, 1000, 61)]
-# of the sliders of a page without a kernel
-_FEW_NOISE = (0.0, 0.5, 0.6, 0.7, 0.85, 1.0, 1.2, 1.5, 2.0, 2.5, 3.0, 4.0, 6.0, 8.0, 12.0, 20.0)
-_FEW_EPOCHS, _FEW_BATCHES = (1.0, 3.0, 10.0, 30.0, 100.0), (20, 50, 100, 200, 500)
 _EPOCHS = sorted({float(f"{x:.2g}") for x in [*np.geomspace(0.1, 1000, 81), *range(1, 31)]})
 
 
@@ -131,6 +128,12 @@ class PrivacyDial(Widget):
                  options=[["poisson", "Poisson"], ["replacement", "with replacement"]]),
         _control("accountant", "Accountant", "choice", options=[["rdp", "RDP"], ["prv", "PRV (tighter)"]]),
     ]  # fmt: skip
+
+    in_page: ClassVar[dict[str, list[Any]]] = {  # the sliders' places in a file of `to_html`
+        "noise_multiplier": [0.0, 0.5, 0.6, 0.7, 0.85, 1.0, 1.2, 1.5, 2.0, 2.5, 3.0, 4.0, 6.0, 8.0, 12.0, 20.0],
+        "epochs": [1.0, 3.0, 10.0, 30.0, 100.0],
+        "batch_size": [20, 50, 100, 200, 500],
+    }
 
     controls: Any = traitlets.List().tag(sync=True)
     guarantee: Any = traitlets.List().tag(sync=True)
@@ -506,11 +509,8 @@ class PrivacyDial(Widget):
     def _alone(self) -> tuple[dict[str, Any], dict[str, Any] | None, str]:
         """The answers at all places of three coarser sliders, each part of an answer once."""
         now = self.settings
-        few = {
-            "noise_multiplier": sorted({*_FEW_NOISE, now["noise_multiplier"]}),
-            "epochs": sorted({*_FEW_EPOCHS, now["epochs"]}),
-            "batch_size": sorted({*(size for size in _FEW_BATCHES if size <= now["samples"]), now["batch_size"]}),
-        }
+        few = {name: sorted({*grid, now[name]}) for name, grid in self.in_page.items()}
+        few["batch_size"] = [size for size in few["batch_size"] if size <= now["samples"]]
         parts: dict[str, int] = {}
 
         def pooled(trait: Mapping[str, Any]) -> dict[str, int]:
