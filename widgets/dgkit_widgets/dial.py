@@ -510,7 +510,8 @@ class PrivacyDial(Widget):
         """The answers at all places of three coarser sliders, each part of an answer once."""
         now = self.settings
         few = {name: sorted({*grid, now[name]}) for name, grid in self.in_page.items()}
-        few["batch_size"] = [size for size in few["batch_size"] if size <= now["samples"]]
+        own, most = now["batch_size"], now["samples"]
+        few["batch_size"] = [size for size in few["batch_size"] if size <= most or size == own]
         parts: dict[str, int] = {}
 
         def pooled(trait: Mapping[str, Any]) -> dict[str, int]:
