@@ -67,7 +67,9 @@ def prepare(source: Path, chapters: list[Path], shown: set[Path]) -> dict[str, s
     pages |= {"reference.md": reference.table(), "data.md": (ROOT / "data" / "README.md").read_text(encoding="utf-8")}
     if (terms := ROOT / "dgkit" / "course" / "glossary.json").exists():
         pages["glossary.md"] = glossary(json.loads(terms.read_text(encoding="utf-8")), chapters)
-    rest = [name for name in ("glossary", "reference", "data") if f"{name}.md" in pages]
+    guide, _, _ = (ROOT / "GUIDE.md").read_text(encoding="utf-8").partition("## Where things are")
+    pages["guide.md"] = guide.replace("(REFERENCE.md)", "(reference.md)")
+    rest = [name for name in ("guide", "glossary", "reference", "data") if f"{name}.md" in pages]
     pages["index.md"] = (ROOT / "book" / "index.md").read_text(encoding="utf-8") + toctree(rest)
 
     put(source, pages)

@@ -1,7 +1,7 @@
 """README's pictures: the studio while it trains, `python widgets/moving_picture.py` (needs Chromium; a minute or two).
 
 At some steps of a real training the studio is written as a page (`to_html`) and photographed in Chromium; the pictures
-one after another are studio.gif, and the last, with twice the pixels, is studio.png.
+one after another are studio.gif (at most 1 MB), and the last is studio.png.
 """
 
 import io
@@ -16,10 +16,10 @@ import dgkit as dg
 from dev import GET_CHROMIUM, chromium
 
 HERE = Path(__file__).resolve().parent
-STEPS = (0, 1, 2, 3, 5, 8, 12, 18, 25, 35, 50, 70, 90, 120, 150, 180, 220, 260, 300, 350, 400, 450, 500, 550, 600)
+STEPS = (0, 1, 3, 8, 18, 35, 50, 70, 90, 120, 180, 260, 350, 450, 600)
 WIDTH = 860  # of the studio, pixels
-COLOURS = 48
-FIRST, EACH, LAST = 900, 350, 4000  # milliseconds that pictures are shown
+COLOURS = 24
+FIRST, EACH, LAST = 900, 500, 4000  # milliseconds that pictures are shown
 
 
 def main() -> None:
@@ -31,23 +31,19 @@ def main() -> None:
         file = Path(folder) / "studio.html"
         browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox", "--disable-gpu"])
 
-        def shot(scale: int = 1) -> bytes:
-            studio.to_html(file)
-            page = browser.new_page(viewport={"width": WIDTH, "height": 900}, device_scale_factor=scale)
-            page.goto(file.as_uri())
-            page.wait_for_selector("body[data-drawn=yes]")
-            page.wait_for_timeout(500)  # what is drawn in the next frames
-            picture = page.locator("#widget").screenshot(animations="disabled")
-            page.close()
-            return picture
-
+        page = browser.new_page(viewport={"width": WIDTH, "height": 900})
         pictures = []
         for step in STEPS:
             if step:
                 studio.step(step - studio.trainer.step)
-            pictures.append(Image.open(io.BytesIO(shot())).convert("RGB"))
+            studio.to_html(file)
+            page.goto(file.as_uri())
+            page.wait_for_selector("body[data-drawn=yes]")
+            page.wait_for_timeout(500)  # what is drawn in the next frames
+            shot = page.locator("#widget").screenshot(animations="disabled")
+            pictures.append(Image.open(io.BytesIO(shot)).convert("RGB"))
             print(f"step {step}", flush=True)
-        (HERE / "studio.png").write_bytes(shot(2))
+        (HERE / "studio.png").write_bytes(shot)
         browser.close()
 
     # one palette for all, so that what stays is stored once

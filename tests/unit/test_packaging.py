@@ -123,7 +123,7 @@ def test_make_lists_the_tasks_of_dev_by_default(dev):
 
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 TEXTS = [ROOT / name for name in (".ci/run", ".pre-commit-config.yaml")]
-TEXTS += [ROOT / f"{name}.md" for name in ("README", "REFERENCE", "CONTRIBUTING", "CHANGELOG")]
+TEXTS += [ROOT / f"{name}.md" for name in ("README", "GUIDE", "REFERENCE", "CONTRIBUTING", "CHANGELOG")]
 TEXTS += [*WORKFLOWS, *ROOT.glob("instructor/*.md"), *ROOT.glob("apps/*.md")]
 
 
