@@ -30,7 +30,7 @@ import subprocess
 import sys
 
 if importlib.util.find_spec("dgkit") is None:
-    kit = "dgkit @ git+{address}"
+    kit = "git+{address}"
     install = [sys.executable, "-m", "pip", "install", "-q"]
     subprocess.check_call([*install, "anywidget", kit])
     if "google.colab" in sys.modules:

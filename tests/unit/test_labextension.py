@@ -67,7 +67,7 @@ def test_the_installing_cell_installs_where_dgkit_is_missing_and_else_does_nothi
 
     exec(listing.CELL.format(address="https://example.org/dgkit"), {})
 
-    asked = ["-m", "pip", "install", "-q", "anywidget", "dgkit @ git+https://example.org/dgkit"]
+    asked = ["-m", "pip", "install", "-q", "anywidget", "git+https://example.org/dgkit"]
     assert [call[1:] for call in called] == ([asked] if missing else [])
 
 
