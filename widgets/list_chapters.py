@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[1]
 COURSE = ROOT / "widgets" / "labextension" / "course.json"
 README = ROOT / "README.md"
 GLOSSARY = ROOT / "dgkit" / "course" / "glossary.json"  # terms, each with its meaning and the first chapter that has it
-INSTALL = "install"  # the cell's id
+INSTALL = "install-"  # the cell's id, before the chapter's number
 CELL = """\
 # in Colab and Kaggle this installs dgkit; where it is installed, it does nothing
 import importlib.util
@@ -30,9 +30,8 @@ import subprocess
 import sys
 
 if importlib.util.find_spec("dgkit") is None:
-    kit = "git+{address}"
-    install = [sys.executable, "-m", "pip", "install", "-q"]
-    subprocess.check_call([*install, "anywidget", kit])
+    install = [sys.executable, "-m", "pip", "install", "-q", "anywidget"]
+    subprocess.check_call([*install, "git+{address}"])
     if "google.colab" in sys.modules:
         from google.colab import output
 
@@ -56,7 +55,7 @@ def chapter(path: Path) -> dict:
         The first cell has no heading "# NN Title" or the chapter asks no question.
     """
     notebook = json.loads(path.read_text(encoding="utf-8"))
-    own = [cell for cell in notebook["cells"] if cell.get("id") != INSTALL]
+    own = [cell for cell in notebook["cells"] if not cell.get("id", "").startswith(INSTALL)]
     code = ["".join(cell["source"]) for cell in own if cell["cell_type"] == "code"]
     prose = ["".join(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == "markdown"]
     heading = re.match(r"# (\d\d) (.+)", prose[0])
@@ -94,12 +93,12 @@ def repository() -> str:
     return str(project["urls"].get("Repository", "https://github.com/OWNER/NAME"))
 
 
-def with_install(text: str) -> str:
+def with_install(text: str, number: str) -> str:
     """A chapter's file with the installing cell behind its first cell."""
     notebook = json.loads(text)
     source = CELL.format(address=repository()).splitlines(keepends=True)
-    cell = {"cell_type": "code", "execution_count": None, "id": INSTALL, "metadata": {"tags": ["hide-input"]}}
-    first, *rest = [one for one in notebook["cells"] if one.get("id") != INSTALL]
+    cell = {"cell_type": "code", "execution_count": None, "id": INSTALL + number, "metadata": {"tags": ["hide-input"]}}
+    first, *rest = [one for one in notebook["cells"] if not one.get("id", "").startswith(INSTALL)]
     notebook["cells"] = [first, cell | {"outputs": [], "source": source}, *rest]
     return json.dumps(notebook, ensure_ascii=False, indent=1) + "\n"
 
@@ -125,7 +124,7 @@ def readme() -> str:
 
 if __name__ == "__main__":
     for path in sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb")):
-        path.write_text(with_install(path.read_text(encoding="utf-8")), encoding="utf-8")
+        path.write_text(with_install(path.read_text(encoding="utf-8"), path.name[:2]), encoding="utf-8")
     try:
         COURSE.write_text(text(), encoding="utf-8")
         README.write_text(readme(), encoding="utf-8")
