@@ -47,6 +47,12 @@ def stills(output: NotebookNode, models: dict, camera, live: dict[str, str]) -> 
         yield frame(output, live[view["model_id"]])
     elif model["state"].get("_esm"):
         yield from photograph(output, model, camera)
+    elif any(one["state"].get("_esm") for one in inner):  # in a box, with what its drawing makes of it
+        for one in inner:
+            if one["state"].get("_esm"):
+                yield from photograph(output, one, camera)
+            elif one["model_name"] == "HTMLModel":
+                yield new_output("display_data", {"text/html": one["state"]["value"], "text/plain": "an answer"})
     elif any(one["model_name"] == "OutputModel" for one in inner):
         controls = [one["state"]["description"] for one in inner if one["state"].get("description")]
         yield note(f"In the notebook controls redraw this: {', '.join(controls)}.")

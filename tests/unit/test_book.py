@@ -114,6 +114,20 @@ def test_without_a_browser_a_widget_is_a_line_of_text():
     assert line.data["text/plain"] == "Explorer is live in the notebook."
 
 
+def test_a_widget_in_a_box_is_shown_with_the_answer_beside_it():
+    notebook = with_widgets(
+        view("box", "<WhatIfExplorer: truth. In code: ...>"),
+        box={"model_name": "VBoxModel", "state": {"children": ["IPY_MODEL_painter", "IPY_MODEL_answer"]}},
+        painter={"model_name": "AnyModel", "state": {"_esm": "export default {}"}},
+        answer={"model_name": "HTMLModel", "state": {"value": "<svg></svg>"}},
+    )
+
+    line, answer = pictures.still(notebook).cells[0].outputs
+
+    assert line.data["text/plain"] == "WhatIfExplorer: truth is live in the notebook."
+    assert answer.data["text/html"] == "<svg></svg>"
+
+
 def test_a_widget_is_drawn_from_its_state_without_a_kernel():
     buffers = [{"path": ["frame", "x"], "data": "AAAA", "encoding": "base64"}]
     state = {"_esm": "let a = '</script>'", "_css": ".a {}", "n": 3, "frame": {"y": 1}}
