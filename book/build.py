@@ -1,6 +1,6 @@
 """The course as a static site in build/book: `make book` (`ARGS="00 03"`: only these chapters with their outputs).
 
-Chapters are run (book/run.py keeps what has not changed), their widgets become pictures (book/pictures.py), the
+Chapters are run (book/run.py keeps what has not changed), their widgets live pages or pictures (book/pictures.py), the
 reference comes from the docstrings (book/reference.py), the glossary from the package. Sphinx then makes the site. A
 warning, a link that leads nowhere, or a file that a page would load from elsewhere is an error. No network is used.
 """
@@ -40,42 +40,58 @@ def main() -> int:
     chapters = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
     shown = {path for path in chapters if not given.chapters or path.name[:2] in given.chapters}
 
-    prepare(source, chapters, shown)
-    faults = made(source, site) or problems(site)
+    live = prepare(source, chapters, shown)
+    faults = made(source, site)
+    put(site, live, only="live")
+    faults = faults or problems(site)
     print("\n".join(faults))
     size = sum(path.stat().st_size for path in site.rglob("*") if path.is_file())
     print(f"{site / 'index.html'}: {size / 2**20:.0f} MB, {time.perf_counter() - started:.0f} s")
     return 1 if faults else 0
 
 
-def prepare(source: Path, chapters: list[Path], shown: set[Path]) -> None:
-    """Write all pages' sources, but for files that say the same already: Sphinx reads only what has changed."""
+def prepare(source: Path, chapters: list[Path], shown: set[Path]) -> dict[str, str]:
+    """Write all pages' sources; returns the pages of live widgets, which are no sources."""
+    live: dict[str, str] = {}
     pages = {"README.md": (ROOT / "README.md").read_text(encoding="utf-8")}
     with pictures.camera() as camera:
         for path in chapters:
             notebook = run.executed(path) if path in shown else nbformat.read(path, as_version=4)
-            pages[f"notebooks/{path.name}"] = nbformat.writes(chapter(notebook, camera))
+            names = {
+                model: f"live/{path.stem}-{k}.html" for k, model in enumerate(notebook.metadata.get("live", {}), 1)
+            }
+            live |= {names[model]: text for model, text in notebook.metadata.pop("live", {}).items()}
+            addresses = {model: f"../{name}" for model, name in names.items()}
+            pages[f"notebooks/{path.name}"] = nbformat.writes(chapter(notebook, camera, addresses))
     pages |= {f"api/{module}.rst": reference.page(module) for module in reference.modules()}
     pages |= {"reference.md": reference.table(), "data.md": (ROOT / "data" / "README.md").read_text(encoding="utf-8")}
     if (terms := ROOT / "dgkit" / "course" / "glossary.json").exists():
         pages["glossary.md"] = glossary(json.loads(terms.read_text(encoding="utf-8")), chapters)
-    rest = [name for name in ("glossary", "reference", "data") if f"{name}.md" in pages]
+    guide, _, _ = (ROOT / "GUIDE.md").read_text(encoding="utf-8").partition("## Where things are")
+    pages["guide.md"] = guide.replace("(REFERENCE.md)", "(reference.md)")
+    rest = [name for name in ("guide", "glossary", "reference", "data") if f"{name}.md" in pages]
     pages["index.md"] = (ROOT / "book" / "index.md").read_text(encoding="utf-8") + toctree(rest)
 
-    for old in source.rglob("*"):
-        if old.is_file() and old.relative_to(source).as_posix() not in pages:
+    put(source, pages)
+    return live
+
+
+def put(folder: Path, files: dict[str, str], only: str = "") -> None:
+    """A folder, or one in it, has these files; those that say the same stay: Sphinx reads only what has changed."""
+    for old in (folder / only).rglob("*"):
+        if old.is_file() and old.relative_to(folder).as_posix() not in files:
             old.unlink()
-    for name, text in pages.items():
-        file = source / name
+    for name, text in files.items():
+        file = folder / name
         file.parent.mkdir(parents=True, exist_ok=True)
         if not file.exists() or file.read_text(encoding="utf-8") != text:
             file.write_text(text, encoding="utf-8")
 
 
-def chapter(notebook: nbformat.NotebookNode, camera=None) -> nbformat.NotebookNode:
-    """As the book shows it: widgets at rest, no solutions."""
+def chapter(notebook: nbformat.NotebookNode, camera=None, live=None) -> nbformat.NotebookNode:
+    """As the book shows it: widgets live or at rest, no solutions."""
     notebook.cells = [cell for cell in notebook.cells if "solution" not in cell.metadata.get("tags", [])]
-    return pictures.still(notebook, camera)
+    return pictures.still(notebook, camera, live)
 
 
 def glossary(terms: list[dict[str, str]], chapters: list[Path]) -> str:

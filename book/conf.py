@@ -5,6 +5,7 @@ Nothing is loaded from elsewhere: formulas are MathML, made by docutils, and the
 
 import os
 import sys
+import tomllib
 from pathlib import Path
 
 from docutils import nodes
@@ -20,7 +21,8 @@ import dgkit  # noqa: E402
 from book.reference import documented  # noqa: E402
 
 # where launch buttons find the notebooks, https://.../owner/name, and a JupyterHub for nbgitpuller; empty: no buttons
-REPOSITORY = os.environ.get("DGKIT_REPOSITORY", "").rstrip("/")
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+REPOSITORY = os.environ.get("DGKIT_REPOSITORY", PROJECT["urls"].get("Repository", "")).rstrip("/")
 HUB = os.environ.get("DGKIT_HUB", "").rstrip("/")
 
 project, author, release = "dgkit", "the dgkit authors", dgkit.__version__
@@ -45,6 +47,7 @@ html_theme = "sphinx_book_theme"
 html_title = "dgkit"
 html_static_path = ["static"]
 html_css_files = ["book.css"]
+html_js_files = ["live.js"]
 html_math_renderer = "mathml"
 html_copy_source = html_show_sourcelink = False
 html_theme_options = {

@@ -1,16 +1,19 @@
-"""Widgets as pictures of what they show at rest, for pages behind which there is no kernel.
+"""Widgets on pages behind which there is no kernel: live where their data are enough, else pictures at rest.
 
-A run notebook holds the state of its widgets. One of dgkit's is drawn from it by its own JavaScript in Chromium and
-photographed; of ipywidgets' `interact` the output is shown with the names of its controls. Where there is no Chromium,
-or another widget, a line of text says what it is.
+A run notebook holds the state of its widgets, and of some a page (book/run.py), which is shown in a frame. Another one
+of dgkit's is drawn from its state by its own JavaScript in Chromium and photographed; of ipywidgets' `interact` the
+output is shown with the names of its controls. Where there is no Chromium, or another widget, a line of text says what
+it is.
 """
 
 import base64
 import html
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import reduce
+from operator import getitem
 
+from dgkit_widgets._page import page as alone
 from nbformat import NotebookNode
 from nbformat.v4 import new_output
 
@@ -18,37 +21,21 @@ from dev import chromium
 
 VIEW = "application/vnd.jupyter.widget-view+json"
 STATE = "application/vnd.jupyter.widget-state+json"
-PAGE = """\
-<!doctype html><html lang="en"><meta charset="utf-8"><title>dgkit widget</title>
-<style>body {{ margin: 0; font-family: sans-serif; background: white }} {css}</style>
-<div id="widget"></div>
-<script type="module">
-const state = {state};
-for (const {{ path, data }} of {buffers}) {{
-  const bytes = Uint8Array.from(atob(data), (c) => c.charCodeAt(0));
-  const last = path.pop();
-  path.reduce((value, key) => value[key], state)[last] = new DataView(bytes.buffer);
-}}
-const unheard = Object.fromEntries(["set", "on", "off", "send", "save_changes"].map((name) => [name, () => {{}}]));
-const model = {{ get: (name) => state[name], ...unheard }};
-const {{ default: widget }} = await import(URL.createObjectURL(new Blob([{esm}], {{ type: "text/javascript" }})));
-await widget.initialize?.({{ model }});
-await widget.render({{ model, el: document.getElementById("widget") }});
-document.body.dataset.drawn = "yes";
-</script></html>
-"""
 
 
-def still(notebook: NotebookNode, camera=None) -> NotebookNode:
-    """The notebook with its widgets' views made into pictures and text; `camera` is a Playwright page, or None."""
+def still(notebook: NotebookNode, camera=None, live: dict[str, str] | None = None) -> NotebookNode:
+    """The notebook with its widgets' views made into pictures and text; `camera` is a Playwright page, or None.
+
+    Of a model that `live` names, the page there is shown, which needs no kernel.
+    """
     models = notebook.metadata.pop("widgets", {}).get(STATE, {}).get("state", {})
     for cell in notebook.cells:
         if cell.cell_type == "code":
-            cell.outputs = [part for output in cell.outputs for part in stills(output, models, camera)]
+            cell.outputs = [part for output in cell.outputs for part in stills(output, models, camera, live or {})]
     return notebook
 
 
-def stills(output: NotebookNode, models: dict, camera) -> Iterator[NotebookNode]:
+def stills(output: NotebookNode, models: dict, camera, live: dict[str, str]) -> Iterator[NotebookNode]:
     """What is shown in place of one output: itself if it is no widget."""
     if "image/png" in output.get("data", {}):
         output["data"].pop("text/html", None)  # the same picture (dgkit.course.outputs), which the book keeps as a file
@@ -58,8 +45,16 @@ def stills(output: NotebookNode, models: dict, camera) -> Iterator[NotebookNode]
         return
     model = models.get(view["model_id"], {"model_name": "", "state": {}})
     inner = list(family(model, models))
-    if model["state"].get("_esm"):
+    if view["model_id"] in live:
+        yield frame(output, live[view["model_id"]])
+    elif model["state"].get("_esm"):
         yield from photograph(output, model, camera)
+    elif any(one["state"].get("_esm") for one in inner):  # in a box, with what its drawing makes of it
+        for one in inner:
+            if one["state"].get("_esm"):
+                yield from photograph(output, one, camera)
+            elif one["model_name"] == "HTMLModel":
+                yield new_output("display_data", {"text/html": one["state"]["value"], "text/plain": "an answer"})
     elif any(one["model_name"] == "OutputModel" for one in inner):
         controls = [one["state"]["description"] for one in inner if one["state"].get("description")]
         yield note(f"In the notebook controls redraw this: {', '.join(controls)}.")
@@ -82,6 +77,16 @@ def note(text: str) -> NotebookNode:
     return new_output("display_data", {"text/html": shown, "text/plain": text})
 
 
+def frame(output: NotebookNode, address: str) -> NotebookNode:
+    """A live widget's page within the chapter's (book/static/live.js gives it its height and theme)."""
+    name = output.data.get("text/plain", "").removeprefix("<").partition(".")[0]
+    shown = (
+        f'<iframe class="live" src="{address}" title="{name}, live" loading="lazy"></iframe>'
+        f'<p class="widget-note"><a href="{address}">{name} on a page of its own</a></p>'
+    )
+    return new_output("display_data", {"text/html": shown, "text/plain": name})
+
+
 def photograph(output: NotebookNode, model: dict, camera) -> Iterator[NotebookNode]:
     """A widget of dgkit's as a picture with a line under it; the line alone without a camera."""
     name = output.data.get("text/plain", "").removeprefix("<").partition(".")[0]
@@ -98,19 +103,11 @@ def photograph(output: NotebookNode, model: dict, camera) -> Iterator[NotebookNo
 
 def page(model: dict) -> str:
     """A page that draws one widget from its state, as its own JavaScript does in JupyterLab; nothing answers it."""
-    state = {name: value for name, value in model["state"].items() if name not in ("_esm", "_css")}
-    buffers = [{"path": one["path"], "data": one["data"]} for one in model.get("buffers", [])]
-    return PAGE.format(
-        css=model["state"].get("_css", ""),
-        state=inline(state),
-        buffers=inline(buffers),
-        esm=inline(model["state"]["_esm"]),
-    )
-
-
-def inline(value) -> str:
-    """JSON that may stand in a script element."""
-    return json.dumps(value).replace("<", "\\u003c")
+    state = {name: value for name, value in model["state"].items() if not name.startswith("_")}
+    for one in model.get("buffers", []):
+        *inner, last = one["path"]
+        reduce(getitem, inner, state)[last] = {"base64": one["data"]}
+    return alone("widget", state, esm=model["state"]["_esm"], css=model["state"].get("_css", ""), note="")
 
 
 @contextmanager

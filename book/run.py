@@ -1,8 +1,8 @@
 """Chapters as they look after "Run all", kept by what they are made of: a second build runs only what has changed.
 
-A chapter is run in full, on one thread, in a folder of its own. What is kept stands in build/executed, one file a
-chapter, named by the hash of its cells, of the package, of the widgets and of the data. Left out: versions of other
-packages (`make book ARGS=--fresh` runs everything).
+A chapter is run in full, on one thread, in a folder of its own; last it writes the pages of its live widgets. What is
+kept stands in build/executed, one file a chapter, named by the hash of its cells, of the package, of the widgets and of
+the data. Left out: versions of other packages (`make book ARGS=--fresh` runs everything).
 """
 
 import hashlib
@@ -14,9 +14,20 @@ from pathlib import Path
 
 import nbformat
 from nbclient import NotebookClient
+from nbformat.v4 import new_code_cell
 
 from tests.notebooks.running import ONE_THREAD, look_again_and_again
 
+# run last, in the chapter's kernel: the pages of the widgets that are live without one, by their models' ids
+PAGES = """
+import json, sys
+if "dgkit_widgets" in sys.modules:
+    from dgkit_widgets import Explorer, PrivacyDial, SeriesBrowser
+    from ipywidgets.widgets.widget import _instances
+    live = (Explorer, PrivacyDial, SeriesBrowser)
+    pages = {key: one.html() for key, one in list(_instances.items()) if isinstance(one, live)}
+    open("pages.json", "w", encoding="utf-8").write(json.dumps(pages))
+"""
 ROOT = Path(__file__).resolve().parents[1]
 KEPT = ROOT / "build" / "executed"
 
@@ -39,9 +50,13 @@ def executed(chapter: Path, kept: Path = KEPT, timeout: float = 3600) -> nbforma
     os.environ.update(ONE_THREAD, DGKIT_FAST="0", PYTHONWARNINGS="ignore")
     with tempfile.TemporaryDirectory() as folder:
         where = {"metadata": {"path": folder}}
+        notebook.cells.append(new_code_cell(PAGES))
         client = NotebookClient(notebook, timeout=timeout, shutdown_kernel="immediate", resources=where)
         client.on_notebook_start = lambda notebook: look_again_and_again(client.kc.shell_channel)
         client.execute()
+        notebook.cells.pop()
+        if (pages := Path(folder) / "pages.json").exists():
+            notebook.metadata["live"] = json.loads(pages.read_text(encoding="utf-8"))
 
     # whole or not at all; what it was before is of no more use
     kept.mkdir(parents=True, exist_ok=True)

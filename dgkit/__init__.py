@@ -9,7 +9,7 @@ import lazy_loader
 
 from dgkit import _moved, _threads  # isort: skip (before torch)
 
-__version__ = "0.2.0"
+__version__ = "0.3.0"
 
 # names load when they are first used: what they are stands in __init__.pyi, which type checkers and editors read too
 _attached, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

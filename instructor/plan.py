@@ -13,6 +13,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from widgets.list_chapters import (  # noqa: E402
+    INSTALL,
     MINUTES_A_CELL,
     MINUTES_AN_EXERCISE,
     WORDS_A_MINUTE,
@@ -50,6 +51,7 @@ def plan() -> str:
     parts = [HEAD.format(words=WORDS_A_MINUTE, cell=MINUTES_A_CELL, exercise=MINUTES_AN_EXERCISE)]
     for about in chapters():
         cells = json.loads((ROOT / "notebooks" / about["file"]).read_text("utf-8"))["cells"]
+        cells = [cell for cell in cells if not cell["id"].startswith(INSTALL)]
         rows = [f"| {heading} | {max(1, round(minutes))} |" for heading, minutes in sections(cells)]
         head = f"## {about['number']} {about['title']} ({about['minutes']} min)\n\n| section | min |\n|---|---:|"
         parts.append("\n".join([head, *rows]) + "\n")

@@ -1,10 +1,13 @@
-"""List the chapters, for the JupyterLab extension and in the README: `python widgets/list_chapters.py` (needs no Node).
+"""List the chapters, in the JupyterLab extension and the README: `python widgets/list_chapters.py` (needs no Node).
+
+It also gives each chapter the cell that installs dgkit where it is missing, as in Colab and Kaggle.
 
 All of widgets/labextension/course.json and of the README's table is read from notebooks/NN_name.ipynb: title and
 question from the first cell, exercises from the calls of dgkit.course. The glossary is dgkit/course/glossary.json, from
 which the panel has it. The minutes are an estimate from the chapter's
 length; an author who has timed a chapter puts {"dgkit": {"minutes": 40}} into the notebook's metadata, and a "question"
-there where the first that the chapter asks needs the sentence before it. Left out: the chapters' text, which ships as
+there where the first that the chapter asks needs the sentence before it. The installing cell is the same in all
+chapters; its address is pyproject.toml's project.urls.Repository. Left out: the chapters' text, which ships as
 the notebooks themselves.
 """
 
@@ -12,12 +15,27 @@ import json
 import math
 import re
 import sys
+import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 COURSE = ROOT / "widgets" / "labextension" / "course.json"
 README = ROOT / "README.md"
 GLOSSARY = ROOT / "dgkit" / "course" / "glossary.json"  # terms, each with its meaning and the first chapter that has it
+INSTALL = "install-"  # the cell's id, before the chapter's number
+CELL = """\
+# in Colab and Kaggle this installs dgkit; where it is installed, it does nothing
+import importlib.util
+import subprocess
+import sys
+
+if importlib.util.find_spec("dgkit") is None:
+    install = [sys.executable, "-m", "pip", "install", "-q", "anywidget"]
+    subprocess.check_call([*install, "git+{address}"])
+    if "google.colab" in sys.modules:
+        from google.colab import output
+
+        output.enable_custom_widget_manager()"""
 WORDS_A_MINUTE = 150  # prose with formulas, read to be understood
 MINUTES_A_CELL = 0.5  # run it and look at what it shows
 MINUTES_AN_EXERCISE = 5
@@ -37,7 +55,8 @@ def chapter(path: Path) -> dict:
         The first cell has no heading "# NN Title" or the chapter asks no question.
     """
     notebook = json.loads(path.read_text(encoding="utf-8"))
-    code = ["".join(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == "code"]
+    own = [cell for cell in notebook["cells"] if not cell.get("id", "").startswith(INSTALL)]
+    code = ["".join(cell["source"]) for cell in own if cell["cell_type"] == "code"]
     prose = ["".join(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == "markdown"]
     heading = re.match(r"# (\d\d) (.+)", prose[0])
     if not heading or not path.name.startswith(heading[1]):
@@ -68,6 +87,22 @@ def plain(markdown: str) -> str:
     return " ".join(re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", re.sub("[*`]", "", markdown)).split())
 
 
+def repository() -> str:
+    """Where the course lies, https://.../owner/name; a place to fill in where pyproject.toml does not say."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    return str(project["urls"].get("Repository", "https://github.com/OWNER/NAME"))
+
+
+def with_install(text: str, number: str) -> str:
+    """A chapter's file with the installing cell behind its first cell."""
+    notebook = json.loads(text)
+    source = CELL.format(address=repository()).splitlines(keepends=True)
+    cell = {"cell_type": "code", "execution_count": None, "id": INSTALL + number, "metadata": {"tags": ["hide-input"]}}
+    first, *rest = [one for one in notebook["cells"] if not one.get("id", "").startswith(INSTALL)]
+    notebook["cells"] = [first, cell | {"outputs": [], "source": source}, *rest]
+    return json.dumps(notebook, ensure_ascii=False, indent=1) + "\n"
+
+
 def text() -> str:
     listed = {"chapters": chapters(), "glossary": terms()}
     return json.dumps(listed, indent=1, ensure_ascii=False) + "\n"
@@ -88,6 +123,8 @@ def readme() -> str:
 
 
 if __name__ == "__main__":
+    for path in sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb")):
+        path.write_text(with_install(path.read_text(encoding="utf-8"), path.name[:2]), encoding="utf-8")
     try:
         COURSE.write_text(text(), encoding="utf-8")
         README.write_text(readme(), encoding="utf-8")

@@ -61,3 +61,30 @@ def test_pages_are_accessible_fit_and_load_nothing_from_elsewhere(site, browser,
 
     assert faults == []
     assert [url for url in asked if not url.startswith(("file:", "data:", "blob:"))] == []
+
+
+def test_live_widgets_answer_within_the_pages(site, browser):
+    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    context.set_offline(True)
+    page, found = context.new_page(), []
+    for path in sorted((site / "notebooks").glob("*.html")):
+        page.goto(path.as_uri())
+        for place in page.locator("iframe.live").all():
+            place.scroll_into_view_if_needed()
+            inside = place.content_frame
+            inside.locator("body[data-drawn=yes]").wait_for()
+            title = place.get_attribute("title")
+            before = inside.locator("#widget").screenshot()
+            if title.startswith("SeriesBrowser"):
+                inside.get_by_role("button", name="Next").click()
+            elif (slider := inside.locator("input[type=range]")).count():
+                slider.first.press("ArrowLeft")
+            else:
+                inside.get_by_label("Variable").select_option(index=1)
+            page.wait_for_timeout(300)
+            assert inside.locator("#widget").screenshot() != before, (path.name, title)
+            assert place.bounding_box()["height"] >= inside.locator("main").bounding_box()["height"], path.name
+            found.append(title.partition(",")[0])
+    context.close()
+
+    assert {"Explorer", "SeriesBrowser", "PrivacyDial"} <= set(found)

@@ -114,11 +114,35 @@ def test_without_a_browser_a_widget_is_a_line_of_text():
     assert line.data["text/plain"] == "Explorer is live in the notebook."
 
 
+def test_a_widget_in_a_box_is_shown_with_the_answer_beside_it():
+    notebook = with_widgets(
+        view("box", "<WhatIfExplorer: truth. In code: ...>"),
+        box={"model_name": "VBoxModel", "state": {"children": ["IPY_MODEL_painter", "IPY_MODEL_answer"]}},
+        painter={"model_name": "AnyModel", "state": {"_esm": "export default {}"}},
+        answer={"model_name": "HTMLModel", "state": {"value": "<svg></svg>"}},
+    )
+
+    line, answer = pictures.still(notebook).cells[0].outputs
+
+    assert line.data["text/plain"] == "WhatIfExplorer: truth is live in the notebook."
+    assert answer.data["text/html"] == "<svg></svg>"
+
+
 def test_a_widget_is_drawn_from_its_state_without_a_kernel():
-    page = pictures.page({"state": {"_esm": "let a = '</script>'", "_css": ".a {}", "n": 3}, "buffers": []})
+    buffers = [{"path": ["frame", "x"], "data": "AAAA", "encoding": "base64"}]
+    state = {"_esm": "let a = '</script>'", "_css": ".a {}", "n": 3, "frame": {"y": 1}}
+    page = pictures.page({"state": state, "buffers": buffers})
 
     assert page.count("</script>") == 1
-    assert '{"n": 3}' in page
+    assert '"n":3' in page and '"x":{"base64":"AAAA"}' in page
+
+
+def test_a_widget_with_a_page_of_its_own_stands_in_a_frame():
+    notebook = with_widgets(view("one", "<Explorer. In code: ...>"), one={"model_name": "AnyModel", "state": {}})
+
+    (shown,) = pictures.still(notebook, live={"one": "../live/03-1.html"}).cells[0].outputs
+
+    assert '<iframe class="live" src="../live/03-1.html" title="Explorer, live"' in shown.data["text/html"]
 
 
 def test_a_chapter_is_run_again_only_when_it_has_changed(tmp_path, monkeypatch):

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -484,3 +485,12 @@ def test_an_encoder_comes_back_whole_from_its_json():
     for ds in (small_dataset(), small_dataset(variable=False), small_dataset()[["state", "length"]]):
         encoder = Encoder.fit(ds, sample_len=3)
         assert encoder_of(json.loads(json.dumps(encoder.to_json()))) == encoder
+
+
+def test_a_model_file_of_the_version_before_generates_what_it_did():
+    """The file was written by dgkit 0.2.0, which printed these numbers."""
+    model = dg.load(Path(__file__).parent / "files" / "model-0.2.0.dgkit")
+
+    rates = model.sample(3, seed=1).cpu_rate.values[:, 0]
+
+    np.testing.assert_allclose(rates, [0.23833437, 0.04946515, 0.34649965], rtol=1e-3)

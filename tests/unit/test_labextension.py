@@ -50,6 +50,26 @@ def test_the_built_files_are_of_these_sources():
     )
 
 
+def test_every_chapter_has_the_installing_cell_behind_its_title(listing):
+    for path in sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb")):
+        text = path.read_text(encoding="utf-8")
+
+        assert listing.with_install(text, path.name[:2]) == text, "python widgets/list_chapters.py"
+
+
+@pytest.mark.parametrize("missing", [False, True])
+def test_the_installing_cell_installs_where_dgkit_is_missing_and_else_does_nothing(listing, monkeypatch, missing):
+    called = []
+    monkeypatch.setattr("subprocess.check_call", called.append)
+    if missing:
+        monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+
+    exec(listing.CELL.format(address="https://example.org/dgkit"), {})
+
+    asked = ["-m", "pip", "install", "-q", "anywidget", "git+https://example.org/dgkit"]
+    assert [call[1:] for call in called] == ([asked] if missing else [])
+
+
 def test_a_changed_source_changes_the_digest(tmp_path, monkeypatch):
     build = module("build")
     shutil.copytree(LAB / "src", tmp_path / "src")

@@ -123,7 +123,7 @@ def test_make_lists_the_tasks_of_dev_by_default(dev):
 
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 TEXTS = [ROOT / name for name in (".ci/run", ".pre-commit-config.yaml")]
-TEXTS += [ROOT / f"{name}.md" for name in ("README", "REFERENCE", "CONTRIBUTING", "CHANGELOG")]
+TEXTS += [ROOT / f"{name}.md" for name in ("README", "GUIDE", "REFERENCE", "CONTRIBUTING", "CHANGELOG")]
 TEXTS += [*WORKFLOWS, *ROOT.glob("instructor/*.md"), *ROOT.glob("apps/*.md")]
 
 
@@ -198,7 +198,7 @@ def test_what_a_missing_browser_leaves_untested_is_said_first(dev, monkeypatch, 
 def test_no_file_names_a_place_of_one_machine():
     files = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True).stdout.split("\0")
     for name in filter(None, files):
-        if (path := ROOT / name).suffix not in (".nc", ".png", ".state", ""):
+        if (path := ROOT / name).suffix not in (".nc", ".png", ".gif", ".dgkit", ".state", ""):
             assert str(ROOT) not in path.read_text(), name
 
 

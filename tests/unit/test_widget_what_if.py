@@ -40,6 +40,17 @@ def test_answers_follow_the_drawing(painter):
     explorer.close()
 
 
+def test_painter_picture_and_table_are_one_file(painter, tmp_path):
+    explorer = WhatIfExplorer(painter, {"truth": answer}, lambda ds: ds.length, "length (steps)")
+    assert explorer.wait(60)
+
+    explorer.to_html(tmp_path / "what_if.html")
+
+    text = (tmp_path / "what_if.html").read_text(encoding="utf-8")
+    assert explorer.children[1].value in text and "default-src 'none'" in text
+    explorer.close()
+
+
 def test_the_newest_target_wins_while_an_older_is_answered(painter):
     going, free = threading.Event(), threading.Event()
 

@@ -69,6 +69,21 @@ def test_bundles_name_no_address(path):
 
 
 @pytest.mark.parametrize("name", WIDGETS)
+def test_a_widget_is_one_file_that_asks_nobody_and_says_what_it_can_do(name, tmp_path):
+    file = tmp_path / "widget.html"
+
+    example(name).to_html(file)
+
+    text = file.read_text(encoding="utf-8")
+    live = name in ("Explorer", "PrivacyDial", "SeriesBrowser")
+    assert set(re.findall(r"https?://[\w.-]+", text)) <= {"http://www.w3.org"}
+    assert "default-src 'none'" in text
+    assert ("Live without a kernel" in text, "live in a notebook" in text) == (live, not live)
+    with pytest.raises(dg.errors.SaveError):
+        example(name).to_html(tmp_path / "no" / "folder.html")
+
+
+@pytest.mark.parametrize("name", WIDGETS)
 def test_a_widget_says_what_to_do_without_a_browser(name):
     widget = example(name)
 

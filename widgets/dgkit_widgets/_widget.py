@@ -1,7 +1,8 @@
 """What all widgets share: where their built JavaScript lies, the gate for messages from a page, errors shown, reprs."""
 
-import html
+import html as markup
 import inspect
+import os
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -11,9 +12,10 @@ from typing import Any, ClassVar
 import anywidget
 import traitlets
 
+from dgkit import _atomic
 from dgkit.errors import ConfigError
+from dgkit_widgets._page import STATIC, page
 
-STATIC = Path(__file__).parent / "static"
 DEPTH, PARTS, LETTERS = 8, 100_000, 1_000_000  # of what a page may say in one message
 LARGEST = 2**64  # of its whole numbers
 SHOWN = 1000  # letters of an error
@@ -111,6 +113,41 @@ class Widget(anywidget.AnyWidget):
         text = text if len(text) <= SHOWN else f"{text[:SHOWN]} ..."
         self.error = f"{name}: {text}" + ("" if own else place)
 
+    def to_html(self, path: str | os.PathLike[str]) -> None:
+        """Write the widget as one HTML file that needs neither kernel nor network.
+
+        Explorer, SeriesBrowser and PrivacyDial stay live there, as far as their data go: the page says how far. The
+        others are a picture of what they show now.
+
+        Parameters
+        ----------
+        path : path
+            Written whole or not at all; what was there is replaced.
+
+        Raises
+        ------
+        SaveError
+            The file cannot be written.
+        """
+        _atomic.replace(path, [self.html().encode()])
+
+    def html(self, below: str = "") -> str:
+        """The text of `to_html`'s file, with HTML that stands under the widget."""
+        shown, data, note = self._alone()
+        state = {name: value for name, value in self.get_state().items() if not name.startswith("_")} | shown
+        for trait in ("layout", "tabbable", "tooltip"):  # ipywidgets', which a page has no use for
+            state.pop(trait, None)
+        name, esm, css = type(self).__name__, str(self._esm), str(self._css)
+        return page(name, state, esm=esm, css=css, data=data, note=note, below=below)
+
+    def _alone(self) -> tuple[dict[str, Any], dict[str, Any] | None, str]:
+        """Traits that a page without a kernel shows otherwise, what it answers from (None: nothing), and a note."""
+        return (
+            {},
+            None,
+            f"A picture of the {type(self).__name__}, which is live in a notebook. {self.without_browser()}",
+        )
+
     def without_browser(self) -> str:
         """What to do where widgets cannot run; subclasses name the call that does the same."""
         return "In code: help(dgkit)."
@@ -131,7 +168,7 @@ class Widget(anywidget.AnyWidget):
         )
         return data | {
             "text/plain": repr(self),
-            "text/html": f'<p style="white-space: pre-wrap">{html.escape(text)}</p>',
+            "text/html": f'<p style="white-space: pre-wrap">{markup.escape(text)}</p>',
         }, metadata
 
 

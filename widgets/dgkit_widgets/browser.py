@@ -17,7 +17,7 @@ from dgkit import metrics
 from dgkit.errors import ConfigError, DgkitError, SchemaError
 from dgkit.metrics.distributions import valid_feature
 from dgkit.schema import Schema, Variable, lengths, validate
-from dgkit_widgets._widget import STATIC, Widget
+from dgkit_widgets._widget import Widget, static
 
 ORDERS = ("stored", "mid-range", "length", "random")
 DECADES = 2  # positive values that span more are shown on a log axis at first
@@ -89,7 +89,8 @@ class SeriesBrowser(Widget):
     1
     """
 
-    _esm, _css = STATIC / "browser.js", STATIC / "browser.css"
+    _esm, _css = static("browser").values()
+    in_page: ClassVar[int] = 200  # series of each set that `to_html` writes; all others only as neighbours of these
     actions: ClassVar[tuple[str, ...]] = ("show", "select")
 
     feature = traitlets.Unicode()
@@ -249,7 +250,7 @@ class SeriesBrowser(Widget):
             self._describe()  # at once, without neighbours
             if self.selected:
                 try:
-                    self._found = self._nearest(**self.selected)
+                    self._found = self._nearest(self.selected["set"], [self.selected["sample"]])[0]
                 except DgkitError as error:
                     self._found, self._trouble = [], str(error)
                 self._describe()
@@ -348,10 +349,10 @@ class SeriesBrowser(Widget):
         parts = [self._known[name, a][sample] for a in self._attributes if a != "length"]
         return ", ".join([str(sample), *(_short(part) for part in parts)])
 
-    def _values(self, name: str, samples: np.ndarray) -> np.ndarray:
+    def _values(self, name: str, samples: np.ndarray, feature: str | None = None) -> np.ndarray:
         """The feature of these samples as numbers, (n, T): NaN past the end, categories as their positions."""
-        ds = self._sets[name].isel(sample=samples)
-        values, categories = ds[self.feature].values, self._features[self.feature].categories
+        ds, feature = self._sets[name].isel(sample=samples), feature or self.feature
+        values, categories = ds[feature].values, self._features[feature].categories
         if categories:
             codes = np.full(values.shape, np.nan)
             for code, category in enumerate(categories):
@@ -395,13 +396,13 @@ class SeriesBrowser(Widget):
                 a: [_short(self._known[one["set"], a][one["sample"]]) for one in shown] for a in self._attributes
             },
             "neighbours": self._found or [],
-            "text": self._trouble or self._verdict(),
+            "text": self._trouble or self._verdict(self._found),
         }
 
-    def _verdict(self) -> str:
-        if not self._found or self._typical is None:
-            return "" if self._found is None else "There is no other series to compare with."
-        training, nearest = next(iter(self._sets)), self._found[0]
+    def _verdict(self, neighbours: list[dict[str, Any]] | None) -> str:
+        if not neighbours or self._typical is None:
+            return "" if neighbours is None else "There is no other series to compare with."
+        training, nearest = next(iter(self._sets)), neighbours[0]
         basis = f"{len(self._typical):,} {training} series"
         typical = float(np.median(self._typical))
         near = float((self._typical <= nearest["distance"]).mean())
@@ -413,39 +414,104 @@ class SeriesBrowser(Widget):
             f"next; {near:.0%} of {basis} have another at least as near. A copy has a ratio near 0."
         )
 
-    def _nearest(self, set: str, sample: int) -> list[dict[str, Any]]:
-        """The nearest samples: of the training set for a generated one, of the generated sets for a training one."""
+    def _nearest(self, set: str, samples: list[int]) -> list[list[dict[str, Any]]]:
+        """The nearest of each: of the training set for a generated one, of the generated sets for a training one."""
         training, *generated = self._sets
         names = [*self._features, *(["length"] if self._schema.variable_length else [])]
         data = {name: ds[names] for name, ds in self._sets.items()}
-        real, one = data[training], data[set].isel(sample=[sample])
+        real, ones = data[training], data[set].isel(sample=samples)
         count = real.sizes["sample"]
         if self._typical is None and count > 1:
             rows = np.unique(np.linspace(0, count - 1, TYPICAL).astype(int))
-            pairs = metrics.nearest_neighbours(real.isel(sample=rows), real, k=2)
-            self._typical = pairs["distance"].values[:, 1].round(ROUNDED)  # the nearest is the sample itself
-        found: list[tuple[str, int, float]] = []
+            near = metrics.nearest_neighbours(real.isel(sample=rows), real, k=2)
+            self._typical = near["distance"].values[:, 1].round(ROUNDED)  # the nearest is the sample itself
+        found: list[list[tuple[str, int, float]]] = [[] for _ in samples]
         if set != training:
-            near = metrics.nearest_neighbours(one, real, k=min(self._k, count))
-            found = [(training, i, d) for i, d in _pairs(near)]
+            near = metrics.nearest_neighbours(ones, real, k=min(self._k, count))
+            found = [[(training, i, d) for i, d in pairs] for pairs in _pairs(near)]
         elif not generated:
-            near = metrics.nearest_neighbours(one, real, k=min(self._k + 1, count))
-            found = [(training, i, d) for i, d in _pairs(near) if i != sample]
+            near = metrics.nearest_neighbours(ones, real, k=min(self._k + 1, count))
+            found = [
+                [(training, i, d) for i, d in pairs if i != own]
+                for own, pairs in zip(samples, _pairs(near), strict=True)
+            ]
         for name in generated if set == training else ():
             k = min(self._k, data[name].sizes["sample"])
-            near = metrics.nearest_neighbours(one, data[name], k=k, scaled_by=real)
-            found += [(name, i, d) for i, d in _pairs(near)]
+            near = metrics.nearest_neighbours(ones, data[name], k=k, scaled_by=real)
+            for one, pairs in zip(found, _pairs(near), strict=True):
+                one += [(name, i, d) for i, d in pairs]
         typical = 0.0 if self._typical is None else float(np.median(self._typical))
-        found = [(name, i, round(d, ROUNDED)) for name, i, d in found]
-        nearest = sorted(found, key=lambda pair: pair[2])[: self._k]
         return [
-            {"set": name, "sample": i, "distance": d, "ratio": d / typical if typical else None}
-            for name, i, d in nearest
+            [
+                {"set": name, "sample": i, "distance": d, "ratio": d / typical if typical else None}
+                for name, i, d in sorted(((n, i, round(d, ROUNDED)) for n, i, d in one), key=lambda own: own[2])[
+                    : self._k
+                ]
+            ]
+            for one in found
         ]
 
+    # the page without a kernel
 
-def _pairs(near: xr.Dataset) -> list[tuple[int, float]]:
-    return list(zip(near["index"].values[0].tolist(), near["distance"].values[0].tolist(), strict=True))
+    def _alone(self) -> tuple[dict[str, Any], dict[str, Any] | None, str]:
+        """The first series of each set, and of each of these the nearest among all, with their series."""
+        few = {name: list(range(min(ds.sizes["sample"], self.in_page))) for name, ds in self._sets.items()}
+        nearest = {name: self._nearest(name, samples) for name, samples in few.items()}
+        rows = {name: list(samples) for name, samples in few.items()}  # those to browse, then neighbours besides
+        for one in (one for found in nearest.values() for ones in found for one in ones):
+            if one["sample"] not in rows[one["set"]]:
+                rows[one["set"]].append(one["sample"])
+        order = list(rows)
+
+        def neighbours(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
+            return [one | {"place": [order.index(one["set"]), rows[one["set"]].index(one["sample"])]} for one in found]
+
+        sets = [
+            {
+                "name": name,
+                "count": len(few[name]),
+                "samples": rows[name],
+                "titles": [self._title(name, i) for i in few[name]],
+                "values": {f: _f4(self._values(name, np.array(rows[name]), f)) for f in self._features},
+                "known": {a: [_plain(self._known[name, a][i]) for i in few[name]] for a in self._attributes},
+                "texts": {a: [_short(self._known[name, a][i]) for i in rows[name]] for a in self._attributes},
+                "lengths": lengths(ds)[few[name]].tolist(),
+                "mid_range": {
+                    f: metrics.mid_range(valid_feature(ds.isel(sample=few[name]), f)).values.tolist()
+                    for f, variable in self._features.items() if not variable.categories
+                },
+                "nearest": [{"neighbours": neighbours(one), "text": self._verdict(one)} for one in nearest[name]],
+            }
+            for name, ds in self._sets.items()
+        ]  # fmt: skip
+        now = ("feature", "page", "page_size", "order", "seed", "shared", "log", "filters")
+        data = {
+            "sets": sets,
+            "steps": self._schema.time,
+            "features": {
+                name: {
+                    "categories": len(v.categories),
+                    "may_log": self._may_log(name),
+                    "wants_log": self._wants_log(name),
+                }
+                for name, v in self._features.items()
+            },
+            "attributes": {name: self._options.get(name) for name in self._attributes},
+            "start": {name: getattr(self, name) for name in now} | {"selected": None},
+        }  # fmt: skip
+        info = self._info()
+        for one in info["sets"]:
+            one["total"] = len(few[one["name"]])
+        cut = [f"{len(few[name])} of {ds.sizes['sample']:,} {name} series" for name, ds in self._sets.items()
+               if ds.sizes["sample"] > len(few[name])]  # fmt: skip
+        note = "Live without a kernel" + (f", with the first {', '.join(cut)}" if cut else "")
+        return {"info": info, "detail": {}}, data, f"{note}; the nearest were searched among all."
+
+
+def _pairs(near: xr.Dataset) -> list[list[tuple[int, float]]]:
+    """For each sample its neighbours and their distances."""
+    both = zip(near["index"].values.tolist(), near["distance"].values.tolist(), strict=True)
+    return [list(zip(places, distances, strict=True)) for places, distances in both]
 
 
 def _checked(sets: xr.Dataset | Mapping[str, xr.Dataset]) -> tuple[dict[str, xr.Dataset], Schema]:
@@ -491,6 +557,10 @@ def _one_of(what: str, value: Any, known: Any) -> Any:
 
 def _plain(value: Any) -> Any:
     return value.item() if isinstance(value, np.generic) else value
+
+
+def _f4(values: np.ndarray) -> bytes:
+    return values.astype("<f4").tobytes()
 
 
 def _short(value: Any) -> str:

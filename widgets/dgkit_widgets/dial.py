@@ -4,8 +4,10 @@ Every epsilon is `dgkit.privacy.epsilon`'s; what it means is in `_guarantee`, th
 Of ways that are not the trainer's it shows what was measured (`ways`). Left out: amplification beyond a random batch's.
 """
 
+import json
 import math
 import threading
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, ClassVar
 
@@ -19,6 +21,7 @@ from dgkit.core.config import DP, Config
 from dgkit.errors import ConfigError
 from dgkit.privacy import epsilon, noise_for, stated
 from dgkit_widgets import _guarantee
+from dgkit_widgets._page import inline
 from dgkit_widgets._recorded import NOTHING, Recorded, Ways
 from dgkit_widgets._widget import Widget, static
 
@@ -125,6 +128,12 @@ class PrivacyDial(Widget):
                  options=[["poisson", "Poisson"], ["replacement", "with replacement"]]),
         _control("accountant", "Accountant", "choice", options=[["rdp", "RDP"], ["prv", "PRV (tighter)"]]),
     ]  # fmt: skip
+
+    in_page: ClassVar[dict[str, list[Any]]] = {  # the sliders' places in a file of `to_html`
+        "noise_multiplier": [0.0, 0.5, 0.6, 0.7, 0.85, 1.0, 1.2, 1.5, 2.0, 2.5, 3.0, 4.0, 6.0, 8.0, 12.0, 20.0],
+        "epochs": [1.0, 3.0, 10.0, 30.0, 100.0],
+        "batch_size": [20, 50, 100, 200, 500],
+    }
 
     controls: Any = traitlets.List().tag(sync=True)
     guarantee: Any = traitlets.List().tag(sync=True)
@@ -497,6 +506,58 @@ class PrivacyDial(Widget):
             "series": "epsilon is the user's; each of their samples is in a batch by itself",
         }
 
+    def _alone(self) -> tuple[dict[str, Any], dict[str, Any] | None, str]:
+        """The answers at all places of three coarser sliders, each part of an answer once."""
+        now = self.settings
+        few = {name: sorted({*grid, now[name]}) for name, grid in self.in_page.items()}
+        own, most = now["batch_size"], now["samples"]
+        few["batch_size"] = [size for size in few["batch_size"] if size <= most or size == own]
+        parts: dict[str, int] = {}
+
+        def pooled(trait: Mapping[str, Any]) -> dict[str, int]:
+            return {name: parts.setdefault(inline(value), len(parts)) for name, value in trait.items()}
+
+        answers = {}
+        turned = self._twin()
+        for places in np.ndindex(*map(len, few.values())):
+            wanted = {name: grid[place] for (name, grid), place in zip(few.items(), places, strict=True)}
+            turned._put(turned._merged(turned.settings, wanted))
+            frame = turned.frame | {"places": dict(zip(few, map(int, places), strict=True))}
+            measures = [] if turned._ways is None else turned._ways.measures
+            beside = {}
+            for measure in measures:
+                turned.look(measure)
+                beside[measure] = pooled(turned.beside)
+            answers[",".join(map(str, places))] = {
+                "settings": pooled(turned.settings), "frame": pooled(frame), "record": pooled(turned.record),
+                "beside": beside,
+            }  # fmt: skip
+        turned.close()
+        start = {name: grid.index(now[name]) for name, grid in few.items()}
+        data = {
+            "grids": few, "parts": [json.loads(text) for text in parts], "answers": answers, "start": start,
+            "measure": self._measure,
+        }  # fmt: skip
+        shown = {
+            "controls": [control for control in self.CONTROLS if control["name"] in few],
+            "grids": few,
+        }
+        fixed = ("samples", "delta", "releases", "max_grad_norm", "series")
+        told = ", ".join(f"{name.replace('_', ' ')} {now[name]:g}" for name in fixed)
+        return shown, data, f"Live without a kernel, with {told}; in a notebook these can be set too."
+
+    def _twin(self) -> "PrivacyDial":
+        """Another dial with the same settings and recorded runs."""
+        twin = PrivacyDial(target=None)
+        twin._recorded, twin._ways, twin._measure, twin._start = (
+            self._recorded,
+            self._ways,
+            self._measure,
+            self.settings,
+        )
+        twin._put(self.settings)
+        return twin
+
     def without_browser(self) -> str:
         now = self.settings
         if problem := self._problem(now):
@@ -516,7 +577,7 @@ def _dp(settings: dict[str, Any]) -> DP:
     return DP(*(settings[name] for name in ("noise_multiplier", "max_grad_norm", "delta", "sampling")))
 
 
-_spent, _stated, _noise_for = lru_cache(20_000)(epsilon), lru_cache(200)(stated), lru_cache(200)(noise_for)
+_spent, _stated, _noise_for = lru_cache(20_000)(epsilon), lru_cache(2000)(stated), lru_cache(200)(noise_for)
 
 
 def _up(value: float) -> float:

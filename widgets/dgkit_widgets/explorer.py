@@ -410,6 +410,51 @@ class Explorer(Widget):
         )
         return {"name": dim, "label": label, "values": words, "slides": _numeric(values) or values.dtype.kind == "M"}
 
+    def _alone(self) -> tuple[dict[str, Any], dict[str, Any] | None, str]:
+        """All values, and of each dim and variable what does not depend on the selection."""
+        data = {
+            "places": {dim: self._place_of(dim) for dim in self._places},
+            "variables": {str(name): self._variable(str(name)) for name in self._ds.data_vars},
+            "seed": self._seed,
+            "start": {**self.selection, "at": self.frame["at"], "compare": self.frame["compare"]},
+        }  # fmt: skip
+        return {}, data, "Live without a kernel: all recorded values are in this page."
+
+    def _variable(self, name: str) -> dict[str, Any]:
+        da, whole = self._ds[name], self._all(name)
+        references = {title: one[name] for title, one in self._references.items() if name in one}
+        return self._part(da) | {
+            "label": self._label(da),
+            "table": _short(da, self._seed),
+            "positive": bool((whole > 0).all() and whole.size),
+            "asks": spans_decades(whole),
+            "range": [float(whole.min()), float(whole.max())] if whole.size else None,
+            "references": [self._part(self._gridded(one)) | {"title": title} for title, one in references.items()],
+        }
+
+    def _place_of(self, dim: str) -> dict[str, Any]:
+        places = self._places[dim]
+        numeric = _numeric(places)
+        numbers = places.astype(np.float64) if numeric else np.arange(len(places), dtype=np.float64)
+        return {
+            "numbers": numbers.tolist(),
+            "texts": [_text(value) for value in places],
+            "numeric": numeric,
+            "positive": bool((numbers > 0).all()),
+            "asks": _uneven(numbers) and spans_decades(numbers),
+            "label": self._label(self._ds[dim], dim) if dim in self._ds.coords else dim,
+        }
+
+    @staticmethod
+    def _part(da: xr.DataArray) -> dict[str, Any]:
+        values = np.ascontiguousarray(da.values, np.float32).tobytes()
+        return {"dims": list(map(str, da.dims)), "shape": list(da.shape), "values": values}
+
+    def _gridded(self, da: xr.DataArray) -> xr.DataArray:
+        """A reference at the places of the dims that it shares; of others at the last."""
+        da = da.isel({dim: -1 for dim in da.dims if dim not in self._places})
+        return da.reindex({dim: self._places[str(dim)] for dim in da.dims if dim in da.indexes})
+
     def without_browser(self) -> str:
         sizes = ", ".join(f"{dim} {size}" for dim, size in self._ds.sizes.items())
         return f"{len(self._ds.data_vars)} variables over {sizes or 'no dims'}. In code: {self.code()}"

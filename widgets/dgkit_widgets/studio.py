@@ -24,10 +24,11 @@ from dgkit.errors import ConfigError
 from dgkit_widgets import _guarantee, _views
 from dgkit_widgets._lifetime import Attendance, replace_earlier
 from dgkit_widgets._models import parts
+from dgkit_widgets._page import STATIC
 from dgkit_widgets._screen import Screen, Turns
 from dgkit_widgets._session import HALVES, Log, Session
 from dgkit_widgets._settings import CONTROLS, DATASETS, SPLIT, Settings, controls
-from dgkit_widgets._widget import STATIC, Widget
+from dgkit_widgets._widget import Widget
 
 RATE = 30  # messages a second to the browser at most
 BESIDE = "repeat(auto-fit, minmax(min(100%, 370px), 1fr))"  # two columns where each has room

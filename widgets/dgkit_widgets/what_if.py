@@ -6,6 +6,7 @@ first; a picture is drawn by Python as SVG, so that it also stands in a page wit
 """
 
 import html
+import os
 import threading
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -14,6 +15,7 @@ import ipywidgets
 import numpy as np
 import xarray as xr
 
+from dgkit import _atomic
 from dgkit.errors import ConfigError
 from dgkit_widgets.painter import DistributionPainter
 
@@ -83,6 +85,16 @@ class WhatIfExplorer(ipywidgets.VBox):  # type: ignore[misc]
     def wait(self, timeout: float | None = None) -> bool:
         """Wait until the answers to the last target are shown; False if that took longer than `timeout` seconds."""
         return self._idle.wait(timeout)
+
+    def to_html(self, path: str | os.PathLike[str]) -> None:
+        """Write painter, picture and table as they are, as one HTML file that needs neither kernel nor network.
+
+        Raises
+        ------
+        SaveError
+            The file cannot be written.
+        """
+        _atomic.replace(path, [self.painter.html(below=self._picture.value).encode()])
 
     def close(self) -> None:
         """Follow the drawing no longer."""

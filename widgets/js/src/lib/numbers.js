@@ -111,3 +111,9 @@ export function rows(values, length, most = Infinity) {
     Array.from(values.subarray(k * length, (k + 1) * length)),
   );
 }
+
+/**
+ * Numbers as Python sends them, for those who answer in its place.
+ * @param {ArrayLike<number>} values
+ */
+export const bytes = (values) => new DataView(Float32Array.from(values).buffer);
