@@ -482,7 +482,8 @@ class _File:
             self.records = tabular.excel_records(path, content, member, self.most)
         else:
             content = sources.utf8(path, content, encoding)
-            if self.kind == "json":
+            if sources.is_json(content):
+                self.kind = "json"
                 self.records, header = tabular.json_records(path, content), header or 1
             else:
                 self.records = self._of_text(content, separator, skip, comment, footer)

@@ -240,7 +240,7 @@ BAD_FILES = {
         r"from line 2 on, a double quote is never closed",
     ),
     "column twice": (b"page,day,views,views,domain\na,1,2,3,de\n", r"2 columns are named 'views', the 3., 4..*skip="),
-    "zip": (b"PK\x03\x04 and so on", "zip archive, but cannot be unpacked"),
+    "zip": (b"PK\x03\x04 and so on", "zip archive that ends too early"),
     "binary": (bytes(range(128, 256)) * 4, "not UTF-8"),
     "half a UTF-16": ("page".encode("utf-16") + b"\0", "not utf-16"),
 }
