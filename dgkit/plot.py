@@ -754,7 +754,7 @@ def _weeks(axis: Axes, days: int) -> None:
 
 
 def _attributes_of(schema: Schema, one: xr.Dataset, width: int) -> str:
-    parts = [one[v.name].item() for v in schema.attributes]
+    parts = [one[v.name].values.item() for v in schema.attributes]
     text = ", ".join(f"{part:.3g}" if isinstance(part, float) else str(part) for part in parts)
     return textwrap.fill(text, width, max_lines=2, placeholder=" …", break_on_hyphens=False)
 
