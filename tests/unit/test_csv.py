@@ -130,9 +130,12 @@ DATES = {
     "year first": ("2024/1/{}", {}),
     "dotted": ("{}.1.2024", {}),
     "dotted with a time": ("{:02d}.01.2024 00:00:00", {}),
+    "dotted with a fraction": ("{:02d}.01.2024T00:00:00.000", {}),
+    "dotted with a zone": ("{:02d}.01.2024 02:00+02:00", {}),
     "month first": ("01/{:02d}/2024", {}),
     "day first": ("{:02d}/01/2024", {}),
     "day first with dashes": ("{}-1-2024", {}),
+    "day first with two digits, by word": ("{:02d}-01-2024 00:00", {"dates": {"day": "day first"}}),
     "a format": ("{:02d}.01.24", {"dates": {"day": "%d.%m.%y"}}),
 }
 

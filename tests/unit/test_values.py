@@ -488,6 +488,14 @@ def test_a_date_that_two_formats_read_is_given_both(write):
         from_csv(late, time="t", features=["v"])
 
 
+def test_minus_one_among_numbers_of_which_none_is_negative_is_asked_about(write):
+    cells = ["-1" if k % 9 == 3 else f"{k % 50}.5" for k in range(60)]
+
+    with pytest.raises(SchemaError, match=r"'v' is -1 7 times, and otherwise from 0.5 to 49.5.*missing=\[-1\]"):
+        feature(write, cells)
+    assert feature(write, ["-2.5", *cells]).values[0, :2].tolist() == [-2.5, 0.5]
+
+
 @pytest.mark.parametrize("mark", ["-999", "-9999.0", "-999.9", "65535", "9999", "4294967295"])
 def test_a_number_far_from_all_others_that_may_mean_missing_is_asked_about(write, mark):
     cells = [mark if k % 9 == 3 else f"{k % 50 - 9}.5" for k in range(60)]
