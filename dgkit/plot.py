@@ -276,6 +276,7 @@ def attributes(sets: Sets, attribute: str | None = None) -> Figure:
             axis.set_yticks(place + 0.4 - width / 2, [str(value) for value in variable.categories])
             axis.invert_yaxis()
             axis.set(xlabel="share of samples", title=variable.name)
+            axis.xaxis.set_major_locator(MaxNLocator(5))
             axis.grid(axis="y", visible=False)
         if len(sets) > 1:
             handles = [Rectangle((0, 0), 1, 1, color=colour) for colour in _colours(sets)]
