@@ -133,7 +133,7 @@ class Times:
     def show(self, tick: Any) -> str:
         """A time as the zone's clock has it, with its distance from UTC."""
         if not self.dates:
-            return f"{tick:g}" if isinstance(tick, float) else str(tick)
+            return f"{tick:.15g}" if isinstance(tick, float) else str(tick)
         at = pd.Timestamp(int(tick))
         return str(at if self.zone in (None, "UTC") else at.tz_localize("UTC").tz_convert(self.zone))
 
@@ -455,7 +455,7 @@ def _find(ticks: np.ndarray, series: np.ndarray, times: Times) -> tuple[Step | N
     are far from theirs.
     """
     same, between = np.diff(series) == 0, np.diff(ticks)
-    real = same & (between > (1e-9 * np.abs(ticks).max() if ticks.dtype.kind == "f" else 0))
+    real = same & (between > (1e-14 * np.abs(ticks).max() if ticks.dtype.kind == "f" else 0))  # but for rounding
     apart = between[real]
     if not len(apart):
         return Step(_DAY if times.dates else 1, ""), 1.0, 1  # no two rows in a series: any step will do
@@ -732,6 +732,8 @@ def _in_steps(rows: _Rows, step: Step) -> Slots:
             if rows.ticks[k] != rows.ticks[k + 1]:
                 both += f" and {rows.show(k + 1)}, one step" + (f" of {step.text}" if step.text else "")
             twice = "; of an hour that comes twice by the zone, e.g. timezone='Europe/Berlin'"
+            if rows.times.dates and not (rows.ticks % _DAY).any():
+                twice += "; or, if another column holds the time of day, make one of both before"
             rows.asked.add(
                 f"column {times.name!r}: sample {rows.sample(k)} has two rows for {both}: {rows.place(k)} and "
                 f"{rows.place(k + 1)} ({len(again)} such). Say which count: duplicates='mean', 'last' or 'first'"

@@ -588,6 +588,23 @@ def test_of_two_rows_for_one_time_the_one_asked_for_counts(way, value):
     assert newest_first.x.equals(ds.x)
 
 
+def test_seconds_since_1970_with_decimals_are_times_of_their_own():
+    times = 1.7e9 + np.arange(6) / 10  # as tcpdump has them
+
+    ds = dg.from_table(polls(times), **ONE)
+
+    assert ds.sizes["time"] == 6 and float(read(ds)["step"]) == pytest.approx(0.1, rel=1e-5)
+    with pytest.raises(SchemaError, match=r"1 steps of 0\.1.* have no row.*after 1700000000\.2"):
+        dg.from_table(polls(np.delete(times, 3)), **ONE)
+    with pytest.raises(SchemaError, match=r"two rows for 1700000000\.2: row 2 and row 3"):
+        dg.from_table(polls(times[[0, 1, 2, 2, 3, 4]]), **ONE)
+
+
+def test_days_with_many_rows_each_hint_at_the_column_with_the_time_of_day():
+    with pytest.raises(SchemaError, match="if another column holds the time of day, make one of both before"):
+        dg.from_table(polls(pd.to_datetime(["2024-01-01", "2024-01-01", "2024-01-02"])), **ONE)
+
+
 def hours_of_berlin(begin, periods, freq="h"):
     return pd.date_range(begin, periods=periods, freq=freq, tz="UTC").tz_convert("Europe/Berlin")
 

@@ -125,6 +125,8 @@ FORMS = {
     "minutes and seconds": (["1:30", "12:05"], {"v": "m:s"}, [90, 725], "s"),
     "hours, minutes and seconds": (["0:12:30", "1:00:00.5"], {"v": "duration"}, [750, 3600.5], "s"),
     "letters of time": (["1h20m", "35s"], {"v": "duration"}, [4800, 35], "s"),
+    "days and a clock": (["1d 02:03:04", "0d 01:00:00"], {"v": "duration"}, [93784, 3600], "s"),
+    "times as ISO 8601 has them": (["PT5M", "P1DT0.5S", "P2W"], {"v": "duration"}, [300, 86400.5, 1209600], "s"),
 }
 
 
