@@ -240,7 +240,7 @@ BAD_FILES = {
     "unquoted separator": (b"page,day,views,domain\na, b,1,2.5,de\n", r"line 2 has 5 fields"),
     "open quote": (
         b'page,day,views,domain\n"a,1,2.5,de\nb,1,2.5,de\n',
-        r"from line 2 on, a double quote is never closed",
+        r"from line 2 on, a double quote is never closed. Mend that line",
     ),
     "column twice": (b"page,day,views,views,domain\na,1,2,3,de\n", r"2 columns are named 'views', the 3., 4..*skip="),
     "zip": (b"PK\x03\x04 and so on", "zip archive that ends too early"),
