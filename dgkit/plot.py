@@ -276,6 +276,7 @@ def attributes(sets: Sets, attribute: str | None = None) -> Figure:
             axis.set_yticks(place + 0.4 - width / 2, [str(value) for value in variable.categories])
             axis.invert_yaxis()
             axis.set(xlabel="share of samples", title=variable.name)
+            axis.xaxis.set_major_locator(MaxNLocator(5))
             axis.grid(axis="y", visible=False)
         if len(sets) > 1:
             handles = [Rectangle((0, 0), 1, 1, color=colour) for colour in _colours(sets)]
@@ -755,7 +756,7 @@ def _weeks(axis: Axes, days: int) -> None:
 
 
 def _attributes_of(schema: Schema, one: xr.Dataset, width: int) -> str:
-    parts = [one[v.name].item() for v in schema.attributes]
+    parts = [one[v.name].values.item() for v in schema.attributes]
     text = ", ".join(f"{part:.3g}" if isinstance(part, float) else str(part) for part in parts)
     return textwrap.fill(text, width, max_lines=2, placeholder=" …", break_on_hyphens=False)
 

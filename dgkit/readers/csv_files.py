@@ -177,8 +177,8 @@ def read_csv(
     dates : mapping, optional
         Form of a column of dates: "day first" or "month first" (of 03/04/2024), "seconds" or "milliseconds" (since
         1970), or a format of `datetime.strptime`. Default: dates with the year first, dd.mm.yyyy, and dd/mm/yyyy or
-        mm/dd/yyyy where a number above 12 tells which, are recognised, with a time of day or without. A time with a
-        zone becomes UTC.
+        mm/dd/yyyy where a number above 12 tells which, are recognised, with a time of day or without (24:00 is the
+        next day's 00:00). A time with a zone becomes UTC, a week ("%G-W%V") its first day.
     missing : list
         What else than an empty cell stands for a missing value, e.g. "-999", in a column of numbers also as -999.0.
         Words such as NA or null are missing in columns of numbers, dates and truth values; text keeps them unless they
@@ -274,7 +274,10 @@ SPACES = r"\s+"  # as separator=: any number of spaces or tabs
 _OF_FILE = (
     "separator", "encoding", "skip", "names", "header", "comment", "footer", "ragged", "member", "from_path", "split",
 )  # fmt: skip
-_NO_ROWS = "Lines that are no rows can be left out: comment='#', footer='Total' (or their number), ragged='drop'."
+_NO_ROWS = (
+    "Lines that are no rows can be left out: comment='#', footer='Total' (or their number), ragged='drop'. A second "
+    "line of names, or of units, joins the first: header=2."
+)
 _TYPED = "{name}= goes with files of text; Parquet says itself what its columns are. Leave it out."
 
 
@@ -482,7 +485,8 @@ class _File:
             self.records = tabular.excel_records(path, content, member, self.most)
         else:
             content = sources.utf8(path, content, encoding)
-            if self.kind == "json":
+            if sources.is_json(content):
+                self.kind = "json"
                 self.records, header = tabular.json_records(path, content), header or 1
             else:
                 self.records = self._of_text(content, separator, skip, comment, footer)

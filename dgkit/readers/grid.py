@@ -133,7 +133,7 @@ class Times:
     def show(self, tick: Any) -> str:
         """A time as the zone's clock has it, with its distance from UTC."""
         if not self.dates:
-            return f"{tick:g}" if isinstance(tick, float) else str(tick)
+            return f"{tick:.15g}" if isinstance(tick, float) else str(tick)
         at = pd.Timestamp(int(tick))
         return str(at if self.zone in (None, "UTC") else at.tz_localize("UTC").tz_convert(self.zone))
 
@@ -186,12 +186,28 @@ def times_of(table: nw.DataFrame[Any], name: str, row_of: np.ndarray, choices: C
         k = int(np.flatnonzero(outside)[0])
         raise SchemaError(f"column {name!r} has {values[k]} in {place_of(table, k)}; dates from 1678 to 2261 are read.")
     ticks = values.astype("M8[ns]").astype(np.int64)
+    if zone is None and (np.datetime_as_string(values, "Y") == "1900").all():
+        _check_forwards(name, ticks, row_of, table)
     if choices.timezone is not None:
         known = known_zone(choices.timezone)
         if zone is None:
             ticks = _from_local(name, ticks, row_of, known, choices.ambiguous, table)
         zone = known
     return Times(name, ticks, True, zone, values.dtype)
+
+
+def _check_forwards(name: str, ticks: np.ndarray, row_of: np.ndarray, table: nw.DataFrame[Any]) -> None:
+    """SchemaError for times of day (or dates) of no year, as 1900 stands for, that begin anew within a series."""
+    order = np.argsort(row_of, kind="stable")
+    moves = np.diff(ticks[order]) * (np.diff(row_of[order]) == 0)
+    if (moves > 0).any() and (moves < 0).any():
+        falls = moves < 0 if (moves < 0).sum() <= (moves > 0).sum() else moves > 0
+        k = int(np.flatnonzero(falls)[0])
+        before, after = (f"{pd.Timestamp(ticks[order[at]])} in {place_of(table, int(order[at]))}" for at in (k, k + 1))
+        raise SchemaError(
+            f"column {name!r} has times without a year, or without a day, and they begin anew: {before}, then {after}. "
+            "Make one column of date and time before, with the year."
+        )
 
 
 def _numeric(name: str, values: np.ndarray, table: nw.DataFrame[Any], choices: Choices) -> Times:
@@ -208,7 +224,7 @@ def _numeric(name: str, values: np.ndarray, table: nw.DataFrame[Any], choices: C
         values = values.astype(np.float64)
     ticks = values.astype(np.float64) if values.dtype.kind == "f" else values.astype(np.int64)
     if choices.step is None and choices.bin is None and ticks.dtype.kind == "i" and len(ticks):
-        for form, width in (("%Y%m%d", 8), ("%Y%m", 6)):
+        for form, width in (("%Y%m%d", 8), ("%Y%m", 6), ("%Y%m%d%H", 10), ("%Y%m%d%H%M", 12), ("%Y%m%d%H%M%S", 14)):
             if len(np.unique(ticks)) > 1 and 10 ** (width - 1) <= ticks.min() <= ticks.max() < 10**width:
                 read = pd.to_datetime(pd.Series(np.unique(ticks).astype(str)), format=form, errors="coerce")
                 if read.dt.year.between(1900, 2099).all():
@@ -439,7 +455,7 @@ def _find(ticks: np.ndarray, series: np.ndarray, times: Times) -> tuple[Step | N
     are far from theirs.
     """
     same, between = np.diff(series) == 0, np.diff(ticks)
-    real = same & (between > (1e-9 * np.abs(ticks).max() if ticks.dtype.kind == "f" else 0))
+    real = same & (between > (1e-14 * np.abs(ticks).max() if ticks.dtype.kind == "f" else 0))  # but for rounding
     apart = between[real]
     if not len(apart):
         return Step(_DAY if times.dates else 1, ""), 1.0, 1  # no two rows in a series: any step will do
@@ -716,6 +732,8 @@ def _in_steps(rows: _Rows, step: Step) -> Slots:
             if rows.ticks[k] != rows.ticks[k + 1]:
                 both += f" and {rows.show(k + 1)}, one step" + (f" of {step.text}" if step.text else "")
             twice = "; of an hour that comes twice by the zone, e.g. timezone='Europe/Berlin'"
+            if rows.times.dates and not (rows.ticks % _DAY).any():
+                twice += "; or, if another column holds the time of day, make one of both before"
             rows.asked.add(
                 f"column {times.name!r}: sample {rows.sample(k)} has two rows for {both}: {rows.place(k)} and "
                 f"{rows.place(k + 1)} ({len(again)} such). Say which count: duplicates='mean', 'last' or 'first'"
@@ -1050,7 +1068,8 @@ def counter_values(table: nw.DataFrame[Any], name: str) -> np.ndarray:
     if len(wrong):
         raise SchemaError(
             f"column {name!r} of counters= has {values[wrong[0]]} in {place_of(table, int(wrong[0]))}; a counter "
-            "reads from 0 to 2^64. Leave it out of counters=, or count the value as missing."
+            "reads from 0 to 2^64. Leave it out of counters=, count the value as missing, or, where 32 bits were "
+            "read as a signed number, add 2**32 to what is below 0."
         )
     return values
 

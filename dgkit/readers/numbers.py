@@ -45,7 +45,10 @@ _PARTS = re.compile(
 )
 _CLOCK = re.compile(r"-?\d+:\d\d(\.\d+)?", re.ASCII)
 _TIMES = r"(?:days?|d|hours?|hr|h|minutes?|min|m|seconds?|sec|s|ms|us|µs|ns)"
-_DURATION = re.compile(rf"-?(?:(?:\d+ ?days?,? ?)?\d+:\d\d:\d\d(?:\.\d+)?|(?:\d+(?:\.\d+)? ?{_TIMES},? ?)+)", re.ASCII)
+_ISO = r"P(?=\d|T\d)(?:\d+W)?(?:\d+D)?(?:T(?:\d+H)?(?:\d+M)?(?:\d+(?:\.\d+)?S)?)?"  # PT5M
+_DURATION = re.compile(
+    rf"-?(?:(?:\d+ ?(?:days?|d),? ?)?\d+:\d\d:\d\d(?:\.\d+)?|(?:\d+(?:\.\d+)? ?{_TIMES},? ?)+|{_ISO})", re.ASCII
+)
 _POWERS = {"n": -3, "u": -2, "µ": -2, "m": -1, "": 0, "k": 1, "K": 1, "M": 2, "G": 3, "T": 4, "P": 5, "E": 6}
 
 
@@ -276,7 +279,10 @@ def _seconds(values: Texts, form: str) -> np.ndarray:
     """Seconds; NaN for what is no time of that form."""
     if form == "duration":
         fits = np.array([_DURATION.fullmatch(value) is not None for value in values], bool)
-        read = pd.to_timedelta(pd.Series(values, dtype=object).str.replace(",", " ").where(fits), errors="coerce")
+        written = (
+            pd.Series(values, dtype=object).str.replace(",", " ").str.replace(r"(?<=[\d ])d(?![a-z])", "D", regex=True)
+        )
+        read = pd.to_timedelta(written.where(fits), errors="coerce")
         seconds: np.ndarray = read.dt.total_seconds().to_numpy()
         return seconds
     clocks = [value if _CLOCK.fullmatch(value) else "nan:nan" for value in values]

@@ -144,8 +144,8 @@ def about_markers(ds: xr.Dataset, settled: Collection[str], asked: Asked) -> Non
 
 
 def _may_be_a_marker(value: float) -> bool:
-    """Whether a number is one of those that stand for missing values: -999, 65535 and the like."""
-    if value in (-(2.0**15), -(2.0**31), 2.0**16 - 1, 2.0**31 - 1, 2.0**32 - 1):
+    """Whether a number is one of those that stand for missing values: -1, -999, 65535 and the like."""
+    if value in (-1.0, -(2.0**15), -(2.0**31), 2.0**16 - 1, 2.0**31 - 1, 2.0**32 - 1):
         return True
     return re.fullmatch(r"-99+(\.9+)?|9999+(\.9+)?", f"{value:.15g}") is not None
 

@@ -119,7 +119,8 @@ class Records:
         except csv.Error as error:
             found_is = "a double quote is never closed" if "unexpected end" in str(error) else str(error)
             raise FileFormatError(
-                f"{name!r}: from line {lines[min(at[line], len(lines) - 1)]} on, {found_is}."
+                f"{name!r}: from line {lines[min(at[line], len(lines) - 1)]} on, {found_is}. Mend that line: a quote "
+                "within quotes is written twice."
             ) from error
         return cls.of_rows(rows, lines[np.array(begins, np.int64)])
 

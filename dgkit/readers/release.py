@@ -10,6 +10,7 @@ import math
 import os
 import pickletools
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from dgkit._checks import whole
 from dgkit._netcdf import limit
 from dgkit._netcdf_child import TooMuchError, too_much
 from dgkit.errors import FileFormatError
+from dgkit.readers.sources import damaged
 from dgkit.schema import Schema, Variable, validate
 
 
@@ -184,7 +186,7 @@ def _read_outputs(path: Path) -> list[tuple[str, str, int]]:
             raise ValueError(f"it must be a list of at most {_MOST} Output")
         outputs = [_output(item) for item in described]
     except Exception as error:  # a damaged pickle can raise anything
-        raise FileFormatError(f"{str(path)!r} is not a description of outputs: {error!s:.200}") from error
+        raise FileFormatError(f"{str(path)!r} is not a description of outputs: {error!s:.200}. {_AGAIN}") from error
     columns = sum(1 if kind == "DISCRETE" else dim for kind, _, dim in outputs)
     if columns > _MOST:
         raise FileFormatError(f"{str(path)!r} describes {columns} variables; at most {_MOST} are read.")
@@ -228,6 +230,7 @@ _GLOBALS = {
 }
 _KEYS = ("data_feature", "data_attribute", "data_gen_flag", "data_feature_min", "data_feature_max")
 _HEADER = 20_000  # bytes; NumPy takes headers of up to 10,000
+_AGAIN = "Fetch or copy it again from where the release is."
 _MARK = object()
 _MOST = 2000  # variables; the original's data have up to ten
 _VALUES = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False}
@@ -360,8 +363,10 @@ def _read_arrays(path: Path, max_bytes: int | None) -> dict[str, np.ndarray]:
                 arrays[key] = np.asarray(array, np.float32 if array.ndim > 1 else None)
     except TooMuchError as error:
         raise FileFormatError(f"{str(path)!r} {error}") from None
-    except Exception as error:  # zip, header and number errors of many kinds
-        raise FileFormatError(f"{str(path)!r} is not an npz file of numbers: {error!s:.200}") from error
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError) as error:
+        raise damaged(path, "an npz file", "have it written anew", ends=b"PK\5\6" in content[-(2**16) :]) from error
+    except Exception as error:  # header and number errors of many kinds
+        raise FileFormatError(f"{str(path)!r} is not an npz file of numbers: {error!s:.200}. {_AGAIN}") from error
     if ("data_feature_min" in arrays) != ("data_feature_max" in arrays):
         raise FileFormatError(f"{str(path)!r} has one of data_feature_min and data_feature_max; give both, or none.")
     for key, ndim in (("data_feature", 3), ("data_attribute", 2), ("data_gen_flag", 2)):

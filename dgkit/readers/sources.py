@@ -37,11 +37,13 @@ _OTHERS = (
     (b"ORC", "an ORC file: read it, e.g. with pandas.read_orc, and give the table to from_table"),
     (b"SQLite format 3", "a database: read a table of it, e.g. with pandas.read_sql, for from_table"),
     (b"\x28\xb5\x2f\xfd", "packed by zstd: unpack it first (zstd -d)"),
+    (b"PARE", "an encrypted Parquet file: decrypt it, or give from_table what reads it with the key"),
     (b"7z\xbc\xaf", "packed by 7-Zip: unpack it first"),
     (b"Rar!", "packed by RAR: unpack it first"),
     (b"%PDF", "a PDF: save the table as CSV"),
     (b"<", "a web page or XML: save the table as CSV"),
 )
+_ZIP_END, _ZIP_LAST = b"PK\x05\x06", 2**16 + 22  # where a zip archive's table of contents ends: its last bytes
 _JSON = re.compile(rb"\s*(\{\s*[\"}]|\[\s*[{\]])")
 _BLOCK = 2**24  # bytes that are looked at in one go
 
@@ -68,7 +70,7 @@ def files(path: Paths) -> list[Path]:
 
 
 def unpacked(path: Path, member: str | None, max_bytes: int | None) -> tuple[str, bytes]:
-    """What a file holds ("text", "json", "parquet", "excel"), and its bytes, unpacked."""
+    """What a file holds ("text", "parquet", "excel"), and its bytes, unpacked."""
     content = contents(path)
     most = limit(len(content), max_bytes)
     for _ in range(2):  # a packed file in an archive
@@ -93,7 +95,12 @@ def unpacked(path: Path, member: str | None, max_bytes: int | None) -> tuple[str
             raise FileFormatError(f"{str(path)!r} is {what}.")
     if content[:1] == b"\x80" and content[1:2] in (b"\x02", b"\x03", b"\x04", b"\x05"):
         raise FileFormatError(f"{str(path)!r} is a pickle, which can run code when opened. Save the table as CSV.")
-    return ("json" if _JSON.match(content.removeprefix(codecs.BOM_UTF8)) else "text"), content
+    return "text", content
+
+
+def is_json(content: bytes) -> bool:
+    """Whether a text, in UTF-8, begins as an object or a list of objects does."""
+    return _JSON.match(content) is not None
 
 
 def _inflated(path: Path, content: bytes, unpacker: object, most: int) -> bytes:
@@ -109,11 +116,11 @@ def _inflated(path: Path, content: bytes, unpacker: object, most: int) -> bytes:
                 if size > most:
                     raise _too_much(path, most)
                 if not machine.eof and not piece:
-                    raise FileFormatError(f"{str(path)!r} is packed, but ends too early. Fetch or copy it again.")
+                    raise damaged(path, "a packed file", "", ends=False)
                 rest = getattr(machine, "unconsumed_tail", b"")
             rest = machine.unused_data
     except (zlib.error, lzma.LZMAError, OSError, EOFError) as error:
-        raise FileFormatError(f"{str(path)!r} is packed, but damaged: {error!s:.100}.") from error
+        raise damaged(path, "a packed file", "have it packed anew") from error
     return b"".join(pieces)
 
 
@@ -138,11 +145,27 @@ def _member(path: Path, content: bytes, member: str | None, most: int) -> tuple[
                 inner = file.read(most + 1)
     except FileFormatError:
         raise
-    except (zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError, OSError, ValueError, EOFError) as error:
-        raise FileFormatError(f"{str(path)!r} is a zip archive, but cannot be unpacked: {error!s:.100}.") from error
+    except (RuntimeError, NotImplementedError) as error:  # a password, an unusual way of packing
+        raise FileFormatError(
+            f"{str(path)!r} is a zip archive that cannot be unpacked here ({error!s:.100}). Unpack it first, or "
+            "copy it again if it should be a plain one."
+        ) from error
+    except (zipfile.BadZipFile, zlib.error, OSError, ValueError, EOFError) as error:
+        raise damaged(path, "a zip archive", "have it packed anew", ends=_ZIP_END in content[-_ZIP_LAST:]) from error
     if len(inner) > most:
         raise _too_much(path, most)
     return marks, inner
+
+
+def damaged(path: Path, kind: str, otherwise: str, *, ends: bool = True) -> FileFormatError:
+    """What to raise for a file that breaks off, where its end is missing (not `ends`), or cannot be read within."""
+    size = f"{os.path.getsize(path):,} bytes"
+    if not ends:
+        return FileFormatError(f"{str(path)!r} is {kind} that ends too early, after {size}. Fetch or copy it again.")
+    return FileFormatError(
+        f"{str(path)!r} ({size}) is {kind}, but damaged. Fetch or copy it again, and see that its size is that of the "
+        f"original; if it is, {otherwise}."
+    )
 
 
 def _too_much(path: Path, most: int) -> FileFormatError:

@@ -17,6 +17,7 @@ import pandas as pd
 
 from dgkit.errors import FileFormatError, MissingExtraError
 from dgkit.readers.records import Records, some_lines
+from dgkit.readers.sources import damaged
 
 
 def json_records(path: Path, content: bytes) -> Records:
@@ -24,17 +25,19 @@ def json_records(path: Path, content: bytes) -> Records:
     text = content.decode()
     found: list[tuple[int, Any]] = []
     if text.lstrip().startswith("["):
-        found = [(k, one) for k, one in enumerate(_parsed(path, text, 1), 1)]
+        found = [(k, one) for k, one in enumerate(_parsed(path, text, 1, True), 1)]
     else:
-        for line, piece in enumerate(text.split("\n"), 1):
+        pieces = text.rstrip().split("\n")
+        for line, piece in enumerate(pieces, 1):
             if piece.strip():
-                found.append((line, _parsed(path, piece, line)))
+                found.append((line, _parsed(path, piece, line, line == len(pieces))))
     names: dict[str, int] = {}
     flat = []
     for line, one in found:
         if not isinstance(one, dict):
             raise FileFormatError(
-                f"{str(path)!r}: line {line} holds {str(one)[:40]!r}; an object with names is needed."
+                f"{str(path)!r}: line {line} holds {str(one)[:40]!r}; an object with names is needed, such as "
+                '{"time": 1, "load": 2.5}.'
             )
         row: dict[str, str] = {}
         _flatten(path, line, one, "", row)
@@ -45,14 +48,38 @@ def json_records(path: Path, content: bytes) -> Records:
     return Records.of_rows([list(names), *rows], np.array([0, *(line for line, _ in found)], np.int64))
 
 
-def _parsed(path: Path, text: str, line: int) -> Any:
-    try:
-        return json.loads(text, parse_int=str, parse_float=str, parse_constant=str)  # numbers as they are written
-    except (ValueError, RecursionError) as error:
-        at = line + getattr(error, "lineno", 1) - 1
+def _parsed(path: Path, text: str, line: int, last: bool) -> Any:
+    try:  # numbers as they are written
+        return json.loads(text, parse_int=str, parse_float=str, parse_constant=str, object_pairs_hook=_named_once)
+    except _TwiceError as error:
         raise FileFormatError(
-            f"{str(path)!r}: line {at} is no JSON: {error!s:.100}. Each line holds one object."
+            f"{str(path)!r}: line {line} names {error.args[0]!r} twice in one object. Rename or remove one."
+        ) from None
+    except json.JSONDecodeError as error:
+        if last and (error.pos >= len(text.rstrip()) or error.msg.startswith("Unterminated")):
+            mend = "It ends too early: fetch or copy the file again."
+        else:
+            mend = "One object a line is needed, or one list of objects. Mend it, or copy the file again."
+        raise FileFormatError(
+            f"{str(path)!r}: line {line + error.lineno - 1} is no JSON, from its character {error.colno} on "
+            f"({text[error.pos :][:30].strip()!r}). {mend}"
         ) from error
+    except RecursionError as error:
+        raise FileFormatError(
+            f"{str(path)!r}: line {line} has objects within objects too deep to read. Make columns of what is needed."
+        ) from error
+
+
+class _TwiceError(Exception):
+    pass
+
+
+def _named_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object; of two values by one name Python's json would keep the last."""
+    made = dict(pairs)
+    if len(made) < len(pairs):
+        raise _TwiceError(next(name for k, (name, _) in enumerate(pairs) if name in dict(pairs[:k])))
+    return made
 
 
 def _flatten(path: Path, line: int, one: dict[str, Any], above: str, row: dict[str, str]) -> None:
@@ -65,6 +92,9 @@ def _flatten(path: Path, line: int, one: dict[str, Any], above: str, row: dict[s
                 f"{str(path)!r}: line {line} has a list in {name!r}; a cell holds one value. Make columns or rows "
                 "of it first, e.g. with pandas.json_normalize, and give the table to from_table."
             )
+        elif name in row or not name.strip():
+            what = f"names {name!r} twice in one object" if name in row else "has a value without a name"
+            raise FileFormatError(f"{str(path)!r}: line {line} {what}. Rename or remove one.")
         else:
             row[name] = "" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
 
@@ -121,8 +151,8 @@ def excel_records(path: Path, content: bytes, sheet: str | None, most: int) -> R
                 ]
     except FileFormatError:
         raise
-    except Exception as error:  # the library has errors of many kinds
-        raise FileFormatError(f"{str(path)!r} cannot be read as Excel, or is damaged: {error!s:.200}.") from error
+    except Exception as error:  # the libraries have errors of many kinds
+        raise damaged(path, "an Excel file", "open it in Excel and save it anew, or as CSV") from error
     for found, what in ((wrong, "hold an error of Excel's"), (unknown, "hold a formula whose value is not stored")):
         if found:
             raise FileFormatError(
@@ -178,5 +208,15 @@ def _duckdb(path: Path, query: str) -> pd.DataFrame:
     try:
         with duckdb.connect(config=alone) as connection:
             return connection.execute(query, [[glob.escape(str(path))]]).df()
+    except duckdb.OutOfMemoryException as error:
+        raise FileFormatError(f"{str(path)!r} takes more memory than there is. Ask for fewer columns.") from error
+    except duckdb.NotImplementedException as error:
+        raise FileFormatError(
+            f"{str(path)!r} holds what DuckDB does not read yet ({error!s:.100}). Write it anew, packed by snappy or "
+            "zstd, or give from_table what pandas.read_parquet makes of it."
+        ) from error
     except duckdb.Error as error:
-        raise FileFormatError(f"{str(path)!r} cannot be read as Parquet, or is damaged: {error!s:.200}") from error
+        with path.open("rb") as file:
+            file.seek(-4, io.SEEK_END)
+            ends = file.read() == b"PAR1"
+        raise damaged(path, "a Parquet file", "have it written anew", ends=ends) from error

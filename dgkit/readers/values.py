@@ -45,6 +45,8 @@ _YEAR_LAST = re.compile(
 _ISO = re.compile(
     r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:?\d\d)?)?", re.ASCII
 )  # as pandas reads it
+_MIDNIGHT = re.compile(r"(?<=[T ])24(?=:00(:00(\.0+)?)?(?![:.\d]))")  # at a day's end: 00:00 of the next (ISO 8601)
+_EVEN = re.compile(r"\d\d([./-])\d\d\1\d{4}([T ]\d\d:\d\d(:\d\d(\.\d{1,9})?)?)?", re.ASCII)  # of `_YEAR_LAST` most
 _MONTH = re.compile(r"\d{4}[-/.](0?[1-9]|1[0-2])", re.ASCII)
 _ZONED, _SLASHED, _DAY_FIRST, _MONTH_FIRST = (1 << k for k in range(4))  # what `_facts` tells
 _DATE_FORMS = ("day first", "month first", "seconds", "milliseconds")
@@ -347,10 +349,13 @@ def _dates(column: _Column, form: str | None) -> pd.Series:
         numbers = pd.to_numeric(values, errors="coerce")
         read = pd.to_datetime(numbers, unit="s" if form == "seconds" else "ms", errors="coerce")
     elif form is not None and form not in _DATE_FORMS:
-        read = pd.to_datetime(values, format=form, errors="coerce", utc="%z" in form)
+        read = _by_format(column.name, values, form)
     else:
         rewritten, zoned = _iso(column, form)
         read = pd.to_datetime(rewritten, format="ISO8601", errors="coerce", utc=True)
+        if late := [k for k in np.flatnonzero(read.isna()) if _MIDNIGHT.search(rewritten[k])]:
+            early = [_MIDNIGHT.sub("00", rewritten[k]) for k in late]
+            read[late] = pd.to_datetime(early, format="ISO8601", errors="coerce", utc=True) + pd.Timedelta("1D")
         read = read if zoned else read.dt.tz_localize(None)
     plain = read if read.dt.tz is None else read.dt.tz_localize(None)
     outside = plain.isna() | ~plain.between(pd.Timestamp("1678-01-01"), pd.Timestamp("2262-01-01"))
@@ -362,6 +367,19 @@ def _dates(column: _Column, form: str | None) -> pd.Series:
             f"say how to read it: {_format_for(column, k)}, or 'day first' or 'month first' in its place."
         )
     return read
+
+
+def _by_format(name: str, values: pd.Series, form: str) -> pd.Series:
+    """Distinct values as dates by a format; of a week without its day the first day is taken."""
+    week = re.search("%[GVUW]", form)
+    written = form
+    if week and not re.search("%[aAuw]", form):
+        day = {"%V": "%u", "%G": "%u"}.get(week[0], "%w")
+        values, form = values + (" 0" if week[0] == "%U" else " 1"), f"{form} {day}"  # from Sunday or Monday on
+    try:
+        return pd.to_datetime(values, format=form, errors="coerce", utc="%z" in form)
+    except ValueError as error:
+        raise ConfigError(f"dates[{name!r}] is {written!r}, by which no date can be read: {error!s:.200}") from error
 
 
 def text_times(name: str, items: list[str], places: Any, place: str) -> pd.Series:
@@ -392,7 +410,8 @@ def text_times(name: str, items: list[str], places: Any, place: str) -> pd.Serie
 
 def _mend_of_dates(column: _Column, k: int) -> str:
     forms = _formats(column, k) or ["..."]
-    call = f"df[{column.name!r}] = pandas.to_datetime(df[{column.name!r}], format={forms[0]!r})"
+    form, day = (f"{forms[0]}-%u", " + '-1'") if "%V" in forms[0] else (forms[0], "")  # of a week the first day
+    call = f"df[{column.name!r}] = pandas.to_datetime(df[{column.name!r}]{day}, format={form!r})"
     return call + (f", or {forms[1]!r}, whichever it is" if len(forms) > 1 else "")
 
 
@@ -433,6 +452,8 @@ def _format_of(value: str) -> str | None:
     for form in (*_DAYS, *clocks):
         if _left_over(value, form) == "":
             return form
+    if week := re.fullmatch(r"\d{4}(-?W)\d\d", value, re.ASCII):
+        return f"%G{week[1]}%V"
     for day in _DAYS:
         rest = _left_over(value, day) or ""
         for mark in (" ", "T", "_", ":", ""):
@@ -454,10 +475,14 @@ def _left_over(value: str, form: str) -> str | None:
 
 def _iso(column: _Column, form: str | None) -> tuple[pd.Series, bool]:
     """Dates rewritten as yyyy-mm-ddThh:mm:ss, "" for what is none; and whether they have zones."""
-    # what begins with the year is told by its shape; no matches are kept: a million take 400 MB
+    # what begins with the year is told by its shape, as is the mark between; no matches are kept: a million take 400 MB
     shape, examples = shapes(column.values)
     told = [_facts(value) if _YEAR_LAST.fullmatch(value) is None else -1 for value in examples]
     facts = np.array(told, np.int64)[shape]
+    even = [(np.flatnonzero(shape == k), one[2]) for k, one in enumerate(examples) if _EVEN.fullmatch(one)]
+    for which, mark in even:
+        first, second = (_digits(column.values[which], at) @ (10, 1) for at in (0, 3))
+        facts[which] = (mark != ".") * _SLASHED | (first > 12) * _DAY_FIRST | (second > 12) * _MONTH_FIRST
     for k in np.flatnonzero(facts < 0):
         facts[k] = _facts(column.values[k])
     zoned, plain = np.flatnonzero(facts & _ZONED), np.flatnonzero(facts & _ZONED == 0)
@@ -467,23 +492,47 @@ def _iso(column: _Column, form: str | None) -> tuple[pd.Series, bool]:
             "Give all of them one, or none."
         )
     day_first = form == "day first" or (form is None and _day_first(column, facts))
+
+    # what is ready, what has its parts at the same places, and the rest one by one
+    rewritten = np.array([None] * len(column.values), object)
     ready = np.array([_ISO.fullmatch(value) is not None for value in examples], bool)[shape]
-    rewritten = []
-    for value, as_it_is in zip(column.values, ready.tolist(), strict=True):
-        if as_it_is:
-            rewritten.append(value)
-            continue
-        match = _YEAR_FIRST.fullmatch(value) or _YEAR_LAST.fullmatch(value)
-        if match is None:
-            rewritten.append("")
-            continue
-        if match.re is _YEAR_FIRST:
-            day, month = match["d"], match["m"]
-        else:
-            day, month = (match["a"], match["b"]) if day_first else (match["b"], match["a"])
-        zone = "Z" if match["zone"] in ("UTC", "GMT") else match["zone"] or ""
-        rewritten.append(f"{match['y']}-{month:0>2}-{day:0>2}T{_clock(match)}{zone}")
+    rewritten[ready] = column.values[ready]
+    for which, _ in even:
+        rewritten[which] = _year_first(column.values[which], day_first)
+    for k in np.flatnonzero(rewritten == None):  # noqa: E711 (of each)
+        rewritten[k] = _rewritten(column.values[k], day_first)
     return pd.Series(rewritten, dtype=object), bool(zoned.size)
+
+
+def _letters(values: np.ndarray) -> np.ndarray:
+    """Texts of one width as bytes, (N, width)."""
+    return values.astype(f"S{len(values[0])}").view(np.uint8).reshape(len(values), -1)
+
+
+def _digits(values: np.ndarray, at: int) -> np.ndarray:
+    """Two digits of each, (N, 2)."""
+    return _letters(values)[:, at : at + 2].astype(np.int64) - ord("0")
+
+
+def _year_first(values: np.ndarray, day_first: bool) -> np.ndarray:
+    """dd.mm.yyyy and what follows, of one width, as yyyy-mm-dd and that."""
+    old = _letters(values)
+    day, month = (slice(0, 2), slice(3, 5))[:: 1 if day_first else -1]
+    new = np.full_like(old, ord("-"))
+    new[:, :4], new[:, 5:7], new[:, 8:10], new[:, 10:] = old[:, 6:10], old[:, month], old[:, day], old[:, 10:]
+    return new.view(f"S{new.shape[1]}").ravel().astype(str).astype(object)
+
+
+def _rewritten(value: str, day_first: bool) -> str:
+    match = _YEAR_FIRST.fullmatch(value) or _YEAR_LAST.fullmatch(value)
+    if match is None:
+        return ""
+    if match.re is _YEAR_FIRST:
+        day, month = match["d"], match["m"]
+    else:
+        day, month = (match["a"], match["b"]) if day_first else (match["b"], match["a"])
+    zone = "Z" if match["zone"] in ("UTC", "GMT") else match["zone"] or ""
+    return f"{match['y']}-{month:0>2}-{day:0>2}T{_clock(match)}{zone}"
 
 
 def _clock(match: re.Match[str]) -> str:

@@ -306,14 +306,22 @@ def _level_and_amplitude(values: np.ndarray) -> np.ndarray:
     return np.stack([mid_range(series).values, half_range(series).values], 1)
 
 
-def course(values: np.ndarray) -> np.ndarray:
-    """Each series in its own standard deviations around its mean, averaged in up to `BINS` bins of time, (P, bins)."""
+def course(values: np.ndarray, bins: Sequence[np.ndarray] | None = None) -> np.ndarray:
+    """Each series in its own standard deviations around its mean, averaged in bins of time (`BINS` at most), (P, bins).
+
+    `bins` are the steps of each.
+    """
     known = ~np.isnan(values)
     values = np.where(known, values / (np.abs(values[known]).max() or 1.0), 0)  # whose squares are numbers
     counts = np.maximum(known.sum(1, keepdims=True), 1)
     centred = np.where(known, values - values.sum(1, keepdims=True) / counts, 0)
     deviation = np.sqrt((centred**2).sum(1, keepdims=True) / counts)
     scaled = np.divide(centred, deviation, out=np.zeros_like(centred), where=deviation > 1e-9)
-    bins = np.array_split(np.arange(values.shape[1]), min(BINS, values.shape[1]))
+    bins = bins_of(values.shape[1], BINS) if bins is None else bins
     sums, numbers = (np.stack([part[:, some].sum(1) for some in bins], 1) for part in (scaled, known))
     return np.divide(sums, numbers, out=np.full(sums.shape, np.nan), where=numbers > 0)
+
+
+def bins_of(steps: int, most: int) -> list[np.ndarray]:
+    """Steps, dealt into as many bins of neighbours as they are, or `most`."""
+    return np.array_split(np.arange(steps), min(most, steps))

@@ -20,11 +20,12 @@ import xarray as xr
 from dgkit.errors import SchemaError
 from dgkit.metrics.distributions import holds_categories, is_series, valid_feature
 from dgkit.reports.lines import DEALS
-from dgkit.reports.measures import KINDS, LEAST, course
+from dgkit.reports.measures import KINDS, LEAST, bins_of, course
 
 Sets = Mapping[str, xr.Dataset]
 SIGNS = {"pass": "✓ pass", "fail": "✗ fail", "not judged": "– not judged"}
 MOST_VALUES, MOST_PICTURES, MOST_LAGS = 15, 20, 1000  # of a table or picture; of variables; of a curve
+_POINTS = 200  # of a picture of time: more steps are drawn as means of neighbours
 COLOURS = {  # of the pictures of `dgkit.plot`: those that are to follow the page, light or dark
     "#262626": "currentColor",
     "#666666": "currentColor",
@@ -166,11 +167,9 @@ def _courses(sets: Sets, name: str) -> Any:
     """The mean of all series, each in its own standard deviations around its mean."""
     from dgkit import plot
 
-    steps = next(iter(sets.values())).sizes["time"]
-    curves = np.stack(
-        [np.nanmean(course(valid_feature(ds, name).values.astype(np.float64)), 0) for ds in sets.values()]
-    )
-    at = (np.arange(curves.shape[1]) + 0.5) * steps / curves.shape[1]
+    bins = bins_of(next(iter(sets.values())).sizes["time"], _POINTS)
+    curves = [np.nanmean(course(valid_feature(ds, name).values.astype(np.float64), bins), 0) for ds in sets.values()]
+    at = [some.mean() for some in bins]
     attrs = {"long_name": "mean course", "units": "own std"}
     table = xr.DataArray(curves, {"set": list(sets), "step": at}, ("set", "step"), attrs=attrs)
     return plot.against(table[1:], "step", "set", reference={table["set"].values[0]: table[0]})

@@ -130,9 +130,12 @@ DATES = {
     "year first": ("2024/1/{}", {}),
     "dotted": ("{}.1.2024", {}),
     "dotted with a time": ("{:02d}.01.2024 00:00:00", {}),
+    "dotted with a fraction": ("{:02d}.01.2024T00:00:00.000", {}),
+    "dotted with a zone": ("{:02d}.01.2024 02:00+02:00", {}),
     "month first": ("01/{:02d}/2024", {}),
     "day first": ("{:02d}/01/2024", {}),
     "day first with dashes": ("{}-1-2024", {}),
+    "day first with two digits, by word": ("{:02d}-01-2024 00:00", {"dates": {"day": "day first"}}),
     "a format": ("{:02d}.01.24", {"dates": {"day": "%d.%m.%y"}}),
 }
 
@@ -237,10 +240,10 @@ BAD_FILES = {
     "unquoted separator": (b"page,day,views,domain\na, b,1,2.5,de\n", r"line 2 has 5 fields"),
     "open quote": (
         b'page,day,views,domain\n"a,1,2.5,de\nb,1,2.5,de\n',
-        r"from line 2 on, a double quote is never closed",
+        r"from line 2 on, a double quote is never closed. Mend that line",
     ),
     "column twice": (b"page,day,views,views,domain\na,1,2,3,de\n", r"2 columns are named 'views', the 3., 4..*skip="),
-    "zip": (b"PK\x03\x04 and so on", "zip archive, but cannot be unpacked"),
+    "zip": (b"PK\x03\x04 and so on", "zip archive that ends too early"),
     "binary": (bytes(range(128, 256)) * 4, "not UTF-8"),
     "half a UTF-16": ("page".encode("utf-16") + b"\0", "not utf-16"),
 }

@@ -388,6 +388,25 @@ def test_hostile_pickles_are_refused_and_nothing_in_them_runs(tmp_path, kind):
     assert not marker.exists()
 
 
+def test_a_release_that_is_damaged_or_cut_says_what_to_do(tmp_path):
+    release(tmp_path)
+    train, described = tmp_path / "data_train.npz", tmp_path / "data_feature_output.pkl"
+    whole = train.read_bytes()
+
+    for content, message in (
+        (whole[: len(whole) // 2], "is an npz file that ends too early.*Fetch or copy it again"),
+        (whole.replace(b"PK\1\2", b"PK\1\7"), "is an npz file, but damaged. Fetch or copy it again"),
+    ):
+        train.write_bytes(content)
+        with pytest.raises(FileFormatError, match=message):
+            dg.from_npz(tmp_path)
+
+    train.write_bytes(whole)
+    described.write_bytes(described.read_bytes()[:-9])
+    with pytest.raises(FileFormatError, match=r"is not a description of outputs: .*\. Fetch or copy it again"):
+        dg.from_npz(tmp_path)
+
+
 def test_a_pickle_inside_the_npz_is_refused_and_does_not_run(tmp_path):
     marker = tmp_path / "marker"
     release(tmp_path)

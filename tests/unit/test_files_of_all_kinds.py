@@ -6,6 +6,7 @@ import io
 import json
 import lzma
 import pickle
+import re
 import zipfile
 from pathlib import Path
 
@@ -298,9 +299,101 @@ def test_parquet_keeps_its_types(tmp_path):
     assert table.code.tolist() == ["007", "12"]
     assert table.t.tolist() == [pd.Timestamp("2024-01-01"), pd.Timestamp("2024-01-02")]
     np.testing.assert_array_equal(table.v, [1.5, np.nan])
-    (tmp_path / "bad").write_bytes(b"PAR1" + b"\x15" * 40 + b"PAR1")
-    with pytest.raises(FileFormatError, match="as Parquet, or is damaged"):
-        read_csv(tmp_path / "bad")
+
+
+def parquet(path):
+    duckdb = pytest.importorskip("duckdb")
+    with duckdb.connect() as connection:
+        connection.execute(f"copy (select i, i / 7 as v from range(3000) as x(i)) to '{path}' (format parquet)")
+    return path.read_bytes()
+
+
+def excel(path):
+    made = pytest.importorskip("openpyxl").Workbook()
+    for k in range(300):
+        made.active.append([k, k / 7] if k else ["i", "v"])
+    made.save(path)
+    return path.read_bytes()
+
+
+LINES = "\n".join(f'{{"i": {k}, "v": {{"w": "{k / 7}"}}}}' for k in range(300))
+WHOLE = {
+    "Parquet": parquet,
+    "Excel": excel,
+    "JSON lines": lambda _: LINES.encode(),
+    "a list of JSON": lambda _: f"[{LINES.replace(chr(10), ',')}]".encode(),
+    "gzip": lambda _: gzip.compress(LINES.encode()),
+    "bz2": lambda _: bz2.compress(LINES.encode()),
+    "xz": lambda _: lzma.compress(LINES.encode()),
+    "zip": lambda _: zipped(a_jsonl=LINES),
+}
+RAW = "Invalid Input|Error:|Error -|Bad CRC|TProtocol|decompress|Traceback|delimiter|Expecting|LINE 1|magic"
+
+
+@pytest.mark.parametrize("kind", WHOLE)
+def test_a_file_that_was_cut_says_that_it_ends_too_early_and_what_to_do(tmp_path, kind):
+    path = tmp_path / "x"
+    whole = WHOLE[kind](path)
+    assert len(read_csv(path if kind in ("Parquet", "Excel") else write_to(path, whole)))
+
+    for size in np.linspace(40, len(whole) - 30, 12).astype(int):
+        cut = whole[:size].rstrip(b"}\n")  # between two lines nothing tells that there were more
+        with pytest.raises(FileFormatError, match=r"ends too early.*[Ff]etch or copy") as told:
+            read_csv(write_to(path, cut))
+        assert not re.search(RAW, str(told.value))
+
+
+@pytest.mark.parametrize("kind", WHOLE)
+def test_a_damaged_file_says_so_in_our_words_and_what_to_do(tmp_path, kind):
+    path, rng = tmp_path / "x", np.random.default_rng(0)
+    whole, refused = WHOLE[kind](path), 0
+
+    for k in range(20):
+        hurt = np.frombuffer(whole, np.uint8).copy()
+        at = rng.integers(4, len(hurt) - 30)
+        hurt[at : at + 20] = rng.integers(32, 127, 20) if k % 2 else rng.permutation(hurt[at : at + 20])
+        try:
+            read_csv(write_to(path, hurt.tobytes()))  # where nothing is packed, it may still be a table
+        except DgkitError as error:
+            refused += 1
+            assert not re.search(RAW, str(error)), str(error)
+            assert re.search("opy|Mend|Rename|such as|skip=", str(error)), str(error)
+
+    assert refused >= 10
+
+
+def write_to(path, content):
+    path.write_bytes(content)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('{"t": 1, "t": 2}\n{"t": 3}', "line 1 names 't' twice in one object. Rename"),
+        ('{"t": 1}\n{"v.w": 1, "v": {"w": 2}}', "line 2 names 'v.w' twice in one object. Rename"),
+        ('{"t": 1, "": 2}\n{"t": 3, "": 4}', "line 1 has a value without a name"),
+        ('{\n "t": 1\n}\n', "line 1 is no JSON.*One object a line is needed, or one list"),
+        ('{"t": 1},\n{"t": 2}', "line 1 is no JSON, from its character 9 on.*One object a line"),
+        ('{"t": ' * 100_000, "line 1 has objects within objects too deep"),
+    ],
+)
+def test_json_that_says_a_thing_twice_or_is_of_another_form_is_refused(write, text, message):
+    with pytest.raises(FileFormatError, match=message):
+        read_csv(write(text))
+
+
+def test_json_is_known_in_any_encoding(write):
+    text = '{"t": 1, "v": "\xfc"}\n{"t": 2, "v": "b"}'
+    for encoding in ("utf-8-sig", "utf-16", "utf-32"):
+        assert read_csv(write(text.encode(encoding))).v.tolist() == ["\xfc", "b"]
+
+
+def test_an_encrypted_file_says_that_it_is(write):
+    with pytest.raises(FileFormatError, match="an encrypted Parquet file: decrypt it"):
+        read_csv(write(b"PARE" + bytes(60) + b"PARE"))
+    with pytest.raises(FileFormatError, match=r"zip archive that cannot be unpacked here.*Unpack it first"):
+        read_csv(write(PACKED["zip"].replace(b"\x14\0\0\0", b"\x14\0\x01\0")))
 
 
 @pytest.mark.parametrize(

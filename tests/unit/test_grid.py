@@ -588,6 +588,23 @@ def test_of_two_rows_for_one_time_the_one_asked_for_counts(way, value):
     assert newest_first.x.equals(ds.x)
 
 
+def test_seconds_since_1970_with_decimals_are_times_of_their_own():
+    times = 1.7e9 + np.arange(6) / 10  # as tcpdump has them
+
+    ds = dg.from_table(polls(times), **ONE)
+
+    assert ds.sizes["time"] == 6 and float(read(ds)["step"]) == pytest.approx(0.1, rel=1e-5)
+    with pytest.raises(SchemaError, match=r"1 steps of 0\.1.* have no row.*after 1700000000\.2"):
+        dg.from_table(polls(np.delete(times, 3)), **ONE)
+    with pytest.raises(SchemaError, match=r"two rows for 1700000000\.2: row 2 and row 3"):
+        dg.from_table(polls(times[[0, 1, 2, 2, 3, 4]]), **ONE)
+
+
+def test_days_with_many_rows_each_hint_at_the_column_with_the_time_of_day():
+    with pytest.raises(SchemaError, match="if another column holds the time of day, make one of both before"):
+        dg.from_table(polls(pd.to_datetime(["2024-01-01", "2024-01-01", "2024-01-02"])), **ONE)
+
+
 def hours_of_berlin(begin, periods, freq="h"):
     return pd.date_range(begin, periods=periods, freq=freq, tz="UTC").tz_convert("Europe/Berlin")
 
@@ -812,10 +829,17 @@ TIMES = {
         ["2021-03-01 00:00:00+01", "2021-03-01 00:05:00+01"],
         ["2021-02-28T23:00", "2021-02-28T23:05"],
     ),
+    "24:00": (["2023-12-31 23:00", "2023-12-31 24:00"], ["2023-12-31T23:00", "2024-01-01T00:00"]),
+    "24:00 with seconds and zone": (
+        ["31.12.2023 12:00:00Z", "31.12.2023 24:00:00Z"],
+        ["2023-12-31T12:00", "2024-01-01T00:00"],
+    ),
     "5G": (["2019.12.16_13.39.39", "2019.12.16_13.39.40"], "'%Y.%m.%d_%H.%M.%S'"),
     "clock": (["18.00.00", "19.00.00"], "'%H.%M.%S'"),
     "month by name": (["Jan 2024", "Feb 2024"], "'%b %Y'"),
     "year, month and day as a number": (["20240131", "20240201"], "'%Y%m%d'"),
+    "and the minute": (["202401312355", "202402010000"], "'%Y%m%d%H%M'"),
+    "and the second": (["20240131235500", "20240201000000"], "'%Y%m%d%H%M%S'"),
 }
 
 
@@ -834,6 +858,53 @@ def test_times_as_files_have_them_are_read_or_the_error_says_how(tmp_path, case)
     assert from_csv(path, **ONE, dates={"t": right.strip("'")}).sizes["time"] == 2
     with pytest.raises(SchemaError, match=f"pandas.to_datetime.*format={right}"):
         dg.from_table(polls([int(t) for t in texts] if texts[0].isdigit() else texts), **ONE)
+
+
+@pytest.mark.parametrize(
+    ("form", "texts", "first"),
+    [
+        ("%G-W%V", ["2020-W53", "2021-W01", "2021-W02"], "2020-12-28"),  # weeks of ISO 8601
+        ("%Y %W", ["2024 01", "2024 02", "2024 03"], "2024-01-01"),  # that begin on Mondays
+        ("%Y %U", ["2024 01", "2024 02", "2024 03"], "2024-01-07"),  # on Sundays
+    ],
+)
+def test_a_week_is_its_first_day(tmp_path, form, texts, first):
+    path = tmp_path / "x.csv"
+    path.write_text("t,x\n" + "".join(f"{text},{k}\n" for k, text in enumerate(texts)))
+
+    times = from_csv(path, **ONE, dates={"t": form}).time.values
+
+    assert (times == np.datetime64(first) + 7 * np.arange(3).astype("m8[D]")).all()
+    with pytest.raises(ConfigError, match=r"dates\['t'\] is '%Y %q', by which no date can be read"):
+        from_csv(path, **ONE, dates={"t": "%Y %q"})
+
+
+def test_weeks_are_told_and_the_advice_works():
+    with pytest.raises(SchemaError, match=r"= pandas.to_datetime\(df\['t'\] \+ '-1', format='%G-W%V-%u'\)"):
+        dg.from_table(polls(["2024-W01", "2024-W02"]), **ONE)
+    with pytest.raises(SchemaError, match=r"'2024-01-01 24:05' in row 1, which is no date"):
+        dg.from_table(polls(["2024-01-01 24:00", "2024-01-01 24:05"]), **ONE)
+
+
+def test_times_of_day_that_go_over_midnight_are_refused_and_not_put_in_order(tmp_path):
+    path, clock = tmp_path / "x.csv", {"dates": {"t": "%H:%M"}, "fill": "linear"}
+    day = [f"{(12 + k) % 24:02d}:00" for k in range(24)]  # from noon to noon: no step is missing
+
+    def written(texts):
+        path.write_text("t,x\n" + "".join(f"{text},{k}\n" for k, text in enumerate(texts)))
+        return path
+
+    with pytest.raises(SchemaError, match=r"begin anew: 1900-01-01 23:00:00 in line 13, then .* in line 14"):
+        from_csv(written(day), **ONE, **clock)
+    with pytest.raises(SchemaError, match=r"begin anew: 1900-01-01 00:00:00 in line 13, then .* in line 14"):
+        from_csv(written(day[::-1]), **ONE, **clock)
+    assert from_csv(written(day[:12]), **ONE, **clock).x.values.tolist() == [list(range(12))]
+    assert from_csv(written(day[11::-1]), **ONE, **clock).x.values.tolist() == [list(range(12))[::-1]]
+
+
+def test_a_counter_read_as_a_signed_number_is_told_how_to_mend_it():
+    with pytest.raises(SchemaError, match=r"'x' of counters= has -2147483096.*add 2\*\*32 to what is below 0"):
+        dg.from_table(polls(range(3), [2147483000, 2147483600, -2147483096]), **ONE, counters=["x"])
 
 
 def test_a_date_of_two_readings_in_a_table_is_asked_about():

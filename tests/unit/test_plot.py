@@ -181,6 +181,14 @@ def test_gallery_shows_whole_series_and_their_attributes(sets):
     assert "views (views/day)" in drawn[0].get_ylabel()
 
 
+def test_gallery_of_a_dask_backed_dataset_is_that_of_the_same_in_memory(sets):
+    figures = [dg.plot.series(ds, n=3) for ds in (sets["real"], sets["real"].chunk(sample=7))]
+
+    for own, lazy in zip(*(figure.axes for figure in figures), strict=True):
+        np.testing.assert_array_equal(lazy.lines[0].get_ydata(), own.lines[0].get_ydata())
+        assert lazy.get_title(loc="left") == own.get_title(loc="left") != ""
+
+
 def test_gallery_on_a_shared_axis_is_logarithmic_where_the_feature_says_so(sets):
     views = dg.plot.series(sets, n=4, shared=True).axes
     cpu = dg.plot.series(sets, "cpu", n=4, shared=True).axes

@@ -732,6 +732,20 @@ def test_each_part_of_the_table_has_one_heading_and_each_kind_of_line_one_readin
     assert text.count("How far values must move on average") == 1
 
 
+@pytest.mark.parametrize(("steps", "a_point"), [(56, 1), (450, 2.25)])
+def test_the_shape_over_time_is_drawn_at_its_steps(steps, a_point):
+    from dgkit.reports.page import _courses
+
+    wave = np.sin(2 * np.pi * np.arange(steps) / 50 * (12.5 if steps == 56 else 1))  # a day has four steps
+    ds = xr.Dataset({"load": (("sample", "time"), wave + np.random.default_rng(0).normal(size=(30, 1)))})
+
+    axis = _courses({"held-out": ds, "generated": ds, "training": ds}, "load").axes[0]
+
+    at, drawn = axis.lines[0].get_xdata(), axis.lines[0].get_ydata()
+    assert np.diff(at).mean() == pytest.approx(a_point, rel=0.01)
+    np.testing.assert_allclose(drawn, np.interp(at, np.arange(steps), wave) / wave.std(), atol=0.05)
+
+
 def test_ids_in_the_file_occur_once(cluster):
     train, held_out, fake = (part[["cpu_rate", "end_event", "length"]] for part in cluster)
     text = dg.report(train, fake, held_out).html

@@ -125,6 +125,8 @@ FORMS = {
     "minutes and seconds": (["1:30", "12:05"], {"v": "m:s"}, [90, 725], "s"),
     "hours, minutes and seconds": (["0:12:30", "1:00:00.5"], {"v": "duration"}, [750, 3600.5], "s"),
     "letters of time": (["1h20m", "35s"], {"v": "duration"}, [4800, 35], "s"),
+    "days and a clock": (["1d 02:03:04", "0d 01:00:00"], {"v": "duration"}, [93784, 3600], "s"),
+    "times as ISO 8601 has them": (["PT5M", "P1DT0.5S", "P2W"], {"v": "duration"}, [300, 86400.5, 1209600], "s"),
 }
 
 
@@ -486,6 +488,14 @@ def test_a_date_that_two_formats_read_is_given_both(write):
     late = write("t,v\n" + "".join(f"02/{k:02d}/24,{k}.5\n" for k in range(9, 17)))
     with pytest.raises(SchemaError, match=r"dates=\{'t': '%m/%d/%y'\}\.$"):
         from_csv(late, time="t", features=["v"])
+
+
+def test_minus_one_among_numbers_of_which_none_is_negative_is_asked_about(write):
+    cells = ["-1" if k % 9 == 3 else f"{k % 50}.5" for k in range(60)]
+
+    with pytest.raises(SchemaError, match=r"'v' is -1 7 times, and otherwise from 0.5 to 49.5.*missing=\[-1\]"):
+        feature(write, cells)
+    assert feature(write, ["-2.5", *cells]).values[0, :2].tolist() == [-2.5, 0.5]
 
 
 @pytest.mark.parametrize("mark", ["-999", "-9999.0", "-999.9", "65535", "9999", "4294967295"])

@@ -45,3 +45,11 @@ def test_whole_numbers_past_the_end_are_not_shown(of):
     one, other = (Look(*pair, validate(pair[0]), "cpu_rate", of).reference() for pair in (whole, floats))
 
     assert one == other
+
+
+def test_a_dask_backed_dataset_is_shown_as_the_same_in_memory():
+    train = dg.open_dataset("web").isel(sample=slice(60))
+
+    lazy, own = (Look(ds, None, validate(train), "views", "mid_range") for ds in (train.chunk(sample=20), train))
+
+    assert lazy.reference() == own.reference()

@@ -155,7 +155,7 @@ class Look:
         order = np.random.default_rng(0).permutation(train.sizes["sample"])
         self.order = np.sort(order[:n])
         self.train, self.held_out = train, held_out
-        self.some = train.isel(sample=order[:shown])
+        self.some = train.isel(sample=order[:shown]).load()
         self.log_values = feature is not None and train[feature].attrs.get("scale") == "log"
         self.log = self.log_values and of != "length"
         self._train_acf = None if feature is None else _autocorrelation(train, feature)
