@@ -153,7 +153,7 @@ def predict(chapter: str) -> Any:
 
     Examples
     --------
-    >>> predict("03").children[0].value is None
+    >>> predict("03").children[1].value is None
     True
     """
     import ipywidgets  # here, where a notebook shows it
@@ -165,8 +165,7 @@ def predict(chapter: str) -> Any:
     choice = ipywidgets.RadioButtons(
         options=options,
         value=asked.named(str(kept)) if known else None,
-        description=asked.question,
-        style={"description_width": "initial"},
+        tooltip=asked.question,
         layout={"width": "auto"},
     )
     said = ipywidgets.HTML("Kept from before; change it if you like." if known else "Nothing is chosen yet.")
@@ -176,7 +175,8 @@ def predict(chapter: str) -> Any:
         said.value = "Kept. It is taken up at the chapter's end."
 
     choice.observe(keep, "value")
-    return ipywidgets.VBox([choice, said])
+    question = ipywidgets.HTML(html.escape(asked.question))  # which wraps; a control's description does not
+    return ipywidgets.VBox([question, choice, said])
 
 
 def recall(chapter: str) -> Recalled:

@@ -341,11 +341,12 @@ class Lab:
             target = self.page.locator(selector).first if selector else self.page
             target.screenshot(path=str(Path(SHOTS) / f"{name}.png"))
 
-    def violations(self, selector: str) -> list[str]:
-        """What axe-core finds serious or critical inside `selector`."""
+    def violations(self, selector: str, *without: str) -> list[str]:
+        """What axe-core finds serious or critical inside `selector`, and not inside one of `without`."""
         if not self.page.evaluate("() => 'axe' in window"):
             self.page.evaluate(AXE_SCRIPT)
-        found = self.page.evaluate("selector => axe.run(selector).then(r => r.violations)", selector)
+        run = "([include, exclude]) => axe.run({ include, exclude }).then(r => r.violations)"
+        found = self.page.evaluate(run, [[selector], list(without)])
         return [
             f"{rule['id']}: {rule['help']}: {node['target']} {node['failureSummary']}"
             for rule in found

@@ -527,13 +527,13 @@ def test_a_prediction_is_kept_beside_what_was_passed_and_taken_up_at_the_end(cha
 
     before = course.recall(chapter)
     box = course.predict(chapter)
-    box.children[0].index = 1
+    box.children[1].index = 1
     again = course.predict(chapter)
     after = course.recall(chapter)
     answers._remember("00.2")
 
     assert "kept no prediction" in before and asked.because in before
-    assert again.children[0].index == 1 and f"You predicted {asked.named('b')}" in after
+    assert again.children[1].index == 1 and f"You predicted {asked.named('b')}" in after
     assert answers.predicted() == {chapter: "b"}
     assert [number for number, passed in course.progress().items() if passed] == ["00.1", "00.2"]
     (asking,), (taken_up,) = shown("predict", chapter), shown("recall", chapter)
@@ -556,7 +556,7 @@ def test_predictions_that_are_none_count_as_damage(held):
 def test_a_kept_letter_that_is_no_choice_is_none():
     answers.keep_prediction("04", "z")
 
-    assert course.predict("04").children[0].value is None
+    assert course.predict("04").children[1].value is None
     assert "kept no prediction" in course.recall("04")
 
 
