@@ -333,7 +333,8 @@ def test_07_on_the_uplinks_too_the_naive_answer_leaves_and_the_way_out_stays():
     naive, way_out = (by_way(run).sel(way=way).median("seed") for way in ("as seen", "demand"))
     rows = by_way(run, "rows_distance").median("seed").sel(way=["as seen", "demand"])
 
-    assert way_out.max() < 1.5 and naive.sel(shift=0.5) > 1.5 * way_out.sel(shift=0.5)
+    assert way_out.max() < 1.2 and by_way(run).sel(way="demand").max() < 1.5
+    assert way_out.sel(shift=0) < 1.1 and 3 < naive.sel(shift=0.5) < 4
     assert rows.sel(way="as seen", shift=0.5) > 8 * rows.sel(way="as seen", shift=0)
     assert rows.sel(way="demand").max() < 2 * rows.sel(way="demand", shift=0)
 
