@@ -9,7 +9,8 @@ import { explorerAnswers } from "./alone/explorer.js";
 /**
  * What a page can do of a widget's actions: each returns the traits that
  * change. "start" is asked for once, before the widget is drawn.
- * @typedef {Record<string, (values: any, get: (trait: string) => any) => Record<string, any>>} Answers
+ * @typedef {(values: any, get: (trait: string) => any) => Record<string, any>} Answer
+ * @typedef {Record<string, Answer>} Answers
  */
 
 /** @type {Record<string, (data: any) => Answers>} */

@@ -19,7 +19,8 @@ import { bytes, floats } from "../lib/numbers.js";
 
 /**
  * @typedef {Part & {
- *   label: string, table: boolean, positive: boolean, asks: boolean, range: [number, number] | null,
+ *   label: string, table: boolean, positive: boolean, asks: boolean,
+ *   range: [number, number] | null,
  *   references: (Part & { title: string })[] }} Variable
  */
 
