@@ -31,6 +31,7 @@ from dgkit.schema import Schema, lengths, validate
 Sets = xr.Dataset | Mapping[str, xr.Dataset]
 WIDTH = 7.5  # inches: a window of 800 pixels shrinks it little
 REFERENCE = "0.15"  # near black
+MOST_STEPS = 2000  # of a curve of `cdf`: of more values so many quantiles
 # seaborn's palette "colorblind", and "whitegrid" below: as values, because its import takes scipy.stats and 60 MB along
 COLOURS = ("#0173b2", "#de8f05", "#029e73", "#d55e00", "#cc78bc", "#ca9161", "#fbafe4", "#949494", "#ece133", "#56b4e9")
 STYLE: Any = {
@@ -213,7 +214,10 @@ def cdf(sets: Sets, feature: str | None = None, *, of: str = "mid_range") -> Fig
         axis = axes[0, 0]
         for (name, ds), style in zip(sets.items(), _styles(sets), strict=True):
             values = np.asarray(numbers[of](ds), np.float64).ravel()
-            axis.ecdf(values[np.isfinite(values)], label=name, **style)
+            values = values[np.isfinite(values)]
+            if values.size > MOST_STEPS:  # more steps than a picture shows; each takes memory
+                values = np.sort(values)[np.linspace(0, values.size - 1, MOST_STEPS).round().astype(int)]
+            axis.ecdf(values, label=name, **style)
         if of != "length" and next(iter(sets.values()))[feature].attrs.get("scale") == "log":
             axis.set_xscale("log")
         what = {"value": "", "mid_range": "mid-range of ", "half_range": "half-range of ", "total": "total of "}
