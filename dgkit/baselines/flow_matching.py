@@ -40,16 +40,18 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from dgkit._checks import whole
-from dgkit.baselines.protocol import Data, Made, blocks, descend, valid
+from dgkit.baselines.protocol import Data, Made, descend, valid
 from dgkit.baselines.shapes import Joint, Shapes
 from dgkit.core.averages import average_into, average_share
 from dgkit.core.encode import Encoder
 from dgkit.core.optimise import Adam
+from dgkit.schema import slices
 
 STEPS = {"smoke": 20, "live": 600, "full": 5000}
 UNITS, BLOCKS, WAVES = 384, 3, 16
 BATCH, RATE, LAST, DECAY = 256, 1e-3, 0.02, 0.99
 HEUN = 12
+AT_ONCE = 250  # samples on their way together
 WIDEST, RIDGE = 2048, 1e-2  # numbers whose covariance is taken together; what is added to each one's variance
 
 
@@ -77,7 +79,7 @@ class Network(nn.Module):
 
     def generate(self, n: int, rng: torch.Generator, given: Tensor | None = None) -> Made:
         attributes, lengths, numbers, features = self.draw(n, rng, given)
-        for some in blocks(n):
+        for some in slices(n, AT_ONCE):
             x, numbers[some] = _end(self.way(attributes[some], lengths[some], numbers[some], features[some]))
             features[some] = self.decode(x, numbers[some], lengths[some])
         return Made(torch.cat([attributes, self.scales.minmax(numbers)], 1), features, lengths)
