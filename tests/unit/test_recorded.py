@@ -147,7 +147,7 @@ def test_zeros_as_an_event_give_mba_its_share_of_them_and_its_autocorrelation():
     traffic = [ds.traffic_autocorrelation_mse.mean("step") for ds in (event, number)]  # of one seed, several looks
     assert float(traffic[0].median("seed")) < 1.1 * float(traffic[1].median("seed"))
     assert float(traffic[0].mean("seed")) < float(traffic[1].mean("seed"))
-    assert float(event.traffic_wasserstein.median()) < 1.1 * float(number.traffic_wasserstein.median())
+    assert float(event.traffic_wasserstein.mean("step").max()) < float(number.traffic_wasserstein.mean("step").max())
 
 
 def test_more_training_samples_give_a_smaller_error():
