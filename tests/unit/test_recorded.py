@@ -139,15 +139,17 @@ def test_a_pass_of_a_week_remembers_what_a_pass_of_a_day_forgets():
 
 
 def test_zeros_as_an_event_give_mba_its_share_of_them_and_its_autocorrelation():
-    runs = open_run("zeros").sel(data="mba")
+    runs = open_run("zeros").sel(data="mba", step=slice(3000, None))
     number, event = (runs.sel(zeros=how) for how in ("a number", "an event"))
 
     off = abs(event.zero_share.sel(source="generated") - event.zero_share.sel(source="real"))
     assert float(off.max()) < 0.01  # each seed
     assert float(number.zero_share.sel(source="generated").max()) < 0.3
     assert 10 * float(event.loss_autocorrelation_mse.max()) < float(number.loss_autocorrelation_mse.min())
-    assert float(event.traffic_autocorrelation_mse.median()) < float(number.traffic_autocorrelation_mse.max())
-    assert float(event.traffic_wasserstein.max()) < float(number.traffic_wasserstein.max())
+    traffic = [ds.traffic_autocorrelation_mse.mean("step") for ds in (event, number)]  # of one seed, several looks
+    assert float(traffic[0].median("seed")) < 1.1 * float(traffic[1].median("seed"))
+    assert float(traffic[0].mean("seed")) < float(traffic[1].mean("seed"))
+    assert float(event.traffic_wasserstein.mean("step").max()) < float(number.traffic_wasserstein.mean("step").max())
 
 
 def test_more_training_samples_give_a_smaller_error():
