@@ -296,16 +296,17 @@ def _by_prv(sigma: float, q: float, steps: int, delta: float, series: int = 1) -
     share /= last - first
     bend = max(float(np.log(chance[0])), edges[0] / 2) if several[0] == 0 and chance[0] > 0 else 0.0  # no loss is less
     shift = _mean(lambda t: (below(t) - first) / (last - first), edges[0], bend, edges[-1]) - loss @ share
-    del edges
+    del edges, loss
 
     # all steps: zero is moved to the front and back
     waves = np.fft.rfft(np.roll(share, half))
+    del share
     waves **= steps
     share = np.roll(np.fft.irfft(waves, 2 * half), half)
     del waves
 
     # delta(epsilon) = P[loss >= epsilon] - e^epsilon Q[loss >= epsilon], from the largest loss down to about 0
-    loss += steps * shift
+    loss = np.arange(-half, half) * mesh + steps * shift
     asked = loss > -2 * ERROR
     loss, share = loss[asked][::-1], share[asked][::-1]
     of_p, of_q = share.cumsum(), (share * np.exp(-loss)).cumsum()

@@ -26,7 +26,7 @@ from dgkit.core.scales import ACTIVATIONS, Scale, relative
 from dgkit.errors import ConfigError
 from dgkit.schema import Schema, blocks, cast, joined, lengths, slices, validate
 
-BLOCK = 2**22  # numbers encoded or decoded together, at most: 16 MB of float32
+BLOCK = 2**20  # numbers encoded or decoded together, at most: 4 MB of float32
 
 
 class Encoded(NamedTuple):

@@ -159,7 +159,7 @@ class DoppelGANger:
 
         def made() -> Iterator[xr.Dataset]:  # some series at a time, so that memory stays near the result's
             widest = max(encoder.inputs, encoder.passes * self.config.lstm_units)
-            for some in slices(n, min(500, BLOCK // (4 * widest))):
+            for some in slices(n, min(500, BLOCK // widest)):
                 part = Noise(noise.attribute[some], noise.minmax[some], *(x[:, some].contiguous() for x in noise[2:]))
                 found = self.generator(part, None if given is None else given[some], fixed_length)
                 ends = found.lengths.clamp(max=encoder.schema.time).numpy().astype(np.int64)
