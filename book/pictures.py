@@ -60,7 +60,7 @@ def stills(output: NotebookNode, models: dict, camera, live: dict[str, str]) -> 
         yield note(f"In the notebook controls redraw this: {', '.join(controls)}.")
         for one in inner:
             for shown in map(NotebookNode, one["state"].get("outputs", [])):
-                yield from stills(shown, models, camera)
+                yield from stills(shown, models, camera, live)
     elif "FloatProgressModel" not in {one["model_name"] for one in inner}:  # a bar that is full says nothing
         yield output
 

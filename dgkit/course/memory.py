@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 
 M_MMAP_THRESHOLD, LARGE = -3, 2**20  # bytes from which an array is a mapping of its own, which goes when it is free
-GROWN = 8 * 2**20  # bytes that a process may have grown by until circles are looked for, which takes 0.3 s
+GROWN = 2 * 2**20  # bytes that a process may have grown by until circles are looked for, which takes up to 0.1 s
 
 _held = 0  # bytes after the last look
 
@@ -34,6 +34,8 @@ def give_back() -> None:
         if _resident() > _held + GROWN:
             gc.collect()
             trim(0)
+            if not _held:
+                gc.freeze()  # what the first imports made is there for good, and need not be looked through each time
             _held = _resident()
 
 

@@ -69,6 +69,7 @@ def measures(sets: Sequence[xr.Dataset], schema: Schema, by: Sequence[str]) -> I
             summaries[name] = np.stack([(codes == code).sum(1) / ends for code in range(min(8, codes.max() + 1))], 1)
         else:
             numbers[name] = values.astype(np.float64)
+            del values  # each of these has the size of all samples
             summaries[name], shapes[name] = (of(numbers[name]) for of in (_level_and_amplitude, course))
             yield from _of_numbers(name, numbers[name], ends, real, feature.attrs.get("scale") == "log")
             yield Measure("shape", name, _curves_apart(shapes[name]))
@@ -143,7 +144,9 @@ def _of_numbers(name: str, values: np.ndarray, ends: np.ndarray, real: Rows, log
     for kind, definition in (("autocorrelation", "paper"), ("autocorrelation_standard", "standard")):
         curves = partial(autocorrelation, series, kind=definition, lags=lags, per_sample=True)
         yield Measure(kind, name, _curves_apart(curves().values, pairs))  # no name: they are large
+    del pairs, zero
     change = np.diff(compared, axis=1)
+    del compared
     yield Measure("steps", of, _moved(np.abs(change), real))
     yield Measure("rises", of, _moved(np.fmax.reduce(change, axis=1)[:, None], real))
 

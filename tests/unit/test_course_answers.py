@@ -48,7 +48,10 @@ def private(noise, *, steps=600, **dp):
 
 
 def english(model, n=50):
-    return model.sample(n, attributes={"domain": "en.wikipedia.org", "access": "desktop", "agent": "all-agents"})
+    given = {"access": "all-access", "agent": "all-agents"}
+    return [
+        model.sample(n, attributes={"domain": f"{site}.org", **given}) for site in ("en.wikipedia", "www.mediawiki")
+    ]
 
 
 def reports(model):
@@ -334,7 +337,7 @@ def test_a_report_measures_of_chapter_elevens_faults_what_its_exercises_say():
 def test_too_few_pages_and_swapped_reports_are_refused(model):
     far, near = reports(model)
 
-    assert "generate 50" in course.answer("01.2", english(model, 20)).message
+    assert "generate 200" in course.answer("01.2", (*english(model, 20), 0.5)).message
     assert "same time" in course.answer("01.3", {"sample_len 1": near, "sample_len 7": far}).message
 
 

@@ -191,7 +191,7 @@ export function panels(model, say) {
     generated.set({
       label: another
         ? `Made by ${whose.value}, which is not in training here${other.at()}`
-        : `Generated, always of the same noise${beside ? "" : ": choose the one that is followed above"}`,
+        : `Generated, always of the same noise${beside ? "" : ": choose the one followed above"}`,
       name: "Generated:",
       series: rows(other.series() ?? floats(made.series), time, made.titles?.length),
       titles: made.titles,
