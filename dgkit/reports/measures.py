@@ -146,7 +146,6 @@ def _of_numbers(name: str, values: np.ndarray, ends: np.ndarray, real: Rows, log
         yield Measure(kind, name, _curves_apart(curves().values, pairs))  # no name: they are large
     del pairs, zero
     change = np.diff(compared, axis=1)
-    del compared
     yield Measure("steps", of, _moved(np.abs(change), real))
     yield Measure("rises", of, _moved(np.fmax.reduce(change, axis=1)[:, None], real))
 
