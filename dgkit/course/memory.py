@@ -11,7 +11,7 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
-M_MMAP_THRESHOLD, LARGE = -3, 2**20  # bytes from which an array is a mapping of its own, which goes when it is free
+M_MMAP_THRESHOLD, LARGE = -3, 2**18  # bytes from which an array is a mapping of its own, which goes when it is free
 GROWN = 2 * 2**20  # bytes that a process may have grown by until circles are looked for, which takes up to 0.1 s
 
 _held = 0  # bytes after the last look

@@ -143,11 +143,12 @@ def _of_numbers(name: str, values: np.ndarray, ends: np.ndarray, real: Rows, log
     pairs = np.maximum(ends[:, None] - np.arange(1, lags + 1), 0).astype(np.int32)  # (P, lags)
     for kind, definition in (("autocorrelation", "paper"), ("autocorrelation_standard", "standard")):
         curves = partial(autocorrelation, series, kind=definition, lags=lags, per_sample=True)
-        yield Measure(kind, name, _curves_apart(curves().values, pairs))  # no name: they are large
+        yield Measure(kind, name, _curves_apart(curves().values, pairs, own=False))  # no name: they are large
     del pairs, zero
     change = np.diff(compared, axis=1)
-    yield Measure("steps", of, _moved(np.abs(change), real))
-    yield Measure("rises", of, _moved(np.fmax.reduce(change, axis=1)[:, None], real))
+    rises = np.fmax.reduce(change, axis=1)[:, None]
+    yield Measure("steps", of, _moved(np.abs(change, out=change), real))
+    yield Measure("rises", of, _moved(rises, real))
 
 
 # --- two lists of samples --------------------------------------------------------------------------------------------
@@ -198,10 +199,10 @@ def _correlations(each: np.ndarray) -> Apart:
     return apart
 
 
-def _curves_apart(curves: np.ndarray, weights: np.ndarray | None = None) -> Apart:
-    """Root of the mean squared difference of mean curves, (P, K), NaN where a sample has none."""
+def _curves_apart(curves: np.ndarray, weights: np.ndarray | None = None, own: bool = True) -> Apart:
+    """Root of the mean squared difference of mean curves, (P, K), NaN where a sample has none; `own`: they stay so."""
     known = ~np.isnan(curves)
-    filled = np.nan_to_num(curves)
+    filled = np.nan_to_num(curves, copy=own)
     weights = np.broadcast_to(1, curves.shape) if weights is None else weights
 
     def apart(a: Rows, b: Rows) -> float:
