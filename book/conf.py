@@ -96,7 +96,9 @@ class LinkNames(SphinxTransform):
 
 def mathml(translator, node) -> None:
     display = isinstance(node, nodes.math_block)
-    translator.body.append(tex2mathml(node.astext(), as_block=display))
+    text = tex2mathml(node.astext(), as_block=display)
+    # a wide formula scrolls, by keyboard too
+    translator.body.append(text.replace("<math", '<math tabindex="0"', 1) if display else text)
     raise nodes.SkipNode
 
 
