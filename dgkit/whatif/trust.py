@@ -34,7 +34,7 @@ from dgkit.whatif.targets import decoded, rows_of
 
 EFFECTIVE = 0.1  # of the model's series: an answer that rests on fewer is reported
 FEW = 0.02  # of the target: what the model makes hardly ever, or out of range, is reported from here
-# of the steps: a limit that is passed so much more often than today is reported (chosen on other seeds than chapter 07's)
+# of the steps: a limit that is passed so much more often than today is reported (chosen on seeds other than 07's)
 MORE = 0.02
 _SERIES, _STEPS, _GROUPS = 4000, 20_000, 1000
 
