@@ -23,8 +23,10 @@ COURSE = ROOT / "widgets" / "labextension" / "course.json"
 README = ROOT / "README.md"
 GLOSSARY = ROOT / "dgkit" / "course" / "glossary.json"  # terms, each with its meaning and the first chapter that has it
 INSTALL = "install-"  # the cell's id, before the chapter's number
+# shown as one line, its first, until it is opened: in JupyterLab and Notebook, in Colab, in the book
+FOLDED = {"cellView": "form", "jupyter": {"source_hidden": True}, "tags": ["hide-input"]}
 CELL = """\
-# in Colab and Kaggle this installs dgkit; where it is installed, it does nothing
+# @title Installs dgkit in Colab and Kaggle; does nothing where it is installed
 import importlib.util
 import subprocess
 import sys
@@ -97,7 +99,7 @@ def with_install(text: str, number: str) -> str:
     """A chapter's file with the installing cell behind its first cell."""
     notebook = json.loads(text)
     source = CELL.format(address=repository()).splitlines(keepends=True)
-    cell = {"cell_type": "code", "execution_count": None, "id": INSTALL + number, "metadata": {"tags": ["hide-input"]}}
+    cell = {"cell_type": "code", "execution_count": None, "id": INSTALL + number, "metadata": FOLDED}
     first, *rest = [one for one in notebook["cells"] if not one.get("id", "").startswith(INSTALL)]
     notebook["cells"] = [first, cell | {"outputs": [], "source": source}, *rest]
     return json.dumps(notebook, ensure_ascii=False, indent=1) + "\n"

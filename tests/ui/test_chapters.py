@@ -1,6 +1,7 @@
 """Whole chapters in a real JupyterLab: run, then looked at by axe, at two widths, light and dark."""
 
 import json
+import shutil
 import urllib.request
 from pathlib import Path
 
@@ -60,3 +61,19 @@ def test_axe_finds_nothing_in_a_chapter_at_either_width_light_or_dark(whole, cha
             found += [f"{theme}, {width} px: {one}" for one in lab.violations(OURS, *THEIRS)]
     assert not found, "\n\n".join(found)
     assert lab.page.locator(".jp-OutputArea-output img").count() >= 3
+
+
+def test_the_installing_cell_is_one_line_until_it_is_opened(lab, server):
+    shutil.copy(CHAPTERS[0], server.root)
+    lab.open(CHAPTERS[0].name)
+
+    cell = lab.page.locator(".jp-CodeCell").first
+    cell.scroll_into_view_if_needed()
+    lab.shot("installing-cell")
+    assert cell.locator(".cm-content").count() == 0
+    assert "Installs dgkit in Colab" in cell.locator(".jp-InputPlaceholder").inner_text()
+    assert cell.bounding_box()["height"] < 50
+
+    cell.locator(".jp-InputPlaceholder").click()
+
+    assert "find_spec" in cell.locator(".cm-content").inner_text()
