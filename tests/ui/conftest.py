@@ -276,7 +276,8 @@ class Lab:
     def run_all(self, seconds: float = 120) -> None:
         """Run all cells and wait until the last has run; "Run all" is said again if nothing begins."""
         self.command("notebook:run-all-cells", wait=False)
-        prompts = "[...document.querySelectorAll('.jp-CodeCell .jp-InputPrompt')].map(e => e.textContent.trim())"
+        unfolded = ".jp-CodeCell:not(:has(.jp-InputPlaceholder)) .jp-InputPrompt"  # a folded cell draws no number
+        prompts = f"[...document.querySelectorAll('{unfolded}')].map(e => e.textContent.trim())"
         end, started = time.monotonic() + seconds, False
         retry = time.monotonic() + 10
         while time.monotonic() < end:
