@@ -11,7 +11,7 @@ from pathlib import Path
 from dgkit.course import handout
 
 ROOT = Path(__file__).parents[1]
-NUMBERS = ["01.1", "01.2", "01.3", "01.4", "01.5"]
+NUMBERS = ["01.1", "01.2", "01.3", "01.4", "01.5", "01.6"]
 P, F, W, N, X = "passed", "function passed", "wrong", "open", "failed"
 CLAIM = json.dumps({"passed": NUMBERS})
 TEXT = (ROOT / "instructor" / "solutions.md").read_text("utf-8")

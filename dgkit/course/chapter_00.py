@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from dgkit import metrics
-from dgkit.course.exercise import Wrong, exercise, names, whole
+from dgkit.course.exercise import Wrong, exercise, names, number, whole
 from dgkit.course.questions import Prediction, Quiz
 from dgkit.datasets import open_dataset
 
@@ -91,4 +91,23 @@ def _without_week(value: Any) -> str:
         )
     return (
         f"At {best} days it is {curve.max().item():.2f}: the slow swing alone; with the week {peaks.max().item():.2f}."
+    )
+
+
+@exercise("00.4")
+def _clock(value: Any) -> str:
+    traffic = open_dataset("broadband").traffic_bytes
+    with_it, without = (
+        float(metrics.autocorrelation(one).sel(lag=4)) for one in (traffic, traffic / traffic.mean("sample"))
+    )
+    given = number(value)
+    if abs(given - with_it) < 0.02:
+        raise Wrong(
+            "That is the correlation with the hours in it. Divide each step by the mean of all homes at that step."
+        )
+    if abs(given - without) > 0.01:
+        raise Wrong('traffic / traffic.mean("sample"), then metrics.autocorrelation at a lag of one day, four steps.')
+    return (
+        f"Of {with_it:.2f} there is {without:.2f} left. All homes have their day at the same hours: a clock tells it, "
+        "and a home's own yesterday tells next to nothing. An autocorrelation does not say which of the two it sees."
     )

@@ -187,3 +187,35 @@ def _quiz(value: Any) -> str:
         if given != right:
             raise Wrong(f"Question {k}: {hint}")
     return "It sees whole samples, hands back a direction, and the penalty makes its scores a distance."
+
+
+@exercise("01.6")
+def _best_critic(value: Any) -> str:
+    if not callable(value) or isinstance(value, type):
+        raise Wrong("Give the function itself, without brackets: answer = my_critic.")
+    real = np.log10(metrics.mid_range(open_dataset("broadband").traffic_bytes).values.astype(np.float64))
+    fake = (real + np.median(real)) / 2
+    grid = np.sort(np.concatenate([np.linspace(real.min() - 1, real.max() + 1, 4001), real, fake]))
+    try:
+        scores = [np.asarray(value(levels.copy()), float) for levels in (real, fake, grid)]
+    except Exception as error:
+        raise Wrong(f"Your function fails: {type(error).__name__}: {error}") from error
+    if any(
+        one.shape != levels.shape or not np.isfinite(one).all()
+        for one, levels in zip(scores, (real, fake, grid), strict=True)
+    ):
+        raise Wrong("It should return a score for each level, an array as long as the one it is given.")
+    apart = np.diff(grid) > 1e-6  # closer ones say nothing about a slope
+    steepest = float(np.abs(np.diff(scores[2])[apart] / np.diff(grid)[apart]).max())
+    if steepest > 1.01:
+        raise Wrong(f"Its slope is {steepest:.3g} somewhere, in points per decade. The penalty asks for at most one.")
+    gained, best = float(scores[0].mean() - scores[1].mean()), float(np.abs(np.sort(real) - np.sort(fake)).mean())
+    if gained < 0.98 * best:
+        raise Wrong(
+            f"Its mean scores are {gained:.3f} apart; {best:.3f} can be reached. A straight line tells two clouds "
+            "apart of which one lies higher. Where are there more real homes than generated ones, and where fewer?"
+        )
+    return (
+        f"{gained:.3f} points: the Wasserstein distance, in decades. Its slope points away from the median on either "
+        "side, so the generator is told to spread its homes out."
+    )

@@ -150,3 +150,49 @@ def _price_of_a_spike(value: Any) -> str:
         "Half of an ordinary day's views with it, fifty times them without. It helps a hundredfold; and a page of one "
         "great day is still bad: after the spike, its ordinary days are at the bottom of its own range."
     )
+
+
+# 02.4: homes that four models are said to have made
+
+FAULTS = ("nothing", "collapse", "saturation", "a kind is missing")
+_FAULT_OF = {"A": "a kind is missing", "B": "saturation", "C": "nothing", "D": "collapse"}
+
+
+def homes(name: str) -> xr.Dataset:
+    """A thousand homes like those of `broadband`, as the model "A", "B", "C" or "D" is said to have made them.
+
+    Examples
+    --------
+    >>> homes("A").sizes["sample"]
+    1000
+    """
+    fault, seed = _FAULT_OF[name], 11 + list(_FAULT_OF).index(name)
+    made = simulate.broadband(1000 if fault != "a kind is missing" else 1500, seed=seed)
+    if fault == "a kind is missing":
+        return made.isel(sample=(made.technology != "Fiber").values).isel(sample=slice(1000))
+    traffic = made.traffic_bytes.transpose("sample", "time")
+    if fault == "saturation":  # whatever is not among a home's busiest steps is at the lowest value of all
+        traffic = traffic.where(traffic > traffic.quantile(0.7, "time").drop_vars("quantile"), traffic.min())
+    if fault == "collapse":  # each has the course of one of three homes, larger or smaller
+        course = (traffic / traffic.mean("time")).isel(sample=np.arange(traffic.sizes["sample"]) % 3)
+        traffic = course * traffic.mean("time")
+    return made.assign(traffic_bytes=traffic.astype("float32").assign_attrs(made.traffic_bytes.attrs))
+
+
+@exercise("02.4")
+def _told_apart(value: Any) -> str:
+    if not isinstance(value, dict) or set(value) != set(_FAULT_OF):
+        raise Wrong(f"Give a dict of what is wrong with each of {', '.join(_FAULT_OF)}.")
+    if unknown := [one for one in value.values() if one not in FAULTS]:
+        raise Wrong(f"{unknown[0]!r} is none of {', '.join(map(repr, FAULTS))}.")
+    if wrong := [name for name in _FAULT_OF if value[name] != _FAULT_OF[name]]:
+        raise Wrong(
+            f"{len(wrong)} of 4 are not right. Which share of values is at the very bottom? How many different courses "
+            "are there, each home over its own mean? (`distinct_modes` looks at level and amplitude only.) And what do "
+            "series say nothing about?"
+        )
+    return (
+        "Each has a sign that the others do not show: equal values, equal courses, the attributes. The kinds of "
+        "`distinct_modes`, which found the collapse of pages, are nearly all there in D: a home's amplitude goes with "
+        "its level anyway. Which measure finds a collapse depends on the data."
+    )

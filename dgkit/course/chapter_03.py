@@ -165,3 +165,25 @@ def _mended(value: Any) -> str:
     if others:
         raise Wrong(f"That mends it, and changes {others[0]} too, which was as it should be.")
     return "Each fault has a symptom of its own. On your data they come together: mend one at a time, and look again."
+
+
+@exercise("03.5")
+def _eight_weeks(value: Any) -> str:
+    steps, back, most = 364, 8 * 7 * 4, 84 // 7  # most: the passes over which a tenth is left in the chapter
+    given = whole(value)
+    if given < 1 or given > steps or steps % given:
+        raise Wrong(f"{given} does not divide {steps}.")
+    if given % 4:
+        raise Wrong(f"{given} steps of six hours are no whole number of days.")
+    if back > most * given:
+        raise Wrong(
+            f"Eight weeks are {back / given:g} passes of {given} steps. In the chapter a tenth of the gradient was "
+            f"left after {most}: it fades with the passes, whatever a pass makes."
+        )
+    if given == steps:
+        raise Wrong("One pass is a network without memory. There is a smaller one that carries it.")
+    if given != 28:
+        raise Wrong(f"{given} carries it over {back / given:.1f} passes. There is a smaller one that does.")
+    return (
+        "A week a pass, eight passes: gradient_back finds about a fifth left; with a day a pass it is next to nothing."
+    )

@@ -194,3 +194,21 @@ def _failed_jobs(value: Any) -> str:
     return f"Yours last {mean:.0f} steps on average, the real ones {usual:.0f}. " + (
         "Now look at the longest." if close else "A class and an end of your choice are not yet the right series."
     )
+
+
+@exercise("04.4")
+def _how_many_homes(value: Any) -> str:
+    recorded = open_run("real").attribute_jensen_shannon.isel(budget=0)
+    chance = float(recorded.sel(data="mba", model="two halves", attribute="state").median("seed"))
+    given, truth = number(value), 300 * chance / 0.01
+    if abs(given - 300 * (chance / 0.01) ** 2) < 0.15 * 300 * (chance / 0.01) ** 2:
+        raise Wrong("That would be so if chance fell with the root of the number, as an average's error does. Try it.")
+    if abs(given - truth) > 0.15 * truth:
+        raise Wrong(
+            "Take two draws of 300 simulated homes, and of three times as many, some seeds each: how does the "
+            "divergence of the states fall? Then from 300 real ones to 0.01 bits."
+        )
+    return (
+        f"About {round(truth, -2):,.0f}: twice the homes, half the divergence, since it is of the squares of what the "
+        "shares are off. With 300 homes no model can be seen to be better than that, and none is to be blamed for it."
+    )

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from dgkit import simulate
 from dgkit.course.exercise import Wrong, exercise, number
 from dgkit.course.questions import Prediction, Quiz
 from dgkit.datasets import open_dataset, split
@@ -98,3 +99,32 @@ def _good_ranks_bad_choice(value: Any) -> str:
             f"Whoever takes the best of yours loses {lost:.2f}. Put another one first and leave the rest in order."
         )
     return f"A rank correlation of {ranks:.1f}, and the choice is worse by {lost:.2f}. Ranks do not say what they cost."
+
+
+@exercise("06.4")
+def _without_a_model(value: Any) -> str:
+    if not callable(value) or isinstance(value, type):
+        raise Wrong("Give the function itself, without brackets: answer = my_forecast.")
+    traffic = simulate.broadband(1000, seed=5).traffic_bytes.transpose("sample", "time").values.astype(np.float64)
+    traffic /= traffic[:, :48].mean(1, keepdims=True)
+    past, future = traffic[:, :48], traffic[:, 48:]
+    try:
+        given = np.asarray(value(past.copy()), float)
+    except Exception as error:
+        raise Wrong(f"Your function fails: {type(error).__name__}: {error}") from error
+    if given.shape != future.shape or not np.isfinite(given).all():
+        raise Wrong(f"It should return the last eight steps of each home, {future.shape}; it returns {given.shape}.")
+    found, yesterday = (_explained(one, future) for one in (given, np.tile(past[:, -4:], 2)))
+    if found < 0.25:
+        raise Wrong(
+            f'On homes that you do not have it reaches an R² of {found:.2f}; "as on the day before" reaches '
+            f"{yesterday:.2f}. One day has chance in it that does not come again. How is it made smaller?"
+        )
+    return (
+        f'R² {found:.2f}, where "as on the day before" has {yesterday:.2f}. A forecast that was learned from generated '
+        "homes should be held against this one: it costs nothing, too."
+    )
+
+
+def _explained(forecast: np.ndarray, truth: np.ndarray) -> float:
+    return float(1 - np.square(truth - forecast).sum() / np.square(truth - truth.mean()).sum())

@@ -1,5 +1,6 @@
 """Chapter 07: its recorded runs (how far the attributes may be shifted), and the checks of its exercises."""
 
+import math
 import time
 from functools import lru_cache
 from typing import Any
@@ -11,7 +12,7 @@ import xarray as xr
 from dgkit import metrics, simulate, whatif
 from dgkit._cells import Point
 from dgkit.core.config import Config
-from dgkit.course.exercise import Wrong, copies, dataset, exercise
+from dgkit.course.exercise import Wrong, copies, dataset, exercise, number
 from dgkit.course.experiment import Experiment
 from dgkit.course.measures import train_and_look
 from dgkit.course.questions import Prediction, Quiz
@@ -216,14 +217,14 @@ def _secret_cell(_: xr.Dataset, config: Config, point: Point) -> xr.Dataset:
     third = {"job_class": dict.fromkeys(classes, 1 / len(classes))}
     known: dict[tuple[str, str], list[Any]] = {}
     secrets, shadows = [], SHADOWS if config.steps > 20 else 4  # fewer in the short run that the tests repeat
-    for number in range(shadows):
-        data = _secret_data(point, number)
+    for shadow in range(shadows):
+        data = _secret_data(point, shadow)
         model = train_model(data, config)
         secrets.append([float((data.job_class == name).mean()) for name in classes])
-        even = whatif.sample_target(whatif.Rows(data), third, 2000, seed=number)  # ends go with classes as in the data
+        even = whatif.sample_target(whatif.Rows(data), third, 2000, seed=shadow)  # ends go with classes as in the data
         models: dict[str, Any] = {
-            "retrained": whatif.retrain_attributes(model, even, steps=40, seed=number, progress=False),
-            "statistics anew": whatif.release(model, even, steps=40, seed=number, progress=False),
+            "retrained": whatif.retrain_attributes(model, even, steps=40, seed=shadow, progress=False),
+            "statistics anew": whatif.release(model, even, steps=40, seed=shadow, progress=False),
             "trained on the released mix": train_model(even, config),
         }
         for name, given in models.items():
@@ -231,7 +232,7 @@ def _secret_cell(_: xr.Dataset, config: Config, point: Point) -> xr.Dataset:
             seen = [v.double().numpy().ravel() for k, v in parts if not k.startswith("attribute.")]
             known.setdefault((name, "batch norm"), []).append(whatif.recover_mix(given).sum("end_event").values)
             known.setdefault((name, "trained on weights"), []).append(np.concatenate(seen))
-        samples = {name: whatif.sample_target(given, even, 2000, seed=number) for name, given in models.items()}
+        samples = {name: whatif.sample_target(given, even, 2000, seed=shadow) for name, given in models.items()}
         for name, sample in (samples | {"real rows": even}).items():
             known.setdefault((name, "trained on samples"), []).append(_sayings(sample))
     truth = np.array(secrets)
@@ -457,4 +458,29 @@ def _asked_for(value: Any) -> str:
     return (
         "20 steps of 0.3. What a machine takes from a job that waits is time, not work: demand_of makes it higher and "
         "shorter. Of traffic that is dropped, the rest is gone, and only the height is given back."
+    )
+
+
+@exercise("07.5")
+def _few_count_for_many(value: Any) -> str:
+    given, share = number(value), float((open_dataset("web").domain == "www.mediawiki.org").mean())
+    if not 0 < given < 1:
+        raise Wrong("Give a share, a number between 0 and 1.")
+
+    def rests_on(p: float) -> float:  # n_eff / n
+        return 1 / (1 + (p - share) ** 2 / (share * (1 - share)))
+
+    truth, half = (share + math.sqrt((times - 1) * share * (1 - share)) for times in (4, 2))
+    if abs(given - half) < 0.01:
+        raise Wrong(
+            "There it rests on half of the pages. How many does it take for an error bar that is twice as wide?"
+        )
+    if abs(given - truth) > 0.01:
+        raise Wrong(
+            f"At {given:.2f} the answer rests on {3000 * rests_on(given):.0f} of 3,000 pages. Each page of a domain "
+            "has the weight wanted / present; an error bar is as wide as 1 / the root of the number."
+        )
+    return (
+        f"{truth:.2f}, from {share:.2f} today: {3000 * share:.0f} pages then carry most of the answer. `trust` says "
+        "how many it rests on, and a model that learned from them knows no more than they do."
     )

@@ -27,14 +27,14 @@ from dgkit._cells import Point
 from dgkit.core.accounting import spent
 from dgkit.core.config import Config
 from dgkit.core.trainer import Trainer
-from dgkit.course.exercise import Wrong, exercise, number
+from dgkit.course.exercise import Wrong, exercise, number, whole
 from dgkit.course.experiment import Experiment
 from dgkit.course.measures import steps_in_decades, web_metrics
 from dgkit.course.questions import Prediction, Quiz
 from dgkit.course.real import real_data
 from dgkit.course.store import open_run
-from dgkit.datasets import split
-from dgkit.privacy import declared, evolve, spectrum, stated
+from dgkit.datasets import open_dataset, split
+from dgkit.privacy import declared, evolve, noise_for, spectrum, stated
 from dgkit.sweeps import train_model
 
 # --- recorded runs ---
@@ -542,3 +542,29 @@ def _planted(value: Any) -> str:
             "along one number, one long in all numbers. Which bug shows with which?"
         )
     return "None of them was read: what goes in and what comes out was enough. An audit that finds nothing proves less."
+
+
+@exercise("08.6")
+def _small_states(value: Any) -> str:
+    counts = open_dataset("broadband").state.to_series().value_counts().to_numpy()
+    given = whole(value)
+
+    def right(noise: float) -> int:
+        return int((counts >= 2 * noise / 0.1).sum())
+
+    one, each = (
+        noise_for(epsilon=0.5, sample_rate=1.0, steps=k, delta=1e-5, accountant="prv") for k in (1, len(counts))
+    )
+    if given != right(one) and given == right(each):
+        raise Wrong(
+            f"Are {len(counts)} counts {len(counts)} releases? A home is in one state: how many of them does it move?"
+        )
+    if given != right(one):
+        raise Wrong(
+            "privacy.noise_for(epsilon=0.5, sample_rate=1.0, steps=1, ...) is the noise that each count gets. Twice "
+            "that is not to be more than a tenth of the count."
+        )
+    return (
+        f"{given} of {len(counts)}: the noise is {one:.1f} whatever it is added to, so a count has to be at least "
+        f"{20 * one:.0f}. The promise is the same for all homes; it is the small states that pay for it."
+    )

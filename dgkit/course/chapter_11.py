@@ -2,6 +2,9 @@
 
 from typing import Any
 
+import numpy as np
+
+from dgkit import simulate
 from dgkit.course import published, real
 from dgkit.course.exercise import Wrong, exercise, number
 from dgkit.course.questions import Prediction, Quiz
@@ -97,3 +100,28 @@ def _by_guessing(value: Any) -> str:
     if abs(number(value) - 1.6) > 0.02:
         raise Wrong("Of 400 guesses 200 are right on average; the standard deviation is the root of 400 x 0.5 x 0.5.")
     return "1.6: of guessers too, one in twenty is right as often. With ten times as many pages it would be 5."
+
+
+@exercise("11.5")
+def _backwards(value: Any) -> str:
+    if not callable(value) or isinstance(value, type):
+        raise Wrong("Give the function itself, without brackets: answer = my_question.")
+    forwards = simulate.broadband(500, seed=5).traffic_bytes.transpose("sample", "time").values.astype(np.float64)
+    try:
+        asked = [np.asarray(value(one.copy()), float) for one in (forwards, forwards[:, ::-1])]
+    except Exception as error:
+        raise Wrong(f"Your function fails: {type(error).__name__}: {error}") from error
+    if any(one.shape != (500,) or not np.isfinite(one).all() for one in asked):
+        raise Wrong("It should return a number for each home, an array of as many as it is given series.")
+    first, second = asked[0][:, None], asked[1]
+    told = float((first > second).mean() + (first == second).mean() / 2)
+    if told < 0.1:
+        raise Wrong(
+            f"It tells them apart, the wrong way round ({told:.2f}): give the larger number to those that run forwards."
+        )
+    if told < 0.9:
+        raise Wrong(
+            f"A home that runs forwards has the larger number in {told:.0%} of the pairs. What is made of values "
+            "without their order, or of pairs so far apart, sees nothing. When is it evening, and what rises slowly?"
+        )
+    return f"In {told:.0%} of the pairs, where the autocorrelation is the same to the last digit. Now it is a line."

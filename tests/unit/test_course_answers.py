@@ -104,6 +104,7 @@ WRONG = {
     "00.1": ([3000, 167, 168.5, "168"], "number of pages"),
     "00.2": ([["value_wasserstein"], "range_coverage", ["views"], 3], "does not change"),
     "00.3": ([14, 168, 60, "a season"], "That is the week"),
+    "00.4": ([0.41, 0.0, 1, "a clock"], "with the hours in it"),
     "01.1": (
         [
             lambda x, V, b, w: np.tile(w @ V, (len(x), 1)),
@@ -128,12 +129,34 @@ WRONG = {
     "01.3": ([{"sample_len 1": 1, "sample_len 7": 2}, {}, 5], "The values are reports"),
     "01.4": ([lambda *given: given[1].mean(), lambda *given: 1 / 0, lambda *given: 3, print, 1.0], "mean D(fake)"),
     "01.5": (["abc", "bcb", "bc", 3], "Question 1"),
+    "01.6": (
+        [
+            lambda levels: levels,
+            lambda levels: 2 * np.abs(levels - 8.5),
+            lambda levels: -np.abs(levels - 8.5),
+            lambda levels: levels[:3],
+            lambda levels: 1 / 0,
+            print,
+            8.5,
+        ],
+        "A straight line tells two clouds apart",
+    ),
     "02.1": (
         [["autocorrelation_mse"], ["range_coverage"], "distinct_modes_ratio", ["views"], 3000.0],
         "notices",
     ),
     "02.2": ([dg.open_dataset("web"), dg.open_dataset("web").isel(sample=slice(600)), 3], "kinds of pages are left"),
     "02.3": ([(50, 5000), (1, 100), (0.5, 0.5), (0.5,), 3, pages()[0], ("a", "b")], "that is in views"),
+    "02.4": (
+        [
+            dict.fromkeys("ABCD", "collapse"),
+            {"A": "nothing", "B": "saturation", "C": "a kind is missing", "D": "collapse"},
+            {"A": "nothing"},
+            dict.fromkeys("ABCD", "a fault"),
+            "collapse",
+        ],
+        "3 of 4 are not right",
+    ),
     "03.1": ([7, 120, 672, 0], "a multiple of 24"),
     "03.2": ([1, 84, 3, 7.5, "best"], "more than twice the least"),
     "03.3": ([9, -1, True], "Compare each"),
@@ -148,6 +171,7 @@ WRONG = {
         ],
         "falls to nothing",
     ),
+    "03.5": ([4, 26, 52, 364, 5, 0, -4, "a week"], "56 passes of 4 steps"),
     "04.1": (
         [
             dg.open_dataset("cluster"),
@@ -160,6 +184,7 @@ WRONG = {
     ),
     "04.2": ([146, 130, 100, "EVICT", 4.5], "Half of all perfect models make fewer"),
     "04.3": ([dg.open_dataset("cluster").isel(sample=slice(200)), 3, dg.simulate.web(60)], "Pass two things"),
+    "04.4": ([300 * 6**2, 300, 735, 6000, "many"], "with the root of the number"),
     "05.1": (
         [
             lambda x: (x[:, 1:] - x[:, :-1]).var() / x.var(),
@@ -196,6 +221,17 @@ WRONG = {
         ],
         "loses 0.00",
     ),
+    "06.4": (
+        [
+            lambda past: np.tile(past[:, -4:], 2),
+            lambda past: np.ones((len(past), 8)),
+            lambda past: past,
+            lambda past: 1 / 0,
+            print,
+            0.3,
+        ],
+        "as on the day before",
+    ),
     "07.1": ([0.9, 0.15, 6, "a sixth"], "For which class"),
     "07.2": (
         [
@@ -207,6 +243,7 @@ WRONG = {
     ),
     "07.3": ([dg.simulate.cluster(600, seed=5), dg.simulate.cluster(20), dg.simulate.web(600), 3], "were evicted"),
     "07.4": ([(30, 0.3), (30, 0.2), (15, 0.4), 20, None, "a pair"], "the work is"),
+    "07.5": ([0.264, 0.05, 0.97, 42, -1, "most"], "rests on half of the pages"),
     "08.1": ([1.0, noise_for(epsilon=1.0, steps=7500, **WWT), 1.486, 0.01, 40, "two"], "With this noise epsilon is"),
     "08.2": ([15, 15.5, 1e6, "fifteen"], "After 15 it is"),
     "08.3": ([spent(2.0, 15), spent(2.0, 15) + 2 * spent(4.0, 20), 1e-3], "one of the two models alone"),
@@ -232,10 +269,12 @@ WRONG = {
         ],
         "one long along one number",
     ),
+    "08.6": ([0, 5, 20, 3.5, "few"], "Are 20 counts 20 releases"),
     "09.1": ([0.525, 0.05, 0.5, 51.25, "half"], "how often it is right about a member"),
     "09.2": ([1, 44, 43, 10_001, 4.5, -3, "months"], "right in 0.55"),
     "09.3": ([0.6, 1.5, math.log(0.6)], "the odds of 60 %"),
     "09.4": ([0.5, 0.6, 0.983, 0.01, "few"], "Which share of them all"),
+    "09.5": ([2, 5, 7, 56, 57, 0, "a week"], "finds the right home in"),
     "10.1": ([2**32 / 300 / 1e3, 1000, 4.3e9, "a gigabit"], "What rate fills it"),
     "10.2": (
         [
@@ -265,6 +304,17 @@ WRONG = {
     "11.2": ([["values", "level", "effect"], ["rises"], ["copies"], "values"], "There are more"),
     "11.3": ([4, -4.0, 8, 1, "zero"], "the velocity of one of the lines"),
     "11.4": ([0.08, 16, 0.54, "many"], "the standard deviation is"),
+    "11.5": (
+        [
+            lambda series: series.std(1),
+            lambda series: series[:, 0] - series[:, 3],
+            lambda series: series,
+            lambda series: 1 / 0,
+            print,
+            0.9,
+        ],
+        "without their order",
+    ),
 }
 
 

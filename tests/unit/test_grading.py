@@ -211,15 +211,16 @@ def test_a_folder_with_nothing_in_it_is_an_error_that_says_what_is_expected(fold
 
 
 def test_the_table_has_points_and_what_was_claimed_in_vain():
-    one = grading.Graded("=ann", {"00.1": "passed", "00.2": "wrong", "00.3": "open"}, ["00.1", "00.2"], ["late"])
+    names, said = ["00.1", "00.2", "00.3", "00.4"], ["passed", "wrong", "open", "open"]
+    one = grading.Graded("=ann", dict(zip(names, said, strict=True)), ["00.1", "00.2"], ["late"])
 
     table = grading.rows([one], {"00.1": 3})
 
     assert table == [
-        ["name", "00.1", "00.2", "00.3", "points", "of", "unproved", "notes"],
-        ["=ann", "passed", "wrong", "open", "3", "5", "00.2", "late"],
+        ["name", *names, "points", "of", "unproved", "notes"],
+        ["=ann", *said, "3", "6", "00.2", "late"],
     ]
-    assert grading.shown(table).splitlines()[1].split() == ["=ann", "✓", "✗", "·", "3", "5", "00.2", "late"]
+    assert grading.shown(table).splitlines()[1].split() == ["=ann", "✓", "✗", "·", "·", "3", "6", "00.2", "late"]
     assert list(csv.reader(io.StringIO(grading.as_csv(table))))[1][0] == "'=ann"
 
 

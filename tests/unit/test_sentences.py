@@ -12,7 +12,7 @@ import pytest
 
 import dgkit as dg
 from dgkit.core import losses
-from dgkit.course import chapter_03, chapter_08, open_run, real
+from dgkit.course import chapter_02, chapter_03, chapter_08, open_run, real
 from dgkit.course.chapter_05 import UNFINISHED
 from dgkit.course.store import checkpoints
 from dgkit.errors import FileFormatError
@@ -1157,3 +1157,36 @@ def test_11_on_homes_other_libraries_have_values_and_neither_memory_nor_joint_at
     assert (theirs["values"][["sdv par", "mostlyai argn, defaults"]] < 1.2 * chance).all()
     pages = peers.loc[("pages", "views", "gretel dgan"), "autocorrelation MSE"]
     assert 0.7 < pages / minute.loc[("pages", "views", "doppelganger, defaults"), "autocorrelation MSE"] < 1.4
+
+
+def test_02_on_homes_the_kinds_of_pages_hardly_see_the_collapse():
+    real, made = dg.open_dataset("broadband").traffic_bytes, chapter_02.homes("D").traffic_bytes
+    of_real, kept = dg.metrics.distinct_modes(real, made).values
+    courses = (made / made.mean("time")).transpose("sample", "time").values.round(3)
+
+    assert kept > 0.9 * of_real
+    assert len(np.unique(courses, axis=0)) == 3
+
+
+def test_03_over_eight_weeks_of_homes_a_fifth_of_the_gradient_is_left_at_a_week_a_pass_and_nothing_at_a_day():
+    from dgkit.course import unrolled
+
+    homes, left = dg.simulate.broadband(60, time=364), {}
+    for s in (4, 28):
+        model = dg.Trainer(homes, dg.Config(sample_len=s, batch_size=10, seed=0)).model
+        left[s] = float(unrolled.gradient_back(model).sel(back=8 * 7 * 4))
+
+    assert left[4] < 1e-3
+    assert 0.15 < left[28] < 0.3
+
+
+def test_06_as_on_the_day_before_is_no_forecast_of_homes():
+    traffic = dg.open_dataset("broadband").traffic_bytes.transpose("sample", "time").values
+    traffic = traffic / traffic[:, :48].mean(1, keepdims=True)
+    past, future = traffic[:, :48], traffic[:, 48:]
+
+    def left(forecast):
+        return np.square(future - forecast).sum() / np.square(future - future.mean()).sum()
+
+    assert left(np.tile(past[:, -4:], 2)) > 1  # an R² below 0
+    assert left(np.tile(past.reshape(-1, 12, 4).mean(1), 2)) < 0.72

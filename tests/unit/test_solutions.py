@@ -61,6 +61,14 @@ def test_chapters_ask_and_do_not_answer():
     assert not any("solution" in name for name in names)
 
 
+@pytest.mark.parametrize("path", sorted((ROOT / "notebooks").glob("*.ipynb")), ids=lambda path: path.stem)
+def test_each_chapter_has_an_exercise_on_other_data(path):
+    cells = json.loads(path.read_text())["cells"]
+    tasks = re.findall(r"^\*\*\d\d\.\d\*\* (.*)", "\n".join("".join(cell["source"]) for cell in cells), re.MULTILINE)
+
+    assert any("on other data" in task.lower() for task in tasks)
+
+
 def test_there_are_questions_to_discuss_for_every_chapter():
     asked = {number: text.partition("### To discuss\n\n")[2].splitlines() for number, text in CHAPTERS.items()}
 

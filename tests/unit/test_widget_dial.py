@@ -176,6 +176,19 @@ def test_a_data_set_gives_its_samples():
     assert PrivacyDial(simulate.web(150, seed=1)).settings["samples"] == 150
 
 
+def test_a_stroke_is_one_step_for_undo_at_every_moment_that_another_thread_may_look():
+    dial, seen = PrivacyDial(), []
+    dial.observe(lambda _: seen.append(len(dial._past)), ["settings", "frame"])
+
+    for value in (2.0, 3.0, 4.0):
+        dial.change(noise_multiplier=value, stroke="a drag")
+    assert set(seen) == {1}
+
+    seen.clear()
+    dial.undo()
+    assert set(seen) == {0}
+
+
 def test_undo_takes_back_a_stroke_at_a_time_and_reset_can_be_undone():
     dial = PrivacyDial()
     for noise in (1.1, 1.2, 1.3):

@@ -156,6 +156,17 @@ def test_a_stroke_is_one_step_and_goes_back_to_where_it_began(painter):
     assert painter.probabilities == [0.5, 0.3, 0.2]
 
 
+def test_a_stroke_is_one_step_for_undo_at_every_moment_that_another_thread_may_look(painter):
+    seen = []
+    painter.observe(lambda _: seen.append(len(painter._past)), "probabilities")
+
+    for value in (0.6, 0.7, 0.8):
+        painter.paint([[0, value]], stroke="drag")
+    painter.undo()
+
+    assert seen == [1, 1, 1, 0]
+
+
 def test_an_assignment_in_python_can_be_undone_and_moves_the_distance(painter):
     before = painter.probabilities
 

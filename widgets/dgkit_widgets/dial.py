@@ -230,9 +230,7 @@ class PrivacyDial(Widget):
         """Back to the settings before the last change."""
         with self._guard, self.hold_sync():
             if self._past:
-                before, kept = self._past.pop(), len(self._past)
-                self._put(before)
-                del self._past[kept:]  # going back is no change to go back from
+                self._put(self._past.pop(), remember=False)  # going back is no change to go back from
                 self.can_undo = bool(self._past)
 
     def reset(self) -> None:
@@ -331,25 +329,28 @@ class PrivacyDial(Widget):
     @traitlets.observe("settings")
     def _changed(self, change: Any) -> None:
         with self._guard, self.hold_sync():
-            if change["old"]:
+            if not self._inside:  # an assignment in a cell is a step for undo, too
                 self._past.append(change["old"])
                 self.can_undo, self._stroke = True, None
             self.frame = self._drawn()
 
-    def _put(self, new: dict[str, Any], stroke: str | None = None) -> None:
-        """Show settings that `_merged` made; remember what was before, unless the same stroke has already."""
+    def _put(self, new: dict[str, Any], stroke: str | None = None, *, remember: bool = True) -> None:
+        """Show settings that `_merged` made; remember what was before, unless the same stroke has already.
+
+        What is remembered is right before the settings change: another thread may look while the frame is drawn.
+        """
         if new == self.settings:
             self.error = self._problem(new)
             return
         goes_on = stroke is not None and stroke == self._stroke
+        if self.settings and remember and not goes_on:
+            self._past.append(self.settings)
+        self._stroke, self.can_undo = stroke, bool(self._past)
         self._inside = True
         try:
             self.settings = new
         finally:
             self._inside = False
-        if goes_on:
-            self._past.pop()
-        self._stroke = stroke
 
     def _merged(self, old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
         """The old settings with the new ones' changes, complete, each of them checked by itself."""

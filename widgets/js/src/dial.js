@@ -4,10 +4,9 @@
 
 import "./lib/dgkit.css";
 import "./dial.css";
+import { wishList } from "./dial/wishes.js";
 import { lineChart } from "./lib/chart.js";
 import {
-  act,
-  atMost,
   button,
   field,
   h,
@@ -25,6 +24,7 @@ import { gallery } from "./lib/gallery.js";
 import { floats, rows, typed, written } from "./lib/numbers.js";
 
 /** @import { Series } from "./lib/axes.js" */
+/** @import { Wishes } from "./dial/wishes.js" */
 /** @import { Model, RenderProps } from "./lib/dom.js" */
 
 /**
@@ -104,66 +104,6 @@ function render({ model, el }) {
   drawBeside();
   return close;
 }
-
-/**
- * What Python is asked for. A wish goes out when the one before is answered: a drag asks for what
- * Python can do, and always for the last.
- * @param {Model} model
- */
-function wishList(model) {
-  const owner = `${Math.random()}`;
-  let count = 0;
-  let sent = "";
-  let stroke = "";
-  let wanted = {};
-  const token = () => `${owner}-${++count}`;
-  const settled = () => !sent || model.get("answered") === sent;
-  const waiting = () => Object.keys(wanted).length > 0;
-  const send = atMost(30, () => {
-    if (!waiting() || !settled()) return;
-    sent = token();
-    act(model, "change", { ...wanted, token: sent });
-    wanted = {};
-  });
-  const endStroke = () => {
-    stroke = "";
-  };
-  return {
-    send,
-    settled,
-    waiting,
-    endStroke,
-    beginStroke() {
-      stroke ||= token();
-    },
-    /**
-     * Changes of one stroke of a slider are one step for undo, also the last, which may go out
-     * after it has ended.
-     * @param {object} changes
-     */
-    change(changes) {
-      wanted = { ...wanted, ...changes, stroke: stroke || null };
-      send();
-    },
-    /**
-     * Another action, which takes the place of what still waits.
-     * @param {string} action
-     * @param {object} [values]
-     */
-    ask(action, values = {}) {
-      endStroke();
-      wanted = {};
-      act(model, action, values);
-    },
-    /** The same for an action that answers. */
-    askAndWait(/** @type {string} */ action, /** @type {object} */ values) {
-      sent = token();
-      this.ask(action, { ...values, token: sent });
-    },
-  };
-}
-
-/** @typedef {ReturnType<typeof wishList>} Wishes */
 
 /**
  * @param {Model} model
@@ -258,6 +198,8 @@ function slide({ name, label }, model, wishes, draw) {
     "aria-describedby": hint.id,
     "data-slider": name,
   });
+  // a drag back to where it began ends without a "change" in some browsers
+  slider.addEventListener("pointerdown", wishes.endStroke);
   slider.addEventListener("input", () => {
     const value = model.get("grids")[name][Number(slider.value)];
     wishes.beginStroke();

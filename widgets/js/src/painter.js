@@ -277,10 +277,12 @@ function render({ model, el }) {
     const one = { axis, place, label, cell, track, fill, mark, input, lock };
 
     track.addEventListener("keydown", (event) => key(one, event));
-    track.addEventListener("keyup", end);
-    track.addEventListener("blur", () => {
+    // a key or the focus that goes while the pointer holds a bar does not end its stroke
+    const letGo = () => {
       if (!stroke?.pointer) end();
-    });
+    };
+    track.addEventListener("keyup", letGo);
+    track.addEventListener("blur", letGo);
     input.addEventListener("input", () => {
       input.dataset.typing = "1";
     });

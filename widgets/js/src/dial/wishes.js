@@ -1,0 +1,65 @@
+// What the PrivacyDial asks of Python, and which of it is one step for undo. No page is needed.
+
+import { act, atMost } from "../lib/dom.js";
+
+/** @import { Model } from "../lib/dom.js" */
+
+/**
+ * What Python is asked for. A wish goes out when the one before is answered: a drag asks for what
+ * Python can do, and always for the last.
+ * @param {Model} model
+ */
+export function wishList(model) {
+  const owner = `${Math.random()}`;
+  let count = 0;
+  let sent = "";
+  let stroke = "";
+  let wanted = {};
+  const token = () => `${owner}-${++count}`;
+  const settled = () => !sent || model.get("answered") === sent;
+  const waiting = () => Object.keys(wanted).length > 0;
+  const send = atMost(30, () => {
+    if (!waiting() || !settled()) return;
+    sent = token();
+    act(model, "change", { ...wanted, token: sent });
+    wanted = {};
+  });
+  const endStroke = () => {
+    stroke = "";
+  };
+  return {
+    send,
+    settled,
+    waiting,
+    endStroke,
+    beginStroke() {
+      stroke ||= token();
+    },
+    /**
+     * Changes of one stroke of a slider are one step for undo, also the last, which may go out
+     * after it has ended.
+     * @param {object} changes
+     */
+    change(changes) {
+      wanted = { ...wanted, ...changes, stroke: stroke || null };
+      send();
+    },
+    /**
+     * Another action, which takes the place of what still waits.
+     * @param {string} action
+     * @param {object} [values]
+     */
+    ask(action, values = {}) {
+      endStroke();
+      wanted = {};
+      act(model, action, values);
+    },
+    /** The same for an action that answers. */
+    askAndWait(/** @type {string} */ action, /** @type {object} */ values) {
+      sent = token();
+      this.ask(action, { ...values, token: sent });
+    },
+  };
+}
+
+/** @typedef {ReturnType<typeof wishList>} Wishes */
