@@ -8,6 +8,7 @@ import xarray as xr
 from dgkit import datasets
 from dgkit._cells import read
 from dgkit.course.chapters import experiment_of
+from dgkit.course.openings import opening
 from dgkit.errors import ConfigError, FileFormatError
 
 
@@ -55,7 +56,7 @@ def open_run(name: str, *, group: str | None = None) -> xr.Dataset:
     Returns
     -------
     Dataset
-        The measured variables over the grid's dims; attrs say how it was made.
+        The measured variables over the grid's dims; attrs say how it was made, and `opening` how an Explorer opens.
 
     Raises
     ------
@@ -77,11 +78,12 @@ def open_run(name: str, *, group: str | None = None) -> xr.Dataset:
         experiment_of(name)
         raise FileFormatError(f"{name!r} was not recorded yet: python -m dgkit.course record {name}")
     try:
-        return read(path, group, unsealed=_sums().get(path.name))
+        ds = read(path, group, unsealed=_sums().get(path.name))
     except FileFormatError as error:
         raise FileFormatError(
             f"{error} A recorded run cannot be read from it; make it again: python -m dgkit.course record {name}"
         ) from error
+    return ds if group else ds.assign_attrs(opening=opening(name, ds))
 
 
 def _sums() -> dict[str, str]:

@@ -81,7 +81,7 @@ def test_compared_values_are_a_line_and_a_column_each(ds):
     explorer.choose(compare=[4, 0], token="t")
 
     assert explorer.selection["compare"] == [168, 1]
-    assert explorer.frame["names"] == ["sample_len 168", "sample_len 1"]
+    assert explorer.frame["names"] == ["steps per pass 168", "steps per pass 1"]
     assert explorer.answered == "t"
     np.testing.assert_allclose(lines(explorer)[1, 2], ds.curve.sel(sample_len=1).max("seed"), rtol=1e-6)
     column = explorer.metrics()["error"][0]

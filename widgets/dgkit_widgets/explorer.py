@@ -4,8 +4,10 @@
 not numbers, and pictures of two dims at once.
 """
 
+import json
 import threading
 import warnings
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 
@@ -15,6 +17,7 @@ import xarray as xr
 
 from dgkit._checks import whole
 from dgkit.errors import ConfigError
+from dgkit_widgets._names import is_code, of_value, spelled
 from dgkit_widgets._widget import Widget, static
 
 LONG = 32  # a dim with more values holds curves; the table of metrics leaves it out
@@ -55,7 +58,7 @@ class Explorer(Widget):
     ----------
     ds : Dataset
         Such as `dgkit.course.open_run` and `sweep` give. Numeric variables are shown, with their `units` and
-        `long_name`.
+        `long_name`, or their names in words. A recorded run opens as its attrs say (`opening`).
     variable : str, optional
         The first to show. Default: the first with a dim of over 32 values, else the first.
     x, overlay : str, optional
@@ -122,15 +125,18 @@ class Explorer(Widget):
                 f"the Dataset has no numeric variable to show; it has {list(map(str, ds.data_vars)) or 'none'}."
             )
         self._ds, self._seed = ds[numeric], seed_dim
-        self._references = {
-            name: one.to_dataset(name=one.name) if isinstance(one, xr.DataArray) else one
-            for name, one in (references or {}).items()
-        }
+        opening = _opening(ds)
+        self._names = {key: str(text) for key, text in opening.get("names", {}).items()}
+        self._labels = self._spelled()
         self._places = {str(dim): _values(ds, str(dim)) for dim in self._ds.dims}
         self._index: dict[str, dict[Any, int]] = {dim: {} for dim in self._places}
         for dim, values in self._places.items():
             for k, value in enumerate(values):
                 self._index[dim].setdefault(_plain(value), k)
+        self._references = {
+            name: one.to_dataset(name=one.name) if isinstance(one, xr.DataArray) else one
+            for name, one in {**self._beside(opening), **(references or {})}.items()
+        }
         self._guard = threading.RLock()  # callbacks may come from another thread than the cells
         self._whole: dict[str, np.ndarray] = {}  # by variable: every value it has
         first = next((name for name in numeric if max(ds[name].shape, default=0) > LONG), numeric[0])
@@ -143,7 +149,40 @@ class Explorer(Widget):
             variables=[[str(name), self._label(ds[name])] for name in numeric],
             dims=[self._dim(dim) for dim in self._places],
         )
-        self.set_trait("selection", self._merged(start, given))
+        self.set_trait("selection", self._merged(start, {**self._opened(opening, given), **given}))
+
+    def _opened(self, opening: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+        """Of how a run is to open, what this Dataset has and the caller did not choose otherwise."""
+        name = given.get("variable", opening.get("variable"))
+        if name not in list(self._ds):
+            return {}
+        chosen = {"variable": name, "at": {k: v for k, v in opening.get("at", {}).items() if self._has(k, v)}}
+        for key, others in (("x", {self._seed}), ("overlay", set())):
+            if opening.get(key) in set(map(str, self._ds[name].dims)) - others - set(given.values()):
+                chosen[key] = opening[key]
+        if "overlay" in chosen and "overlay" not in given:
+            chosen["compare"] = [value for value in opening.get("compare", []) if self._has(chosen["overlay"], value)]
+        if name == opening.get("variable"):
+            chosen["log_y"] = opening.get("log_y")
+        return {key: value for key, value in chosen.items() if value not in (None, [])}
+
+    def _has(self, dim: str, value: Any) -> bool:
+        return dim in self._places and isinstance(value, str | int | float) and value in self._index[dim]
+
+    def _beside(self, opening: Mapping[str, Any]) -> dict[str, xr.DataArray]:
+        """The further lines of an opening: a number, another variable, or the same one at other values."""
+        found: dict[str, xr.DataArray] = {}
+        name = opening.get("variable")
+        for title, one in opening.get("beside", {}).items() if name in list(self._ds) else ():
+            if isinstance(one, dict):
+                if all(dim in self._ds[name].dims and self._has(dim, value) for dim, value in one.items()):
+                    found[title] = self._ds[name].sel(one, drop=True)
+            elif isinstance(one, str):
+                if one in self._ds:
+                    found[title] = self._ds[one].rename(name)
+            elif isinstance(one, int | float):
+                found[title] = xr.DataArray(float(one), name=name)
+        return found
 
     # --- what is selected
 
@@ -309,7 +348,7 @@ class Explorer(Widget):
         name, x, overlay = chosen["variable"], chosen["x"], chosen["overlay"]
         da = self.sliced().astype(np.float64).compute()
         places = self._places[x] if x else np.zeros(1)
-        labels = None if _numeric(places) else [_text(value) for value in places]
+        labels = None if _numeric(places) else [of_value(str(x), _text(value)) for value in places]
         numbers = np.arange(len(places)) if labels else places.astype(np.float64)
         order = np.argsort(numbers, kind="stable")
         band = self._seed in da.dims and overlay != self._seed and da.sizes[self._seed] > 1
@@ -322,7 +361,7 @@ class Explorer(Widget):
             real.append(reference)
 
         for k, value in enumerate(chosen["compare"] if overlay else [None]):
-            title = f"{overlay} {_text(value)}" if overlay else ("median" if band else name)
+            title = self._told(overlay, value) if overlay else ("median" if band else self._labels[name])
             add(da.isel({overlay: k}) if overlay else da, title, False)
         for title, one in self._references.items():
             if name in one:
@@ -339,7 +378,7 @@ class Explorer(Widget):
         return {
             "variable": name,
             "label": self._label(self._ds[name]),
-            "x_label": self._label(self._ds[x], x) if x and x in self._ds.coords else x or "",
+            "x_label": self._dim_label(x) if x else "",
             "labels": labels,
             "n": len(places) if x else 0,
             "x": numbers[order].astype(np.float32).tobytes(),
@@ -388,27 +427,43 @@ class Explorer(Widget):
             for name, triples in self.metrics().items()
         ]
         compared = self.selection["compare"] if self._compared() else []
-        return {"rows": rows, "heads": [f"{overlay} {_text(value)}" for value in compared]}
+        return {"rows": rows, "heads": [self._told(overlay, value) for value in compared]}
+
+    def _told(self, dim: str | None, value: Any) -> str:
+        """A value that is compared, with its dim."""
+        return f"{self._labels[str(dim)]} {of_value(str(dim), _text(value))}"
 
     def _worded(self, dim: str, value: Any) -> str:
         units = str(self._ds[dim].attrs.get("units", "")) if dim in self._ds.coords else ""
-        text = _text(value)
+        text = of_value(dim, _text(value))
         unit = units.removesuffix("s") if text == "1" and units.isalpha() else units  # "1 step", and "1 views/s"
         return text + (f" {unit}" if unit not in ("", "1") else "")
 
-    def _label(self, da: xr.DataArray, name: str | None = None) -> str:
-        text, units = str(da.attrs.get("long_name", name or da.name)), da.attrs.get("units")
-        return f"{text} ({units})" if units and units != "1" and f"({units})" not in text else text
+    def _spelled(self) -> dict[str, str]:
+        """What each variable and dim is called: its `long_name` where that is words and no other's, or its name."""
+        given = {str(name): str(da.attrs.get("long_name", name)) for name, da in self._ds.variables.items()}
+        often = Counter(given[str(name)] for name in self._ds.data_vars)
+        found = {str(dim): str(dim) for dim in self._ds.dims} | given
+        for name, text in found.items():
+            if is_code(name, text) or often[text] > 1:
+                found[name] = self._names.get(name) or spelled(name)
+        return found
+
+    def _label(self, da: xr.DataArray) -> str:
+        return _with_units(self._labels[str(da.name)], da)
+
+    def _dim_label(self, dim: str) -> str:
+        return _with_units(self._labels[dim], self._ds[dim]) if dim in self._ds.coords else self._labels[dim]
 
     def _dim(self, dim: str) -> dict[str, Any]:
         values = self._places[dim]
-        label = str(self._ds[dim].attrs.get("long_name", dim)) if dim in self._ds.coords else dim  # units: its values
         words = (
             [self._worded(dim, value) for value in values.tolist()]
             if values.dtype.kind != "M"
             else list(map(_text, values))
         )
-        return {"name": dim, "label": label, "values": words, "slides": _numeric(values) or values.dtype.kind == "M"}
+        slides = _numeric(values) or values.dtype.kind == "M"
+        return {"name": dim, "label": self._labels[dim], "values": words, "slides": slides}  # units: with its values
 
     def _alone(self) -> tuple[dict[str, Any], dict[str, Any] | None, str]:
         """All values, and of each dim and variable what does not depend on the selection."""
@@ -425,6 +480,7 @@ class Explorer(Widget):
         references = {title: one[name] for title, one in self._references.items() if name in one}
         return self._part(da) | {
             "label": self._label(da),
+            "name": self._labels[name],
             "table": _short(da, self._seed),
             "positive": bool((whole > 0).all() and whole.size),
             "asks": spans_decades(whole),
@@ -438,11 +494,12 @@ class Explorer(Widget):
         numbers = places.astype(np.float64) if numeric else np.arange(len(places), dtype=np.float64)
         return {
             "numbers": numbers.tolist(),
-            "texts": [_text(value) for value in places],
+            "texts": [of_value(dim, _text(value)) for value in places],
+            "told": [self._told(dim, _plain(value)) for value in places],
             "numeric": numeric,
             "positive": bool((numbers > 0).all()),
             "asks": _uneven(numbers) and spans_decades(numbers),
-            "label": self._label(self._ds[dim], dim) if dim in self._ds.coords else dim,
+            "label": self._dim_label(dim),
         }
 
     @staticmethod
@@ -458,6 +515,22 @@ class Explorer(Widget):
     def without_browser(self) -> str:
         sizes = ", ".join(f"{dim} {size}" for dim, size in self._ds.sizes.items())
         return f"{len(self._ds.data_vars)} variables over {sizes or 'no dims'}. In code: {self.code()}"
+
+
+def _opening(ds: xr.Dataset) -> dict[str, Any]:
+    """How a Dataset's attrs say that it opens; what is not of that form is left out."""
+    try:
+        found = json.loads(ds.attrs.get("opening", "{}"))
+    except (TypeError, ValueError):
+        return {}
+    kinds = {"names": dict, "beside": dict, "at": dict, "compare": list, "log_y": bool}
+    parts = found.items() if isinstance(found, dict) else ()
+    return {key: value for key, value in parts if isinstance(value, kinds.get(key, str))}
+
+
+def _with_units(text: str, da: xr.DataArray) -> str:
+    units = da.attrs.get("units")
+    return f"{text} ({units})" if units and units != "1" and f"({units})" not in text else text
 
 
 def _values(ds: xr.Dataset, dim: str) -> np.ndarray:
@@ -502,6 +575,8 @@ def _plain(value: Any) -> Any:
 def _text(value: Any) -> str:
     if isinstance(value, np.datetime64):
         return str(value.astype("datetime64[s]")).removesuffix("T00:00:00")
+    if isinstance(value, bool | np.bool_):
+        return "yes" if value else "no"
     return f"{value:.6g}" if isinstance(value, float | np.floating) else str(value)
 
 

@@ -192,18 +192,28 @@ function render({ model, el }) {
   /** @type {ReturnType<typeof lineChart> | null} */
   let chart = null;
   let chartKind = "";
-  /** @param {any} frame */
-  function drawChart(frame) {
-    place.hidden = !frame.n;
-    note.hidden = !!frame.n;
-    note.textContent = `${frame.label} is one number for each value: it stands in the table.`;
-    if (!frame.n) return;
+  /**
+   * @param {any} frame
+   * @param {boolean} ordered whether lines may join the values along the horizontal axis
+   */
+  function drawChart(frame, ordered) {
+    const parts = rows(floats(frame.lines), frame.n); // middle, lower and upper edge of each line
+    const measured = frame.names.map((/** @type {any} */ _, /** @type {number} */ k) =>
+      parts[3 * k]?.some(Number.isFinite),
+    );
+    const empty = !measured.includes(true);
+    place.hidden = !frame.n || empty;
+    note.hidden = !place.hidden;
+    note.textContent = frame.n
+      ? "Nothing was measured at these values: choose others."
+      : `${frame.label} is one number for each value: it stands in the table.`;
+    if (place.hidden) return;
     const band = `: median, band from smallest to largest of ${frame.seeds} ${frame.seed_dim}s`;
     const options = {
       title: frame.label + (frame.band ? band : ""),
       x: { label: frame.x_label, log: frame.log[0], labels: frame.labels },
       y: { label: frame.label, log: frame.log[1] },
-      height: 260,
+      height: frame.labels ? 320 : 260,
     };
     const kind = JSON.stringify(options);
     if (kind !== chartKind) {
@@ -211,16 +221,17 @@ function render({ model, el }) {
       chart = lineChart(place, options);
       chartKind = kind;
     }
-    const parts = rows(floats(frame.lines), frame.n); // middle, lower and upper edge of each line
+    const level = (/** @type {ArrayLike<number>} */ values) => new Set(Array.from(values)).size < 2;
     chart?.set({
       x: floats(frame.x),
       range: frame.range && padded(frame.range, frame.log[1]),
       xRange: horizontalRange(frame),
       series: frame.names.map((/** @type {string} */ name, /** @type {number} */ k) => ({
-        name,
+        name: measured[k] ? name : `${name} (not measured)`,
         y: parts[3 * k],
         real: frame.real[k],
-        points: frame.n <= 40,
+        points: frame.n <= 40 && !frame.real[k],
+        apart: !ordered && !(frame.real[k] && level(parts[3 * k])),
         band: frame.band && !frame.real[k] ? [parts[3 * k + 1], parts[3 * k + 2]] : null,
       })),
     });
@@ -244,7 +255,7 @@ function render({ model, el }) {
     if (settled) sent = "";
     drawControls(frame, chosen, settled);
     drawCompared(frame, chosen, settled);
-    drawChart(frame);
+    drawChart(frame, dimOf(chosen.x)?.slides ?? true);
     drawTable(frame);
     if (settled && spoken) say(spoken);
     spoken = "";

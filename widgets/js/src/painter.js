@@ -514,13 +514,15 @@ function lockNote(free) {
   return "All are locked: unlock two to draw.";
 }
 
+/** Its bow stands in the body on both sides or swung out on one, as the button is pressed or not. */
 function padlock() {
   const body = { x: 1, y: 6, width: 10, height: 7.5, rx: 1.2, fill: "currentColor" };
   const bow = { fill: "none", stroke: "currentColor", "stroke-width": 1.6 };
   return svg(
     "svg",
-    { viewBox: "0 0 12 14", width: 11, height: 13, "aria-hidden": "true" },
-    svg("path", { d: "M3 6V4a3 3 0 0 1 6 0v2", ...bow }),
+    { viewBox: "0 0 16 14", width: 15, height: 13, "aria-hidden": "true" },
+    svg("path", { class: "dgp-closed", d: "M3 6V4a3 3 0 0 1 6 0v2", ...bow }),
+    svg("path", { class: "dgp-open", d: "M8.6 6V3.9a3 3 0 0 1 6 0v1.8", ...bow }),
     svg("rect", body),
   );
 }

@@ -106,11 +106,40 @@ test("a logarithmic axis has ticks at 1, 2, ... 9 times the powers of ten in vie
   assert.deepEqual(decades(2e-3, 4e-3), [0.002, 0.003, 0.004]);
 });
 
-test("an axis of texts names whole numbers only, and gives long texts more room", () => {
-  const { incrs, space, values } = named(["Monday", "Tuesday"]);
+test("an axis of texts names whole numbers only, upright where they fit and else slanted", () => {
+  const { incrs, rotate, size, values } = named(["Monday", "Tuesday"]);
   assert.deepEqual(values(null, [0, 0.5, 1, 2]), ["Monday", "", "Tuesday", ""]);
   assert.ok(incrs.every(Number.isInteger));
-  assert.ok(named(["a text that is much longer"]).space > space);
+  assert.equal(rotate({ width: 400 }), 0);
+  assert.ok(rotate({ width: 160 }) > 0);
+  assert.ok(size({ width: 160 }) > size({ width: 400 }));
+});
+
+test("every one of a dozen models has its name on a narrow chart; of many days some are named", () => {
+  const models = named(Array(12).fill("recurrent network"));
+  const days = named(Array(500).fill("2020-01-01"));
+  const narrow = { width: 640 };
+  assert.ok(models.space(narrow) < (narrow.width - 90) / 12);
+  assert.equal(days.rotate(narrow), 0);
+  assert.ok(days.space(narrow) > 60);
+});
+
+test("what stands apart has no band that joins it", () => {
+  const series = [
+    {
+      name: "a",
+      y: [1, 2],
+      apart: true,
+      band: [
+        [0, 1],
+        [2, 3],
+      ],
+    },
+  ];
+  assert.deepEqual(columns({ x: [0, 1], series }), [
+    [0, 1],
+    [1, 2],
+  ]);
 });
 
 test("arrow keys move the cursor by a point, and stop at the ends", () => {

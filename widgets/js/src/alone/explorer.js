@@ -9,6 +9,7 @@ import { bytes, floats } from "../lib/numbers.js";
  * @typedef {object} Place
  * @property {number[]} numbers
  * @property {string[]} texts
+ * @property {string[]} told the same where values are compared
  * @property {boolean} numeric
  * @property {boolean} positive
  * @property {boolean} asks whether a logarithmic axis suits
@@ -19,7 +20,7 @@ import { bytes, floats } from "../lib/numbers.js";
 
 /**
  * @typedef {Part & {
- *   label: string, table: boolean, positive: boolean, asks: boolean,
+ *   label: string, name: string, table: boolean, positive: boolean, asks: boolean,
  *   range: [number, number] | null,
  *   references: (Part & { title: string })[] }} Variable
  */
@@ -112,7 +113,7 @@ function frameOf(chosen, all, places, seed) {
     const ends = order.map((k) => spread(drawn, x ? { ...fixed, [x]: k } : fixed, seed));
     for (const which of [0, 1, 2]) lines.push(...ends.map((three) => three[which]));
   };
-  const told = (/** @type {number} */ k) => `${overlay} ${places[overlay].texts[k]}`;
+  const told = (/** @type {number} */ k) => places[overlay].told[k];
   for (const k of overlay ? chosen.compare : [null]) {
     add(one, overlay ? { ...at, [overlay]: k } : at);
   }
@@ -121,7 +122,7 @@ function frameOf(chosen, all, places, seed) {
   const possible = [!!along?.numeric && along.positive && numbers.length > 1, one.positive];
   const asks = [!!along?.asks, one.asks];
   const log = [chosen.log_x, chosen.log_y].map((wish, k) => possible[k] && (wish ?? asks[k]));
-  const mine = overlay ? chosen.compare.map(told) : [band ? "median" : name];
+  const mine = overlay ? chosen.compare.map(told) : [band ? "median" : one.name];
   return {
     variable: name,
     label: one.label,
@@ -182,7 +183,7 @@ function table({ overlay, compare, at }, all, places, seed) {
     ]);
   return {
     rows,
-    heads: over ? compare.map((/** @type {number} */ k) => `${over} ${places[over].texts[k]}`) : [],
+    heads: over ? compare.map((/** @type {number} */ k) => places[over].told[k]) : [],
   };
 }
 

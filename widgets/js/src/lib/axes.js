@@ -15,6 +15,8 @@ import { extent, short } from "./numbers.js";
  * @property {number} [width] of the stroke
  * @property {boolean} [points] shows its points (a dot in the legend)
  * @property {boolean} [joined] is drawn through gaps, from point to point
+ * @property {boolean} [apart] stands at each x by itself, its band an upright bar: their order says
+ * nothing
  * @property {boolean} [mark] is there for comparison, such as a level: its values need not be read
  * out
  */
@@ -53,7 +55,7 @@ export function columns({ x, series }, log) {
       const drawn = v !== null && Number.isFinite(v) && !(log && v <= 0);
       return drawn ? v : null;
     });
-  const lines = series.flatMap(({ y, band }) => [y, ...(band ?? [])]);
+  const lines = series.flatMap(({ y, band, apart }) => [y, ...((!apart && band) || [])]);
   return [Array.from(x), ...lines.map(clean)];
 }
 
@@ -134,15 +136,25 @@ export function decades(low, high) {
   return ticks.filter((v) => v >= low && v <= high);
 }
 
+const MOST_SLANTED = 24; // texts; of more, such as days, some are left out
+const SLANT = 35; // degrees
+
 /**
- * uPlot's settings for a text at each whole number, as many as fit.
+ * uPlot's settings for a text at each whole number: upright where they fit, else slanted, and of
+ * many some.
  * @param {string[]} labels
  */
 export function named(labels) {
-  const longest = Math.max(...labels.map((text) => text.length));
+  const longest = Math.max(...labels.map((text) => text.length)) * 6;
+  const room = Math.max(40, longest + 8);
+  const slants = (/** @type {number} */ width) =>
+    labels.length <= MOST_SLANTED && (width - 90) / labels.length < room;
   return {
     incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 1e4, 1e5],
-    space: Math.max(40, longest * 6 + 8),
+    space: (/** @type {{ width: number }} */ { width }) => (slants(width) ? 10 : room),
+    rotate: (/** @type {{ width: number }} */ { width }) => (slants(width) ? SLANT : 0),
+    size: (/** @type {{ width: number }} */ { width }) =>
+      slants(width) ? 26 + Math.round(longest * Math.sin((SLANT * Math.PI) / 180)) : 30,
     values: (/** @type {unknown} */ _, /** @type {number[]} */ ticks) =>
       ticks.map((v) => labels[v] ?? ""),
   };

@@ -79,11 +79,16 @@ export function lineChart(container, options) {
         stroke,
         width: one.width ?? (one.real ? 2 : 1.75),
         dash,
-        points: { show: state.x.length < 2 || one.points === true, size: 6, fill: stroke },
+        points: {
+          show: !one.apart && (state.x.length < 2 || one.points === true),
+          size: 6,
+          fill: stroke,
+        },
         spanGaps: one.joined === true,
         ...(names ? { paths: uPlot.paths.stepped?.({ align: 1 }) } : {}),
+        ...(one.apart ? { paths: () => null } : {}),
       });
-      if (!one.band) return;
+      if (!one.band || one.apart) return;
       const edge = { stroke: "transparent", width: 0, points: { show: false } };
       lines.push(edge, { ...edge });
       bands.push({
@@ -131,11 +136,45 @@ export function lineChart(container, options) {
         axes: [horizontal, vertical],
         series: lines,
         bands,
-        hooks: { setCursor: [moved] },
+        hooks: { setCursor: [moved], draw: [drawApart] },
       },
       /** @type {uPlot.AlignedData} */ (columns(state, yAxis.log)),
       place,
     );
+  }
+
+  /**
+   * Series that are not joined: a dot and an upright bar at each x, side by side.
+   * @param {uPlot} drawn
+   */
+  function drawApart(drawn) {
+    const { x, series } = /** @type {ChartState} */ (shown);
+    const styles = lineStyles(series, theme(root));
+    const alone = series.filter((one) => one.apart);
+    const { ctx } = drawn;
+    ctx.save();
+    series.forEach((one, k) => {
+      if (!one.apart) return;
+      const aside = (alone.indexOf(one) - (alone.length - 1) / 2) * 10;
+      ctx.strokeStyle = ctx.fillStyle = styles[k].stroke;
+      ctx.lineWidth = 2 * devicePixelRatio;
+      Array.from(x).forEach((at, i) => {
+        const y = one.y[i];
+        if (y === null || !Number.isFinite(y) || (yAxis.log && y <= 0)) return;
+        const left = drawn.valToPos(at, "x", true) + aside * devicePixelRatio;
+        const top = (/** @type {number} */ value) => drawn.valToPos(value, "y", true);
+        ctx.beginPath();
+        if (one.band) {
+          ctx.moveTo(left, top(one.band[0][i]));
+          ctx.lineTo(left, top(one.band[1][i]));
+        }
+        ctx.stroke();
+        ctx.beginPath();
+        ctx.arc(left, top(y), 4 * devicePixelRatio, 0, 2 * Math.PI);
+        ctx.fill();
+      });
+    });
+    ctx.restore();
   }
 
   /** @param {uPlot} moving */
@@ -156,7 +195,7 @@ export function lineChart(container, options) {
     const spoken = series.map((one) => reading(one, cursor, yText));
     series.forEach((one, k) => {
       const { stroke, dash } = styles[k];
-      const sign = one.points ? dot(stroke) : swatch(stroke, dash);
+      const sign = one.points || one.apart ? dot(stroke) : swatch(stroke, dash);
       readout.append(h("span", { class: "dgkit-key" }, sign, spoken[k]));
     });
     if (focused && cursor !== null) {
@@ -168,7 +207,14 @@ export function lineChart(container, options) {
     if (!shown) return;
     const { x, series } = shown;
     const now = JSON.stringify([
-      ...series.map((one) => [one.name, !!one.real, !!one.band, one.colour, !!one.points]),
+      ...series.map((one) => [
+        one.name,
+        !!one.real,
+        !!one.band,
+        one.colour,
+        !!one.points,
+        !!one.apart,
+      ]),
       x.length < 2,
     ]);
     if (!plot || now !== shape) build(shown);
