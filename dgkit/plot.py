@@ -505,7 +505,8 @@ def against(
     log : {"", "x", "y", "xy"}
         Axes on a logarithmic scale.
     reference : mapping, optional
-        What to compare with, in black: numbers (what chance gives), or curves over x (the real data's).
+        What to compare with, in black: numbers (what chance gives), or curves over x (the real data's); where x has
+        no numbers, a short line at each of its values.
 
     Returns
     -------
@@ -552,8 +553,11 @@ def against(
                 axis.errorbar(beside, middle, [middle - low, high - middle], linestyle="", capsize=3, **style)
         for (name, height), dash in zip((reference or {}).items(), itertools.cycle([":", (0, (1, 3)), (0, (5, 3))])):
             style = {"color": REFERENCE, "linestyle": dash, "linewidth": 1.3, "label": name}
-            if isinstance(height, xr.DataArray) and height.ndim:
+            if isinstance(height, xr.DataArray) and height.ndim and numbers:
                 axis.plot(height[x], height, **style)
+            elif isinstance(height, xr.DataArray) and height.ndim:
+                ends = place[:, None] + [-0.3, 0.3, np.nan]  # a gap after each
+                axis.plot(ends.ravel(), np.repeat(height.sel({x: across}), 3), **style)
             else:
                 axis.axhline(float(height), zorder=1, **style)
         for which in log:

@@ -12,12 +12,12 @@ learned as attributes are, which is easier than to learn a rare event step by st
 those where the event is likeliest. Without auto-normalisation the event is where it is likelier than not; then it is
 decided in training, 0 or 1 as in the data, with the gradient of the soft one: left soft, 99 % were zero for 84 % on a
 made set, decided 97 %. With a share the soft event does better: decided, two of five trainings on MBA had 0.013 for the
-traffic, soft 0.005 at most (recorded run "zeros").
+traffic (not recorded), soft 0.005 at most from step 3,000 on (three trainings: recorded run "zeros").
 
 What the traffic pays for it is some hundred steps. On MBA, with the event and without, its autocorrelation MSE is above
 0.01 up to step 2,000, falls within some hundred steps, a little later with the event, and then goes up and down between
 0.001 and 0.005 from one look at a training to the next. So a single look says little: at step 3,000 the event is worse
-at each of five seeds (medians 0.0028 and 0.0020; two halves of the real homes: 0.0006), and the mean of five looks from
+at each of three seeds (medians 0.0026 and 0.0020; two halves of real homes: 0.0006), and the mean of five looks from
 3,000 to 5,000 is 0.0021, 0.0022 and 0.0025 with it and 0.0021, 0.0022 and 0.0048 without (recorded run "zeros"). Of the
 slope of the discriminator value and event take an eighth then, the generation flags, which plain data have too, a sixth
 and before step 1,000 up to nine tenths. Smaller columns change no more than another seed does, nor does an event that a

@@ -3,7 +3,8 @@
 - `answer`, `progress`: exercises, one file a chapter (chapter_NN.py), with the experiments that it shows.
 - `quiz`, `predict` and `recall`: questions that explain themselves, and a prediction that is kept to the chapter's end.
 - `room`: what everybody in a room predicted, from their progress files.
-- `open_run`, `checkpoints`: what was recorded; `record`, `rerun` compute it (`python -m dgkit.course record NAME`).
+- `open_run`, `checkpoints`: what was recorded; `spread` says what its seeds say; `record`, `rerun` compute it
+  (`python -m dgkit.course record NAME`).
 - `python -m dgkit.course export` and `collect`: exercises for graders, and handed-in notebooks graded.
 - `budget`: full size, or one that runs in seconds.
 """

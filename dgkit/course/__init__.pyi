@@ -20,3 +20,4 @@ from .runs import rerun as rerun
 from .store import Checkpoint as Checkpoint
 from .store import checkpoints as checkpoints
 from .store import open_run as open_run
+from .store import spread as spread

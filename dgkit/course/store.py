@@ -1,8 +1,9 @@
 """What was recorded, as the chapters open it: data/runs/NAME.nc, and trained states that go on from where they were."""
 
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import numpy as np
 import xarray as xr
 
 from dgkit import datasets
@@ -84,6 +85,41 @@ def open_run(name: str, *, group: str | None = None) -> xr.Dataset:
             f"{error} A recorded run cannot be read from it; make it again: python -m dgkit.course record {name}"
         ) from error
     return ds if group else ds.assign_attrs(opening=opening(name, ds))
+
+
+def spread(values: xr.DataArray, form: str = ".2g") -> Any:
+    """What the seeds of a recorded run say of a number, as text: the median, and from the lowest to the highest.
+
+    Parameters
+    ----------
+    values : DataArray, dims (..., seed)
+    form : str
+        Of each number, as in an f-string.
+
+    Returns
+    -------
+    str or DataArray
+        One text, or an array of texts over the other dims; "-" where no seed has a number.
+
+    Raises
+    ------
+    ConfigError
+        There is no dim "seed".
+
+    Examples
+    --------
+    >>> spread(xr.DataArray([0.2, 0.4, 0.3], dims="seed"))
+    '0.3 (0.2 to 0.4)'
+    """
+    if "seed" not in values.dims:
+        raise ConfigError(f"values has dims {values.dims}, and no seed to look across.")
+
+    def text(middle: float, low: float, high: float) -> str:
+        return "-" if np.isnan(middle) else f"{middle:{form}} ({low:{form}} to {high:{form}})"
+
+    parts = values.median("seed"), values.min("seed"), values.max("seed")
+    texts = xr.apply_ufunc(np.vectorize(text, otypes=[object]), *parts)
+    return texts if texts.ndim else str(texts.item())
 
 
 def _sums() -> dict[str, str]:

@@ -1,6 +1,7 @@
 """Every chapter runs from top to bottom, fast and in full, within Binder's means, and is committed without outputs."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -47,6 +48,58 @@ def test_code_fits_a_window_of_1280_pixels_and_tasks_are_text(chapter):
             assert max(map(len, cell.source.splitlines())) <= 88, cell.id
             if "exercise" in cell.metadata.get("tags", []):
                 assert not cell.source.startswith("#"), cell.id
+
+
+def code_cells(chapter):
+    return {cell.id: cell.source for cell in nbformat.read(chapter, as_version=4).cells if cell.cell_type == "code"}
+
+
+def called(source):
+    """Every call in a cell: what is called, as it stands there, and the call."""
+    plain = "\n".join(line for line in source.splitlines() if not line.startswith("%"))
+    return [(ast.unparse(node.func), node) for node in ast.walk(ast.parse(plain)) if isinstance(node, ast.Call)]
+
+
+def test_no_label_has_a_unit_of_one(chapter):
+    for name, source in code_cells(chapter).items():
+        assert not re.search(r"\(1\)[\"']", source), name
+
+
+def test_every_training_shows_its_bar(chapter):
+    for name, source in code_cells(chapter).items():
+        for what, call in called(source):
+            options = {one.arg: ast.unparse(one.value) for one in call.keywords}  # None: those of a mapping
+            if what != "dg.sweep":  # whose second time takes no time
+                assert options.get("progress") != "False", name
+            if what == "baselines.fit" and ast.unparse(call.args[0]) != "'surrogate'":  # which trains nothing
+                assert options.get("progress") == "True" or None in options, name
+
+
+# in the others there is nothing to compare with, or it is one of the curves
+NO_LINE = {"collapse-21", "baselines-11", "whatif-20", "privacy-25"}  # pages, seconds, counted against predicted, pages
+ONE_OF_THEM = {"welcome-51", "first-71", "memory-22", "attributes-61", "baselines-61"}
+NO_LINE |= {"memory-71"}  # homes of which no half was kept
+
+
+def test_what_is_measured_stands_beside_what_is_real_or_chance(chapter):
+    for name, source in code_cells(chapter).items():
+        for what, call in called(source):
+            if what == "dg.plot.against" and name not in NO_LINE | ONE_OF_THEM:
+                assert "reference" in {one.arg for one in call.keywords}, name
+
+
+OF_SEEDS = """
+    collapse-33 collapse-62 memory-13 memory-28 memory-29 memory-30 attributes-12 attributes-21 attributes-23
+    attributes-29 attributes-45 baselines-23 baselines-28 baselines-34 baselines-45 prediction-15 prediction-26
+    prediction-34 whatif-44 privacy-23 privacy-30 privacy-34 privacy-39 privacy-54 privacy-64 privacy-74 privacy-86
+    member-22 own-47 own-49 own-52 own-zeros-2
+"""
+
+
+def test_numbers_of_recorded_seeds_are_told_with_their_spread():
+    cells = {name: source for path in CHAPTERS for name, source in code_cells(path).items()}
+
+    assert not [name for name in OF_SEEDS.split() if "course.spread" not in cells[name]]
 
 
 def test_a_picture_comes_before_any_training(chapter):

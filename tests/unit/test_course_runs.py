@@ -154,6 +154,16 @@ def damages(whole, n, rng):
         yield whole[:at] if rng.random() < 0.3 else whole[:at] + bytes([whole[at] ^ bit]) + whole[at + 1 :]
 
 
+def test_what_seeds_say_is_their_median_and_from_the_lowest_to_the_highest():
+    nothing = [np.nan] * 3
+    values = xr.DataArray([[0.1234, 0.5, 0.25], nothing], {"model": ["a", "b"]}, ("model", "seed"))
+
+    assert course.spread(values).to_series().to_dict() == {"a": "0.25 (0.12 to 0.5)", "b": "-"}
+    assert course.spread(values[0], ".3f") == "0.250 (0.123 to 0.500)"
+    with pytest.raises(ConfigError, match="no seed"):
+        course.spread(values.rename(seed="draw"))
+
+
 @pytest.mark.parametrize("own", [False, True], ids=["shipped", "recorded now"])
 def test_a_damaged_run_is_refused_or_what_it_was(own, toy, tmp_path, monkeypatch):
     name = "toy" if own else "whatif"

@@ -397,6 +397,18 @@ def test_against_shows_one_seed_and_a_curve_to_compare_with():
     np.testing.assert_array_equal(axis.lines[1].get_ydata(), values + 1)
 
 
+def test_a_reference_of_each_category_is_a_short_line_at_its_place():
+    values = xr.DataArray([[1.0, 2.0], [3.0, 4.0]], {"name": ["b", "a"]}, ("name", "seed"), "error")
+    reference = xr.DataArray([7.0, 5.0], {"name": ["a", "b"]}, "name")
+
+    axis = dg.plot.against(values, "name", reference={"chance": reference}).axes[0]
+
+    line = next(one for one in axis.lines if one.get_label() == "chance")
+    x, y = np.array(line.get_xdata()).reshape(2, 3), np.array(line.get_ydata()).reshape(2, 3)
+    np.testing.assert_allclose(x, [[-0.3, 0.3, np.nan], [0.7, 1.3, np.nan]])
+    assert y.tolist() == [[5.0] * 3, [7.0] * 3]
+
+
 @pytest.mark.parametrize(("x", "hue"), [("sample_len", None), ("lag", None), ("sample_len", "lag")])
 def test_against_names_dims_it_cannot_draw(x, hue):
     with pytest.raises(ConfigError, match="values has dims"):

@@ -183,6 +183,13 @@ def test_03_from_100_to_1000_pages_the_medians_fall_and_the_seeds_overlap():
     assert pairs == 7
 
 
+def test_03_the_training_pages_themselves_come_ever_nearer_far_below_the_models():
+    run = open_run("training_size").median("seed")
+
+    assert (run.data_autocorrelation_mse.diff("samples") < 0).all()
+    assert (20 * run.data_autocorrelation_mse < run.autocorrelation_mse).all()
+
+
 def test_04_large_jobs_that_fail_do_so_within_21_steps():
     jobs = dg.open_dataset("cluster")
     long = jobs.length.values[((jobs.job_class == "large") & (jobs.end_event == "FAIL")).values]
@@ -225,6 +232,15 @@ def test_05_more_time_brings_the_others_nowhere_on_pages_and_none_of_them_catche
     assert homes.sel(budget="equal") > 1.3 * homes.sel(budget="own")
 
 
+def test_05_twenty_seconds_are_no_reason_against_doppelganger_on_pages():
+    equal = open_run("baselines").sel(dataset="web", feature="views", budget="equal").median("seed")
+
+    assert within(equal.training_seconds, 15, 25)
+    assert 10 * equal.autocorrelation_mse.sel(model="doppelganger") < equal.autocorrelation_mse.drop_sel(
+        model="doppelganger"
+    ).min("model")
+
+
 def test_05_the_hmms_values_are_the_nearest_in_the_medians():
     values = open_run("baselines").value_wasserstein_relative.sel(budget="own").median("seed")
 
@@ -241,6 +257,14 @@ def test_06_who_stands_where_against_the_most_frequent_end():
     assert set(mlp.index[mlp > 0.05]) == {"doppelganger", "ar", "rnn", "market"}
     assert set(mlp.index[abs(mlp) < 0.01]) == {"naive_gan", "hmm"}
     assert set(mlp.index[mlp < -0.3]) == {"rcgan", "timegan"}
+
+
+@pytest.mark.skipif(not (PAGES.parent / real.FILES["jobs"]).exists(), reason="needs ../shared/data")
+def test_06_of_the_real_jobs_0_74_end_in_one_way(monkeypatch):
+    monkeypatch.setenv("DGKIT_CACHE", str(PAGES.parent))
+    ends = real.real_data("jobs").end_event.to_series().value_counts(normalize=True)
+
+    assert f"{ends.max():.2f}" == "0.74"
 
 
 def test_06_rnn_orders_the_regressors_perfectly_and_doppelganger_never():
@@ -293,6 +317,13 @@ def test_07_the_error_grows_to_about_twice_where_nothing_runs_out_and_to_ten_tim
     assert 9 < largest.sel(capacity=1.0) < 11
 
 
+def test_07_real_jobs_reweighted_are_within_about_chance_where_nothing_runs_out():
+    jobs, again = (grown().sel(answer=name).median("seed") for name in ("reweighted jobs", "truth again"))
+
+    assert jobs.sel(capacity=1000.0).max() < 2 * float(again.median())
+    assert jobs.sel(capacity=1.0).max() > 20 * float(again.median())
+
+
 def test_07_the_limit_is_reached_where_the_samples_add_up_to_about_08_of_a_machine():
     rising = grown().sel(answer="retrained model", capacity=1.0).transpose("seed", "shift").values
     run = open_run("whatif").sel(capacity=1.0)
@@ -318,11 +349,12 @@ def by_way(run, variable="distance"):
     return (far[variable] / own).mean("what")
 
 
-def test_07_the_way_out_stays_where_the_naive_answer_ends_at_thirteen_times_its_own_error():
+def test_07_the_way_out_stays_where_the_naive_answer_ends_at_12_to_13_times_its_own_error():
     error = by_way(open_run("whatif_ways"))
     naive, way_out = (error.sel(way=way).median("seed") for way in ("as seen", "demand"))
 
-    assert 12 < naive.sel(shift=0.5) < 13.5
+    assert f"{naive.sel(shift=0.5).item():.1f}" == "12.5"
+    assert within(error.sel(way="as seen", shift=0.5), 12, 13.1)
     assert way_out.max() < 1.35 and error.sel(way="demand").max() < 1.5
     assert way_out.sel(shift=0) < 1
     assert way_out.sel(shift=0) < 1.1 * naive.sel(shift=0)
@@ -490,6 +522,10 @@ def test_10_zeros_as_an_event_are_as_frequent_as_in_homes_and_traffic_gains_and_
     share = {"number": number.zero_share, "event": event.zero_share}
     real = share["event"].sel(source="real")
 
+    seeds = {name: of.sel(source="generated").mean("step") for name, of in share.items()}
+    assert within(seeds["event"], 0.9835, 0.9865) and within(seeds["number"], 0.070, 0.131)
+    of_loss = [one.loss_autocorrelation_mse.mean("step") for one in (number, event)]
+    assert within(of_loss[0], 0.57, 0.70) and (of_loss[1] < 0.0008).all()
     assert (share["number"].sel(source="generated") < 0.2).all()
     assert (abs(share["event"].sel(source="generated") - real) < 0.01).all()
     assert 10 * event.loss_autocorrelation_mse.max() < number.loss_autocorrelation_mse.min()
@@ -599,7 +635,7 @@ def test_08_on_real_pages_the_sums_hold_and_miss_the_bursts():
     medians = [float(one.largest_rise_wasserstein.median()) for one in (sums, ranks, rises)]
     np.testing.assert_allclose(medians, [0.37, 0.07, 0.11], atol=0.005)
     chance = private_real(data="pages", of="real", way="spectrum").largest_rise_wasserstein.median()
-    assert math.isclose(chance, 0.014, abs_tol=0.001)
+    assert f"{chance.item():.2g}" == "0.013"
 
 
 def test_08_of_a_few_homes_and_jobs_the_noise_leaves_little():
@@ -662,13 +698,13 @@ def test_09_pages_of_a_user_count_for_more_than_the_attack_and_two_shadows_gain_
     plain = one.sel(attack="discriminator", shadows=2, drop=True)
     asked = one.sel(attack=["likelihood_ratio", "rmia"])
 
-    assert 0.6 < float(one.median()) < 0.66
-    assert 0.85 < float(ten.median()) < 0.93
-    assert (ten - one > 0.15).all()
+    assert within(one, 0.605, 0.695) and within(ten, 0.805, 0.945)
+    assert (ten > one).all()
     assert float(one.max("attack").median() - one.min("attack").median()) < 0.05
     assert (asked.sel(shadows=4) > asked.sel(shadows=2)).all()
     assert (abs(asked.sel(shadows=2) - plain) < 0.025).all()
-    assert (one.sel(attack="rmia") <= one.sel(attack="likelihood_ratio") + 0.001).all()
+    assert (one.sel(attack="rmia") < one.sel(attack="likelihood_ratio")).all()
+    assert not (ten.sel(attack="rmia", shadows=4) > ten.sel(attack="rmia", shadows=2)).all()  # so: "for one page"
 
 
 def test_09_the_smaller_the_set_the_larger_the_risk_of_those_in_it_and_the_error():
@@ -920,7 +956,34 @@ def test_11_attributes_are_as_near_as_chance_where_they_come_from_a_table_and_fo
     assert abs(pages.useful["two halves"]) < 0.05
 
 
-def test_11_homes_come_nearer_up_to_the_papers_last_step(paper, minute):
+def test_11_flow_matching_has_attributes_and_lengths_of_the_training_data_as_rows():
+    jobs = dg.simulate.cluster(60)
+    made = dg.baselines.fit("flow_matching", jobs, steps=1, units=8, seed=0).sample(200, seed=1)
+
+    def rows(ds):
+        return set(zip(*(ds[name].values.tolist() for name in ("job_class", "end_event", "length")), strict=True))
+
+    assert rows(made) <= rows(jobs)
+
+
+def test_11_homes_come_nearer_to_30000_steps_in_the_median_and_after_that_in_one_seed_of_three(paper):
+    error = paper["mba"].autocorrelation_mse.sel(feature="traffic_bytes", sample_len=4)
+
+    assert (error.median("seed").sel(step=slice(30_000)).diff("step") < 0).all()
+    assert (error.sel(step=102_000) < error.sel(step=30_000)).sum() == 1
+
+
+def test_11_pages_are_worse_after_30000_steps_than_after_1000_and_one_seed_had_been_worse_still(paper):
+    error = paper["pages"].autocorrelation_mse.isel(sample_len=0, feature=0).dropna("seed", how="all")
+    first, middle, last = (error.sel(step=step) for step in (1000, 10_000, 30_000))
+
+    assert error.sizes["seed"] == 2 and (last > first).all()
+    back = (last < middle).values
+    assert back.sum() == 1
+    assert f"{middle.values[back].item():.2f} {last.values[back].item():.3f}" == "0.29 0.045"
+
+
+def test_11_the_papers_last_step_on_homes_and_its_first(paper, minute):
     run = paper["mba"].sel(sample_len=4)
     error = run.autocorrelation_mse.sel(feature="traffic_bytes")
     totals, jointly = run.total_wasserstein_traffic_bytes / 1e9, run.joint_attribute_jensen_shannon
@@ -1060,8 +1123,9 @@ def test_00_real_pages_have_a_ripple_of_a_week_and_no_slow_swing(real_run):
         simulated.sel(lag=7), 0.82, abs_tol=0.005
     )
     assert real.sel(lag=7) > real.sel(lag=[6, 8]).max() and simulated.sel(lag=84) > 0.85
-    later = real.sel(lag=slice(60, 500))
-    assert abs(later).max() < 0.06
+    later = real.sel(lag=slice(60, None))
+    assert later.lag[-1] == 550 - 2  # of two pairs of days
+    assert (abs(later[:-1]) < 0.06).all() and later[-1] > 0.1
     assert later.sel(lag=slice(300, 430)).idxmax().item() in range(360, 370)
 
 
@@ -1091,6 +1155,7 @@ def test_04_on_real_pages_the_naive_gans_attributes_are_far_off_and_on_homes_no_
     middle, of_naive = ours.median("seed"), naive.median("seed")
     assert (of_naive.sel(data="pages") > 100 * middle.sel(data="pages")).all()
     assert within(of_naive.sel(data="jobs") / middle.sel(data="jobs"), 1.6, 2.1)
+    assert naive.sel(data="jobs").min() < ours.sel(data="jobs").max()  # the seeds overlap
     assert within(of_naive.sel(data="mba") / middle.sel(data="mba"), 0.9, 1.25)
     assert within(ours.sel(data="mba"), 0.1, 0.16) and within(naive.sel(data="mba"), 0.1, 0.16)
     assert within(chance.sel(data="mba"), 0.05, 0.07)
@@ -1115,7 +1180,13 @@ def test_06_real_jobs_teach_hardly_more_than_how_most_of_them_end(real_run):
     assert scores.sel(model="two halves").max() < 0.76
     mlp = scores.sel(algorithm="MLP")
     assert math.isclose(mlp.sel(model="two halves"), 0.75, abs_tol=0.01)
-    assert within(mlp.sel(model=["doppelganger", "naive_gan"]), 0.72, 0.74)
+    assert within(mlp.sel(model=[*TRIES, "naive_gan"]), 0.72, 0.74)
+    seeds = real_run.useful.sel(data="jobs", algorithm="MLP")
+    assert within(seeds.sel(model="two halves"), 0.695, 0.785)
+    ours = seeds.sel(model="doppelganger").values
+    assert sorted(ours > 0.72) == [False, True, True] and f"{ours.min():.2f}" == "0.52"
+    assert within(seeds.sel(model="naive_gan"), 0.715, 0.735)
+    assert (seeds.sel(model="ar") < seeds.sel(model="two halves").min()).all()
     assert mlp.sel(model="ar") < 0.6
 
 
