@@ -74,6 +74,7 @@ SETTINGS = {
     "S25 full few": REAL | {"feature_noise": 5},
     "S25 full aux": REAL | {"auxiliary_weight": 10.0},
     "S25 full slow": REAL | {"generator_lr": 3e-4, "discriminator_lr": 3e-4, "auxiliary_lr": 3e-4},
+    "S25 full decay": REAL | {"decay": 0.1},  # no setting of Config: rates fall to a tenth, evenly over the seconds
     "S25 full batch": REAL | {"batch_size": 300},
     "S25 full rounds": REAL | {"discriminator_rounds": 3},
     "S25 logs noise": REAL | {"full_range": False},
@@ -115,10 +116,15 @@ def run(
     train: xr.Dataset, held_out: xr.Dataset, settings: dict[str, Any], seed: int, moments: list[float]
 ) -> Iterator[dict[str, float]]:
     """Train until the last of these moments (CPU seconds of training); what is measured at each."""
+    last = settings.get("decay", 1.0)
+    settings = {name: value for name, value in settings.items() if name != "decay"}
     trainer, spent = dg.Trainer(train, dg.Config(steps=10**6, seed=seed, **settings)), 0.0
+    rates = {name: optimiser.rate for name, optimiser in trainer.optimisers.items()}
     for moment in moments:
         while spent < moment:
             start = time.process_time()
+            for name, rate in rates.items():
+                trainer.optimisers[name].rate = rate * (1 - (1 - last) * spent / moments[-1])
             next(trainer)
             spent += time.process_time() - start
         yield {"seconds": moment, "step": trainer.step} | measured(held_out, trainer.model)
