@@ -22,7 +22,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -405,7 +405,7 @@ EXPERIMENTS = {
 # --- the table --------------------------------------------------------------------------------------------------------
 
 
-def table(run: xr.Dataset | None = None) -> pd.DataFrame:
+def table(run: xr.Dataset | None = None, seeds: Literal["median", "min", "max"] = "median") -> pd.DataFrame:
     """All recorded runs on real data and beside them as a table: medians over seeds of each model and feature.
 
     Of attributes the worst one's. Distances of values, mid-range and half-range in decades, where the feature's scale
@@ -419,6 +419,8 @@ def table(run: xr.Dataset | None = None) -> pd.DataFrame:
     ----------
     run : Dataset, optional
         One of `RUNS` alone, as `open_run("real")` gives it. Default: all that there are.
+    seeds : {"median", "min", "max"}
+        What to take of the seeds: the least and the largest of each number are its spread.
 
     Returns
     -------
@@ -432,8 +434,8 @@ def table(run: xr.Dataset | None = None) -> pd.DataFrame:
     ['two halves', 'surrogate']
     """
     if run is not None:
-        return _rows(run)
-    rows = pd.concat([_rows(open_run(name)) for name in RUNS])
+        return _rows(run, seeds)
+    rows = pd.concat([_rows(open_run(name), seeds) for name in RUNS])
     order: dict[str, list[Any]] = {
         "data": ["pages", "mba", "jobs", *SIMULATED],
         "feature": list(rows.index.unique("feature")),
@@ -445,7 +447,18 @@ def table(run: xr.Dataset | None = None) -> pd.DataFrame:
     return rows.iloc[np.lexsort(codes[::-1])]
 
 
-def _rows(run: xr.Dataset) -> pd.DataFrame:
+def spread() -> pd.DataFrame:
+    """`table` as text: of several seeds "median (least to largest)"; "-" where there is nothing."""
+    middle, low, high = (table(seeds=which).iloc[:, :-1].map(short) for which in ("median", "min", "max"))
+    return middle.where(low == high, middle + " (" + low + " to " + high + ")")
+
+
+def short(value: float) -> str:
+    """A number's two leading digits as text; "-" of what is missing."""
+    return "-" if np.isnan(value) else f"{value:.0f}" if abs(value) >= 10 else f"{value:.2g}"
+
+
+def _rows(run: xr.Dataset, seeds: str) -> pd.DataFrame:
     none = xr.full_like(run.told_apart, np.nan)  # of data without lengths, or without a second feature
 
     def distance(name: str) -> xr.DataArray:
@@ -474,7 +487,8 @@ def _rows(run: xr.Dataset) -> pd.DataFrame:
         "MB": run.memory,
         "seeds": (run.cannot == "").sum("seed"),
     }
-    rows = xr.Dataset(columns).median("seed").to_dataframe(["data", "feature", "budget", "model"])[list(columns)]
+    one = getattr(xr.Dataset(columns), seeds)("seed")
+    rows = one.to_dataframe(["data", "feature", "budget", "model"])[list(columns)]
     said = run.cannot.transpose("data", "budget", "model", "seed")
     rows["cannot"] = [
         next(filter(None, said.sel(data=data, budget=budget, model=model).values), "")
