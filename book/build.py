@@ -23,11 +23,11 @@ from dgkit.course import outputs, real
 
 ROOT = Path(__file__).resolve().parents[1]
 BUILD = ROOT / "build"
-TABLE = """What chapter 11 shows a part of: how near each model's series are to those that it has not seen, after as many
-CPU-seconds of one thread. Of several seeds there is the median, and in brackets the least and the largest. The first
-row is chance, the second a model that learns nothing. What the columns mean is said at `dgkit.course.real.table`;
-values, mid-range and half-range are in decades where a feature's scale is logarithmic, other distances of series are
-shares of how far real ones are from their median. "-": the model cannot do that, or was not run."""
+TABLE = """What chapter 11 shows a part of: how near each model's series are to those that it has not seen, after as
+many CPU-seconds of one thread. Of several seeds there is the median, and in brackets the least and the largest. The
+first row is chance, the second a model that learns nothing. What the columns mean is said in the docstring of
+`dgkit.course.real.table`; values, mid-range and half-range are in decades where a feature's scale is logarithmic, other
+distances of series are shares of how far real ones are from their median. "-": there is no such number."""
 LOADS = {("script", "src"), ("img", "src"), ("iframe", "src"), ("link", "href"), ("source", "src")}
 NOT_LOADED = {"canonical", "search", "next", "prev", "author", "license"}  # <link rel>
 
@@ -114,7 +114,7 @@ def glossary(terms: list[dict[str, str]], chapters: list[Path]) -> str:
 
 def real_table() -> str:
     """The page of chapter 11's table, whole: of each data set and feature the distances, then what belongs to all."""
-    rows = real.spread()
+    rows, said = real.spread(), real.table().cannot
     parts = ["# The table: models on real and simulated data", TABLE]
     for (data, budget), some in rows.groupby(["data", "budget"], sort=False):
         parts.append(f"## {data}, {budget:g} CPU-seconds")
@@ -122,6 +122,8 @@ def real_table() -> str:
             part = part.droplevel(["data", "feature", "budget"]).rename_axis(None)
             parts += [f"### {data}, {budget:g} s: {feature}", scrolled(part.loc[:, :"conditional"], feature)]
         parts += [f"### {data}, {budget:g} s: all features", scrolled(part.loc[:, "attributes":], "all features")]
+        reasons = said.loc[data, feature, budget]
+        parts += [f"- {model}: {reason}" for model, reason in reasons[reasons != ""].items()]
     return "\n\n".join(parts)
 
 
