@@ -117,11 +117,12 @@ def real_table() -> str:
     rows, said = real.spread(), real.table().cannot
     parts = ["# The table: models on real and simulated data", TABLE]
     for (data, budget), some in rows.groupby(["data", "budget"], sort=False):
-        parts.append(f"## {data}, {budget:g} CPU-seconds")
+        here = f"{data}, {budget:g} s"
+        parts.append(f"## {here} of CPU time")
         for feature, part in some.groupby("feature", sort=False):
             part = part.droplevel(["data", "feature", "budget"]).rename_axis(None)
-            parts += [f"### {data}, {budget:g} s: {feature}", scrolled(part.loc[:, :"conditional"], feature)]
-        parts += [f"### {data}, {budget:g} s: all features", scrolled(part.loc[:, "attributes":], "all features")]
+            parts += [f"### {here}: {feature}", scrolled(part.loc[:, :"conditional"], f"{here}, {feature}")]
+        parts += [f"### {here}: all features", scrolled(part.loc[:, "attributes":], f"{here}, all features")]
         reasons = said.loc[data, feature, budget]
         parts += [f"- {model}: {reason}" for model, reason in reasons[reasons != ""].items()]
     return "\n\n".join(parts)
