@@ -16,11 +16,18 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import nbformat
+import pandas as pd
 
 from book import pictures, reference, run
+from dgkit.course import outputs, real
 
 ROOT = Path(__file__).resolve().parents[1]
 BUILD = ROOT / "build"
+TABLE = """What chapter 11 shows a part of: how near each model's series are to those that it has not seen, after as
+many CPU-seconds of one thread. Of several seeds there is the median, and in brackets the least and the largest. The
+first row is chance, the second a model that learns nothing. What the columns mean is said in the docstring of
+`dgkit.course.real.table`; values, mid-range and half-range are in decades where a feature's scale is logarithmic, other
+distances of series are shares of how far real ones are from their median. "-": there is no such number."""
 LOADS = {("script", "src"), ("img", "src"), ("iframe", "src"), ("link", "href"), ("source", "src")}
 NOT_LOADED = {"canonical", "search", "next", "prev", "author", "license"}  # <link rel>
 
@@ -67,9 +74,10 @@ def prepare(source: Path, chapters: list[Path], shown: set[Path]) -> dict[str, s
     pages |= {"reference.md": reference.table(), "data.md": (ROOT / "data" / "README.md").read_text(encoding="utf-8")}
     if (terms := ROOT / "dgkit" / "course" / "glossary.json").exists():
         pages["glossary.md"] = glossary(json.loads(terms.read_text(encoding="utf-8")), chapters)
+    pages["table.md"] = real_table()
     guide, _, _ = (ROOT / "GUIDE.md").read_text(encoding="utf-8").partition("## Where things are")
     pages["guide.md"] = guide.replace("(REFERENCE.md)", "(reference.md)")
-    rest = [name for name in ("guide", "glossary", "reference", "data") if f"{name}.md" in pages]
+    rest = [name for name in ("guide", "glossary", "table", "reference", "data") if f"{name}.md" in pages]
     pages["index.md"] = (ROOT / "book" / "index.md").read_text(encoding="utf-8") + toctree(rest)
 
     put(source, pages)
@@ -102,6 +110,29 @@ def glossary(terms: list[dict[str, str]], chapters: list[Path]) -> str:
         for one in terms
     ]
     return "\n".join(["# Glossary", "", "```{glossary}", *entries, "```", ""])
+
+
+def real_table() -> str:
+    """The page of chapter 11's table, whole: of each data set and feature the distances, then what belongs to all."""
+    rows, said = real.spread(), real.table().cannot
+    parts = ["# The table: models on real and simulated data", TABLE]
+    for (data, budget), some in rows.groupby(["data", "budget"], sort=False):
+        here = f"{data}, {budget:g} s"
+        parts.append(f"## {here} of CPU time")
+        for feature, part in some.groupby("feature", sort=False):
+            part = part.droplevel(["data", "feature", "budget"]).rename_axis(None)
+            parts += [f"### {here}: {feature}", scrolled(part.loc[:, :"conditional"], f"{here}, {feature}")]
+        parts += [f"### {here}: all features", scrolled(part.loc[:, "attributes":], f"{here}, all features")]
+        reasons = said.loc[data, feature, budget]
+        parts += [f"- {model}: {reason}" for model, reason in reasons[reasons != ""].items()]
+    return "\n\n".join(parts)
+
+
+def scrolled(part: pd.DataFrame, name: str) -> str:
+    """A table as HTML in a frame that scrolls, without the columns that have nothing."""
+    held = part.loc[:, (part != "-").any()]
+    frame = outputs.FRAME.replace('"Table"', f'"Table: {name}"')
+    return frame + held.to_html(border=0).replace("\n", "") + "</div>"
 
 
 def toctree(names: list[str]) -> str:

@@ -12,7 +12,7 @@ from dgkit import _atomic
 from dgkit._cells import points_of
 from dgkit.course import grading, handout
 from dgkit.course.chapters import NUMBERS, experiments, of
-from dgkit.course.real import table
+from dgkit.course.real import short, table
 from dgkit.course.rooms import room
 from dgkit.course.runs import CELLS, record, record_checkpoint
 from dgkit.course.store import folder
@@ -35,7 +35,9 @@ def main(arguments: list[str] | None = None) -> None:
     recording.add_argument("--jobs", type=int, default=1, help="processes, one thread each (default: 1)")
     recording.add_argument("--out", type=Path, default=folder(), help="folder to write to (default: %(default)s)")
     recording.add_argument("--cells", type=Path, default=CELLS, help="folder of cells (default: %(default)s)")
-    commands.add_parser("table", help="a recorded run as a table").add_argument("name", choices=["real"])
+    showing = commands.add_parser("table", help="a recorded run as a table")
+    showing.add_argument("name", choices=["real"])
+    showing.add_argument("--seeds", choices=["median", "min", "max"], default="median", help="(default: %(default)s)")
     asking = commands.add_parser("room", help="what a room predicted, from its progress files; runs nobody's code")
     asking.add_argument("folder", type=Path, metavar="FOLDER")
     asking.add_argument("chapters", nargs="*", metavar="NN", help="numbers of chapters (default: all)")
@@ -49,7 +51,7 @@ def main(arguments: list[str] | None = None) -> None:
         except DgkitError as error:
             parser.exit(1, f"{error}\n")
     if options.command == "table":
-        print(*blocks(table()), sep="\n\n")
+        print(*blocks(table(seeds=options.seeds)), sep="\n\n")
         return
     if options.command == "list":
         for name, experiment in known.items():
@@ -141,7 +143,7 @@ def blocks(rows: pd.DataFrame) -> Iterator[str]:
     """
 
     def text(part: pd.DataFrame) -> str:
-        return part.dropna(axis=1, how="all").rename_axis(None).to_string(float_format=_short, na_rep="-")
+        return part.dropna(axis=1, how="all").rename_axis(None).to_string(float_format=short, na_rep="-")
 
     for (data, budget), some in rows.groupby(["data", "budget"], sort=False):
         said = f"{data}, {budget:g} s of CPU time"
@@ -163,10 +165,6 @@ def blocks(rows: pd.DataFrame) -> Iterator[str]:
             of_all = pd.DataFrame(several).reindex(some.index.unique("model"))
             both = of_all.count(axis=1) > len(SIDE_BY_SIDE)  # models with more than one budget
             yield f"{data}, {name}: CPU seconds side by side\n{text(of_all[both])}"
-
-
-def _short(value: float) -> str:
-    return f"{value:.0f}" if abs(value) >= 10 else f"{value:.2g}"
 
 
 if __name__ == "__main__":

@@ -3,10 +3,12 @@
 `mba_paper` has the original's settings for Measuring Broadband America on the authors' own homes, `pages_paper` those
 for Wikipedia's pages on 3,589 real ones, `jobs_paper` those for Google's cluster on 251 real jobs of up to 240 hours.
 All is measured against the training data, as in the paper. The data are those of `real`. Recorded on a GPU, with each
-step replayed (`Config.replay`), but for a cell of MBA and one of jobs: the files' attrs say where. To record one:
+step replayed (`Config.replay`), but for a cell of MBA and one of jobs: the files' attrs say where. `pages_still` has
+pages again, on a processor and without replay: whether the same goes wrong there, and with which pages. To record one:
 `python -m dgkit.course record mba_paper`.
 """
 
+import numpy as np
 import pandas as pd
 import xarray as xr
 
@@ -21,6 +23,7 @@ from dgkit.course.measures import look
 # 102,000 is the original's last step for MBA, 200,000 for the others
 LOOKS = (1000, 3000, 10_000, 30_000, 102_000, 200_000)
 GROUPS = ("technology", "isp")  # Figure 9 of the paper: totals of each
+ENDS = 100  # days at either end, in which a page may stand still
 
 
 def _paper_cell(train: xr.Dataset, config: Config, point: Point) -> xr.Dataset:
@@ -49,6 +52,40 @@ def _paper_cell(train: xr.Dataset, config: Config, point: Point) -> xr.Dataset:
     return xr.concat(rows, pd.Index(at, name="step"), coords="minimal", compat="override", join="outer")
 
 
+def stands_still(views: xr.DataArray) -> np.ndarray:
+    """Which pages do not change by a thousandth in their first or their last hundred days; bool (sample,)."""
+    values = views.transpose("sample", "time").values
+    ends = values[:, :ENDS], values[:, -ENDS:]
+    return np.any([np.ptp(end, axis=1) <= 1e-3 * np.abs(end).max(1) for end in ends], axis=0)
+
+
+def _still_cell(train: xr.Dataset, config: Config, point: Point) -> xr.Dataset:
+    """Autocorrelation of all generated pages, and of those that move."""
+    at, rows = [steps for steps in LOOKS if steps <= config.steps] or [config.steps], []
+    real_curve, of_real = metrics.autocorrelation(train.views), float(stands_still(train.views).mean())
+    for _, _, model in look(Trainer(train, config), at):
+        made = model.sample(2000, seed=1).views
+        still = stands_still(made)
+        curves = {"all": metrics.autocorrelation(made)}
+        curves["moving"] = metrics.autocorrelation(made[~still]) if not still.all() else curves["all"] * np.nan
+        both = xr.concat(curves.values(), pd.Index(list(curves), name="pages")).reset_coords(drop=True)
+        error = ((both - real_curve.reset_coords(drop=True)) ** 2).mean("lag", skipna=False)
+        offset = (both - real_curve.reset_coords(drop=True)).mean("lag", skipna=False)
+        rows.append(
+            xr.Dataset(
+                {
+                    "autocorrelation": both,
+                    "autocorrelation_mse": error,
+                    "offset": offset.assign_attrs(long_name="mean distance of the curves over all lags"),
+                    "still_share": still.mean(),
+                    "real_still_share": of_real,
+                    "training_seconds": float(model.history.seconds.sum()),
+                }
+            )
+        )
+    return xr.concat(rows, pd.Index(at, name="step"))
+
+
 def _experiment(what: str, name: str, data: str, lengths: dict[int, int], seeds: int = 3) -> Experiment:
     """Of each `sample_len` so many steps, which is what minutes on a GPU allowed."""
     return Experiment(
@@ -68,5 +105,13 @@ def _experiment(what: str, name: str, data: str, lengths: dict[int, int], seeds:
 EXPERIMENTS = {
     "mba_paper": _experiment("MBA", "MBA", "mba", {4: 102_000, 8: 30_000, 1: 30_000}),
     "pages_paper": _experiment("WWT", "WWT", "pages", {10: 30_000}, seeds=2),
+    "pages_still": Experiment(
+        "With the paper's settings, on a processor: which pages spoil the autocorrelation as training goes on?",
+        lambda point: real.as_published(point["data"]),
+        _still_cell,
+        Config.published("WWT", steps=10_000, device="cpu"),
+        {"data": ("pages",), "seed": (0, 1, 2)},
+        {"steps": 4, "data": "web", "seed": 0},
+    ),
     "jobs_paper": _experiment("GCUT", "GCUT", "jobs", {5: 10_000}),
 }

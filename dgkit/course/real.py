@@ -5,8 +5,9 @@ gives: the training half itself in place of a model. The surrogate, which has re
 A model trains until its CPU seconds (`budget`, of one thread) are spent, or until its own end where that comes first
 ("full" of `baselines.BUDGETS`: of the surrogate, the hidden Markov model, AR). So the steps hang on the processor, and
 a run cannot be repeated bit for bit; steps and seconds are in the file. What a model cannot do stands in `cannot`.
-`real_peers` has what other libraries' models made, which tests/benchmarks/peers.py lets them make, and `real_quarter`
-a quarter of the time on simulated pages; `table` holds all of them. `real_normalisation` is of chapter 02.
+`real_peers` has what other libraries' models made, which tests/benchmarks/peers.py lets them make, `real_long` ten
+minutes on pages, `real_simulated` a minute on the three simulated sets, and `real_quarter` a quarter of that on
+simulated pages; `table` holds all of them. `real_normalisation` is of chapter 02, `real_sample_len` of chapter 03.
 
 The data are not dgkit's: MBA is fetched (`open_dataset("mba")`); in the folder that the environment variable
 DGKIT_CACHE names are the pages, wwt_pages.nc, 3,589 Wikipedia pages of 550 days from Kaggle's web-traffic file, and the
@@ -14,13 +15,14 @@ jobs, gcut2011_merged.nc, 251 of Google's cluster trace of 2011 by the hour, 24 
 """
 
 import contextlib
+import math
 import os
 import time
 from collections.abc import Callable
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -44,7 +46,7 @@ PEERS = {  # other libraries' models: their name in tests/benchmarks/peers.py, a
     "gretel dgan": ("dgan", True), "gretel dgan, defaults": ("dgan", False), "sdv par": ("par", True),
     "sdv par, defaults": ("par", False), "mostlyai argn": ("argn", True), "mostlyai argn, defaults": ("argn", False),
 }  # fmt: skip
-RUNS = ("real", "real_peers", "real_quarter")  # of which the table is made
+RUNS = ("real", "real_peers", "real_simulated", "real_long", "real_quarter")  # of which the table is made
 BY_LENGTH = ("flow_matching", "timegan")  # their training hangs on how many steps it is to have
 REHEARSAL = 1 / 20  # of the budget, and not counted: to find out how many steps fit
 FILES = {"pages": "wwt_pages.nc", "jobs": "gcut2011_merged.nc"}
@@ -244,12 +246,13 @@ def peer_file(point: Point) -> str:
     return f"{'-'.join(str(value) for value in point.values())}.nc".replace(", ", "-").replace(" ", "-")
 
 
-def _normalisation_cell(train: xr.Dataset, config: Config, point: Point) -> xr.Dataset:
-    """DoppelGANger after some hundred steps, by the measures that chapter 02 shows."""
+def _doppelganger_cell(train: xr.Dataset, config: Config, point: Point) -> xr.Dataset:
+    """DoppelGANger after some hundred steps, or so many CPU seconds, by the measures of chapters 02 and 03."""
     held_out, trainer = _halves(point)[1], Trainer(train, config)
     start = time.process_time()
     for _ in trainer:
-        pass
+        if time.process_time() - start >= point.get("budget", math.inf):
+            break
     spent = time.process_time() - start
     made = trainer.model.sample(held_out.sizes["sample"], seed=1)
     report = metrics.evaluate(held_out, made)
@@ -269,6 +272,7 @@ def _normalisation_cell(train: xr.Dataset, config: Config, point: Point) -> xr.D
             largest_rise_wasserstein=rise,
             median_day_coverage=metrics.range_coverage(*days, scale="log"),
             training_seconds=spent,
+            steps=trainer.step,
         )
     )
 
@@ -365,7 +369,15 @@ EXPERIMENTS = {
     ),
     "real_peers": _experiment(
         "How close do other libraries' models come in the same seconds?", _peer_cell, "two halves",
-        seed=(0,), data=("pages", "mba"), model=tuple(PEERS),
+        model=tuple(PEERS),
+    ),
+    "real_simulated": _experiment(
+        "How close do models come to simulated data in as many CPU seconds each?", _real_cell, "surrogate",
+        data=SIMULATED,
+    ),
+    "real_long": _experiment(
+        "Who is nearest to real pages when each may take ten minutes?", _real_cell, "surrogate",
+        seed=(0,), data=("pages",), budget=(600,),
     ),
     "real_quarter": _experiment(
         "What does flow matching give on simulated pages in a quarter of the time?", _real_cell, "surrogate",
@@ -374,10 +386,18 @@ EXPERIMENTS = {
     "real_normalisation": Experiment(
         "What does auto-normalisation do on real pages, in 400 steps?",
         lambda point: _halves(point)[0],
-        _normalisation_cell,
+        _doppelganger_cell,
         Config(steps=400, device="cpu"),
         {"seed": (0, 1, 2), "data": ("pages",), "normalisation": NORMALISATION},
         {"steps": 4, "data": "web", "normalisation": "on", "seed": 0},
+    ),
+    "real_sample_len": Experiment(
+        "Which S serves real pages best, in as many CPU seconds each?",
+        lambda point: _halves(point)[0],
+        _doppelganger_cell,
+        Config(steps=1_000_000, device="cpu", **doppelganger("pages")),
+        {"seed": (0, 1, 2), "data": ("pages",), "budget": (60,), "sample_len": (1, 5, 10, 25, 55, 110, 550)},
+        {"steps": 4, "data": "web", "budget": 60, "sample_len": 10, "seed": 0},
     ),
 }  # fmt: skip
 
@@ -385,7 +405,7 @@ EXPERIMENTS = {
 # --- the table --------------------------------------------------------------------------------------------------------
 
 
-def table(run: xr.Dataset | None = None) -> pd.DataFrame:
+def table(run: xr.Dataset | None = None, seeds: Literal["median", "min", "max"] = "median") -> pd.DataFrame:
     """All recorded runs on real data and beside them as a table: medians over seeds of each model and feature.
 
     Of attributes the worst one's. Distances of values, mid-range and half-range in decades, where the feature's scale
@@ -399,6 +419,8 @@ def table(run: xr.Dataset | None = None) -> pd.DataFrame:
     ----------
     run : Dataset, optional
         One of `RUNS` alone, as `open_run("real")` gives it. Default: all that there are.
+    seeds : {"median", "min", "max"}
+        What to take of the seeds: the least and the largest of each number are its spread.
 
     Returns
     -------
@@ -412,8 +434,8 @@ def table(run: xr.Dataset | None = None) -> pd.DataFrame:
     ['two halves', 'surrogate']
     """
     if run is not None:
-        return _rows(run)
-    rows = pd.concat([_rows(open_run(name)) for name in RUNS])
+        return _rows(run, seeds)
+    rows = pd.concat([_rows(open_run(name), seeds) for name in RUNS])
     order: dict[str, list[Any]] = {
         "data": ["pages", "mba", "jobs", *SIMULATED],
         "feature": list(rows.index.unique("feature")),
@@ -425,7 +447,18 @@ def table(run: xr.Dataset | None = None) -> pd.DataFrame:
     return rows.iloc[np.lexsort(codes[::-1])]
 
 
-def _rows(run: xr.Dataset) -> pd.DataFrame:
+def spread() -> pd.DataFrame:
+    """`table` as text: of several seeds "median (least to largest)"; "-" where there is nothing."""
+    middle, low, high = (table(seeds=which).iloc[:, :-1].map(short) for which in ("median", "min", "max"))
+    return middle.where(low == high, middle + " (" + low + " to " + high + ")")
+
+
+def short(value: float) -> str:
+    """A number's two leading digits as text; "-" of what is missing."""
+    return "-" if np.isnan(value) else f"{value:.0f}" if abs(value) >= 10 else f"{value:.2g}"
+
+
+def _rows(run: xr.Dataset, seeds: str) -> pd.DataFrame:
     none = xr.full_like(run.told_apart, np.nan)  # of data without lengths, or without a second feature
 
     def distance(name: str) -> xr.DataArray:
@@ -454,7 +487,8 @@ def _rows(run: xr.Dataset) -> pd.DataFrame:
         "MB": run.memory,
         "seeds": (run.cannot == "").sum("seed"),
     }
-    rows = xr.Dataset(columns).median("seed").to_dataframe(["data", "feature", "budget", "model"])[list(columns)]
+    one = getattr(xr.Dataset(columns), seeds)("seed")
+    rows = one.to_dataframe(["data", "feature", "budget", "model"])[list(columns)]
     said = run.cannot.transpose("data", "budget", "model", "seed")
     rows["cannot"] = [
         next(filter(None, said.sel(data=data, budget=budget, model=model).values), "")

@@ -13,6 +13,7 @@ import dgkit as dg  # isort: skip  # noqa: F401 (before torch)
 import argparse
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -29,6 +30,7 @@ from dgkit._cells import points_of, read, stored
 from dgkit.course import real
 from dgkit.course.chapters import experiment_of
 from dgkit.schema import validate
+from tests.benchmarks.peer_worker import LONGEST
 
 TORCH = "torch==2.13.0"  # first, so that nothing asks for another one
 ENVIRONMENTS = {  # name: groups of packages, "-" before those without what they ask for
@@ -130,6 +132,10 @@ def make(path: Path, point: dict[str, Any], environments: Path) -> str:
         done = subprocess.run(
             [str(part) for part in command], capture_output=True, text=True, env=os.environ | SETTINGS
         )
+        if done.returncode == -signal.SIGXCPU:
+            cannot = f"cannot finish its first step in {LONGEST * point['budget']} CPU seconds"
+            stored(xr.Dataset(attrs={"cannot": cannot, "memory": np.nan}), path)
+            return cannot
         if done.returncode:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.with_suffix(".txt").write_text(done.stderr)

@@ -11,6 +11,7 @@ pytest.importorskip("myst_nb", reason="needs the extra [book]")
 pytest.importorskip("sphinx_book_theme", reason="needs the extra [book]")
 
 from book import build, pictures, reference, run
+from dgkit.course import real
 
 ROOT = Path(__file__).parents[2]
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
@@ -52,6 +53,16 @@ def test_a_small_book_has_pictures_formulas_and_links_to_the_reference_and_loads
     glossary = (site / "glossary.html").read_text()
     assert 'href="notebooks/00_small.html"' in glossary and '<dt id="term-lag">' in glossary
     assert "mybinder" not in chapter and "colab" not in chapter
+
+
+def test_the_table_of_real_data_is_there_whole_and_its_frames_can_be_scrolled_by_keys():
+    page = build.real_table()
+
+    rows = real.table()
+    for data, feature, budget in set(rows.index.droplevel("model")):
+        assert f"### {data}, {budget:g} s: {feature}" in page
+    assert page.count("<table") == page.count('tabindex="0"') == page.count("###")
+    assert all(f"<th>{name}</th>" in page for name in [*rows.columns[:-1], *rows.index.unique("model")])
 
 
 def test_launch_buttons_come_from_one_address(monkeypatch):

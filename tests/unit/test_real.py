@@ -10,7 +10,7 @@ import xarray as xr
 
 import dgkit as dg
 from dgkit._cells import assemble, name_of, points_of, stored
-from dgkit.course import real
+from dgkit.course import open_run, real
 from dgkit.course.__main__ import SIDE_BY_SIDE, blocks
 from dgkit.errors import DgkitError
 from tests.benchmarks import peers
@@ -176,3 +176,20 @@ def test_the_table_holds_all_its_runs_with_chance_first_and_other_libraries_last
     assert homes.index.tolist() == [*real.MODELS, *real.PEERS]
     assert rows.loc["web", "views", 15].index.tolist() == ["flow_matching"]
     assert rows.index.is_unique
+
+
+def test_the_least_and_the_largest_of_the_seeds_stand_around_the_median():
+    run = open_run("real")
+    low, middle, high = (real.table(run, which).loc["mba", "traffic_bytes", 60] for which in ("min", "median", "max"))
+    numbers = list(middle.columns[:-1])
+
+    assert (low[numbers].le(middle[numbers]) | middle[numbers].isna()).all(axis=None)
+    assert (middle[numbers].le(high[numbers]) | middle[numbers].isna()).all(axis=None)
+    error = run.autocorrelation_mse.sel(data="mba", feature="traffic_bytes", model="hmm").values
+    assert [low["autocorrelation MSE"]["hmm"], high["autocorrelation MSE"]["hmm"]] == [error.min(), error.max()]
+
+
+def test_text_of_the_table_has_the_spread_of_several_seeds_and_none_of_one():
+    text = real.spread().xs(60, level="budget")["autocorrelation MSE"]
+
+    assert re.fullmatch(r"[\d.e-]+ \([\d.e-]+ to [\d.e-]+\)", text["pages", "views", "doppelganger"])

@@ -280,6 +280,12 @@ def test_on_real_pages_nothing_is_nearer_than_chance_and_spectra_alone_have_the_
     assert (at.told_apart.drop_sel(model="two halves") > 0.85).all()
 
 
+def test_doppelganger_has_memory_and_levels_of_real_pages_after_a_minute_with_every_seed():
+    run = open_run("real").isel(budget=0).sel(data="pages", feature="views", model="doppelganger")
+
+    assert (run.autocorrelation_mse < 0.001).all() and (run.mid_range_wasserstein_decades < 0.1).all()
+
+
 def test_flow_matching_and_the_surrogate_are_as_near_and_as_quick_as_was_asked():
     run = open_run("real").isel(budget=0)
     error = run.autocorrelation_mse.sel(data="pages", feature="views", model="flow_matching")

@@ -1147,6 +1147,38 @@ def test_03_on_the_papers_homes_s_of_1_stays_where_it_began(paper):
     assert within(error.sel(sample_len=1), 0.065, 0.075) and within(start, 0.065, 0.085)
 
 
+@pytest.fixture(scope="module")
+def by_s():
+    return open_run("real_sample_len").isel(data=0, budget=0)
+
+
+def test_03_on_real_pages_a_minute_at_s_up_to_10_is_no_better_than_no_memory(by_s, real_run):
+    halves = real_run.sel(data="pages", feature="views", model="two halves")
+    nothing = float((halves.autocorrelation.median("seed") ** 2).mean())
+    error, steps = by_s.autocorrelation_mse, by_s.steps
+
+    assert (error.sel(sample_len=[1, 5, 10]).median("seed") > 0.7 * nothing).all()
+    assert (error.sel(sample_len=[25, 55, 110, 550]).median("seed") < 0.6 * nothing).all()
+    nearest = error.idxmin("sample_len")
+    assert int(nearest.isin([55, 110]).sum()) >= 2
+    assert within(steps.sel(sample_len=1), 150, 185) and (steps.sel(sample_len=10) > 1000).all()
+    assert (steps.sel(sample_len=550) > 2000).all()
+    week = by_s.autocorrelation.sel(lag=7).median("seed")
+    assert within(week.sel(sample_len=[25, 55, 110, 550]), 0.085, 0.145) and within(
+        week.sel(sample_len=10), 0.05, 0.065
+    )
+    assert within(halves.autocorrelation.sel(lag=7), 0.13, 0.15)
+
+
+def test_03_on_real_pages_a_large_s_loses_no_changes_and_no_s_has_the_bursts(by_s, real_run):
+    changes = by_s.step_wasserstein
+    assert (changes.idxmax("sample_len") == 5).all()
+    assert sorted(changes.idxmin("sample_len").values.tolist()) == [110, 550, 550]
+    chance = real_run.sel(data="pages", feature="views", model="two halves")
+    assert (changes.min("seed") > 3 * chance.step_wasserstein.max()).all()
+    assert (by_s.largest_rise_wasserstein.median("seed") > 3 * chance.largest_rise_wasserstein.max()).all()
+
+
 def test_04_on_real_pages_the_naive_gans_attributes_are_far_off_and_on_homes_no_worse(real_run):
     worst = real_run.attribute_jensen_shannon.max("attribute")
     ours, naive, chance = (worst.sel(model=model) for model in (TRIES, "naive_gan", "two halves"))
