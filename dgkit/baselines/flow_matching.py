@@ -88,7 +88,7 @@ class Network(nn.Module):
         """Attributes (N, A) and lengths (N,); noise for the numbers (N, P) and, in their place, features (N, T, F)."""
         attributes, source = self.joint.draw(n, rng, given)
         numbers = torch.randn((n, self.scales.count), generator=rng)
-        features = torch.zeros(n, self.time, self.scales.width + 2)
+        features = torch.zeros(n, self.time, len(self.scales.kept) + 2)
         features[..., : self.scales.width].normal_(generator=rng)
         return attributes, self.joint.lengths[source], numbers, features
 

@@ -10,15 +10,17 @@ shape is what is left, and the other numbers are how high and how low that goes,
 stretched to. It is the idea of DoppelGANger's auto-normalisation, which these two need not be lent. Where it is
 (`auto_normalise=True`) the shape is that of the normalised series, and min/max are numbers beside the four.
 
+Exact zeros need no event of their own here (`zeros="inflated"`, core/zeros.py): scores know ties. So where a step has
+no event its value is `NOTHING`, below all others, and the event's two columns are no part of a shape.
+
 Letters for shapes: N samples, T steps, A attribute width without min/max, M min/max width, F feature width without the
-two flags, C continuous ones of F, P numbers of a sample (4 C + M), K nodes of a table.
+two flags and without events, C continuous ones of F, P numbers of a sample (4 C + M), K nodes of a table.
 """
 
 import math
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from dgkit.baselines.protocol import Data, valid
 from dgkit.core.encode import Encoder
@@ -30,6 +32,7 @@ MOVED = 0.1  # h of `moved`
 NEAR = 5  # training samples that numbers given are answered from
 FLAT = 1e-3  # the least spread that a shape is divided by, and the least height
 STRETCH = 3.0  # at most
+NOTHING = -3.0  # the value of a step without an event; others are -1 to 1
 
 
 class Scores(nn.Module):
@@ -88,7 +91,10 @@ class Shapes(nn.Module):
 
     def __init__(self, encoder: Encoder):
         super().__init__()
-        heads = encoder.feature_heads[:-1]  # without the flags
+        every = encoder.feature_heads[:-1]  # without the flags
+        self.events = [(part, head.weight) for part, head in zip(_columns(every), every, strict=True) if head.gates]
+        self.kept = [not head.gates for head in every for _ in range(head.width)]  # of each column
+        heads = [head for head in every if not head.gates]
         self.time, self.width, self.narrow = encoder.passes, widths(heads), widths(encoder.attribute_heads)
         self.continuous = [not one for one in categorical(heads)]  # of each column
         self.categories = [
@@ -110,7 +116,7 @@ class Shapes(nn.Module):
 
     def fit(self, data: Data, rng: torch.Generator) -> tuple[Tensor, Tensor]:
         """Makes the tables, of all steps' values (`VALUES` of them, where there are more) and the numbers; `encode`."""
-        every = data.features[..., :-2][valid(data.lengths, self.time).bool()][:, self.continuous]  # (R, C)
+        every = self._plain(data)[valid(data.lengths, self.time).bool()][:, self.continuous]  # (R, C)
         if len(every) > VALUES:
             every = every[torch.randint(len(every), (VALUES,), generator=rng)]
         self.values.fit(every)
@@ -121,31 +127,43 @@ class Shapes(nn.Module):
     def encode(self, data: Data, measured: tuple[Tensor, Tensor] | None = None) -> tuple[Tensor, Tensor]:
         """Shapes (N, T, F), zero past the end, and scores (N, P)."""
         series, numbers = measured or self._measured(data)
-        shapes = data.features[..., :-2].clone()
+        shapes = self._plain(data)
         shapes[..., self.continuous] = series
         return shapes, self.numbers.encode(numbers)
 
     def decode(self, shapes: Tensor, scores: Tensor, lengths: Tensor) -> Tensor:
-        """Features (N, T, F + 2) of shapes (N, T, F), of any mean and height, and scores (N, P); the flags are zero."""
+        """Features with events and flags (zero), of shapes (N, T, F) of any mean and height and scores (N, P)."""
         level, spread, highest, lowest = self.numbers.decode(scores)[:, None, : 4 * len(self.values.table)].chunk(4, 2)
         here = valid(lengths, self.time)[..., None]
         series = shapes[..., self.continuous]
         series = (series - (series * here).sum(1, keepdim=True) / lengths[:, None, None]) * here
         up = (highest / series.amax(1, keepdim=True).clamp_min(FLAT)).clamp(1 / STRETCH, STRETCH)
         down = (lowest / series.amin(1, keepdim=True).clamp_max(-FLAT)).clamp(1 / STRETCH, STRETCH)
-        features = functional.pad(shapes, (0, 2))
-        features[..., [*self.continuous, False, False]] = self.values.decode(
-            series * torch.where(series > 0, up, down) * spread + level
-        )
+        plain = shapes.clone()
+        plain[..., self.continuous] = self.values.decode(series * torch.where(series > 0, up, down) * spread + level)
+        features = plain.new_zeros(*plain.shape[:2], len(self.kept) + 2)
+        features[..., [*self.kept, False, False]] = plain
+        for event, weight in self.events:
+            value = features[..., event.start - 1]
+            on = value > (NOTHING - 1) / 2
+            features[..., event] = weight * torch.stack([on, ~on], -1).float()
+            value.mul_(on)  # in place: a part of `features`
         return features
 
     def minmax(self, scores: Tensor) -> Tensor:  # (N, P) -> (N, M)
         return self.numbers.decode(scores)[:, 4 * len(self.values.table) :]
 
+    def _plain(self, data: Data) -> Tensor:
+        """Features (N, T, F) without flags and events: `NOTHING` where there is none."""
+        features = data.features[..., :-2].clone()
+        for event, _ in self.events:
+            features[..., event.start - 1].masked_fill_(features[..., event.start] == 0, NOTHING)
+        return features[..., self.kept]
+
     def _measured(self, data: Data) -> tuple[Tensor, Tensor]:
         """Shapes of the continuous features (N, T, C), zero past the end, and the numbers of each sample (N, P)."""
         here, steps = valid(data.lengths, self.time)[..., None], data.lengths[:, None]
-        scores = self.values.encode(data.features[..., :-2][..., self.continuous])
+        scores = self.values.encode(self._plain(data)[..., self.continuous])
         level = (scores * here).sum(1) / steps
         series = (scores - level[:, None]) * here
         spread = (series.square().sum(1) / steps).sqrt()

@@ -190,7 +190,9 @@ def test_private_training_keeps_the_attr_and_spends_what_it_did():
     assert bare(validate(ds)).features[0].attrs == ds.loss.attrs
 
 
-@pytest.mark.parametrize("name", ["ar", "hmm", "rnn", "rcgan", "timegan", "naive_gan", "market"])
+@pytest.mark.parametrize(
+    "name", ["ar", "hmm", "rnn", "rcgan", "timegan", "naive_gan", "market", "surrogate", "flow_matching"]
+)
 def test_baselines_heed_zeros_and_counts(name):
     ds = lossy(variable=False)[["loss", "cpu", "domain"]]
     ds["cpu"] = abs(10 * ds.cpu).round().assign_attrs(counts=1)
@@ -199,6 +201,27 @@ def test_baselines_heed_zeros_and_counts(name):
 
     assert (fake.loss.values == 0).any()
     assert (fake.cpu % 1 == 0).all()
+
+
+@pytest.mark.training
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("surrogate", {}),
+        ("surrogate", {"auto_normalise": True}),
+        ("flow_matching", {"steps": 200}),
+    ],
+)
+@pytest.mark.parametrize("normalise", ["minusone_one", "zero_one"])
+def test_models_of_shapes_have_the_share_of_zeros_and_what_is_none_where_it_is_in_the_data(name, options, normalise):
+    train = dg.open_dataset("broadband")[["ping_loss", "technology"]]
+    train.ping_loss.attrs |= {"zeros": "inflated", "normalise": normalise}
+
+    fake = dg.baselines.fit(name, train, **options).sample(500, seed=1).ping_loss
+
+    assert abs(float((fake == 0).mean() - (train.ping_loss == 0).mean())) < 0.015
+    some, real = (np.log10(loss.values[loss.values > 0]) for loss in (fake, train.ping_loss))
+    assert abs(np.median(some) - np.median(real)) < 0.4 and np.quantile(some, 0.95) < np.quantile(real, 0.999)
 
 
 # --- counts ----------------------------------------------------------------------------------------------------------
