@@ -19,6 +19,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Hashable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from itertools import pairwise
 from numbers import Number
@@ -834,9 +835,10 @@ def _time_coordinate(ds: xr.Dataset) -> TimeCoordinate | None:
         )
     dtype = values.dtype.newbyteorder("=").str
     if values.dtype.kind in "mM":  # files and libraries differ in the unit they keep dates in: nanoseconds for all
-        nanoseconds = values.astype(f"{values.dtype.kind}8[ns]")
-        if np.array_equal(nanoseconds.astype(values.dtype), values, equal_nan=True):  # but not before 1678, after 2262
-            values, dtype = nanoseconds, nanoseconds.dtype.str
+        with suppress(OverflowError):  # but not before 1678, after 2262: NumPy 2.5 refuses these, 2.4 wraps them around
+            nanoseconds = values.astype(f"{values.dtype.kind}8[ns]")
+            if np.array_equal(nanoseconds.astype(values.dtype), values, equal_nan=True):
+                values, dtype = nanoseconds, nanoseconds.dtype.str
         values = values.astype(np.int64)
     return (dtype, tuple(values.tolist()), {str(key): _plain(value) for key, value in time.attrs.items()})
 

@@ -807,6 +807,11 @@ _TIMES_IN_NAMES = (  # what to look for, and the formats it may be written in
 def times_in(names: Sequence[str]) -> np.ndarray | None:
     """The times in the names of columns: dates, or whole numbers; None where there are none, or not one in each.
 
+    Raises
+    ------
+    SchemaError
+        A date is outside of what nanoseconds hold.
+
     Examples
     --------
     >>> times_in(["day 1", "day 10", "day 2"]), times_in(["a", "b"])
@@ -824,7 +829,12 @@ def times_in(names: Sequence[str]) -> np.ndarray | None:
         read = read[:1] if len(read) > 1 and read[0].equals(read[1]) else read
         in_order = [one for one in read if one.is_monotonic_increasing]
         if len(read) == 1 or len(in_order) == 1:  # of two readings the one in order
-            return (read if len(read) == 1 else in_order)[0].to_numpy().astype("M8[ns]")
+            dates = (read if len(read) == 1 else in_order)[0]
+            outside = ~dates.between(pd.Timestamp("1678-01-01"), pd.Timestamp("2262-01-01"))
+            if outside.any():
+                far = names[int(outside.argmax())]
+                raise SchemaError(f"column {far!r} names a date outside of 1678 to 2261; these are read.")
+            return dates.to_numpy().astype("M8[ns]")
         if len(read) > 1:
             return None
     parts = [re.split(r"(\d+)", name, flags=re.ASCII) for name in names]

@@ -65,14 +65,29 @@ def test_an_issue_form_asks_something(path):
     assert all(field["type"] in ("textarea", "input") and field["attributes"]["label"] for field in form["body"])
 
 
-TEXTS = [ROOT / "README.md", *sorted((ROOT / "instructor").glob("*.md")), ROOT / "paper" / "checklist.md"]
+FOLDERS = (".", ".github", "apps", "data", "instructor", "paper")
+TEXTS = sorted(path for folder in FOLDERS for path in (ROOT / folder).glob("*.md"))
 
 
-@pytest.mark.parametrize("path", [*TEXTS, ROOT / ".github" / "CODE_OF_CONDUCT.md"], ids=lambda path: path.name)
-def test_files_that_a_text_links_to_are_there(path):
-    targets = re.findall(r"\]\(([^)#]+?)(?:#[^)]*)?\)", path.read_text("utf-8"))
+def places(path):
+    """The places in a text that a link may lead to, as GitHub names them after headings."""
+    headings = re.findall(r"^#+ (.+)$", path.read_text("utf-8"), re.MULTILINE)
+    plain = [re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", heading).lower() for heading in headings]
+    return {re.sub(r"[^\w\- ]", "", heading).replace(" ", "-") for heading in plain}
 
-    assert [name for name in targets if "://" not in name and not (path.parent / name).exists()] == []
+
+@pytest.mark.parametrize("path", TEXTS, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_what_a_text_links_to_is_there(path):
+    text = re.sub(r"^```.*?^```", "", path.read_text("utf-8"), flags=re.MULTILINE | re.DOTALL)
+    links = re.findall(r"\]\(([^)\s]+)\)|(?:href|src|srcset)=\"([^\"]+)\"", text)
+    targets = [link.partition("#") for one, other in links if "://" not in (link := one or other)]
+
+    assert [name for name, _, _ in targets if not (path.parent / name).exists()] == []
+    assert [
+        (name, place)
+        for name, _, place in targets
+        if place and place not in places(path.parent / name if name else path)
+    ] == []
 
 
 def test_what_the_checklist_names_is_there():

@@ -972,6 +972,14 @@ def test_features_of_a_wide_table_must_have_the_same_steps():
         dg.from_table(table, sample="id", features={"x": "a*", "y": "b*"})
 
 
+@pytest.mark.parametrize("far", ["1500-01", "3000-01"])
+def test_days_in_names_that_no_date_here_can_hold_are_refused(far):
+    days = [f"{far}-{day:02d}" for day in range(1, 6)]
+
+    with pytest.raises(SchemaError, match=rf"'{days[0]}' names a date outside of 1678 to 2261"):
+        dg.from_table(wide(dict.fromkeys(days, 1.0)), sample="id", features={"x": days})
+
+
 def test_a_wide_table_of_counters_becomes_rates():
     days = pd.date_range("2024-01-01", periods=30)
     table = pd.DataFrame(
