@@ -341,6 +341,7 @@ class Explorer(Widget):
             "label": self._label(self._ds[name]),
             "x_label": self._label(self._ds[x], x) if x and x in self._ds.coords else x or "",
             "labels": labels,
+            "apart": labels is not None and places.dtype.kind not in "mM",  # names have no order: nothing joins them
             "n": len(places) if x else 0,
             "x": numbers[order].astype(np.float32).tobytes(),
             "lines": values.tobytes(),

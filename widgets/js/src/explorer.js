@@ -201,7 +201,7 @@ function render({ model, el }) {
     const band = `: median, band from smallest to largest of ${frame.seeds} ${frame.seed_dim}s`;
     const options = {
       title: frame.label + (frame.band ? band : ""),
-      x: { label: frame.x_label, log: frame.log[0], labels: frame.labels },
+      x: { label: frame.x_label, log: frame.log[0], labels: frame.labels, apart: frame.apart },
       y: { label: frame.label, log: frame.log[1] },
       height: 260,
     };

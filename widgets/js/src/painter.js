@@ -519,8 +519,8 @@ function padlock() {
   const bow = { fill: "none", stroke: "currentColor", "stroke-width": 1.6 };
   return svg(
     "svg",
-    { viewBox: "0 0 12 14", width: 11, height: 13, "aria-hidden": "true" },
-    svg("path", { d: "M3 6V4a3 3 0 0 1 6 0v2", ...bow }),
+    { viewBox: "0 0 18 14", width: 17, height: 13, "aria-hidden": "true" },
+    svg("path", { d: "M3 6V4a3 3 0 0 1 6 0v2", class: "dgp-bow", ...bow }),
     svg("rect", body),
   );
 }

@@ -110,7 +110,16 @@ test("an axis of texts names whole numbers only, and gives long texts more room"
   const { incrs, space, values } = named(["Monday", "Tuesday"]);
   assert.deepEqual(values(null, [0, 0.5, 1, 2]), ["Monday", "", "Tuesday", ""]);
   assert.ok(incrs.every(Number.isInteger));
-  assert.ok(named(["a text that is much longer"]).space > space);
+  const plot = { width: 600 };
+  assert.ok(named(["a text that is much longer"]).space(plot) > space(plot));
+});
+
+test("texts that have no room side by side stand aslant, each of them", () => {
+  const models = ["doppelganger", "naive_gan", "hmm", "ar", "rnn", "rcgan", "timegan", "market"];
+  const { rotate, size, space } = named(models);
+  assert.deepEqual([rotate({ width: 900 }), rotate({ width: 400 })], [0, -35]);
+  assert.ok(size({ width: 400 }) > size({ width: 900 }));
+  assert.ok(space({ width: 400 }) < (400 - 64) / models.length);
 });
 
 test("arrow keys move the cursor by a point, and stop at the ends", () => {

@@ -33,6 +33,7 @@ import { extent, short } from "./numbers.js";
  * @property {string} label
  * @property {boolean} [log]
  * @property {string[]} [labels] texts for x = 0, 1, ...
+ * @property {boolean} [apart] these are in no order: points with bars, and no line joins them
  * @property {number[]} [range] fixed [low, high] of a vertical axis
  * @property {string[]} [categories] what y = 0, 1, ... stand for, drawn in steps
  */
@@ -135,14 +136,20 @@ export function decades(low, high) {
 }
 
 /**
- * uPlot's settings for a text at each whole number, as many as fit.
+ * uPlot's settings for a text at each whole number: aslant where they have no room side by side, and
+ * then as many as fit.
  * @param {string[]} labels
  */
 export function named(labels) {
   const longest = Math.max(...labels.map((text) => text.length));
+  const wide = Math.max(40, longest * 6 + 8);
+  const tight = (/** @type {{ width: number }} */ plot) => (plot.width - 64) / labels.length < wide;
   return {
     incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 1e4, 1e5],
-    space: Math.max(40, longest * 6 + 8),
+    space: (/** @type {{ width: number }} */ plot) => (tight(plot) ? 16 : wide),
+    rotate: (/** @type {{ width: number }} */ plot) => (tight(plot) ? -35 : 0),
+    size: (/** @type {{ width: number }} */ plot) =>
+      tight(plot) ? Math.min(100, 22 + longest * 3.5) : 30,
     values: (/** @type {unknown} */ _, /** @type {number[]} */ ticks) =>
       ticks.map((v) => labels[v] ?? ""),
   };

@@ -19,7 +19,7 @@ import { h, oncePerFrame, svg } from "./dom.js";
 import { short } from "./numbers.js";
 import { lineStyles, onTheme, theme } from "./theme.js";
 
-/** @import { Axis, ChartState } from "./axes.js" */
+/** @import { Axis, ChartState, Series } from "./axes.js" */
 
 /**
  * @typedef {object} ChartOptions
@@ -65,6 +65,10 @@ export function lineChart(container, options) {
   const yText = (/** @type {number | null} */ v) => names?.[v ?? NaN] ?? short(v);
   const width = () => Math.max(160, place.clientWidth || container.clientWidth || 320);
 
+  const apart = (/** @type {Series} */ one) => xAxis.apart === true && !one.real;
+  const pointed = (/** @type {ChartState} */ { x }, /** @type {Series} */ one) =>
+    x.length < 2 || one.points === true;
+
   /** @param {ChartState} state */
   function build(state) {
     plot?.destroy();
@@ -79,13 +83,15 @@ export function lineChart(container, options) {
         stroke,
         width: one.width ?? (one.real ? 2 : 1.75),
         dash,
-        points: { show: state.x.length < 2 || one.points === true, size: 6, fill: stroke },
+        points: { show: !apart(one) && pointed(state, one), size: 6, fill: stroke },
         spanGaps: one.joined === true,
+        ...(apart(one) ? { paths: () => null } : {}),
         ...(names ? { paths: uPlot.paths.stepped?.({ align: 1 }) } : {}),
       });
       if (!one.band) return;
       const edge = { stroke: "transparent", width: 0, points: { show: false } };
       lines.push(edge, { ...edge });
+      if (apart(one)) return;
       bands.push({
         series: [lines.length - 1, lines.length - 2],
         fill: withAlpha(stroke, state.series.length > 4 ? 0.12 : 0.22),
@@ -114,7 +120,7 @@ export function lineChart(container, options) {
         padding: [8, 16, 0, 0],
         cursor: {
           drag: { x: false, y: false },
-          points: { size: 7 },
+          points: { size: 7, show: !xAxis.apart },
           ...(sync ? { sync: { key: sync, setSeries: false } } : {}),
         },
         scales: {
@@ -131,11 +137,45 @@ export function lineChart(container, options) {
         axes: [horizontal, vertical],
         series: lines,
         bands,
-        hooks: { setCursor: [moved] },
+        hooks: { setCursor: [moved], ...(xAxis.apart ? { draw: [drawApart] } : {}) },
       },
       /** @type {uPlot.AlignedData} */ (columns(state, yAxis.log)),
       place,
     );
+  }
+
+  /**
+   * Points, each with a bar from its lowest to its highest; those at one name stand side by side.
+   * @param {uPlot} drawn
+   */
+  function drawApart(drawn) {
+    if (!shown) return;
+    const { x, series } = shown;
+    const { ctx } = drawn;
+    const ratio = devicePixelRatio;
+    const styles = lineStyles(series, theme(root));
+    const some = series.map((one, k) => ({ one, ...styles[k] })).filter(({ one }) => apart(one));
+    ctx.save();
+    some.forEach(({ one, stroke }, k) => {
+      ctx.strokeStyle = stroke;
+      ctx.fillStyle = stroke;
+      ctx.lineWidth = 2 * ratio;
+      const aside = (k - (some.length - 1) / 2) * 7 * ratio;
+      const at = (/** @type {number | null} */ v) => drawn.valToPos(v ?? Number.NaN, "y", true);
+      for (let i = 0; i < x.length; i++) {
+        const left = drawn.valToPos(x[i], "x", true) + aside;
+        ctx.beginPath();
+        if (one.band) {
+          ctx.moveTo(left, at(one.band[0][i]));
+          ctx.lineTo(left, at(one.band[1][i]));
+          ctx.stroke();
+          ctx.beginPath();
+        }
+        ctx.arc(left, at(one.y[i]), 3.5 * ratio, 0, 2 * Math.PI);
+        ctx.fill();
+      }
+    });
+    ctx.restore();
   }
 
   /** @param {uPlot} moving */
@@ -156,7 +196,8 @@ export function lineChart(container, options) {
     const spoken = series.map((one) => reading(one, cursor, yText));
     series.forEach((one, k) => {
       const { stroke, dash } = styles[k];
-      const sign = one.points ? dot(stroke) : swatch(stroke, dash);
+      const alone = apart(one) || ((x.length < 2 || one.points) && !dash.length);
+      const sign = alone ? dot(stroke) : swatch(stroke, dash);
       readout.append(h("span", { class: "dgkit-key" }, sign, spoken[k]));
     });
     if (focused && cursor !== null) {
