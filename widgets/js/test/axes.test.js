@@ -9,6 +9,7 @@ import {
   padded,
   reading,
   tick,
+  ticksOf,
   withAlpha,
   xRange,
   yRange,
@@ -112,6 +113,15 @@ test("an axis of texts names whole numbers only, and gives long texts more room"
   assert.ok(incrs.every(Number.isInteger));
   const plot = { width: 600 };
   assert.ok(named(["a text that is much longer"]).space(plot) > space(plot));
+});
+
+test("days are counted in weeks", () => {
+  assert.ok(
+    ticksOf({ label: "lag (days)" })
+      .incrs.slice(1)
+      .every((days) => days % 7 === 0),
+  );
+  assert.deepEqual(ticksOf({ label: "lag (steps)" }), {});
 });
 
 test("texts that have no room side by side stand aslant, each of them", () => {

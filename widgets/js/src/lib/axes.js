@@ -136,24 +136,33 @@ export function decades(low, high) {
 }
 
 /**
- * uPlot's settings for a text at each whole number: aslant where they have no room side by side, and
- * then as many as fit.
+ * uPlot's settings for a text at each whole number: aslant where they have no room side by side,
+ * and then as many as fit.
  * @param {string[]} labels
  */
 export function named(labels) {
   const longest = Math.max(...labels.map((text) => text.length));
   const wide = Math.max(40, longest * 6 + 8);
-  const tight = (/** @type {{ width: number }} */ plot) => (plot.width - 64) / labels.length < wide;
+  const aslant = Math.min(100, 22 + longest * 3.5);
+  /** @typedef {{ width: number }} Plot */
+  const tight = (/** @type {Plot} */ { width }) => (width - 64) / labels.length < wide;
   return {
     incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 1e4, 1e5],
-    space: (/** @type {{ width: number }} */ plot) => (tight(plot) ? 16 : wide),
-    rotate: (/** @type {{ width: number }} */ plot) => (tight(plot) ? -35 : 0),
-    size: (/** @type {{ width: number }} */ plot) =>
-      tight(plot) ? Math.min(100, 22 + longest * 3.5) : 30,
+    space: (/** @type {Plot} */ plot) => (tight(plot) ? 16 : wide),
+    rotate: (/** @type {Plot} */ plot) => (tight(plot) ? -35 : 0),
+    size: (/** @type {Plot} */ plot) => (tight(plot) ? aslant : 30),
     values: (/** @type {unknown} */ _, /** @type {number[]} */ ticks) =>
       ticks.map((v) => labels[v] ?? ""),
   };
 }
+
+const DAYS = [1, 7, 14, 28, 56, 84, 168, 364, 1820];
+
+/**
+ * Where ticks may be on an axis: days are counted in weeks. Nothing: uPlot chooses.
+ * @param {Axis} axis
+ */
+export const ticksOf = ({ label, log }) => (/\bdays\b/.test(label) && !log ? { incrs: DAYS } : {});
 
 /**
  * Where a key moves the cursor on a chart of `length` points; undefined for other keys.
