@@ -1083,7 +1083,8 @@ def describe(ds: xr.Dataset) -> Description:
                 for b, size in _known(valid_values(da, length))
             ]
             low, high, total, count, size = (np.array(column) for column in zip(*found, strict=True))
-            holds = f"{low.min():.4g} to {high.max():.4g}, mean {total.sum() / count.sum():.4g}"
+            smallest, largest, mean = map(_short, (low.min(), high.max(), total.sum() / count.sum()))
+            holds = f"{smallest} to {largest}, mean {mean}"
             holds += f", {size.sum() - count.sum():,} missing" if size.sum() > count.sum() else ""
         else:
             parts = [np.unique(block, return_counts=True) for block, _ in _known(valid_values(da, length))]
@@ -1092,7 +1093,8 @@ def describe(ds: xr.Dataset) -> Description:
             order = np.argsort(-counts, kind="stable")[:6]
             shares = (f"{values[k]} {counts[k] / counts.sum():.0%}" for k in order)
             holds = f"{len(variable.categories)} categories: {', '.join(shares)}" + (", ..." if len(values) > 6 else "")
-        rows.append((variable.role, variable.name, str(variable.attrs.get("units", "")), holds))
+        unit = str(variable.attrs.get("units", ""))
+        rows.append((variable.role, variable.name, "" if unit == "1" else unit, holds))  # "1" is CF's word for none
     rows += [("proposed", each.name, "", f"{each._call()}: {each.reason}") for each in proposals(ds)]
     if schema.variable_length:
         rows.append(("length", "length", "steps", f"{length.min()} to {length.max()}, median {np.median(length):g}"))
@@ -1100,3 +1102,9 @@ def describe(ds: xr.Dataset) -> Description:
     name = f"{schema.attrs['title']}: " if "title" in schema.attrs else ""
     title = f"{name}{ds.sizes['sample']:,} samples of up to {schema.time} steps"
     return Description(title, tuple(rows))
+
+
+def _short(value: float) -> str:
+    """Four digits; large numbers written out, with commas."""
+    text = f"{value:.4g}"
+    return f"{float(text):,.0f}" if 1e3 <= abs(value) < 1e12 else text

@@ -30,8 +30,8 @@ QUIZZES = {
         ),
     ),
     "00.b": Quiz(
-        "Two halves of the real data differ by 0.003 in some measure, a model's data differ from them by 0.003 too. "
-        "What follows?",
+        "Two halves of the real data differ by 0.003 in some measure, and a model's data differ from them by 0.003 "
+        "too. What follows?",
         "c",
         (
             ("The model is bad: it should be 0.", "Then real data would be bad too; so much comes by chance."),

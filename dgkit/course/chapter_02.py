@@ -49,7 +49,7 @@ PREDICTION = Prediction(
     ("where the sizes spread most", "where the sizes spread least", "everywhere about the same"),
     "b",
     "In the recorded runs 6 of 49 kinds are left at two decades, and about half of them at four and five. All those "
-    "pages fall to nothing, so that each has one number and not two; where real sizes spread much, that shows less.",
+    "pages fall to nothing, so that each has one number and not two; where real sizes spread widely, that shows less.",
 )
 QUIZZES = {
     "02.a": Quiz(

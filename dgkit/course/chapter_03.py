@@ -62,7 +62,7 @@ EXPERIMENTS = {
 # --- questions ---
 
 PREDICTION = Prediction(
-    "Whose autocorrelation will be the nearest to the real one, after as many steps?",
+    "Whose autocorrelation will be the nearest to the real one, after equally many steps?",
     ("S = 1, day by day", "S = 7, a week a pass", "S = 84, two passes", "S = 168, no recurrence at all"),
     "c",
     "In the medians over three seeds S = 84 has the least error. But bursts are best from S = 2 to 7, and daily steps "

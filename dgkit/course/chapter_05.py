@@ -204,7 +204,7 @@ QUIZZES = {
         (
             ("That AR has learned the attributes best.", "It has not learned them at all: it was given a copy."),
             (
-                "Nothing of AR: the attributes are copies.",
+                "Nothing about AR: the attributes are copies.",
                 "Rows of the real data come out as they went in. Where attributes are secret, that is a leak.",
             ),
             ("That its series belong to the attributes.", "The measure looks at attributes alone."),

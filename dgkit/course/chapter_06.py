@@ -25,7 +25,7 @@ QUIZZES = {
         (
             ("Which classifier it was.", "That matters too, but the number may mean nothing for any classifier."),
             (
-                "What saying the most frequent end of every job reaches.",
+                "How accurate it is to name the most frequent end for every job.",
                 "Where nearly three of four jobs finish, that alone is most of the real accuracy, without any model.",
             ),
             ("How many jobs were generated.", "As many as one likes; more of the same teaches no more."),

@@ -175,7 +175,8 @@ def predict(chapter: str) -> Any:
         said.value = "Kept. It is taken up at the chapter's end."
 
     choice.observe(keep, "value")
-    question = ipywidgets.HTML(html.escape(asked.question))  # which wraps; a control's description does not
+    # HTML, which wraps; a control's description does not
+    question = ipywidgets.HTML(f"<div style='line-height:1.4'>{html.escape(asked.question)}</div>")
     return ipywidgets.VBox([question, choice, said])
 
 

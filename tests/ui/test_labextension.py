@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import expect
 
 from .conftest import Lab
 
@@ -270,3 +271,22 @@ def test_panel_works_in_notebook_7_where_there_is_no_launcher(start):
     opened.value.wait_for_selector(".jp-Notebook .jp-Cell")
     assert opened.value.url == f"{lab.server.url}/notebooks/notebooks/{copy}"
     assert json.loads((lab.server.root / "notebooks" / copy).read_text())["cells"] == shipped(FIRST)["cells"]
+
+
+def test_sliders_and_play_of_ipywidgets_have_names_also_where_they_come_later(lab):
+    one = "import ipywidgets as widgets\nslider = widgets.SelectionSlider(options=[1, 7, 84], description='S')\nslider"
+    lab.run(one, "box = widgets.VBox([widgets.Play(show_repeat=True)])\nbox")
+    page = lab.page
+
+    handle = page.get_by_role("slider", name="S", exact=True)
+    expect(handle).to_have_accessible_description("1")
+    handle.focus()
+    page.keyboard.press("ArrowRight")
+    lab.wait_python("slider.value == 7")
+    expect(handle).to_have_accessible_description("7")
+    for name in ("Play or pause", "Stop", "Repeat"):
+        expect(page.get_by_role("button", name=name, exact=True)).to_be_visible()
+
+    lab.python("0", setup="box.children = (*box.children, widgets.IntSlider(description='step'))")
+    expect(page.get_by_role("slider", name="step", exact=True)).to_be_visible()
+    assert lab.violations(".jp-OutputArea") == []

@@ -359,3 +359,13 @@ def test_length_may_be_a_coordinate():
 
     assert lengths(ds).tolist() == [3, 1] and validate(ds).variable_length
     assert "1 to 17" in repr(describe(ds))
+
+
+def test_a_description_writes_large_numbers_out_and_names_no_unit_where_there_is_none():
+    views = xr.DataArray([[12.5, 470_812.0], [9.0, 100.0]], dims=("sample", "time"), attrs={"units": "views/day"})
+    share = views.copy(data=[[0.1, 0.2], [0.3, 0.00012345]]).assign_attrs(units="1")
+
+    rows = describe(xr.Dataset({"views": views, "share": share})).rows
+
+    assert rows[0] == ("feature", "views", "views/day", "9 to 470,800, mean 117,700")
+    assert rows[1] == ("feature", "share", "", "0.0001234 to 0.3, mean 0.15")

@@ -181,7 +181,7 @@ class Ways:
         how = ", ".join(SAID[name].format(one) for name, one in told.items())
         return {
             "title": f"{label} of all ways, as measured",
-            "y_label": f"measure ({units})",
+            "y_label": "measure" if units == "1" else f"measure ({units})",
             "n": int(drawn.sum()),
             "x": np.asarray(places[drawn], np.float32).tobytes(),
             "lines": np.asarray(middle.values[:, drawn], np.float32).tobytes(),

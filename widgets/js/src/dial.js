@@ -407,7 +407,7 @@ function growthChart() {
   const chart = lineChart(root, {
     title: "How epsilon grows while training goes on (RDP)",
     x: { label: "epochs" },
-    y: { label: "epsilon (1)", log: true },
+    y: { label: "epsilon", log: true },
     height: CHART_HEIGHT,
   });
   return {
@@ -475,7 +475,7 @@ function recordPanel() {
       chart = lineChart(place, {
         title: record.title + (record.seeds > 1 ? seeds : ""),
         x: { label: record.x_label },
-        y: { label: "autocorrelation (1)", range: [-1, 1.02] },
+        y: { label: "autocorrelation", range: [-1, 1.02] },
         height: CHART_HEIGHT,
       });
       kind = now;
@@ -544,7 +544,7 @@ function besidePanel(wishes) {
       chart?.destroy();
       chart = lineChart(place, {
         title: beside.title,
-        x: { label: "epsilon (1)", log: true },
+        x: { label: "epsilon", log: true },
         y: { label: beside.y_label, log: true },
         height: CHART_HEIGHT,
       });

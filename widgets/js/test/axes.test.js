@@ -9,6 +9,7 @@ import {
   padded,
   reading,
   tick,
+  ticksOf,
   withAlpha,
   xRange,
   yRange,
@@ -122,6 +123,15 @@ test("every one of a dozen models has its name on a narrow chart; of many days s
   assert.ok(models.space(narrow) < (narrow.width - 90) / 12);
   assert.equal(days.rotate(narrow), 0);
   assert.ok(days.space(narrow) > 60);
+});
+
+test("days are counted in weeks", () => {
+  assert.ok(
+    ticksOf({ label: "lag (days)" })
+      .incrs.slice(1)
+      .every((days) => days % 7 === 0),
+  );
+  assert.deepEqual(ticksOf({ label: "lag (steps)" }), {});
 });
 
 test("what stands apart has no band that joins it", () => {

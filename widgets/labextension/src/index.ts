@@ -2,7 +2,7 @@
  * The course in JupyterLab: a launcher category with a card a chapter, a side panel, commands.
  *
  * Every part of the application is optional, so that the same file loads in Notebook 7 (no
- * launcher) and in Voila, where it does nothing.
+ * launcher) and in Voila, where it only names the controls of ipywidgets.
  */
 import {
   ILayoutRestorer,
@@ -17,6 +17,7 @@ import { Poll } from "@lumino/polling";
 
 import { Course, type IChapter } from "./course";
 import { chapterIcon, courseIcon } from "./icons";
+import { nameControls } from "./names";
 import { CoursePanel } from "./panel";
 
 const CATEGORY = "dgkit: GANs for time series";
@@ -56,6 +57,7 @@ async function activate(
   restorer: ILayoutRestorer | null,
   state: IStateDB | null,
 ): Promise<void> {
+  nameControls(document.body);
   if (!palette) {
     return; // no place where someone could ask for a chapter
   }

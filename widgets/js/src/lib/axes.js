@@ -160,6 +160,14 @@ export function named(labels) {
   };
 }
 
+const DAYS = [1, 7, 14, 28, 56, 84, 168, 364, 1820];
+
+/**
+ * Where ticks may be on an axis: days are counted in weeks. Nothing: uPlot chooses.
+ * @param {Axis} axis
+ */
+export const ticksOf = ({ label, log }) => (/\bdays\b/.test(label) && !log ? { incrs: DAYS } : {});
+
 /**
  * Where a key moves the cursor on a chart of `length` points; undefined for other keys.
  * @param {string} key

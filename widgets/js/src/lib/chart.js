@@ -11,6 +11,7 @@ import {
   named,
   reading,
   tick,
+  ticksOf,
   withAlpha,
   xRange,
   yRange,
@@ -109,7 +110,12 @@ export function lineChart(container, options) {
         ticks.map((v) => (v === null ? null : tick(v))),
       ...(log ? { splits: logTicks } : {}),
     });
-    const horizontal = { ...axis(xAxis), size: 30, ...(xAxis.labels ? named(xAxis.labels) : {}) };
+    const horizontal = {
+      ...axis(xAxis),
+      size: 30,
+      ...ticksOf(xAxis),
+      ...(xAxis.labels ? named(xAxis.labels) : {}),
+    };
     const vertical = { ...axis(yAxis), ...(names ? categoryTicks(names) : { size: 48 }) };
     plot = new uPlot(
       {

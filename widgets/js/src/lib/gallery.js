@@ -162,6 +162,12 @@ export function gallery(container, { panel = [150, 74], onselect, onpage } = {})
 }
 
 /**
+ * A range whose powers of ten have a digit less: "5.04e+7 to 1.00e+9" becomes "5.0e7 to 1.0e9".
+ * @param {string} text
+ */
+const shorter = (text) => text.replaceAll(/(\.\d)\de\+/g, "$1e").replaceAll("e+", "e");
+
+/**
  * Draw one series; returns its lowest and highest value.
  * @param {HTMLCanvasElement} canvas
  * @param {[number, number]} size
@@ -224,6 +230,8 @@ function paint(canvas, [width, height], values, { stroke, colours, frame }) {
 
   context.fillStyle = colours.muted;
   context.font = "10px system-ui, sans-serif";
-  context.fillText(between([low, high], categories), 2, 9, width - 4);
+  const text = between([low, high], categories);
+  const fits = context.measureText(text).width <= width - 4;
+  context.fillText(fits ? text : shorter(text), 2, 9, width - 4);
   return [low, high];
 }

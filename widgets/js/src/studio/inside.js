@@ -418,8 +418,8 @@ function growing(place, undo) {
     const own = { label: "scaled", range: padded(scaled_range) };
     const label = unit === "1" ? (feature ?? "") : unit;
     charts = [
-      lineChart(sides[0], { title: `${feature} as the LSTM makes it`, x, y: own, height }),
-      lineChart(sides[1], { title: `${feature} in its unit`, x, y: { label }, height }),
+      lineChart(sides[0], { title: "As the LSTM makes it", x, y: own, height }),
+      lineChart(sides[1], { title: "In its unit", x, y: { label }, height }),
     ];
     undo.push(...charts.map((chart) => chart.destroy), () => clearInterval(timer));
     slider.max = String(passes);
