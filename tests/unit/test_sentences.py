@@ -543,10 +543,10 @@ def private_ways(**at):
 
 
 @pytest.mark.parametrize("way", ["clipping alone", "noise alone"])
-def test_08_clipping_or_noise_alone_makes_the_error_about_1_7_times_as_large(way):
+def test_08_clipping_or_noise_alone_makes_the_error_1_7_to_1_8_times_as_large(way):
     error = open_run("privacy").autocorrelation_mse.isel(step=-1).median("seed")
 
-    assert 1.5 < error.sel(way=way) / error.sel(way="no privacy") < 1.9
+    assert f"{float(error.sel(way=way) / error.sel(way='no privacy')):.1f}" in ("1.7", "1.8")
     assert error.sel(way="noise 1") > 20 * error.sel(way="no privacy")
 
 
