@@ -276,6 +276,9 @@ def test_06_rnn_orders_the_regressors_perfectly_and_doppelganger_never():
     assert ranks.sel(model="timegan").median() < 0 and pages.innovation.sel(model="timegan").median() < 0.01
     taught = pages.r2.sel(setting="generated to real").median("seed")
     assert (taught.sel(model=["ar", "rnn"]) < 0).all()
+    others = taught.drop_sel(model="doppelganger").to_series().sort_values()
+    assert set(others.index[-1]) == {"market", "linear regression"}
+    assert f"{others.iloc[-1]:.2f}" == "0.15" and others.iloc[-2] < 0
 
 
 def test_06_on_real_pages_the_regressors_lie_close_and_in_one_order():
@@ -367,7 +370,7 @@ def test_07_on_the_uplinks_too_the_naive_answer_leaves_and_the_way_out_stays():
 
     assert way_out.max() < 1.2 and by_way(run).sel(way="demand").max() < 1.5
     assert way_out.sel(shift=0) < 1.1 and 3 < naive.sel(shift=0.5) < 4
-    assert rows.sel(way="as seen", shift=0.5) > 8 * rows.sel(way="as seen", shift=0)
+    assert 18 < rows.sel(way="as seen", shift=0.5) / rows.sel(way="as seen", shift=0) < 23  # twenty times
     assert rows.sel(way="demand").max() < 2 * rows.sel(way="demand", shift=0)
 
 
@@ -543,10 +546,10 @@ def private_ways(**at):
 
 
 @pytest.mark.parametrize("way", ["clipping alone", "noise alone"])
-def test_08_clipping_or_noise_alone_makes_the_error_about_1_7_times_as_large(way):
+def test_08_clipping_or_noise_alone_makes_the_error_1_7_to_1_8_times_as_large(way):
     error = open_run("privacy").autocorrelation_mse.isel(step=-1).median("seed")
 
-    assert 1.5 < error.sel(way=way) / error.sel(way="no privacy") < 1.9
+    assert f"{float(error.sel(way=way) / error.sel(way='no privacy')):.1f}" in ("1.7", "1.8")
     assert error.sel(way="noise 1") > 20 * error.sel(way="no privacy")
 
 
