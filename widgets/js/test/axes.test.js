@@ -5,6 +5,7 @@ import {
   cursorAfter,
   decades,
   describe,
+  isJoined,
   named,
   padded,
   reading,
@@ -122,6 +123,14 @@ test("every one of a dozen models has its name on a narrow chart; of many days s
   assert.ok(models.space(narrow) < (narrow.width - 90) / 12);
   assert.equal(days.rotate(narrow), 0);
   assert.ok(days.space(narrow) > 60);
+});
+
+test("a legend shows the dash of a line that is seen, and a dot for single points", () => {
+  assert.ok(isJoined({ name: "a", y: [1, null, 3] }));
+  assert.ok(isJoined({ name: "a", y: [1, 2, null], points: true }));
+  assert.ok(!isJoined({ name: "a", y: [1, null, 3], points: true }));
+  assert.ok(isJoined({ name: "a", y: [1, null, 3], points: true, joined: true }));
+  assert.ok(!isJoined({ name: "a", y: [1, 2, 3], apart: true }));
 });
 
 test("what stands apart has no band that joins it", () => {
