@@ -571,5 +571,6 @@ def _not_covered(value: Any) -> str:
         raise Wrong(f"There is more ({len(left)} of 4 to find). {NOT_BOUND[left[0]]}")
     return (
         "Epsilon bounds what the training tells of one page, to whoever has the model. It says nothing of several "
-        "pages together, of what was published or chosen beside the training, and of what is true with or without the page."
+        "pages together, of what was published or chosen beside the training, and of what is true with or without "
+        "the page."
     )
