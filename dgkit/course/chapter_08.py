@@ -544,7 +544,39 @@ def _planted(value: Any) -> str:
     return "None of them was read: what goes in and what comes out was enough. An audit that finds nothing proves less."
 
 
+# 08.6: what epsilon does not bound, each with the hint for whoever leaves it out; 1 and 4 it bounds
+
+NOT_BOUND = {
+    2: "What is the unit of the promise, and how many units has this person?",
+    3: "How was the list of agents read? Did any noise go into that?",
+    5: "Who looked at the data to choose among the twenty, and was that accounted for?",
+    6: "Is anything said here that a model without this person's page would not say as well?",
+}
+_BOUND = {
+    1: "That is what epsilon bounds, for an attacker who knows whatever else there is to know.",
+    4: "What is computed from a private model, as often as one likes, tells no more than the model.",
+}
+
+
 @exercise("08.6")
+def _not_covered(value: Any) -> str:
+    if not isinstance(value, list | tuple | set | frozenset) or not 0 < len(value) <= 6:
+        raise Wrong("Give a list of the numbers of the statements, such as [1, 2].")
+    given = {whole(one) for one in value}
+    if not given <= NOT_BOUND.keys() | _BOUND.keys():
+        raise Wrong("The statements have the numbers 1 to 6.")
+    if covered := sorted(given & _BOUND.keys()):
+        raise Wrong(f"{covered[0]} is covered. {_BOUND[covered[0]]}")
+    if left := sorted(NOT_BOUND.keys() - given):
+        raise Wrong(f"There is more ({len(left)} of 4 to find). {NOT_BOUND[left[0]]}")
+    return (
+        "Epsilon bounds what the training tells of one page, to whoever has the model. It says nothing of several "
+        "pages together, of what was published or chosen beside the training, and of what is true with or without "
+        "the page."
+    )
+
+
+@exercise("08.7")
 def _small_states(value: Any) -> str:
     counts = open_dataset("broadband").state.to_series().value_counts().to_numpy()
     given = whole(value)

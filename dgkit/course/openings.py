@@ -16,12 +16,15 @@ REAL = {"real": "real_autocorrelation"}
 ERROR = {"variable": "autocorrelation_mse", "log_y": True}
 CURVE = {"variable": "autocorrelation", "x": "lag"}
 
-# of each run: variable, x, overlay, compare, at and log_y as in `Explorer.selection`; "beside" has further lines: a
-# number, another variable, or the same one at other values
+# of each run: variable, x, overlay, compare, at, log_x and log_y as in `Explorer.selection`; "beside" has further
+# lines: a number, another variable, or the same one at other values
 OPENINGS: dict[str, dict[str, Any]] = {
     "mode_collapse": {"variable": "median_day_coverage", "x": "decades", "overlay": "normalisation"},
     "sample_len": {**ERROR, "x": "sample_len", "overlay": "step"},
-    "training_size": {**ERROR, "x": "samples", "beside": {"the training data themselves": "data_autocorrelation_mse"}},
+    "training_size": {
+        **ERROR, "x": "samples", "log_x": True,
+        "beside": {"the training data themselves": "data_autocorrelation_mse"},
+    },
     "event_types": {"variable": "attribute_divergence", "x": "model", "overlay": "attribute", "log_y": True},
     "auxiliary": {"variable": "conditional_wasserstein", "x": "attribute", "overlay": "auxiliary"},
     "baselines": {**ERROR, "x": "model", "overlay": "budget", "at": {"dataset": "web", "feature": "views"}},
@@ -88,7 +91,6 @@ DIMS = {
     "shift": "share moved",
     "capacity": "CPU of a machine",
     "release": "what is released",
-    "target": "trained model",
     "seen": "times each sample is seen",
     "shadows": "shadow models",
     "series": "series of one person",
@@ -99,13 +101,16 @@ VARIABLES = {
     "distance": "distance from the truth, asked of the model",
     "rows_distance": "distance from the truth, asked of real rows",
     "chance": "distance of the truth from itself, by chance",
-    "flag": "share of runs with the flag raised",
+    "flag": "flag raised (1) or not (0)",
     "effective": "effective share of samples",
     "used": "capacity used",
     "true_used": "capacity used in truth",
     "over_today": "share over the limit today",
     "over_target": "share over the limit after the shift",
     "conditional_wasserstein": "Wasserstein distance of levels, given the attribute",
+    "median_day_coverage": "share of the range of median days that is reached",
+    "zero_share": "share of zeros",
+    "all_zero_share": "share of series that are zero throughout",
     "components": "principal components",
 }
 

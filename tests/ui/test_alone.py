@@ -94,8 +94,9 @@ def press(page, selector: str, key: str = "ArrowLeft", times: int = 1) -> None:
 
 @pytest.fixture
 def explored():
-    run = course.open_run("sample_len")
-    return Explorer(run, references={"real": run.real_autocorrelation} if "real_autocorrelation" in run else None)
+    made = Explorer(course.open_run("sample_len"))
+    made.selection = {"variable": "autocorrelation", "x": "lag", "overlay": None}
+    return made
 
 
 def test_the_explorer_answers_without_a_kernel_as_python_does(browser, tmp_path, explored):
@@ -125,6 +126,7 @@ def test_the_explorer_answers_without_a_kernel_as_python_does(browser, tmp_path,
     for name, explorer, choices in (
         ("made", made, asked),
         ("run", explored, [{"overlay": "sample_len"}, {"index": {"step": 0}}]),
+        ("opened", Explorer(course.open_run("private_ways")), [{"index": {"data": 1}}, {"x": "way"}]),
     ):
         alone = Alone(browser, tmp_path, explorer)
         assert alone.trait("frame") == plain(explorer.frame)

@@ -1,4 +1,4 @@
-"""The Voila apps: pages without code, on which the studio trains and the explorer shows any recorded run."""
+"""The Voila apps: pages without code, for a studio that trains, recorded runs, a dial and a painter that are turned."""
 
 import pytest
 
@@ -13,10 +13,10 @@ def visitor(browser, voila):
     assert visitor.errors == []
 
 
-def test_both_apps_are_offered(visitor):
+def test_all_apps_are_offered(visitor):
     visitor.page.goto(visitor.server.url)
 
-    for name in ("studio.ipynb", "explorer.ipynb"):
+    for name in ("studio.ipynb", "explorer.ipynb", "dial.ipynb", "painter.ipynb"):
         visitor.page.get_by_text(name).wait_for()
 
 
@@ -40,6 +40,44 @@ def test_the_explorer_shows_the_run_that_is_chosen(visitor):
 
     page.get_by_label("question").select_option(label="How many steps should one LSTM pass make?")
 
-    page.get_by_role("slider", name="sample_len").wait_for(timeout=60_000)
+    page.get_by_role("slider", name="steps per LSTM pass").wait_for(timeout=60_000)
+    page.locator(".dgkit-key", has_text="training step 1000").wait_for()  # it opens on lines to compare
     assert "import dgkit" not in page.locator("body").inner_text()
     visitor.shot("app-explorer")
+
+
+def test_the_dial_turns(visitor):
+    page = visitor.page
+    page.goto(f"{visitor.server.url}/voila/render/dial.ipynb", wait_until="commit")
+    page.wait_for_selector(".dgd-big", timeout=180_000)
+    before = page.locator(".dgd-big > span").first.inner_text()
+
+    page.get_by_role("slider", name="Noise multiplier", exact=True).focus()
+    for _ in range(8):
+        page.keyboard.press("ArrowRight")
+
+    page.wait_for_function("was => document.querySelector('.dgd-big > span').textContent !== was", arg=before)
+    assert float(page.locator(".dgd-big > span").first.inner_text()) < float(before)
+    assert page.get_by_role("heading", name="What does privacy cost?").is_visible()
+    assert "import dgkit" not in page.locator("body").inner_text()
+    visitor.shot("app-dial")
+
+
+def test_the_painter_draws_a_mix_and_its_answers_follow(visitor):
+    page = visitor.page
+    page.goto(f"{visitor.server.url}/voila/render/painter.ipynb", wait_until="commit")
+    page.wait_for_selector("svg[role=img]", timeout=120_000)
+    table = page.locator("table:has(th[scope=col])")
+    table.wait_for()
+    before = table.inner_text()
+
+    page.get_by_role("slider", name="large", exact=True).focus()
+    for _ in range(3):
+        page.keyboard.press("PageUp")
+
+    page.wait_for_function(
+        "was => document.querySelector('table:has(th[scope=col])').innerText !== was", arg=before, timeout=60_000
+    )
+    assert page.get_by_role("heading", name="Draw the jobs of a machine").is_visible()
+    assert "import dgkit" not in page.locator("body").inner_text()
+    visitor.shot("app-painter")

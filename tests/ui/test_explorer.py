@@ -55,7 +55,7 @@ def test_the_mouse_turns_a_dim_reads_a_value_and_compares(lab):
         "old => document.querySelector('.dgkit-chart').getAttribute('aria-label') !== old", arg=before
     )
     median = lab.python("float(ds.autocorrelation_mse.sel(sample_len=1).median())")
-    row = page.locator(".dge-table tr", has_text="autocorrelation_mse").inner_text()
+    row = page.locator(".dge-table tr", has_text="mean squared error of the autocorrelation").inner_text()
     assert float(row.split("\t")[1].split(" (")[0]) == pytest.approx(median, rel=1e-3)
 
     over = page.locator(".dgkit-chart .u-over")
@@ -68,7 +68,7 @@ def test_the_mouse_turns_a_dim_reads_a_value_and_compares(lab):
 
     page.get_by_label("Compare", exact=True).select_option("sample_len")
     lab.wait_python("explorer.selection['overlay'] == 'sample_len'")
-    wait_text(lab, ".dge-table thead", "sample_len 168")
+    wait_text(lab, ".dge-table thead", "steps per LSTM pass 168")
     keys = "document.querySelectorAll('.dgkit-readout .dgkit-key').length"
     page.wait_for_function(f"{keys} === 9")  # eight and the real one
     page.locator(".dge-compare").get_by_label("168 steps").uncheck()

@@ -88,6 +88,20 @@ def test_the_mouse_drags_a_bars_top_and_draws_across_bars(lab):
     assert wait_same(lab) == [50, 25, 25]
 
 
+def test_a_padlock_is_seen_open_or_closed(lab):
+    lab.run(ONE, "painter")
+    lock = lab.page.get_by_role("button", name="Lock small")
+    bows = [lock.locator(".dgp-open"), lock.locator(".dgp-closed")]
+    assert [bow.is_visible() for bow in bows] == [True, False]
+
+    lock.click()
+
+    lab.wait_python("painter.locked == [True, False, False]")
+    bows[1].wait_for()
+    assert [bow.is_visible() for bow in bows] == [False, True]
+    lab.shot("padlocks", ".dgkit")
+
+
 def test_the_keyboard_alone_moves_types_locks_undoes_and_redoes(lab):
     lab.run(ONE, "painter")
     keyboard = lab.page.keyboard

@@ -167,12 +167,24 @@ def test_the_lock_file_names_no_registry():
 GLOSSARY = json.loads((ROOT / "dgkit" / "course" / "glossary.json").read_text(encoding="utf-8"))
 
 
-def prose() -> dict[str, str]:
+# terms that a chapter may show in names of code before its prose has them
+IN_CODE = {
+    "Wasserstein distance": "wasserstein",
+    "Jensen-Shannon divergence": "jensen_shannon",
+    "nearest neighbour": "nearest_neighbour",
+    "surrogate": "surrogate",
+    "AUC": r"\bauc\b",
+    "flow matching": "flow_matching",
+    "range coverage": "range_coverage",
+}
+
+
+def prose(kinds: tuple[str, ...] = ("markdown",)) -> dict[str, str]:
     """What each chapter says, without its word on the next one."""
     said = {}
     for path in sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb")):
         cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
-        text = "\n\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown")
+        text = "\n\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] in kinds)
         said[path.name[:2]] = "\n\n".join(part for part in text.split("\n\n") if not part.startswith("Next"))
     return said
 
@@ -186,6 +198,14 @@ def test_every_term_of_the_glossary_is_first_used_where_it_says():
             wrong.append(f"{entry['term']}: chapter {first}, not {entry['chapter']}")
 
     assert wrong == []
+
+
+@pytest.mark.parametrize("term", IN_CODE)
+def test_a_term_that_names_of_code_show_is_said_no_later_than_they_do(term):
+    entry = next(entry for entry in GLOSSARY if entry["term"] == term)
+    shown = [number for number, text in prose(("code", "markdown")).items() if re.search(IN_CODE[term], text)]
+
+    assert entry["chapter"] <= min(shown)
 
 
 def test_a_term_is_said_in_one_line_and_the_panel_has_them_all(listing):

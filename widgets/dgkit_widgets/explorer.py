@@ -163,7 +163,7 @@ class Explorer(Widget):
         if "overlay" in chosen and "overlay" not in given:
             chosen["compare"] = [value for value in opening.get("compare", []) if self._has(chosen["overlay"], value)]
         if name == opening.get("variable"):
-            chosen["log_y"] = opening.get("log_y")
+            chosen |= {key: opening[key] for key in ("log_x", "log_y") if key in opening}
         return {key: value for key, value in chosen.items() if value not in (None, [])}
 
     def _has(self, dim: str, value: Any) -> bool:
@@ -523,7 +523,7 @@ def _opening(ds: xr.Dataset) -> dict[str, Any]:
         found = json.loads(ds.attrs.get("opening", "{}"))
     except (TypeError, ValueError):
         return {}
-    kinds = {"names": dict, "beside": dict, "at": dict, "compare": list, "log_y": bool}
+    kinds = {"names": dict, "beside": dict, "at": dict, "compare": list, "log_x": bool, "log_y": bool}
     parts = found.items() if isinstance(found, dict) else ()
     return {key: value for key, value in parts if isinstance(value, kinds.get(key, str))}
 

@@ -5,6 +5,7 @@ import {
   cursorAfter,
   decades,
   describe,
+  isJoined,
   named,
   padded,
   reading,
@@ -132,6 +133,14 @@ test("days are counted in weeks", () => {
       .every((days) => days % 7 === 0),
   );
   assert.deepEqual(ticksOf({ label: "lag (steps)" }), {});
+});
+
+test("a legend shows the dash of a line that is seen, and a dot for single points", () => {
+  assert.ok(isJoined({ name: "a", y: [1, null, 3] }));
+  assert.ok(isJoined({ name: "a", y: [1, 2, null], points: true }));
+  assert.ok(!isJoined({ name: "a", y: [1, null, 3], points: true }));
+  assert.ok(isJoined({ name: "a", y: [1, null, 3], points: true, joined: true }));
+  assert.ok(!isJoined({ name: "a", y: [1, 2, 3], apart: true }));
 });
 
 test("what stands apart has no band that joins it", () => {

@@ -60,6 +60,19 @@ export function columns({ x, series }, log) {
 }
 
 /**
+ * Whether a line is seen: two values side by side, or points joined through gaps.
+ * @param {Series} series
+ */
+export function isJoined({ y, apart, joined, points }) {
+  if (!points && !apart) return true;
+  const known = Array.from(y, (v) => v !== null && Number.isFinite(v));
+  const pair = joined
+    ? known.filter(Boolean).length > 1
+    : known.some((is, k) => is && known[k + 1]);
+  return !apart && pair;
+}
+
+/**
  * The horizontal [low, high]: the fixed one where that can be used, else the data's ends.
  * @param {number[] | null | undefined} fixed
  * @param {number | null} low null where there are no data

@@ -8,6 +8,7 @@ import {
   cursorAfter,
   decades,
   describe,
+  isJoined,
   named,
   reading,
   tick,
@@ -110,13 +111,19 @@ export function lineChart(container, options) {
         ticks.map((v) => (v === null ? null : tick(v))),
       ...(log ? { splits: logTicks } : {}),
     });
+    /** Upright texts that the axis is too short for are left out: the title says them. @type {uPlot.Axis} */
+    const upright = {
+      ...axis(yAxis),
+      label: ({ bbox }) =>
+        yAxis.label.length * 6.5 < bbox.height / devicePixelRatio ? yAxis.label : "",
+    };
     const horizontal = {
       ...axis(xAxis),
       size: 30,
       ...ticksOf(xAxis),
       ...(xAxis.labels ? named(xAxis.labels) : {}),
     };
-    const vertical = { ...axis(yAxis), ...(names ? categoryTicks(names) : { size: 48 }) };
+    const vertical = { ...upright, ...(names ? categoryTicks(names) : { size: 48 }) };
     plot = new uPlot(
       {
         width: width(),
@@ -201,7 +208,7 @@ export function lineChart(container, options) {
     const spoken = series.map((one) => reading(one, cursor, yText));
     series.forEach((one, k) => {
       const { stroke, dash } = styles[k];
-      const sign = one.points || one.apart ? dot(stroke) : swatch(stroke, dash);
+      const sign = isJoined(one) ? swatch(stroke, dash, one.points) : dot(stroke);
       readout.append(h("span", { class: "dgkit-key" }, sign, spoken[k]));
     });
     if (focused && cursor !== null) {
@@ -296,14 +303,16 @@ function categoryTicks(names) {
  * A short stroke in a line's colour and dash, for legends.
  * @param {string} stroke
  * @param {number[]} dash
+ * @param {boolean} [points] the line's points are shown
  */
-function swatch(stroke, dash) {
-  const ends = { x1: 1, x2: 25, y1: 4, y2: 4 };
+function swatch(stroke, dash, points) {
+  const ends = { x1: 1, x2: 31, y1: 4, y2: 4 };
   const dashes = { "stroke-width": 2.5, "stroke-dasharray": dash.join(" ") };
   return svg(
     "svg",
-    { width: 26, height: 8, "aria-hidden": "true" },
+    { width: 32, height: 8, "aria-hidden": "true" },
     svg("line", { ...ends, stroke, ...dashes }),
+    ...(points ? [svg("circle", { cx: 16, cy: 4, r: 3, fill: stroke })] : []),
   );
 }
 
