@@ -198,7 +198,8 @@ function render({ model, el }) {
     note.hidden = !!frame.n;
     note.textContent = `${frame.label} is one number for each value: it stands in the table.`;
     if (!frame.n) return;
-    const band = `: median, band from smallest to largest of ${frame.seeds} ${frame.seed_dim}s`;
+    const shape = frame.apart ? "bar" : "band";
+    const band = `: median, ${shape} from smallest to largest of ${frame.seeds} ${frame.seed_dim}s`;
     const options = {
       title: frame.label + (frame.band ? band : ""),
       x: { label: frame.x_label, log: frame.log[0], labels: frame.labels, apart: frame.apart },
