@@ -208,7 +208,8 @@ function render({ model, el }) {
       ? "Nothing was measured at these values: choose others."
       : `${frame.label} is one number for each value: it stands in the table.`;
     if (place.hidden) return;
-    const band = `: median, band from smallest to largest of ${frame.seeds} ${frame.seed_dim}s`;
+    const shape = ordered ? "band" : "bar";
+    const band = `: median, ${shape} from smallest to largest of ${frame.seeds} ${frame.seed_dim}s`;
     const options = {
       title: frame.label + (frame.band ? band : ""),
       x: { label: frame.x_label, log: frame.log[0], labels: frame.labels },
