@@ -105,7 +105,7 @@ def glossary(terms: list[dict[str, str]], chapters: list[Path]) -> str:
 
 
 def toctree(names: list[str]) -> str:
-    head = ["", "## To look things up", "", "```{toctree}", ":maxdepth: 1", ":caption: To look things up", ""]
+    head = ["", "```{toctree}", ":maxdepth: 1", ":caption: To look things up", ""]
     return "\n".join([*head, *names, "```", ""])
 
 

@@ -97,6 +97,20 @@ def test_what_a_control_redraws_is_shown_with_the_names_of_its_controls():
     assert "widgets" not in notebook.metadata
 
 
+def test_a_question_is_shown_with_what_may_be_chosen():
+    notebook = with_widgets(
+        view("box", "VBox(children=...)"),
+        box={"model_name": "VBoxModel", "state": {"children": ["IPY_MODEL_asked", "IPY_MODEL_choice"]}},
+        asked={"model_name": "HTMLModel", "state": {"value": "Which is less than 3?"}},
+        choice={"model_name": "RadioButtonsModel", "state": {"_options_labels": ["a < 3", "neither"]}},
+    )
+
+    (shown,) = pictures.still(notebook).cells[0].outputs
+
+    assert "Which is less than 3?" in shown.data["text/html"] and "VBox" not in str(shown)
+    assert "<li>a &lt; 3</li><li>neither</li>" in shown.data["text/html"]
+
+
 def test_a_full_progress_bar_is_left_out():
     bar = {"model_name": "FloatProgressModel", "state": {}}
     notebook = with_widgets(
