@@ -159,6 +159,22 @@ def test_a_widget_with_a_page_of_its_own_stands_in_a_frame():
     assert '<iframe class="live" src="../live/03-1.html" title="Explorer, live"' in shown.data["text/html"]
 
 
+@pytest.mark.slow
+def test_what_a_widget_has_answered_in_a_thread_is_in_the_book(tmp_path):
+    code = """
+from dgkit import simulate
+from dgkit_widgets import DistributionPainter, WhatIfExplorer
+painter = DistributionPainter(simulate.cluster(100, seed=0), "job_class")
+WhatIfExplorer(painter, {"truth": lambda mix: simulate.cluster(50, mix=mix)}, lambda ds: ds.length, "steps")
+"""
+    path = tmp_path / "00_small.ipynb"
+    nbformat.write(new_notebook(cells=[new_code_cell(code)]), path)
+
+    notebook = run.executed(path, kept=tmp_path / "kept")
+
+    assert any("<svg" in shown.data.get("text/html", "") for shown in pictures.still(notebook).cells[0].outputs)
+
+
 def test_a_chapter_is_run_again_only_when_it_has_changed(tmp_path, monkeypatch):
     ran = []
     monkeypatch.setattr(run.NotebookClient, "execute", lambda self: ran.append(self.nb.cells[0].source))
