@@ -64,7 +64,7 @@ def stills(output: NotebookNode, models: dict, camera, live: dict[str, str]) -> 
     elif options := [text for one in inner for text in one["state"].get("_options_labels", [])]:
         yield question(next((one["state"]["value"] for one in inner if one["model_name"] == "HTMLModel"), ""), options)
     elif "FloatProgressModel" not in {one["model_name"] for one in inner}:  # a bar that is full says nothing
-        yield output
+        yield note(f"{output.data.get('text/plain', 'A widget').partition('(')[0]} is live in the notebook.")
 
 
 def family(model: dict, models: dict) -> Iterator[dict]:

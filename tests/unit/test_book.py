@@ -120,6 +120,12 @@ def test_a_full_progress_bar_is_left_out():
     assert pictures.still(notebook).cells[0].outputs == []
 
 
+def test_another_widget_is_named():
+    notebook = with_widgets(view("play", "Play(value=250, step=250)"), play={"model_name": "PlayModel", "state": {}})
+
+    assert pictures.still(notebook).cells[0].outputs[0].data["text/plain"] == "Play is live in the notebook."
+
+
 def test_without_a_browser_a_widget_is_a_line_of_text():
     model = {"model_name": "AnyModel", "state": {"_esm": "export default {}"}}
 
