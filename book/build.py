@@ -136,7 +136,7 @@ def scrolled(part: pd.DataFrame, name: str) -> str:
 
 
 def toctree(names: list[str]) -> str:
-    head = ["", "## To look things up", "", "```{toctree}", ":maxdepth: 1", ":caption: To look things up", ""]
+    head = ["", "```{toctree}", ":maxdepth: 1", ":caption: To look things up", ""]
     return "\n".join([*head, *names, "```", ""])
 
 

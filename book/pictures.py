@@ -61,8 +61,10 @@ def stills(output: NotebookNode, models: dict, camera, live: dict[str, str]) -> 
         for one in inner:
             for shown in map(NotebookNode, one["state"].get("outputs", [])):
                 yield from stills(shown, models, camera, live)
+    elif options := [text for one in inner for text in one["state"].get("_options_labels", [])]:
+        yield question(next((one["state"]["value"] for one in inner if one["model_name"] == "HTMLModel"), ""), options)
     elif "FloatProgressModel" not in {one["model_name"] for one in inner}:  # a bar that is full says nothing
-        yield output
+        yield note(f"{output.data.get('text/plain', 'A widget').partition('(')[0]} is live in the notebook.")
 
 
 def family(model: dict, models: dict) -> Iterator[dict]:
@@ -75,6 +77,13 @@ def family(model: dict, models: dict) -> Iterator[dict]:
 def note(text: str) -> NotebookNode:
     shown = f'<p class="widget-note">{html.escape(text)}</p>'
     return new_output("display_data", {"text/html": shown, "text/plain": text})
+
+
+def question(asked: str, options: list[str]) -> NotebookNode:
+    """A question with what may be chosen; `asked` is HTML, as the widget has it."""
+    shown = "".join(f"<li>{html.escape(option)}</li>" for option in options)
+    text = f'<p>{asked}</p><ul>{shown}</ul><p class="widget-note">In the notebook one of these is chosen, and kept.</p>'
+    return new_output("display_data", {"text/html": text, "text/plain": "a question"})
 
 
 def frame(output: NotebookNode, address: str) -> NotebookNode:

@@ -22,8 +22,11 @@ from tests.notebooks.running import ONE_THREAD, look_again_and_again
 PAGES = """
 import json, sys
 if "dgkit_widgets" in sys.modules:
-    from dgkit_widgets import Explorer, PrivacyDial, SeriesBrowser
+    from dgkit_widgets import Explorer, PrivacyDial, SeriesBrowser, WhatIfExplorer
     from ipywidgets.widgets.widget import _instances
+    for one in list(_instances.values()):  # answers come from a thread, whose messages belong to no cell
+        if isinstance(one, WhatIfExplorer) and one.wait(120):
+            one._picture.send_state("value")
     live = (Explorer, PrivacyDial, SeriesBrowser)
     pages = {key: one.html() for key, one in list(_instances.items()) if isinstance(one, live)}
     open("pages.json", "w", encoding="utf-8").write(json.dumps(pages))

@@ -108,6 +108,20 @@ def test_what_a_control_redraws_is_shown_with_the_names_of_its_controls():
     assert "widgets" not in notebook.metadata
 
 
+def test_a_question_is_shown_with_what_may_be_chosen():
+    notebook = with_widgets(
+        view("box", "VBox(children=...)"),
+        box={"model_name": "VBoxModel", "state": {"children": ["IPY_MODEL_asked", "IPY_MODEL_choice"]}},
+        asked={"model_name": "HTMLModel", "state": {"value": "Which is less than 3?"}},
+        choice={"model_name": "RadioButtonsModel", "state": {"_options_labels": ["a < 3", "neither"]}},
+    )
+
+    (shown,) = pictures.still(notebook).cells[0].outputs
+
+    assert "Which is less than 3?" in shown.data["text/html"] and "VBox" not in str(shown)
+    assert "<li>a &lt; 3</li><li>neither</li>" in shown.data["text/html"]
+
+
 def test_a_full_progress_bar_is_left_out():
     bar = {"model_name": "FloatProgressModel", "state": {}}
     notebook = with_widgets(
@@ -115,6 +129,12 @@ def test_a_full_progress_bar_is_left_out():
     )
 
     assert pictures.still(notebook).cells[0].outputs == []
+
+
+def test_another_widget_is_named():
+    notebook = with_widgets(view("play", "Play(value=250, step=250)"), play={"model_name": "PlayModel", "state": {}})
+
+    assert pictures.still(notebook).cells[0].outputs[0].data["text/plain"] == "Play is live in the notebook."
 
 
 def test_without_a_browser_a_widget_is_a_line_of_text():
@@ -154,6 +174,22 @@ def test_a_widget_with_a_page_of_its_own_stands_in_a_frame():
     (shown,) = pictures.still(notebook, live={"one": "../live/03-1.html"}).cells[0].outputs
 
     assert '<iframe class="live" src="../live/03-1.html" title="Explorer, live"' in shown.data["text/html"]
+
+
+@pytest.mark.slow
+def test_what_a_widget_has_answered_in_a_thread_is_in_the_book(tmp_path):
+    code = """
+from dgkit import simulate
+from dgkit_widgets import DistributionPainter, WhatIfExplorer
+painter = DistributionPainter(simulate.cluster(100, seed=0), "job_class")
+WhatIfExplorer(painter, {"truth": lambda mix: simulate.cluster(50, mix=mix)}, lambda ds: ds.length, "steps")
+"""
+    path = tmp_path / "00_small.ipynb"
+    nbformat.write(new_notebook(cells=[new_code_cell(code)]), path)
+
+    notebook = run.executed(path, kept=tmp_path / "kept")
+
+    assert any("<svg" in shown.data.get("text/html", "") for shown in pictures.still(notebook).cells[0].outputs)
 
 
 def test_a_chapter_is_run_again_only_when_it_has_changed(tmp_path, monkeypatch):
