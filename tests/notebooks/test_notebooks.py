@@ -75,10 +75,44 @@ def test_every_training_shows_its_bar(chapter):
                 assert options.get("progress") == "True" or None in options, name
 
 
+def test_a_control_reads_nothing_that_a_later_cell_assigns_anew(chapter):
+    """It is moved when all cells have run."""
+    trees = {
+        name: ast.parse(re.sub(r"^[%!].*$", "", source, flags=re.M)) for name, source in code_cells(chapter).items()
+    }
+    functions = {
+        node.name: (k, node) for k, tree in enumerate(trees.values()) for node in tree.body if is_function(node)
+    }
+
+    for control, (k, node) in functions.items():
+        if "interact" not in "".join(map(ast.unparse, node.decorator_list)):
+            continue
+        read, todo = set(), {control}
+        while todo:  # what it calls reads names, too
+            read |= todo
+            todo = {x for name in todo if name in functions for x in free(functions[name][1])} - read
+        for name, tree in list(trees.items())[k + 1 :]:
+            again = {x for part in tree.body if not is_function(part) for x in names_in(part, ast.Store)}
+            assert not again & read, name
+
+
+def free(function):
+    """What a function reads from outside."""
+    own = names_in(function, ast.Store) | {one.arg for one in function.args.args}
+    return names_in(function, ast.Load) - own
+
+
+def is_function(node):
+    return isinstance(node, ast.FunctionDef)
+
+
+def names_in(tree, context):
+    return {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, context)}
+
+
 # in the others there is nothing to compare with, or it is one of the curves
 NO_LINE = {"collapse-21", "baselines-11", "whatif-20", "privacy-25"}  # pages, seconds, counted against predicted, pages
 ONE_OF_THEM = {"welcome-51", "first-71", "memory-22", "attributes-61", "baselines-61"}
-NO_LINE |= {"memory-71"}  # homes of which no half was kept
 
 
 def test_what_is_measured_stands_beside_what_is_real_or_chance(chapter):

@@ -16,7 +16,7 @@ from dgkit.datasets import data_hash
 
 EXPERIMENTS = experiments()
 
-FEW_SEEDS = {"pages_paper": 2, "real_peers": 1}  # a GPU's minutes were over, and a processor's hour
+FEW_SEEDS = {"pages_paper": 2, "pages_still": 1, "real_long": 1}  # minutes of a GPU, and hours of a processor
 FEW_SEEDS["whatif_secret"] = 0  # a cell has twenty models, with seeds of their own
 
 FILES = sorted(store.folder().rglob("*.*"))
