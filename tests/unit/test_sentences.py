@@ -1280,6 +1280,24 @@ def test_11_pages_of_other_libraries_have_no_memory_or_as_bad_a_one_as_the_defau
     assert (theirs.loc["gretel dgan", ["values", "mid-range"]] < 0.8 * ours[["values", "mid-range"]]).all()
 
 
+def test_11_ten_minutes_bring_doppelganger_the_memory_of_pages_and_little_else():
+    minute, long = (real.table(open_run(name).sel(seed=[0])).loc["pages", "views"] for name in ("real", "real_long"))
+    minute, long = minute.loc[60], long.loc[600]
+    ours, defaults = TRIES
+
+    def pair(name, model=ours, form=".2f"):
+        return f"{minute[name][model]:{form}} {long[name][model]:{form}}"
+
+    assert pair("autocorrelation MSE", form=".4f") == "0.0004 0.0001"
+    assert f"{long['autocorrelation MSE']['flow_matching']:.4f}" == "0.0001"
+    assert pair("values") == "0.10 0.07" and pair("changes") == "0.18 0.33"
+    for name in ("mid-range", "largest rise"):
+        assert 0.9 < long[name][ours] / minute[name][ours] < 1.1
+    assert pair("autocorrelation MSE", defaults, ".3f") in ("0.035 0.014", "0.035 0.015")
+    assert (long["told apart"].drop("two halves") > 0.9).all()
+    assert long.steps["flow_matching"] == 5000 and long["train s"]["flow_matching"] < 180
+
+
 def test_11_on_simulated_jobs_flow_matching_is_nearer_but_level_in_two_and_the_surrogate_cannot_hold_pairs():
     rows = real.table(open_run("real_simulated")).droplevel("budget")
     distances = rows.loc[:, "autocorrelation MSE":"lengths"].drop(columns="weighted")
