@@ -43,7 +43,7 @@ def exercises() -> dict[str, Check]:
     Examples
     --------
     >>> list(exercises())[:4]
-    ['00.1', '00.2', '00.3', '01.1']
+    ['00.1', '00.2', '00.3', '00.4']
     """
     for chapter in NUMBERS:
         _loaded(chapter)

@@ -186,7 +186,7 @@ def test_description_tells_ranges_shares_and_lengths_and_escapes_html():
     text, page = repr(describe(ds)), describe(ds)._repr_html_()
 
     assert "40 samples of up to 12 steps" in text
-    assert f"{float(ds.views.min()):.4g} to {float(ds.views.max()):.4g}" in text
+    assert f"{float(ds.views.min()):.4g} to {float(ds.views.max()):,.0f}" in text
     assert "3 categories: de 35%, en 32%, fr 32%" in text
     assert f"{int(ds.length.min())} to 12" in text
     assert "<b>" not in page

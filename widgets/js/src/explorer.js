@@ -197,7 +197,8 @@ function render({ model, el }) {
    * @param {boolean} ordered whether lines may join the values along the horizontal axis
    */
   function drawChart(frame, ordered) {
-    const parts = frame.n ? rows(floats(frame.lines), frame.n) : []; // middle, lower and upper edge of each line
+    // middle, lower and upper edge of each line
+    const parts = frame.n ? rows(floats(frame.lines), frame.n) : [];
     const measured = frame.names.map((/** @type {any} */ _, /** @type {number} */ k) =>
       parts[3 * k]?.some(Number.isFinite),
     );

@@ -514,7 +514,7 @@ function lockNote(free) {
   return "All are locked: unlock two to draw.";
 }
 
-/** Its bow stands in the body on both sides or swung out on one, as the button is pressed or not. */
+/** Its bow stands in the body on both sides, or swung out on one: as the button is pressed. */
 function padlock() {
   const body = { x: 1, y: 6, width: 10, height: 7.5, rx: 1.2, fill: "currentColor" };
   const bow = { fill: "none", stroke: "currentColor", "stroke-width": 1.6 };

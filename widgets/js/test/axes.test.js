@@ -117,7 +117,7 @@ test("an axis of texts names whole numbers only, upright where they fit and else
   assert.ok(size({ width: 160 }) > size({ width: 400 }));
 });
 
-test("every one of a dozen models has its name on a narrow chart; of many days some are named", () => {
+test("a dozen models have their names on a narrow chart; of many days some are named", () => {
   const models = named(Array(12).fill("recurrent network"));
   const days = named(Array(500).fill("2020-01-01"));
   const narrow = { width: 640 };

@@ -111,7 +111,10 @@ export function lineChart(container, options) {
         ticks.map((v) => (v === null ? null : tick(v))),
       ...(log ? { splits: logTicks } : {}),
     });
-    /** Upright texts that the axis is too short for are left out: the title says them. @type {uPlot.Axis} */
+    /**
+     * Upright texts that the axis is too short for are left out: the title says them.
+     * @type {uPlot.Axis}
+     */
     const upright = {
       ...axis(yAxis),
       label: ({ bbox }) =>
