@@ -30,6 +30,7 @@ from dgkit.errors import ConfigError, FileFormatError
 __all__ = ["BUDGETS", "Baseline", "Training", "fit", "load", "names", "training"]
 
 BUDGETS = ("smoke", "live", "full")
+BAR = "{l_bar}{bar}| {n_fmt}/{total_fmt} [{elapsed}<{remaining}]"  # fits a notebook beside its panel
 _NAMES = (  # each a module here
     "naive_gan", "hmm", "ar", "rnn", "rcgan", "timegan", "market", "surrogate", "flow_matching"
 )  # fmt: skip
@@ -109,7 +110,7 @@ def fit(
     3
     """
     run = training(name, ds, seed=seed, budget=budget, steps=steps, auto_normalise=auto_normalise, **options)
-    for _ in tqdm(run, total=run.steps, desc=name, unit="step", disable=not progress):
+    for _ in tqdm(run, total=run.steps, desc=name, bar_format=BAR, disable=not progress):
         pass
     return run.model
 
