@@ -30,7 +30,7 @@ from dgkit.errors import ConfigError, FileFormatError
 __all__ = ["BUDGETS", "Baseline", "Training", "fit", "load", "names", "training"]
 
 BUDGETS = ("smoke", "live", "full")
-BAR = "{l_bar}{bar}| {n_fmt}/{total_fmt} [{elapsed}<{remaining}]"  # fits a notebook beside its panel
+BAR = "{l_bar}{bar}| {n_fmt}/{total_fmt} steps [{elapsed}<{remaining}]"  # fits a notebook beside its panel
 _NAMES = (  # each a module here
     "naive_gan", "hmm", "ar", "rnn", "rcgan", "timegan", "market", "surrogate", "flow_matching"
 )  # fmt: skip
