@@ -116,19 +116,18 @@ class Shapes(nn.Module):
 
     def fit(self, data: Data, rng: torch.Generator) -> tuple[Tensor, Tensor]:
         """Makes the tables, of all steps' values (`VALUES` of them, where there are more) and the numbers; `encode`."""
-        every = self._plain(data)[valid(data.lengths, self.time).bool()][:, self.continuous]  # (R, C)
+        plain = self._plain(data)
+        every = plain[valid(data.lengths, self.time).bool()][:, self.continuous]  # (R, C)
         if len(every) > VALUES:
             every = every[torch.randint(len(every), (VALUES,), generator=rng)]
         self.values.fit(every)
-        measured = self._measured(data)
-        self.numbers.fit(measured[1])
-        return self.encode(data, measured)
+        shapes, numbers = self._measured(data, plain)
+        self.numbers.fit(numbers)
+        return shapes, self.numbers.encode(numbers)
 
-    def encode(self, data: Data, measured: tuple[Tensor, Tensor] | None = None) -> tuple[Tensor, Tensor]:
+    def encode(self, data: Data) -> tuple[Tensor, Tensor]:
         """Shapes (N, T, F), zero past the end, and scores (N, P)."""
-        series, numbers = measured or self._measured(data)
-        shapes = self._plain(data)
-        shapes[..., self.continuous] = series
+        shapes, numbers = self._measured(data, self._plain(data))
         return shapes, self.numbers.encode(numbers)
 
     def decode(self, shapes: Tensor, scores: Tensor, lengths: Tensor) -> Tensor:
@@ -160,16 +159,17 @@ class Shapes(nn.Module):
             features[..., event.start - 1].masked_fill_(features[..., event.start] == 0, NOTHING)
         return features[..., self.kept]
 
-    def _measured(self, data: Data) -> tuple[Tensor, Tensor]:
-        """Shapes of the continuous features (N, T, C), zero past the end, and the numbers of each sample (N, P)."""
+    def _measured(self, data: Data, plain: Tensor) -> tuple[Tensor, Tensor]:
+        """Shapes (N, T, F) in the place of `plain`, zero past the end, and the numbers of each sample (N, P)."""
         here, steps = valid(data.lengths, self.time)[..., None], data.lengths[:, None]
-        scores = self.values.encode(self._plain(data)[..., self.continuous])
+        scores = self.values.encode(plain[..., self.continuous])
         level = (scores * here).sum(1) / steps
         series = (scores - level[:, None]) * here
         spread = (series.square().sum(1) / steps).sqrt()
         series = series / spread[:, None].clamp_min(FLAT)
         numbers = [level, spread, series.amax(1), series.amin(1), data.attributes[:, self.narrow :]]
-        return series, torch.cat(numbers, 1)
+        plain[..., self.continuous] = series
+        return plain, torch.cat(numbers, 1)
 
 
 class Joint(nn.Module):

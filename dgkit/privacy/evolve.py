@@ -36,6 +36,7 @@ from typing import Any
 import numpy as np
 import torch
 import xarray as xr
+from tqdm.auto import trange
 
 from dgkit import _checks, _files
 from dgkit._checks import whole
@@ -100,7 +101,7 @@ class PrivateEvolution:
     >>> from dgkit.privacy import declared, evolve
     >>> from dgkit.simulate import web
     >>> public = {**declared(web(30)), "views": (1, 1e7)}
-    >>> evolve(web(500), epsilon=0, delta=1e-5, public=public, candidates=100, rounds=2)
+    >>> evolve(web(500), epsilon=0, delta=1e-5, public=public, candidates=100, rounds=2, progress=False)
     <PrivateEvolution: 100 candidates, epsilon 0 at delta 1e-05>
     """
 
@@ -193,6 +194,7 @@ def evolve(
     candidates: int = 3000,
     rounds: int = 25,
     seed: int = 0,
+    progress: bool = True,
 ) -> PrivateEvolution:
     """Private Evolution: simulated series that the private ones voted for.
 
@@ -221,6 +223,8 @@ def evolve(
         The noise grows with its square root: for a small epsilon, take fewer.
     seed : int
         Of the simulator and the children; the votes' noise comes from the operating system's entropy.
+    progress : bool
+        Show a bar of rounds.
 
     Returns
     -------
@@ -254,7 +258,7 @@ def evolve(
     >>> from dgkit.privacy import declared
     >>> from dgkit.simulate import web
     >>> pages, public = web(500), {**declared(web(30)), "views": (1, 1e7)}
-    >>> model = evolve(pages, epsilon=2.0, delta=1e-5, public=public, candidates=100, rounds=2)
+    >>> model = evolve(pages, epsilon=2.0, delta=1e-5, public=public, candidates=100, rounds=2, progress=False)
     >>> model.sample(3, seed=1).views.shape
     (3, 168)
     """
@@ -280,7 +284,7 @@ def evolve(
         private = np.concatenate([embedding(one, schema, periods) for one in few])
     population = _candidates(make(candidates, next(seeds)), schema)
     shares, told = _Shares(schema, candidates), []
-    for turn in range(rounds):
+    for turn in trange(rounds, unit="round", disable=not progress):
         # the votes: all that is seen of the data
         votes = np.zeros(candidates)
         if mu:
@@ -289,7 +293,7 @@ def evolve(
         told.append(votes)
         weights = shares.weights(population, votes, sigma if mu else 0.0)
         if turn == rounds - 1:
-            break
+            continue  # and the bar ends full
 
         # survivors stay, each once; in the place of the others come children of theirs
         parents = np.sort(shares.parents(population, weights, candidates, next(seeds)))

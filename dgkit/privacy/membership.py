@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import xarray as xr
+from tqdm.auto import tqdm
 
 from dgkit import _checks
 from dgkit._checks import whole
@@ -287,7 +288,13 @@ def membership_attack(
 
 
 def train_shadows(
-    members: xr.Dataset, non_members: xr.Dataset, config: "Config", *, pairs: int = 2, seed: int = 0
+    members: xr.Dataset,
+    non_members: xr.Dataset,
+    config: "Config",
+    *,
+    pairs: int = 2,
+    seed: int = 0,
+    progress: bool = True,
 ) -> list[Shadow]:
     """Models for the likelihood-ratio attack, each trained as the target was on a random half of the candidates.
 
@@ -301,6 +308,8 @@ def train_shadows(
         Of shadows: one is trained on a half, the other on the rest, so that every sample is in as many as it is not.
     seed : int
         Of halves and trainings.
+    progress : bool
+        Show a bar of all models' steps.
 
     Returns
     -------
@@ -316,11 +325,12 @@ def train_shadows(
     >>> import dgkit as dg
     >>> members, others = dg.split(dg.simulate.web(40), 0.5)
     >>> tiny = dg.Config(steps=2, sample_len=84, batch_size=10)
-    >>> [int(shadow.trained_on.sum()) for shadow in train_shadows(members, others, tiny, pairs=1)]
+    >>> [int(shadow.trained_on.sum()) for shadow in train_shadows(members, others, tiny, pairs=1, progress=False)]
     [20, 20]
     """
+    from dgkit.baselines import BAR
     from dgkit.core.config import given
-    from dgkit.sweeps import train_model  # `fit` makes of an interrupt a shorter training
+    from dgkit.core.trainer import Trainer  # `fit` makes of an interrupt a shorter training
 
     whole("pairs", pairs)
     config = given(config)
@@ -328,11 +338,15 @@ def train_shadows(
     candidates = xr.concat([members, non_members], "sample", data_vars="minimal", coords="minimal", compat="override")
     rng = np.random.default_rng(_checks.seed(seed))
     shadows = []
-    for _ in range(pairs):
-        half = rng.permutation(2 * n) < n
-        for trained_on in (half, ~half):
-            own = replace(config, seed=int(rng.integers(2**31)))
-            shadows.append(Shadow(train_model(candidates.isel(sample=trained_on), own), trained_on))
+    with tqdm(total=2 * pairs * config.steps, desc="shadows", bar_format=BAR, disable=not progress) as bar:
+        for _ in range(pairs):
+            half = rng.permutation(2 * n) < n
+            for trained_on in (half, ~half):
+                own = replace(config, seed=int(rng.integers(2**31)))
+                trainer = Trainer(candidates.isel(sample=trained_on), own)
+                for _ in trainer:
+                    bar.update()
+                shadows.append(Shadow(trainer.model, trained_on))
     return shadows
 
 

@@ -13,6 +13,13 @@ def visitor(browser, voila):
     assert visitor.errors == []
 
 
+def opened(visitor, name, shown, timeout=120_000):
+    """The page of an app that shows what is looked for."""
+    visitor.page.goto(f"{visitor.server.url}/voila/render/{name}.ipynb", wait_until="commit")
+    visitor.page.wait_for_selector(shown, timeout=timeout)
+    return visitor.page
+
+
 def test_all_apps_are_offered(visitor):
     visitor.page.goto(visitor.server.url)
 
@@ -21,9 +28,7 @@ def test_all_apps_are_offered(visitor):
 
 
 def test_the_studio_trains(visitor):
-    page = visitor.page
-    page.goto(f"{visitor.server.url}/voila/render/studio.ipynb", wait_until="commit")
-    page.wait_for_selector(".dgkit-studio .uplot", timeout=120_000)
+    page = opened(visitor, "studio", ".dgkit-studio .uplot")
 
     page.get_by_role("button", name="One step", exact=True).click()
 
@@ -34,9 +39,7 @@ def test_the_studio_trains(visitor):
 
 
 def test_the_explorer_shows_the_run_that_is_chosen(visitor):
-    page = visitor.page
-    page.goto(f"{visitor.server.url}/voila/render/explorer.ipynb", wait_until="commit")
-    page.wait_for_selector(".dgkit-chart", timeout=120_000)
+    page = opened(visitor, "explorer", ".dgkit-chart")
 
     page.get_by_label("question").select_option(label="How many steps should one LSTM pass make?")
 
@@ -47,9 +50,7 @@ def test_the_explorer_shows_the_run_that_is_chosen(visitor):
 
 
 def test_the_dial_turns(visitor):
-    page = visitor.page
-    page.goto(f"{visitor.server.url}/voila/render/dial.ipynb", wait_until="commit")
-    page.wait_for_selector(".dgd-big", timeout=180_000)
+    page = opened(visitor, "dial", ".dgd-big", 180_000)
     before = page.locator(".dgd-big > span").first.inner_text()
 
     page.get_by_role("slider", name="Noise multiplier", exact=True).focus()
@@ -64,9 +65,7 @@ def test_the_dial_turns(visitor):
 
 
 def test_the_painter_draws_a_mix_and_its_answers_follow(visitor):
-    page = visitor.page
-    page.goto(f"{visitor.server.url}/voila/render/painter.ipynb", wait_until="commit")
-    page.wait_for_selector("svg[role=img]", timeout=120_000)
+    page = opened(visitor, "painter", "svg[role=img]")
     table = page.locator("table:has(th[scope=col])")
     table.wait_for()
     before = table.inner_text()

@@ -284,6 +284,16 @@ def test_the_roc_runs_from_none_to_all_and_holds_the_auc():
 TINY = Config(steps=3, sample_len=14, batch_size=10, lstm_units=6, attribute_units=8, discriminator_units=10)
 
 
+def test_shadows_show_one_bar_of_all_their_steps_unless_asked_not_to(capsys):
+    members, others = pages(10)
+
+    train_shadows(members, others, TINY, pairs=1)
+    assert f"{2 * TINY.steps}/{2 * TINY.steps} steps" in capsys.readouterr().err
+
+    train_shadows(members, others, TINY, pairs=1, progress=False)
+    assert capsys.readouterr().err == ""
+
+
 def test_shadows_are_trained_on_halves_of_all_candidates_and_come_again():
     members, others = pages(20)
 

@@ -29,6 +29,16 @@ def crude(n, seed):
     return simulate.web(n, seed, decades=2.0, noise=0.15)
 
 
+def test_evolution_shows_a_bar_of_its_rounds_unless_asked_not_to(capsys):
+    pages = simulate.web(30)
+
+    evolve(pages, **SMALL)
+    assert "3/3" in capsys.readouterr().err
+
+    evolve(pages, **SMALL, progress=False)
+    assert capsys.readouterr().err == ""
+
+
 @settings(deadline=None, max_examples=40)
 @given(data=st.data(), seed=st.integers(0, 3))
 def test_a_sample_moves_one_count_of_the_votes_by_one_whatever_it_holds(data, seed):
