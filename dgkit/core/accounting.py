@@ -423,6 +423,21 @@ def spent(config: Config, n: int, batches: int, releases: int, *, accountant: st
     return stated(**settings)[0] if accountant == "prv" else epsilon(**settings)
 
 
+def spent_on(history: xr.Dataset) -> tuple[float, int]:
+    """Epsilon (by RDP) of a private model with this history, and the batches that it is of.
+
+    The last record knows nothing of half steps after it, so they stand in attrs; files of before have only records.
+
+    Examples
+    --------
+    >>> spent_on(xr.Dataset({"epsilon": ("step", [1.0, 1.5])}, attrs={"epsilon": 2.5, "batches": 7}))
+    (2.5, 7)
+    """
+    steps = history.sizes.get("step", 0)
+    last = float(history.epsilon.values[-1]) if steps else math.inf
+    return float(history.attrs.get("epsilon", last)), int(history.attrs.get("batches", steps))
+
+
 def public(config: Config, schema: Schema, history: xr.Dataset) -> tuple[Config, Schema, xr.Dataset]:
     """What may be given away of a private run: no seed, none of the data's notes, nothing that saw data without noise.
 

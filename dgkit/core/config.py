@@ -65,7 +65,9 @@ class DP:
 
     *What is covered* is what may be given away: the networks' weights, whatever is generated, the file that
     `DoppelGANger.save` writes, and its `history` (the generator's loss, norms of gradients that have their noise,
-    epsilon). Such a model holds no seed, and of the attrs of the data only those that the model reads.
+    epsilon, half steps included). Such a model holds no seed, and of the attrs of the data only those that say how a
+    variable is to be read (`dgkit.schema.READ`). Two of these, `units` and `long_name`, are texts of yours: leave what
+    is secret out of them.
 
     *What is left out*: losses and penalties of the discriminators, of which no record, bar or file of a private run
     says anything (they are NaN in a `StepRecord`).

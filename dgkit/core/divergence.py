@@ -21,13 +21,16 @@ def check_measured(trainer: Any, record: StepRecord) -> None:
         if abs(value) < TOO_LARGE:
             continue
         good, state = trainer.good or (0, None)
+        state = state and with_history(state, trainer.history, good)
+        if state and config.private:  # what was seen since then is spent
+            state["tensors"]["batches"] = torch.tensor(trainer.batches)
         raise DivergenceError(
             f"training diverged at step {record.step}: {name} is {value:g}. Likely cause: learning rates too high "
             f"({config.discriminator_lr:g}, {config.generator_lr:g}) or a penalty too small ({config.penalty:g}). "
             f"The last good state, of step {good}, is in this error's `state`: "
             "Trainer.resume(error.state, train, discriminator_lr=..., generator_lr=...) goes on from there.",
             record.step,
-            state and with_history(state, trainer.history, good),
+            state,
         )
 
 

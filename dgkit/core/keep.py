@@ -17,6 +17,7 @@ import numpy as np
 import xarray as xr
 
 from dgkit.core.config import Config
+from dgkit.core.history import SPENT
 from dgkit.core.loading import State
 from dgkit.core.model import DoppelGANger
 from dgkit.errors import ConfigError, SchemaError
@@ -118,7 +119,9 @@ class Choice:
             warnings.warn("no measure on held_out was a number: the model is that of the last step", stacklevel=3)
         model = self.model or last
         attrs: dict[str, Any] = {"best_step": model.history.sizes.get("step", 0)}
-        if not model.config.private:
+        if model.config.private:  # which of them it is says something of all of them
+            attrs |= {name: last.history.attrs[name] for name in SPENT}
+        else:
             attrs |= {"measured_steps": list(self.measured), "measured": list(self.measured.values())}
         model.history = model.history.assign_attrs(attrs)
         return model

@@ -132,12 +132,14 @@ def unfilled(encoder: Encoder, config: Config, tensors: Mapping[str, Tensor]) ->
 
 
 @dataclass(frozen=True)
-class _Chosen:
-    """How a model was chosen among several: `CHOICE`, as it stands in a file."""
+class _Attrs:
+    """How a model was chosen among several (`CHOICE`), and what was spent on it (`SPENT`), as it stands in a file."""
 
     best_step: int = 0
     measured_steps: tuple[int, ...] = ()
     measured: tuple[float, ...] = ()
+    epsilon: float = 0.0
+    batches: int = 0
 
 
 @torch.no_grad()
@@ -161,9 +163,12 @@ def _history(columns: Mapping[str, Tensor], attrs: Any, private: bool) -> xr.Dat
     known = {item.name for item in fields(StepRecord)} | {"auxiliary_gradient"}  # that of `whatif`
     if columns and (not set(columns) < known or (private and "epsilon" not in columns)):
         raise FileFormatError(f"its history has the columns {', '.join(sorted(columns))!r:.200}")
-    chosen = made(_Chosen, attrs, "history")
-    if len(chosen.measured) != len(chosen.measured_steps) or attrs.get("best_step", steps) != steps:
+    found = made(_Attrs, attrs, "history")
+    if len(found.measured) != len(found.measured_steps) or attrs.get("best_step", steps) != steps:
         raise FileFormatError("its history is not that of the model that was chosen")
+    last = columns["epsilon"][-1].item() if "epsilon" in columns and steps else 0.0
+    if "epsilon" in attrs and not found.epsilon >= last:
+        raise FileFormatError(f"it says that {found.epsilon} was spent, after {last} of its history")
     columns_of = {k: v.numpy() for k, v in columns.items()}
     return dataset(columns_of, np.arange(1, steps + 1)).assign_attrs(attrs)
 

@@ -14,10 +14,11 @@ import xarray as xr
 from torch import Tensor, nn
 
 from dgkit import _checks, _files
+from dgkit.core.accounting import spent_on
 from dgkit.core.config import Config
 from dgkit.core.encode import BLOCK, Encoder
 from dgkit.core.given import as_given, asked_of, lasting
-from dgkit.core.history import CHOICE
+from dgkit.core.history import CHOICE, SPENT
 from dgkit.core.networks import Generator, Noise, critic_of
 from dgkit.errors import ConfigError
 from dgkit.schema import joined, slices
@@ -81,8 +82,8 @@ class DoppelGANger:
     def __repr__(self) -> str:
         schema, config = self.encoder.schema, self.config
         made = f"seed {config.seed}"
-        if config.dp and config.private and self.history.sizes.get("step"):
-            made = f"epsilon {self.history.epsilon.values[-1]:.3g} at delta {config.dp.delta:g} (at most, by RDP)"
+        if config.dp and config.private:
+            made = f"epsilon {spent_on(self.history)[0]:.3g} at delta {config.dp.delta:g} (at most, by RDP)"
         features = ", ".join(variable.name for variable in schema.features)
         attributes = ", ".join(variable.name for variable in schema.attributes) or "none"
         return (
@@ -180,6 +181,6 @@ class DoppelGANger:
     def save(self, path: _files.AnyPath) -> None:
         """Write the model to one file (safetensors): tensors and JSON, nothing that runs when opened."""
         history = {f"history.{name}": torch.tensor(self.history[name].values) for name in self.history}
-        chosen = {name: self.history.attrs[name] for name in CHOICE if name in self.history.attrs}
+        chosen = {name: self.history.attrs[name] for name in (*CHOICE, *SPENT) if name in self.history.attrs}
         plain = {"config": asdict(self.config), "encoder": self.encoder.to_json(), "history": chosen}
         _files.write(path, "model", history | self.weights(), plain)

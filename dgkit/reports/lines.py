@@ -320,7 +320,7 @@ def promised(model: Any, n: int) -> Promise | None:
     A model knows its epsilon by RDP. The tighter one takes the number of samples, n, which is believed where RDP's
     epsilon comes out as the model has it.
     """
-    from dgkit.core.accounting import spent
+    from dgkit.core.accounting import spent, spent_on
 
     config: Any = getattr(model, "config", None)
     if (dp := getattr(config, "dp", None)) is None:
@@ -328,11 +328,10 @@ def promised(model: Any, n: int) -> Promise | None:
         if not all(isinstance(one, float) for one in told):
             return None
         return Promise(float(model.epsilon), float(model.delta), "exactly, as sums with Gaussian noise are")
-    steps = model.history.sizes.get("step", 0)
-    if not (config.private and steps):
+    if not config.private:
         return Promise(np.inf, dp.delta, "")
-    by_rdp = float(model.history.epsilon.values[-1])
-    counts = config, n, steps, config.discriminator_rounds * (2 if model.auxiliary is not None else 1)
+    by_rdp, batches = spent_on(model.history)
+    counts = config, n, batches, config.discriminator_rounds * (2 if model.auxiliary is not None else 1)
     if config.batch_size <= n and np.isclose(spent(*counts), by_rdp, rtol=1e-6):
         return Promise(spent(*counts, accountant="prv"), dp.delta, f"by the PRV accountant; by RDP it is {by_rdp:.3g}")
     return Promise(by_rdp, dp.delta, "at most, by the RDP accountant")

@@ -23,6 +23,7 @@ from dgkit import _checks
 from dgkit.core.model import DoppelGANger
 from dgkit.core.networks import AttributeGenerator
 from dgkit.errors import ConfigError
+from dgkit.schema import bare
 from dgkit.whatif.retrain import retrain_attributes
 from dgkit.whatif.targets import generated
 
@@ -73,7 +74,7 @@ def release(
     changed.config = replace(
         changed.config, seed=None
     )  # the first weights are the ground against which others are seen
-    changed.encoder = replace(changed.encoder, schema=replace(changed.encoder.schema, attrs={}))
+    changed.encoder = replace(changed.encoder, schema=bare(changed.encoder.schema))
     if changed.generator.minmax is not None:
         _renew(changed, torch.Generator().manual_seed(_checks.seed(seed)))
     return changed

@@ -32,8 +32,9 @@ from tqdm.auto import trange
 from dgkit import _checks
 from dgkit._checks import whole
 from dgkit._seeding import seeded
+from dgkit.core.accounting import spent_on
 from dgkit.core.averages import average_into, average_share
-from dgkit.core.history import dataset_of
+from dgkit.core.history import SPENT, dataset_of
 from dgkit.core.losses import critic_loss, generator_loss
 from dgkit.core.model import DoppelGANger
 from dgkit.core.networks import AttributeGenerator, Discriminator, critic_of
@@ -176,6 +177,10 @@ def retrain_attributes(
     for name, critic in critics.items():
         _widen(getattr(changed, name), critic, minmax)
     changed.history = dataset_of(history)
+    if config.private:  # no data were seen: what was spent on the model is what is spent
+        spent = spent_on(model.history)
+        changed.history = changed.history.assign(epsilon=("step", np.full(steps, spent[0])))
+        changed.history.attrs = dict(zip(SPENT, spent, strict=True))
     for part in ("loss", "wasserstein", "penalty") if len(critics) == 1 else ():
         changed.history[f"auxiliary_{part}"] = "step", np.full(steps, math.nan)
     return changed

@@ -21,8 +21,10 @@ from dgkit.core import accounting
 from dgkit.core.accounting import ORDERS
 from dgkit.core.losses import critic_loss
 from dgkit.core.networks import Discriminator
-from dgkit.errors import ConfigError
+from dgkit.errors import ConfigError, DivergenceError, FileFormatError
 from dgkit.privacy import DP, clipped_gradients, epsilon, noise_for, stated
+from dgkit.reports.lines import promised
+from dgkit.whatif import release, retrain_attributes
 from tests.conftest import small_dataset
 
 
@@ -289,6 +291,88 @@ def test_a_discriminator_step_by_hand_is_spent_too(small):
     expected = epsilon(noise_multiplier=1.0, sample_rate=8 / 40, steps=3, delta=1e-3, releases=2)
     assert trainer.epsilon() == pytest.approx(expected)
     assert Trainer.resume(trainer.state(), small).epsilon() == trainer.epsilon()
+
+
+def test_a_model_its_file_and_its_report_state_half_steps_too(small, tmp_path):
+    small, config = bounded(small), tiny()
+    trainer = Trainer(small, config)
+    next(trainer)
+    for _ in range(30):
+        trainer.step_discriminator()
+
+    model = trainer.model
+    model.save(tmp_path / "private.dgkit")
+    again = dg.load(tmp_path / "private.dgkit")
+
+    spent = trainer.epsilon()
+    assert spent > 1.5 * float(model.history.epsilon[-1])  # which knows of one batch
+    for one in (model, again):
+        assert f"epsilon {spent:.3g} " in repr(one)
+        assert promised(one, 40).epsilon == pytest.approx(trainer.epsilon("prv"))
+    assert "epsilon 0 " in repr(Trainer(small, config).model)
+
+
+def test_a_file_that_states_less_than_its_own_history_is_refused(small, tmp_path):
+    trainer = Trainer(bounded(small), tiny())
+    next(trainer)
+    model = trainer.model
+    model.history.attrs["epsilon"] = 0.01
+    model.save(tmp_path / "modest.dgkit")
+
+    with pytest.raises(FileFormatError, match=r"it says that 0.01 was spent"):
+        dg.load(tmp_path / "modest.dgkit")
+
+
+def test_a_model_chosen_among_several_states_what_all_of_them_spent(small):
+    data = bounded(small)
+    ranks = iter([1.0, 2.0, 3.0, 4.0])  # the first is the best
+    with pytest.warns(UserWarning, match="held_out"):
+        model = dg.fit(data, tiny(), held_out=data, measure=lambda *_: next(ranks), every=1, progress=False)
+
+    expected = epsilon(noise_multiplier=1.0, sample_rate=8 / 40, steps=4, delta=1e-3, releases=2)
+    assert model.history.sizes["step"] == 1
+    assert f"epsilon {expected:.3g} " in repr(model)
+
+
+def test_what_a_diverged_run_has_seen_stays_spent(small):
+    config = replace(tiny(), steps=50, generator_lr=1e30, discriminator_lr=1e30, auxiliary_lr=1e30)
+    trainer = Trainer(bounded(small), config)
+    with pytest.raises(DivergenceError) as error:
+        list(trainer)
+
+    again = Trainer.resume(error.value.state, bounded(small), generator_lr=1e-3)
+    assert trainer.batches > again.step
+    assert again.batches == trainer.batches and again.epsilon() == trainer.epsilon()
+
+
+@pytest.mark.parametrize("way", [retrain_attributes, release])
+def test_what_is_made_of_a_private_model_states_its_epsilon_everywhere(way, tmp_path):
+    public = {"dp": DP(1.0, delta=1e-4), "batch_size": 20, "lstm_units": 6, "steps": 2, "sample_len": 10}
+    jobs = dg.simulate.cluster(200)
+    for name in ("cpu_rate", "memory", "assigned_memory"):
+        jobs[name].attrs |= {"valid_min": 0.0, "valid_max": 10.0}
+    trainer = Trainer(jobs, Config(**public))
+    list(trainer)
+    third = {"job_class": {"small": 1 / 3, "medium": 1 / 3, "large": 1 / 3}}
+
+    made = way(trainer.model, third, steps=3, progress=False)
+    made.save(tmp_path / "made.dgkit")
+
+    for one in (made, dg.load(tmp_path / "made.dgkit")):
+        assert f"epsilon {trainer.epsilon():.3g} " in repr(one)
+        assert promised(one, 200).epsilon == pytest.approx(trainer.epsilon("prv"))
+
+
+def test_a_released_model_has_none_of_the_datas_notes():
+    jobs = dg.simulate.cluster(60)
+    jobs.job_class.attrs["comment"] = jobs.cpu_rate.attrs["comment"] = "today: 60 % small"
+    jobs.attrs["source"] = "ward 7"
+    model = Trainer(jobs, Config(sample_len=10, lstm_units=6)).model
+
+    made = release(model, {"job_class": {"small": 0.5, "large": 0.5}}, steps=3, progress=False)
+
+    assert "60 %" not in str(made.encoder.to_json()) and "ward" not in str(made.encoder.to_json())
+    assert made.sample(2).cpu_rate.attrs["units"] == jobs.cpu_rate.attrs["units"]
 
 
 @pytest.mark.parametrize("change", [{"batch_size": 4}, {"dp": None}, {"dp": DP(2.0, delta=1e-3)}, {"auxiliary": False}])
