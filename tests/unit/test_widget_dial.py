@@ -286,6 +286,15 @@ def test_a_value_out_of_its_range_is_refused_and_changes_nothing(change, message
     assert dial.error == ""
 
 
+def test_a_refused_number_is_answered_or_the_page_would_wait_for_ever():
+    dial = PrivacyDial()
+    wish = {"action": "change", "values": {"samples": 10**20, "token": "page-1"}}
+
+    dial._receive(dial, wish, None)
+
+    assert "2**64" in dial.error and dial.answered == "page-1"
+
+
 @pytest.mark.parametrize(
     ("change", "message", "mend"),
     [({"samples": 200_000}, "delta=1e-05 is not below 1 / 200000", {"delta": 1e-7}),

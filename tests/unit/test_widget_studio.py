@@ -1,6 +1,7 @@
 """The studio without a browser: what its buttons do, its thread, its state, what it sends."""
 
 import asyncio
+import copy
 import gc
 import json
 import re
@@ -23,7 +24,7 @@ import dgkit as dg
 from dgkit import Config, Trainer, course, metrics
 from dgkit.errors import ConfigError, DivergenceError
 from dgkit.privacy import DP
-from tests.conftest import small_dataset
+from tests.conftest import RunningCell, small_dataset
 
 TINY = Config(steps=5000, sample_len=4, batch_size=8, lstm_units=6, attribute_units=8, discriminator_units=10)
 
@@ -458,6 +459,39 @@ def test_a_hundred_starts_stops_and_resets_leave_no_thread_and_no_memory(studio)
     assert levels[-1] - levels[0] < 50
 
 
+def test_a_start_right_after_a_pause_goes_on(studio):
+    studio.start()
+    until(lambda: studio.trainer.step >= 1)
+
+    for _ in range(5):
+        studio.pause()
+        studio.start()
+        before = studio.trainer.step
+        until(lambda before=before: studio.trainer.step > before)
+
+    assert studio.session.running and len(training_threads()) == 1
+    studio.pause()
+
+
+def test_a_look_while_it_trains_is_of_one_step(studio, monkeypatch):
+    torn, original = [], _views.Look.picture
+
+    def watched(look, trainer, sample=0):
+        before = copy.deepcopy(trainer.weights())
+        found = original(look, trainer, sample)
+        torn.extend(name for name, value in trainer.weights().items() if not torch.equal(value, before[name]))
+        return found
+
+    monkeypatch.setattr(_views.Look, "picture", watched)
+    studio.start()
+    until(lambda: studio.trainer.step >= 2)
+    for sample in range(4):
+        studio.look(sample=sample)
+    studio.pause()
+
+    assert studio.error == "" and torn == []
+
+
 def test_starting_a_studio_pauses_every_other_one(studio):
     other = make()
     studio.start()
@@ -600,15 +634,8 @@ def test_silence_behind_a_busy_cell_does_not_count(monkeypatch):
 
 
 def test_a_cell_that_runs_again_closes_its_earlier_studio(monkeypatch):
-    class Shell:
-        def __init__(self, cell, run):
-            self.kernel, self.request = self, {"metadata": {"cellId": cell}, "header": {"msg_id": run}}
-
-        def get_parent(self, channel):
-            return self.request
-
     def run(cell, message):
-        monkeypatch.setattr("dgkit_widgets._lifetime.get_ipython", lambda: Shell(cell, message))
+        monkeypatch.setattr("dgkit_widgets._lifetime.get_ipython", lambda: RunningCell(cell, message))
         return make()
 
     first, beside = run("cell-1", "run-1"), run("cell-1", "run-1")

@@ -9,6 +9,7 @@ from dgkit_widgets import DistributionPainter, WhatIfExplorer
 
 import dgkit as dg
 from dgkit.errors import ConfigError
+from tests.conftest import RunningCell
 
 
 @pytest.fixture
@@ -85,6 +86,27 @@ def test_what_goes_wrong_is_shown_and_the_next_target_is_answered(painter):
     assert 'role="alert"' in shown and "too &lt;many&gt; of them" in shown
     assert explorer.error == "" and "<svg" in explorer.children[1].value
     explorer.close()
+
+
+def test_a_cell_that_runs_again_ends_its_earlier_explorer(painter, monkeypatch):
+    asked = []
+
+    def run(message):
+        def way(target):
+            asked.append(message)
+            return answer(target)
+
+        monkeypatch.setattr("dgkit_widgets._lifetime.get_ipython", lambda: RunningCell("cell-1", message))
+        return WhatIfExplorer(painter, {"truth": way}, lambda ds: ds.length, "length")
+
+    explorers = [run("run-1"), run("run-2"), run("run-3")]
+    assert explorers[-1].wait(60)
+    asked.clear()
+    painter.target = {"job_class": {"large": 1.0}}
+    assert explorers[-1].wait(60)
+
+    assert asked == ["run-3"]
+    explorers[-1].close()
 
 
 def test_ways_are_functions_by_name(painter):

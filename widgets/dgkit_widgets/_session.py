@@ -112,7 +112,7 @@ class Session:
         ConfigError
             There is nothing left to do.
         """
-        if self.running:
+        if self.running and not self._stop.is_set():
             return
         config = self.trainer.config
         if not self.plan and (not free or self.trainer.step >= config.steps):

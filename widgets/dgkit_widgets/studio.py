@@ -479,8 +479,8 @@ class TrainingStudio(Widget):
 
     def _draw(self) -> None:
         """Sample the model and take its measures."""
-        with self._pictures.measured():
-            self._screen.picture = self._screen.look.picture(self.session.trainer, self._screen.sample)
+        with self._pictures.measured(), self.session.turn() as trainer:  # of one step, whoever asks
+            self._screen.picture = self._screen.look.picture(trainer, self._screen.sample)
 
     def _publish(self, *, reference: bool = False, curves: bool = True) -> None:
         """Send what is new, in one message; waits where that would be more than 30 a second."""

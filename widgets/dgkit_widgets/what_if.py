@@ -17,6 +17,7 @@ import xarray as xr
 
 from dgkit import _atomic
 from dgkit.errors import ConfigError
+from dgkit_widgets._lifetime import replace_earlier
 from dgkit_widgets.painter import DistributionPainter
 
 _REST = 0.3  # seconds without a change before answers are made
@@ -77,7 +78,9 @@ class WhatIfExplorer(ipywidgets.VBox):  # type: ignore[misc]
         self._ways, self._curve, self._label, self._numbers = dict(ways), curve, label, dict(numbers or {})
         self._picture = ipywidgets.HTML()
         self._changed, self._idle, self._ended = threading.Event(), threading.Event(), False
+        self._asking = threading.Lock()
         super().__init__([painter, self._picture])
+        replace_earlier(self)
         painter.observe(self._ask, "probabilities")
         self._ask()
         threading.Thread(target=self._follow, daemon=True, name="WhatIfExplorer").start()
@@ -109,8 +112,9 @@ class WhatIfExplorer(ipywidgets.VBox):  # type: ignore[misc]
         )
 
     def _ask(self, _change: Any = None) -> None:
-        self._idle.clear()
-        self._changed.set()
+        with self._asking:
+            self._idle.clear()
+            self._changed.set()
 
     def _follow(self) -> None:
         while self._changed.wait() and not self._ended:
@@ -129,8 +133,9 @@ class WhatIfExplorer(ipywidgets.VBox):  # type: ignore[misc]
             except Exception as error:
                 self.error = f"{type(error).__name__}: {error}"
                 self._picture.value = f'<p role="alert">{html.escape(self.error[:1000])}</p>'
-            if not self._changed.is_set():
-                self._idle.set()
+            with self._asking:  # or a target that comes between the two would count as answered
+                if not self._changed.is_set():
+                    self._idle.set()
 
     def _table(self, answers: Mapping[str, xr.Dataset]) -> str:
         if not self._numbers:
