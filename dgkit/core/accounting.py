@@ -423,6 +423,9 @@ def spent(config: Config, n: int, batches: int, releases: int, *, accountant: st
     return stated(**settings)[0] if accountant == "prv" else epsilon(**settings)
 
 
+SPENT = ("epsilon", "batches")  # attrs of a private model's history: what was spent, half steps included
+
+
 def spent_on(history: xr.Dataset) -> tuple[float, int]:
     """Epsilon (by RDP) of a private model with this history, and the batches that it is of.
 
@@ -438,19 +441,28 @@ def spent_on(history: xr.Dataset) -> tuple[float, int]:
     return float(history.attrs.get("epsilon", last)), int(history.attrs.get("batches", steps))
 
 
-def public(config: Config, schema: Schema, history: xr.Dataset) -> tuple[Config, Schema, xr.Dataset]:
+def in_words(config: Config, history: xr.Dataset) -> str:
+    """What a private model says of itself."""
+    delta = config.dp.delta if config.dp else math.nan
+    return f"epsilon {spent_on(history)[0]:.3g} at delta {delta:g} (at most, by RDP)"
+
+
+def public(
+    config: Config, schema: Schema, history: xr.Dataset, epsilon: float, batches: int
+) -> tuple[Config, Schema, xr.Dataset]:
     """What may be given away of a private run: no seed, none of the data's notes, nothing that saw data without noise.
 
     Examples
     --------
     >>> from dgkit.schema import validate
     >>> from dgkit.simulate import web
-    >>> config, schema, _ = public(Config(seed=4711), validate(web(30)), xr.Dataset())
-    >>> config.seed, schema.attrs
-    (None, {})
+    >>> config, schema, history = public(Config(seed=4711), validate(web(30)), xr.Dataset(), 1.5, 3)
+    >>> config.seed, schema.attrs, history.attrs
+    (None, {}, {'epsilon': 1.5, 'batches': 3})
     """
     kept = {"generator_loss", "generator_gradient", "discriminator_gradient", "epsilon"}
-    return replace(config, seed=None), bare(schema), history.drop_vars(set(history) - kept)
+    told = history.drop_vars(set(history) - kept).assign_attrs(zip(SPENT, (epsilon, batches), strict=True))
+    return replace(config, seed=None), bare(schema), told
 
 
 def check_delta(delta: float, n: int, name: str = "delta") -> None:

@@ -16,7 +16,6 @@ OF_DATA = (
     "discriminator_loss", "wasserstein", "penalty", "auxiliary_loss", "auxiliary_wasserstein", "auxiliary_penalty",
 )  # fmt: skip
 CHOICE = ("best_step", "measured_steps", "measured")  # attrs of the history of a model chosen on data held out
-SPENT = ("epsilon", "batches")  # and of a private one: what was spent, half steps that no record counts included
 
 
 @dataclass(frozen=True)

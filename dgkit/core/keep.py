@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from dgkit.core.accounting import SPENT
 from dgkit.core.config import Config
-from dgkit.core.history import SPENT
 from dgkit.core.loading import State
 from dgkit.core.model import DoppelGANger
 from dgkit.errors import ConfigError, SchemaError

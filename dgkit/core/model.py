@@ -14,11 +14,11 @@ import xarray as xr
 from torch import Tensor, nn
 
 from dgkit import _checks, _files
-from dgkit.core.accounting import spent_on
+from dgkit.core.accounting import SPENT, in_words
 from dgkit.core.config import Config
 from dgkit.core.encode import BLOCK, Encoder
 from dgkit.core.given import as_given, asked_of, lasting
-from dgkit.core.history import CHOICE, SPENT
+from dgkit.core.history import CHOICE
 from dgkit.core.networks import Generator, Noise, critic_of
 from dgkit.errors import ConfigError
 from dgkit.schema import joined, slices
@@ -81,9 +81,7 @@ class DoppelGANger:
 
     def __repr__(self) -> str:
         schema, config = self.encoder.schema, self.config
-        made = f"seed {config.seed}"
-        if config.dp and config.private:
-            made = f"epsilon {spent_on(self.history)[0]:.3g} at delta {config.dp.delta:g} (at most, by RDP)"
+        made = in_words(config, self.history) if config.private else f"seed {config.seed}"
         features = ", ".join(variable.name for variable in schema.features)
         attributes = ", ".join(variable.name for variable in schema.attributes) or "none"
         return (

@@ -29,7 +29,7 @@ from dgkit.core.batches import Batch, Draws
 from dgkit.core.clipping import private_gradients
 from dgkit.core.config import Config, given
 from dgkit.core.encode import Encoder
-from dgkit.core.history import OF_DATA, SPENT, History, StepRecord
+from dgkit.core.history import OF_DATA, History, StepRecord
 from dgkit.core.losses import CriticLoss, critic_loss, generator_loss
 from dgkit.core.model import DoppelGANger
 from dgkit.core.networks import Generated, Noise, flat
@@ -269,8 +269,7 @@ class Trainer:
         """
         config, schema, history = self.config, self.encoder.schema, self.history_dataset()
         if config.private:
-            config, schema, history = accounting.public(config, schema, history)
-            history = history.assign_attrs(zip(SPENT, (self.epsilon(), self.batches), strict=True))
+            config, schema, history = accounting.public(config, schema, history, self.epsilon(), self.batches)
         model = self._model.copied()
         model.config, model.encoder, model.history = config, replace(self.encoder, schema=schema), history
         if self.average:

@@ -32,9 +32,9 @@ from tqdm.auto import trange
 from dgkit import _checks
 from dgkit._checks import whole
 from dgkit._seeding import seeded
-from dgkit.core.accounting import spent_on
+from dgkit.core.accounting import SPENT, spent_on
 from dgkit.core.averages import average_into, average_share
-from dgkit.core.history import SPENT, dataset_of
+from dgkit.core.history import dataset_of
 from dgkit.core.losses import critic_loss, generator_loss
 from dgkit.core.model import DoppelGANger
 from dgkit.core.networks import AttributeGenerator, Discriminator, critic_of

@@ -17,7 +17,7 @@ from tests.notebooks.running import ONE_THREAD, Watch, errors, run, shows_pictur
 ROOT = Path(__file__).parents[2]
 CHAPTERS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 TAGS = {"parameters", "raises-exception", "hide-input", "exercise", "solution"}
-GIBIBYTE = 2**30
+MOST = 660 * 2**20  # bytes: what the texts promise, 600 MiB, and a tenth for other processors' libraries
 
 
 def test_there_are_chapters():
@@ -173,7 +173,7 @@ LONG = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
 
 @pytest.mark.parametrize("fast", [pytest.param("1", id="fast"), pytest.param("0", id="full", marks=LONG)])
-def test_chapter_runs_on_one_thread_within_a_gibibyte(chapter, fast, tmp_path, monkeypatch, capsys):
+def test_chapter_runs_on_one_thread_within_its_memory(chapter, fast, tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("DGKIT_FAST", fast)
     monkeypatch.setenv("PYTHONWARNINGS", "ignore")
     for name, value in ONE_THREAD.items():
@@ -184,7 +184,7 @@ def test_chapter_runs_on_one_thread_within_a_gibibyte(chapter, fast, tmp_path, m
     with capsys.disabled():
         print(f"\n{chapter.stem}: {took.cpu_seconds:.0f} CPU-seconds, {took.bytes / 2**20:.0f} MiB", end=" ")
     assert took.errors == []
-    assert 0 < took.bytes < GIBIBYTE
+    assert 0 < took.bytes < MOST
 
 
 def test_an_error_in_a_widget_is_noticed(tmp_path):

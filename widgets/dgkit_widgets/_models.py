@@ -15,7 +15,8 @@ from torch import nn
 
 from dgkit import DoppelGANger
 from dgkit.baselines import Baseline
-from dgkit_widgets._views import SHOWN, Look, f4
+from dgkit_widgets._views import SHOWN, Look
+from dgkit_widgets._widget import f4
 
 ROWS = "drawn from the training data's rows, as they occur together"
 

@@ -24,6 +24,7 @@ from dgkit.errors import ConfigError, SchemaError
 from dgkit.metrics.autocorrelation import curve_errors
 from dgkit.metrics.distributions import valid_feature
 from dgkit.schema import Schema, Variable, lengths, validate
+from dgkit_widgets._widget import f4
 
 CURVES = (
     "discriminator_loss", "generator_loss", "auxiliary_loss", "wasserstein", "auxiliary_wasserstein",
@@ -41,10 +42,6 @@ SHOWN = 6  # series that are drawn
 JUDGED = 60  # samples whose scores are drawn
 ARROWS, STEP_UP = 30, 0.5  # of the cloud, and how long a step they stand for, of encoded numbers
 BARS = 12  # of an attribute's categories; the rest is one bar
-
-
-def f4(values: Any) -> bytes:
-    return np.ascontiguousarray(values, np.float32).tobytes()
 
 
 class Curves:

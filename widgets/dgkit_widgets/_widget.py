@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import anywidget
+import numpy as np
 import traitlets
 
 from dgkit import _atomic
@@ -175,6 +176,11 @@ class Widget(anywidget.AnyWidget):
 def static(name: str) -> dict[str, Path]:
     """The built files of one widget, as anywidget's class attributes."""
     return {"_esm": STATIC / f"{name}.js", "_css": STATIC / f"{name}.css"}
+
+
+def f4(values: Any) -> bytes:
+    """Numbers as a page takes them: float32."""
+    return np.ascontiguousarray(values, np.float32).tobytes()
 
 
 def bounded(value: Any, what: str = "a message from a page") -> None:

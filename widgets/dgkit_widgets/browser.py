@@ -17,7 +17,7 @@ from dgkit import metrics
 from dgkit.errors import ConfigError, DgkitError, SchemaError
 from dgkit.metrics.distributions import valid_feature
 from dgkit.schema import Schema, Variable, lengths, validate
-from dgkit_widgets._widget import Widget, static
+from dgkit_widgets._widget import Widget, f4, static
 
 ORDERS = ("stored", "mid-range", "length", "random")
 DECADES = 2  # positive values that span more are shown on a log axis at first
@@ -472,7 +472,7 @@ class SeriesBrowser(Widget):
                 "count": len(few[name]),
                 "samples": rows[name],
                 "titles": [self._title(name, i) for i in few[name]],
-                "values": {f: _f4(self._values(name, np.array(rows[name]), f)) for f in self._features},
+                "values": {f: f4(self._values(name, np.array(rows[name]), f)) for f in self._features},
                 "known": {a: [_plain(self._known[name, a][i]) for i in few[name]] for a in self._attributes},
                 "texts": {a: [_short(self._known[name, a][i]) for i in rows[name]] for a in self._attributes},
                 "lengths": lengths(ds)[few[name]].tolist(),
@@ -557,10 +557,6 @@ def _one_of(what: str, value: Any, known: Any) -> Any:
 
 def _plain(value: Any) -> Any:
     return value.item() if isinstance(value, np.generic) else value
-
-
-def _f4(values: np.ndarray) -> bytes:
-    return values.astype("<f4").tobytes()
 
 
 def _short(value: Any) -> str:

@@ -23,7 +23,7 @@ from dgkit.privacy import epsilon, noise_for, stated
 from dgkit_widgets import _guarantee
 from dgkit_widgets._page import inline
 from dgkit_widgets._recorded import NOTHING, Recorded, Ways
-from dgkit_widgets._widget import Widget, static
+from dgkit_widgets._widget import Widget, f4, static
 
 POINTS = 60  # of a curve
 MOST = 10**9  # samples, steps
@@ -485,9 +485,9 @@ class PrivacyDial(Widget):
             "accuracy": _guarantee.best_accuracy(value, now["delta"]) if value < math.inf else 1.0,
             "accountant": accountant,
             "n": len(epochs),
-            "x": _f4(epochs),
-            "curve": _f4(curve),
-            "first": _f4(first),
+            "x": f4(epochs),
+            "curve": f4(curve),
+            "first": f4(first),
             "at": [now["epochs"], value if value < math.inf else None],
             "lines": [list(line) for line in lines],
             "until": until,
@@ -599,7 +599,3 @@ def _batches(samples: int) -> list[int]:
     """The slider's batch sizes: round numbers up to all samples."""
     sizes = np.geomspace(2, samples, 60)
     return sorted({min(samples, round(float(f"{size:.2g}"))) for size in sizes} | {samples})
-
-
-def _f4(values: Any) -> bytes:
-    return np.ascontiguousarray(values, np.float32).tobytes()
