@@ -10,7 +10,6 @@ import math
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
 
 import dgkit as dg
@@ -331,22 +330,14 @@ def test_05_the_hmms_values_are_the_nearest_in_the_medians():
 
 
 def test_05_the_order_of_costs_is_only_roughly_the_papers():
-    paper = {
-        "naive_gan": 5,
-        "market": 6,
-        "hmm": 8,
-        "doppelganger": 17,
-        "rnn": 22,
-        "rcgan": 29,
-        "ar": 93,
-        "timegan": 258,
-    }
+    paper = {"naive_gan": 5, "market": 6, "hmm": 8, "doppelganger": 17}  # hours, its Table 4
+    paper |= {"rnn": 22, "rcgan": 29, "ar": 93, "timegan": 258}
     web = open_run("baselines").sel(dataset="web", budget="own", model=list(paper))
     own = web.training_seconds.median("seed").to_series()
     step = (web.training_seconds / web.steps).median("seed").to_series()
     ours, of_step = own / own["doppelganger"], step / step["doppelganger"]
 
-    assert f"{own.corr(pd.Series(paper), 'spearman'):.1f}" == "0.5"
+    assert sum((paper[a] < paper[b]) == (own[a] < own[b]) for a, b in itertools.combinations(paper, 2)) == 20
     gans = ["naive_gan", "doppelganger", "rcgan", "timegan"]
     assert set(ours[gans].nlargest(2).index) == {"rcgan", "timegan"} and 0.85 < ours["ar"] < 1.1
     assert of_step[["rnn", "rcgan", "timegan"]].between(5, 15.5).all() and round(of_step["hmm"]) == 41
