@@ -107,7 +107,7 @@ def _for_other_data(value: Any) -> str:
     if hours % given:
         raise Wrong(f"{hours} hours are no whole number of passes of {given}.")
     if given == hours:
-        raise Wrong("One pass is a network without memory. What did S = 168 do in the recorded run?")
+        raise Wrong("One pass is a network without memory: take at least two.")
     return f"{hours // given} passes of {given} hours. It is where to begin: then look at what you need."
 
 

@@ -43,13 +43,17 @@ def _event_cell(train: xr.Dataset, config: Config, point: Point) -> xr.Dataset:
 
 
 def _auxiliary_cell(train: xr.Dataset, config: Config, point: Point) -> xr.Dataset:
-    made = train_model(train, config).sample(3000, seed=1)
-    joint = metrics.evaluate(train, made).joint_attribute_jensen_shannon
+    return of_pages(train, train_model(train, config).sample(3000, seed=1))
+
+
+def of_pages(real: xr.Dataset, made: xr.Dataset) -> xr.Dataset:
+    """How far generated pages are from real ones, in level, amplitude and attributes, and their sizes as quantiles."""
+    joint = metrics.evaluate(real, made).joint_attribute_jensen_shannon
     conditional = [
-        float(metrics.conditional_distances(train, made, name, statistic="mid_range", scale="log").distance.mean())
+        float(metrics.conditional_distances(real, made, name, statistic="mid_range", scale="log").distance.mean())
         for name in ("domain", "access", "agent")
     ]
-    result = xr.merge([web_metrics(train, made), of_levels(made.views)])
+    result = xr.merge([web_metrics(real, made), of_levels(made.views)])
     return result.assign(
         joint_attribute_divergence=joint, conditional_wasserstein=("attribute", conditional, {"units": "decades"})
     )

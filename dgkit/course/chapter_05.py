@@ -257,7 +257,10 @@ def _not_dominated(value: Any) -> str:
             raise Wrong(f"{name} is dominated: {beaten[name][0]} is nearer in all three measures.")
     if missing := [name for name in known if not beaten[name] and name not in given]:
         raise Wrong(f"Not all: of {len(missing)} more no other model is nearer in all three at once.")
-    return f"{' and '.join(sorted(given))}: order, or values and attributes. Between them what you need decides."
+    return (
+        f"{' and '.join(sorted(given))}: order, or values and attributes. Between them what you need decides. (Four of "
+        "the six draw their attributes from the data; what they differ by there is chance.)"
+    )
 
 
 @exercise("05.3")

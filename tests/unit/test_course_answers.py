@@ -697,6 +697,7 @@ MENDED = {"steps": 1000, "ema": 0.99, "seed": 0}
         ("01.1", lambda x, V, b, w: 1 / 0, "Your function fails: ZeroDivisionError"),
         ("02.1", ["range_coverage", "distinct_modes_ratio"], "Not all: 2 more"),
         ("02.1", ["range_coverage", "value_wasserstein"], "value_wasserstein notices"),
+        ("03.1", 672, "take at least two"),
         ("03.4", dg.Config(sample_len=7, penalty=0.0, **MENDED), "still run away"),
         ("03.4", dg.Config(sample_len=7, generator_lr=0.1, **MENDED), "still jump"),
         ("03.4", dg.Config(sample_len=168, **MENDED), "way back"),
@@ -720,3 +721,9 @@ def test_a_wrong_answer_is_told_what_is_wrong_with_it(number, value, hint):
     result = course.answer(number, value)
 
     assert not result.passed and hint in result.message
+
+
+def test_05_2_says_which_of_the_attributes_differences_are_chance():
+    assert (
+        "Four of the six draw their attributes from the data" in course.answer("05.2", ["doppelganger", "hmm"]).message
+    )

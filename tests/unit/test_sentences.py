@@ -4,6 +4,8 @@ Another seed or processor gives other numbers, so each is asserted for all seeds
 """
 
 import inspect
+import itertools
+import json
 import math
 from pathlib import Path
 
@@ -12,7 +14,7 @@ import pytest
 
 import dgkit as dg
 from dgkit.core import losses
-from dgkit.course import chapter_02, chapter_03, chapter_08, open_run, real
+from dgkit.course import chapter_02, chapter_03, chapter_04, chapter_05, chapter_08, open_run, real
 from dgkit.course.chapter_05 import UNFINISHED
 from dgkit.course.store import checkpoints
 from dgkit.errors import FileFormatError
@@ -27,6 +29,32 @@ def test_00_mid_ranges_span_four_decades_and_nine_tenths_of_them_two():
 
     assert 3.9 < mids.max() - mids.min() < 4.1
     assert 1.9 < mids.quantile(0.95) - mids.quantile(0.05) < 2.1
+
+
+def source(chapter, cell):
+    (path,) = (Path(__file__).parents[2] / "notebooks").glob(f"{chapter}_*.ipynb")
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    return "".join(next(one["source"] for one in cells if one["id"] == cell))
+
+
+def test_00_homes_remember_a_day_at_042():
+    curve = dg.metrics.autocorrelation(dg.open_dataset("broadband").traffic_bytes)
+
+    assert f"is {float(curve.sel(lag=4)):.2f} at a lag of one day" in source("00", "welcome-wrap-task")
+
+
+def test_01_a_sample_has_some_five_hundred_numbers():
+    trainer = dg.Trainer(dg.simulate.web(200, seed=0), dg.Config(sample_len=7, steps=1))
+    inputs = next(trainer.discriminator.parameters()).shape[1]
+
+    assert 500 < inputs < 530 and inputs > 3 * 168  # a value and two flags a day
+    assert "some five hundred numbers" in source("01", "first-02")
+    assert "200 here" in source("01", "first-42") and "torch.randint(len(real), (200,))" in source("01", "first-43")
+    assert dg.Config().batch_size == 100  # as the glossary says
+
+
+def test_03_one_pass_is_refused_by_the_task_and_not_only_by_its_check():
+    assert "more than one pass" in source("03", "memory-44")
 
 
 @pytest.mark.parametrize(
@@ -116,13 +144,49 @@ def test_02_saturation_hardly_depends_on_the_spread():
     assert (off.median_day_coverage == 0).all()
 
 
-def test_02_levels_suffer_only_at_the_largest_spread():
+def test_02_levels_suffer_at_the_least_spread_in_their_error_and_at_the_largest_in_coverage_too():
     off, on = (run.median("seed") for run in collapse())
+    error = off.mid_range_wasserstein / on.mid_range_wasserstein
 
     assert (off.range_coverage.sel(decades=[1.0, 2.0]) > on.range_coverage.sel(decades=[1.0, 2.0])).all()
+    assert off.range_coverage.sel(decades=1.0) == 1 and within(error.sel(decades=1.0), 6.5, 7.9)
+    levels = [one.mid_range_wasserstein.sel(decades=1.0) for one in (off, on)]
+    assert [f"{float(one):.2f}" for one in levels] == ["0.27", "0.04"]
+    assert within(error.sel(decades=[2.0, 3.0]), 0.9, 1.5)
     assert abs(off.range_coverage - on.range_coverage).sel(decades=3.0) < 0.05
     assert (off.range_coverage + 0.15 < on.range_coverage).sel(decades=4.0)
-    assert (3 * on.mid_range_wasserstein < off.mid_range_wasserstein).sel(decades=4.0)
+    assert within(error.sel(decades=4.0), 3, 4)
+
+
+@pytest.mark.slow
+def test_02_after_400_steps_the_levels_of_pages_are_about_three_times_as_far_off_without_it():
+    ds, error = dg.simulate.web(3000, seed=0, decades=3.0), {}
+    for switch in (False, True):
+        config = dg.Config(steps=400, sample_len=7, ema=0.99, seed=0, auto_normalise=switch)
+        made = dg.fit(ds, config, progress=False).sample(3000, seed=1)
+        mids = [dg.metrics.mid_range(each.views) for each in (ds, made)]
+        error[switch] = dg.metrics.wasserstein(*mids, scale="log")
+
+    assert 2 < error[False] / error[True] < 4.5
+
+
+@pytest.mark.slow
+def test_02_of_jobs_half_of_the_kinds_are_missing_without_it_and_nothing_is_saturated():
+    jobs = dg.open_dataset("cluster")
+    made = dg.fit(jobs, dg.Config(steps=400, sample_len=5, auto_normalise=False, seed=0), progress=False)
+    made = made.sample(3000, seed=1).cpu_rate
+    kinds = dg.metrics.distinct_modes(jobs.cpu_rate, made).values
+
+    assert 0.35 < kinds[1] / kinds[0] < 0.7
+    assert dg.metrics.range_coverage(*map(dg.metrics.mid_range, (jobs.cpu_rate, made))) > 0.7
+    assert (made <= made.min() + 1e-6 * jobs.cpu_rate.max()).sum() < 0.01 * made.notnull().sum()
+
+
+def test_02_other_real_jobs_have_nine_tenths_of_the_kinds():
+    jobs, others = dg.open_dataset("cluster").cpu_rate, dg.simulate.cluster(3000, seed=1).cpu_rate
+    kinds = dg.metrics.distinct_modes(jobs, others).values
+
+    assert kinds[1] / kinds[0] == 0.9
 
 
 def sample_len():
@@ -169,7 +233,11 @@ def test_03_bursts_and_daily_steps_ask_for_a_smaller_s_than_the_autocorrelation(
     assert set(change.sample_len.values[np.argsort(change.values)[:2]]) == {7, 14}
     for error in (rise, change):
         assert error.sel(sample_len=[1, 168]).min() > 1.3 * error.min()
-    assert (middle.components < middle.real_components).sel(sample_len=slice(4, 28)).all()
+    kinds, of_real = sample_len().components, int(middle.real_components[0])
+    assert of_real == 45 and (middle.real_components == 45).all()
+    assert (kinds.sel(sample_len=[1, 4, 7, 14, 28, 84]) < of_real).all()
+    assert (kinds.sel(sample_len=14) <= kinds.min("sample_len")).all()
+    assert within(kinds.sel(sample_len=168), 46, 56)
 
 
 def test_03_from_100_to_1000_pages_the_medians_fall_and_the_seeds_overlap():
@@ -190,6 +258,17 @@ def test_03_the_training_pages_themselves_come_ever_nearer_far_below_the_models(
     assert (20 * run.data_autocorrelation_mse < run.autocorrelation_mse).all()
 
 
+def test_03_the_data_are_the_limit_up_to_300_pages_and_the_training_beyond():
+    run = open_run("training_size").max("attribute")
+    model, data = run.attribute_divergence, run.data_attribute_divergence
+    middle = model.median("seed")
+
+    assert within((middle / data.median("seed")).sel(samples=100), 0.8, 1.3)
+    assert (middle > 2 * data.median("seed")).sel(samples=slice(300, None)).all()
+    more = middle.sel(samples=slice(300, None))
+    assert more[-1] < more[0] and float(more.max() - more.min()) < float((model.max("seed") - model.min("seed")).max())
+
+
 def test_04_large_jobs_that_fail_do_so_within_21_steps():
     jobs = dg.open_dataset("cluster")
     long = jobs.length.values[((jobs.job_class == "large") & (jobs.end_event == "FAIL")).values]
@@ -197,14 +276,16 @@ def test_04_large_jobs_that_fail_do_so_within_21_steps():
     assert long.max() == 21 and np.quantile(long, 0.9) < 18
 
 
-def test_04_each_part_helps_in_the_medians_and_the_first_two_designs_overlap():
+def test_04_each_part_helps_in_the_medians_and_only_the_naive_gans_bar_stands_apart():
     divergence = open_run("event_types").attribute_divergence.sel(attribute="end_event")
     designs = ["DoppelGANger", "no averaging", "no auxiliary", "naive GAN"]
+    each = [divergence.sel(model=name).values for name in designs]
 
-    middle = [float(divergence.sel(model=name).median()) for name in designs]
-    assert middle == sorted(middle)
-    first, second = (divergence.sel(model=name) for name in designs[:2])
-    assert second.min() < first.max()
+    assert np.all(np.diff(np.median(each, 1)) > 0)
+    assert each[1].min() < each[0].max() and each[2].min() < each[1].max()
+    assert each[3].min() > max(one.max() for one in each[:3])
+    pairs = [int((one[:, None] < other).sum()) for one, other in itertools.pairwise(each)]
+    assert pairs == [19, 22, 25]
 
 
 def test_04_the_naive_gan_misses_the_rarest_event_first():
@@ -225,7 +306,7 @@ def test_05_more_time_brings_the_others_nowhere_on_pages_and_none_of_them_catche
 
     pages = error.sel(dataset="web", feature="views").drop_sel(model="doppelganger")
     gain = pages.sel(budget="equal") / pages.sel(budget="own")
-    assert (gain <= 1).sum() == 5 and gain.max() < 1.05
+    assert (gain <= 1).sum() == 5 and gain.max() < 1.035  # AR with seed 0 has more
     jobs = error.sel(dataset="cluster", feature="cpu_rate")
     assert (jobs.sel(budget="equal") > 1.5 * jobs.sel(budget="own")).sel(model=["ar", "rnn", *UNFINISHED]).all()
     homes = error.sel(dataset="broadband", feature="traffic_bytes", model="naive_gan")
@@ -246,6 +327,49 @@ def test_05_the_hmms_values_are_the_nearest_in_the_medians():
 
     for name, feature in MAIN.items():
         assert values.sel(dataset=name, feature=feature).idxmin("model") == "hmm"
+
+
+def test_05_the_order_of_costs_is_only_roughly_the_papers():
+    paper = {"naive_gan": 5, "market": 6, "hmm": 8, "doppelganger": 17}  # hours, its Table 4
+    paper |= {"rnn": 22, "rcgan": 29, "ar": 93, "timegan": 258}
+    web = open_run("baselines").sel(dataset="web", budget="own", model=list(paper))
+    own = web.training_seconds.median("seed").to_series()
+    step = (web.training_seconds / web.steps).median("seed").to_series()
+    ours, of_step = own / own["doppelganger"], step / step["doppelganger"]
+
+    assert sum((paper[a] < paper[b]) == (own[a] < own[b]) for a, b in itertools.combinations(paper, 2)) == 20
+    gans = ["naive_gan", "doppelganger", "rcgan", "timegan"]
+    assert set(ours[gans].nlargest(2).index) == {"rcgan", "timegan"} and 0.85 < ours["ar"] < 1.1
+    assert of_step[["rnn", "rcgan", "timegan"]].between(5, 15.5).all() and round(of_step["hmm"]) == 41
+    assert (web.steps.sel(model="hmm") == 50).all() and chapter_05.SAMPLE_LEN["web"] == 14
+
+
+def test_05_equal_is_about_20_seconds_and_in_the_medians_12_to_25():
+    seconds = open_run("baselines").training_seconds.sel(budget="equal").median("seed")
+
+    assert within(seconds, 11.5, 25.5) and 18 < seconds.mean() < 20
+
+
+@pytest.mark.parametrize(("name", "by_chance"), [("web", "0.082"), ("cluster", "0.077"), ("broadband", "0.052")])
+def test_05_chance_is_the_median_over_the_splits_and_one_stands_for_a_model_of_the_median(name, by_chance):
+    apart = []
+    for seed in range(3):
+        a, b = (half[MAIN[name]] for half in dg.split(dg.open_dataset(name), 0.5, seed=seed))
+        apart.append(dg.metrics.wasserstein(b, a) / float(abs(b - b.median()).mean()))
+    always = b.fillna(b.median()) * 0 + b.median()
+
+    assert f"{np.median(apart):.3f}" == by_chance
+    assert math.isclose(dg.metrics.wasserstein(b, always) / float(abs(b - b.median()).mean()), 1, rel_tol=1e-4)
+
+
+def test_05_attributes_are_best_where_they_are_drawn_and_between_the_four_that_draw_them_it_is_chance():
+    joint = open_run("baselines").joint_attribute_jensen_shannon.sel(budget="own")
+    drawn, made = joint.sel(model=["hmm", "ar", "rnn", "market"]), joint.sel(model=["doppelganger", "naive_gan"])
+
+    assert (drawn.median("seed").max("model") < made.median("seed").min("model")).all()
+    homes = drawn.sel(dataset="broadband")
+    assert (homes.sel(model="ar") == homes.sel(model=["ar", "rnn", "market"])).all()
+    assert sorted((homes.sel(model="hmm") < homes.sel(model="ar")).values) == [False, True, True]
 
 
 def test_06_who_stands_where_against_the_most_frequent_end():
@@ -725,6 +849,8 @@ def test_01_after_a_thousand_steps_weeks_and_slow_swing_are_there_together():
 
     assert curve.sel(lag=7) - curve.sel(lag=[3, 4, 10, 11]).mean("lag") > 0.3
     assert curve.sel(lag=84) - curve.sel(lag=42) > 0.5
+    real = dg.metrics.autocorrelation(dg.split(dg.open_dataset("web"), 0.5, seed=0)[0].views)
+    assert abs(curve - real).sel(lag=slice(1, 126)).mean() < 0.15  # near it, before the shaded lags
 
 
 def test_03_as_the_prediction_s_84_has_the_least_error_in_the_medians():
@@ -787,12 +913,17 @@ def test_06_innovation_beside_the_real_one_spans_far_less_to_far_more():
     assert (share.sel(model="rnn") < 0.05).all() and (share.sel(model=["naive_gan", "hmm"]) > 5).all()
 
 
-def test_03_the_error_falls_in_leaps_and_s_4_makes_its_leap_last():
+def test_03_the_error_falls_in_leaps_and_s_4_follows_each_seed_at_its_own_time():
     error = open_run("sample_len").autocorrelation_mse
-    half, middle = error.sel(step=500), error.median("seed")
+    half, few = error.sel(step=500), error.sel(step=500) / error.sel(step=250)
 
     assert (half.sel(sample_len=slice(7, None)) < 0.03).all() and (half.sel(sample_len=[1, 2, 4]) > 0.07).all()
-    assert middle.sel(sample_len=4, step=750) > 4 * middle.sel(sample_len=4, step=1000)
+    assert (few.sel(sample_len=[1, 2, 4]) > 0.4).all()  # halved at best
+    assert sorted((few.sel(sample_len=[1, 2, 4]) < 0.55).values.ravel()) == [False] + 8 * [True]
+    four = error.sel(sample_len=4).transpose("seed", "step").values
+    assert (four[:, 1] > 0.07).all() and (four[:, 3] < 0.01).all()
+    late = four[:, 2] / four[:, 1]
+    assert late.min() < 0.2 and late.max() > 0.8  # one has leapt by 750 steps, one has not begun
     assert error.step.values.tolist() == [250, 500, 750, 1000]
 
 
@@ -807,6 +938,19 @@ def test_03_twelve_weeks_back_a_tenth_of_the_gradient_is_left_at_s_7_and_next_to
 
     assert float(left[1].sel(back=84)) < 1e-4 and 0.05 < float(left[7].sel(back=84)) < 0.2
     assert left[1].sizes["back"] == 168 and left[168].back.values.tolist() == [168]
+
+
+@pytest.mark.training
+def test_03_a_short_training_day_by_day_opens_no_way_back_and_has_neither_week_nor_wave():
+    from dgkit.course import unrolled
+
+    ds = dg.open_dataset("web").isel(sample=slice(500))
+    config = dg.Config(steps=100, sample_len=1, batch_size=25, ema=0.99, seed=0)
+    model = dg.fit(ds, config, progress=False)
+    curve = dg.metrics.autocorrelation(model.sample(300, seed=1).views)
+
+    assert float(unrolled.gradient_back(model).sel(back=84)) < 1e-4
+    assert abs(curve.sel(lag=7) - curve.sel(lag=[3, 4, 10, 11]).mean("lag")) < 0.2 and curve.sel(lag=84) < 0.2
 
 
 def test_03_the_gradient_that_is_left_is_that_of_finite_differences():
@@ -853,6 +997,35 @@ def test_03_two_of_three_trainings_at_s_1_have_lost_the_week_twelve_weeks_apart(
     peak = curve.sel(lag=84) - curve.sel(lag=[80, 81, 87, 88]).mean("lag")
 
     assert int((peak.sel(sample_len=1) < 0.1).sum()) == 2 and (peak.sel(sample_len=7) > 0.5).all()
+
+
+def test_04_the_auxiliary_discriminator_brings_levels_nearer_and_neither_is_near_chance():
+    run, web = open_run("auxiliary"), dg.open_dataset("web")
+    chance = chapter_04.of_pages(web, dg.simulate.web(3000, seed=1))
+    real = dg.metrics.mid_range(web.views).values
+
+    def quarters(values):
+        return [round(float(one), -2) for one in np.quantile(values, [0.25, 0.75])]
+
+    off, on = (run.sel(auxiliary=switch) for switch in (False, True))
+    assert [quarters(one) for one in (off.mid_range, real, on.mid_range)] == [[1900, 5300], [1700, 10600], [1400, 6300]]
+    levels = [float(one.mid_range_wasserstein.median()) for one in (off, on, chance)]
+    assert [f"{one:.2f}" for one in levels] == ["0.21", "0.15", "0.02"]
+    assert (on.mid_range.median("quantile") < np.median(real)).all()
+    assert (off.half_range_wasserstein < on.half_range_wasserstein).all()
+    for name in ("attribute_divergence", "joint_attribute_divergence", "conditional_wasserstein"):
+        assert run[name].median("seed").max() > 5 * chance[name].max()
+
+
+@pytest.mark.slow
+def test_04_jobs_asked_for_that_fail_last_much_longer_than_real_ones_of_either_class():
+    jobs = dg.open_dataset("cluster")
+    model = dg.fit(jobs, dg.Config(steps=600, sample_len=5, ema=0.99, seed=0), progress=False)
+
+    for kind, n, low, high in (("large", 65, 1.4, 2.6), ("small", 167, 1.2, 2.6)):
+        alike = jobs.length.values[((jobs.job_class == kind) & (jobs.end_event == "FAIL")).values]
+        asked = model.sample(500, attributes={"job_class": kind, "end_event": "FAIL"}, seed=2).length
+        assert len(alike) == n and low < float(asked.mean()) / alike.mean() < high
 
 
 def test_04_most_jobs_are_small_and_most_jobs_finish():
@@ -1121,6 +1294,11 @@ def real_run():
     return open_run("real").isel(budget=0)
 
 
+def over(curve):
+    """How far lag 7 stands above its neighbours."""
+    return curve.sel(lag=7) - curve.sel(lag=[6, 8]).mean("lag")
+
+
 def of_pages(run, model):
     return run.sel(data="pages", feature="views", model=model)
 
@@ -1132,7 +1310,8 @@ def test_00_real_pages_have_a_ripple_of_a_week_and_no_slow_swing(real_run):
     assert math.isclose(real.sel(lag=7), 0.14, abs_tol=0.005) and math.isclose(
         simulated.sel(lag=7), 0.82, abs_tol=0.005
     )
-    assert real.sel(lag=7) > real.sel(lag=[6, 8]).max() and simulated.sel(lag=84) > 0.85
+    assert [f"{float(over(one)):.2f}" for one in (real, simulated)] == ["0.01", "0.19"]
+    assert simulated.sel(lag=84) > 0.85
     later = real.sel(lag=slice(60, None))
     assert later.lag[-1] == 550 - 2  # of two pairs of days
     assert (abs(later[:-1]) < 0.06).all() and later[-1] > 0.1
@@ -1143,10 +1322,16 @@ def test_01_on_real_pages_the_defaults_minute_is_a_comb_of_ten_days_and_the_othe
     plain, bursts = (of_pages(real_run, model) for model in ("doppelganger, defaults", "doppelganger"))
 
     assert (plain.autocorrelation_mse > 0.015).all() and (bursts.autocorrelation_mse <= 0.0006).all()
-    assert dg.Config().sample_len == 10
+    assert dg.Config().sample_len == 10 and dg.Config().ema == 0 and real.doppelganger("pages")["sample_len"] == 25
+    recorded = json.loads(real_run.attrs["config"])
+    assert recorded["sample_len"] == 10 and recorded["ema"] == 0
     curve = plain.autocorrelation.median("seed")
     teeth, beside = (curve.sel(lag=[20 * k + offset for k in range(3, 20)]) for offset in (0, 5))
     assert (teeth > beside + 0.2).all()
+    small, truth = (of_pages(real_run, one).autocorrelation.median("seed") for one in ("doppelganger", "two halves"))
+    assert [f"{float(one.sel(lag=25)):.2f}" for one in (small, truth)] == ["0.18", "0.05"]
+    for lag in (25, 50, 75):
+        assert small.sel(lag=lag) > small.sel(lag=[lag - 1, lag + 1]).max() + 0.04
 
 
 def test_03_on_the_papers_homes_s_of_1_stays_where_it_began(paper):
@@ -1162,22 +1347,33 @@ def by_s():
     return open_run("real_sample_len").isel(data=0, budget=0)
 
 
-def test_03_on_real_pages_a_minute_at_s_up_to_10_is_no_better_than_no_memory(by_s, real_run):
+def test_03_on_real_pages_s_of_1_is_just_below_no_memory_and_5_and_10_are_above(by_s, real_run):
     halves = real_run.sel(data="pages", feature="views", model="two halves")
     nothing = float((halves.autocorrelation.median("seed") ** 2).mean())
     error, steps = by_s.autocorrelation_mse, by_s.steps
 
-    assert (error.sel(sample_len=[1, 5, 10]).median("seed") > 0.7 * nothing).all()
-    assert (error.sel(sample_len=[25, 55, 110, 550]).median("seed") < 0.6 * nothing).all()
-    nearest = error.idxmin("sample_len")
-    assert int(nearest.isin([55, 110]).sum()) >= 2
-    assert within(steps.sel(sample_len=1), 150, 185) and (steps.sel(sample_len=10) > 1000).all()
+    assert within(error.sel(sample_len=1) / nothing, 0.7, 0.95) and (error.sel(sample_len=[5, 10]) > nothing).all()
+    assert sorted((error.sel(sample_len=[25, 55, 110, 550]) > nothing).values.ravel()) == 11 * [False] + [True]
+    assert (error.sel(sample_len=550) > nothing).any()
+    assert (error.idxmin("sample_len") == 110).all()
+    first = by_s.autocorrelation.sel(sample_len=1).median("seed")
+    assert (first.sel(lag=[1, 2, 3]) > 0.05).all() and (abs(first.sel(lag=slice(5, 100))) < 0.02).all()
+    assert within(steps.sel(sample_len=1), 155, 180) and (steps.sel(sample_len=10) > 1000).all()
     assert (steps.sel(sample_len=550) > 2000).all()
+
+
+def test_03_on_real_pages_the_curve_is_high_at_seven_days_from_s_of_25_on_and_the_ripple_is_another_matter(
+    by_s, real_run
+):
+    halves = real_run.sel(data="pages", feature="views", model="two halves").autocorrelation
     week = by_s.autocorrelation.sel(lag=7).median("seed")
-    assert within(week.sel(sample_len=[25, 55, 110, 550]), 0.085, 0.145) and within(
-        week.sel(sample_len=10), 0.05, 0.065
-    )
-    assert within(halves.autocorrelation.sel(lag=7), 0.13, 0.15)
+    peak = over(by_s.autocorrelation).transpose("sample_len", "seed")
+
+    assert within(week.sel(sample_len=[25, 55, 110, 550]), 0.09, 0.145)
+    assert within(halves.sel(lag=7), 0.13, 0.15) and within(over(halves), 0.009, 0.011)
+    assert (peak.sel(sample_len=25) < 0).all() and int((peak.sel(sample_len=110) < 0).sum()) == 2
+    high = (peak.sel(sample_len=[25, 55, 110, 550]) > 0.009).sum("seed")
+    assert high.values.tolist() == [0, 2, 0, 1]
 
 
 def test_03_on_real_pages_a_large_s_loses_no_changes_and_no_s_has_the_bursts(by_s, real_run):
@@ -1185,8 +1381,11 @@ def test_03_on_real_pages_a_large_s_loses_no_changes_and_no_s_has_the_bursts(by_
     assert (changes.idxmax("sample_len") == 5).all()
     assert sorted(changes.idxmin("sample_len").values.tolist()) == [110, 550, 550]
     chance = real_run.sel(data="pages", feature="views", model="two halves")
-    assert (changes.min("seed") > 3 * chance.step_wasserstein.max()).all()
-    assert (by_s.largest_rise_wasserstein.median("seed") > 3 * chance.largest_rise_wasserstein.max()).all()
+    assert (changes.median("seed") > 10 * chance.step_wasserstein.median()).all()
+    rises, by_chance = by_s.largest_rise_wasserstein, chance.largest_rise_wasserstein.median()
+    assert (rises.median("seed") > 9.5 * by_chance).all()
+    assert rises.min() == rises.sel(sample_len=110).min()
+    assert [f"{float(one):.2f}" for one in (rises.min(), by_chance)] == ["0.08", "0.05"]
 
 
 def test_04_on_real_pages_the_naive_gans_attributes_are_far_off_and_on_homes_no_worse(real_run):
@@ -1239,6 +1438,9 @@ def test_02_real_pages_without_auto_normalisation_are_few_kinds_and_their_levels
     assert (off.distinct_modes_ratio < 0.2).all() and (off.median_day_coverage == 0).all()
     assert (on.distinct_modes_ratio >= 0.8 - 1e-6).all() and (on.median_day_coverage > 0.8).all()
     assert (off.mid_range_wasserstein_decades > 1.4).all() and (on.mid_range_wasserstein_decades < 0.2).all()
+    assert json.loads(run.attrs["config"])["steps"] == 400
+    web = [one.mid_range_wasserstein.sel(decades=3.0).median() for one in collapse()]  # after 700 steps
+    assert abs(web[0] / web[1] - 1) < 0.1
     assert (off.range_coverage == 1).all() and (on.range_coverage > 0.95).all()
 
 
