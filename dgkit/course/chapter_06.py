@@ -39,7 +39,7 @@ QUIZZES = {
             ("There are too few generated series.", "Then it would fail on B' as well."),
             (
                 "The generated series are too regular.",
-                "With next to no innovation each step follows from those before it, and any algorithm finds that. "
+                "With next to no innovation each step follows from those before it; here every algorithm finds how. "
                 "Real series have chance in them.",
             ),
         ),

@@ -204,6 +204,7 @@ _REAL = {
     ),
     "web": _Real(("views", "domain", "access", "agent"), {"views": (1.0, 1e7)}, 1e-5, 7),
 }  # fmt: skip
+DELTAS = {name: of.delta for name, of in _REAL.items() if name != "web"}  # of the recorded run `private_real`
 
 
 def _real_data(point: Point) -> xr.Dataset:

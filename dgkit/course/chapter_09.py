@@ -152,7 +152,7 @@ PREDICTION = Prediction(
     ("fifty", "some hundreds", "a hundred thousand"),
     "b",
     "In the recorded run it is right in 61 % at 200 samples and in 53 % at 500. Each of 500 was seen 300 times by "
-    "then; it is how often each was seen that decides.",
+    "then; it is mostly how often each was seen that decides.",
 )
 QUIZZES = {
     "09.a": Quiz(

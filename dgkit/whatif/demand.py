@@ -3,7 +3,7 @@
 Where a resource runs out, P(series | attributes) depends on the mix, and no model of single series can know how. What
 each series asks for does not: it is the same however many others there are. So take the capacity out of the data
 (`demand_of`), train on that, change the mix of the demand, and run what the model makes through the machine
-(`run_demand`). The paper's conclusion names this way, "GANs with simulators that can model physical constraints".
+(`run_demand`). The paper's Section 6.1 names this way, "GANs with simulators that can model physical constraints".
 
 What has to be observed: how much of its demand each series was granted in each step, such as a counter of throttled
 time tells. Less will do, at a price: which steps were capped, and who shared them (`infer_granted`).
