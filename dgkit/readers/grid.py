@@ -702,13 +702,8 @@ def _in_steps(rows: _Rows, step: Step) -> Slots:
 
     # jitter
     off = np.abs(slots.off)
-    moved, worst = off > 1e-6 * step.size, float(off.max())
-    if moved.any():
-        rows.said |= {
-            "snapped": int(moved.sum()),
-            "snapped_most": times.size(worst),
-            "tolerance": times.size(tolerance),
-        }
+    worst = float(off.max())
+    rows.said |= _snapped(off, step, tolerance, times)
     beyond = np.flatnonzero(off > tolerance * (1 + 1e-9))
     if len(beyond):
         k = int(beyond[0])
@@ -762,6 +757,13 @@ def _in_steps(rows: _Rows, step: Step) -> Slots:
             f"{rows.sample(longest)}.{_of_their_own(rows, slots, step)}{_spring(rows, gaps, skipped, step)}"
         )
     return slots
+
+
+def _snapped(off: np.ndarray, step: Step, tolerance: float, times: Times) -> dict[str, Any]:
+    """What is said of times that are not where the steps put them."""
+    moved = int((off > 1e-6 * step.size).sum())
+    most = {"snapped_most": times.size(float(off.max())), "tolerance": times.size(tolerance)}
+    return {"snapped": moved} | most if moved else {}
 
 
 def _of_their_own(rows: _Rows, slots: Slots, step: Step) -> str:
@@ -818,6 +820,7 @@ def placed_columns(times: Times, names: list[str], choices: Choices, asked: Aske
             f"columns {names[k]!r} and {names[k + 1]!r} are one step of {step.text}. Give a smaller step=."
         )
     said: dict[str, Any] = {"step": step.text, "step_of": "the columns' names"}
+    said |= _snapped(np.abs(slots.off), step, tolerance, times)
     skipped = np.diff(slots.slot) - 1
     gaps = np.flatnonzero(skipped > 0)
     if len(gaps):

@@ -9,7 +9,6 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from fnmatch import fnmatchcase
 from typing import Any
 
 import narwhals as nw
@@ -21,13 +20,12 @@ from dgkit._checks import shown, whole
 from dgkit._netcdf import limit
 from dgkit.errors import ConfigError, SchemaError
 from dgkit.readers import grid
+from dgkit.readers.columns import Features, feature_columns, some_names, times_in
 from dgkit.readers.grid import Choices, Placed, fill_missing
 from dgkit.readers.numbers import unit_of
 from dgkit.readers.questions import Asked, about_markers, about_text, about_whole_numbers
 from dgkit.readers.values import check_decimal, column_values, given_forms, is_truth, numeric, place_of
 from dgkit.schema import blocks, lengths, missing_in, time_read, validate
-
-Features = Sequence[str] | Mapping[str, str | Sequence[str]]  # as `from_table` takes them
 
 
 def from_table(
@@ -182,7 +180,9 @@ def from_table(
         "counts": counts if isinstance(counts, Mapping) else dict.fromkeys(_listed("counts", counts), 1),
         "zeros": zeros if isinstance(zeros, Mapping) else dict.fromkeys(_listed("zeros", zeros), "inflated"),
     }
-    steps = feature_columns(table.columns, features)
+    roles = {name for name in (sample, time, *attributes) if name is not None}
+    steps = feature_columns(table.columns, features, roles)
+    features = steps if isinstance(features, Mapping) else features
     _check_named(table, steps, attributes, {"text": given, "numbers": forms}, {"categories": order, **notes})
 
     # what each column is taken for
@@ -731,121 +731,6 @@ def _times_of(ds: xr.Dataset, series: np.ndarray, starts: np.ndarray) -> np.ndar
     return grid.later(first, starts, step)
 
 
-def feature_columns(table: Sequence[str], features: Features) -> dict[str, list[str]]:
-    """The columns of each feature, in time's order.
-
-    SchemaError for a pattern that none matches, and for an order that is not that of the times in the columns' names.
-    """
-    if not isinstance(features, Mapping):
-        return {name: [name] for name in features}
-    found: dict[str, list[str]] = {}
-    for name, columns in features.items():
-        if isinstance(columns, str):
-            found[name], empty = [c for c in table if fnmatchcase(c, columns)], f"no column matches {columns!r}"
-        else:
-            found[name], empty = list(columns), "it has no column"
-        if not found[name]:
-            raise SchemaError(f"feature {name!r}: {empty}; the table has {some_names(table)}.")
-        times = times_in(found[name])
-        if times is None and isinstance(columns, str):
-            _check_steps(name, columns, found[name])
-        if times is None or (np.diff(times) > 0).all():
-            continue
-        order = np.argsort(times, kind="stable")
-        if isinstance(columns, str) and (np.diff(times[order]) > 0).all():
-            found[name] = [found[name][k] for k in order]
-        else:
-            k = int(np.flatnonzero(np.diff(times) <= 0)[0])
-            raise SchemaError(
-                f"feature {name!r}: by their names the columns are not in time's order, {found[name][k]!r} comes "
-                f"before {found[name][k + 1]!r}. Name each step once, in its order: "
-                f"features={{{name!r}: [{some_names([found[name][k] for k in order], 4)}]}}."
-            )
-    return found
-
-
-def _check_steps(name: str, pattern: str, columns: list[str]) -> None:
-    """SchemaError where a pattern matches numbered columns and others, or months in the order of the alphabet."""
-    numbered = [column for column in columns if re.search(r"\d", column)]
-    others = [column for column in columns if column not in set(numbered)]
-    if others and len(numbered) > len(others) and times_in(numbered) is not None:
-        raise SchemaError(
-            f"feature {name!r}: {pattern!r} matches {some_names(numbered, 3)}, and also {some_names(others, 3)}, which "
-            f"by its name is no step. Give a closer pattern, or the columns: features={{{name!r}: "
-            f"[{some_names(numbered, 3)}]}}."
-        )
-    months = [_MONTHS.index(found[1]) if (found := re.search(_MONTH, column)) else -1 for column in columns]
-    if len(columns) > 3 and min(months) >= 0 and columns == sorted(columns) and months != sorted(months):
-        in_time = [column for _, column in sorted(zip(months, columns, strict=True))]
-        raise SchemaError(
-            f"feature {name!r}: {pattern!r} matches {some_names(columns, 3)}, in the order of the alphabet. Give them "
-            f"in time's order: features={{{name!r}: [{some_names(in_time, 3)}]}}."
-        )
-
-
-_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-_MONTH = rf"({'|'.join(_MONTHS)})(?:(?:r?uary|ch|il|e|y|ust|t?ember|ober)|t(?:ember)?)?(?![a-z])"
-_TIMES_IN_NAMES = (  # what to look for, and the formats it may be written in
-    (r"\d{4}-\d\d?-\d\d?[T ]\d\d?:\d\d(:\d\d(\.\d+)?)?", ("ISO8601",)),
-    (r"\d{4}-\d\d?-\d\d?", ("%Y-%m-%d",)),
-    (r"\d{4}/\d\d?/\d\d?", ("%Y/%m/%d",)),
-    (r"\d{4}_\d\d?_\d\d?", ("%Y_%m_%d",)),
-    (r"\d{4}\.\d\d?\.\d\d?", ("%Y.%m.%d",)),
-    (r"\d\d?\.\d\d?\.\d{4}", ("%d.%m.%Y",)),
-    (r"\d\d?/\d\d?/\d{4}", ("%m/%d/%Y", "%d/%m/%Y")),
-    (r"\d\d?/\d\d?/\d\d", ("%m/%d/%y", "%d/%m/%y")),
-    (r"(19|20)\d\d-\d\d", ("%Y-%m",)),
-    (r"(19|20)\d{6}", ("%Y%m%d",)),
-    (r"(19|20)\d{4}", ("%Y%m",)),
-    (rf"{_MONTH} \d{{4}}", ("%b %Y", "%B %Y")),
-    (rf"{_MONTH}-\d{{4}}", ("%b-%Y", "%B-%Y")),
-    (rf"{_MONTH}-\d\d", ("%b-%y",)),
-    (rf"\d{{4}} {_MONTH}", ("%Y %b", "%Y %B")),
-)
-
-
-def times_in(names: Sequence[str]) -> np.ndarray | None:
-    """The times in the names of columns: dates, or whole numbers; None where there are none, or not one in each.
-
-    Raises
-    ------
-    SchemaError
-        A date is outside of what nanoseconds hold.
-
-    Examples
-    --------
-    >>> times_in(["day 1", "day 10", "day 2"]), times_in(["a", "b"])
-    (array([ 1, 10,  2]), None)
-    """
-    for pattern, formats in _TIMES_IN_NAMES:
-        if len(names) and not re.search(pattern, names[0], re.ASCII):
-            continue
-        found = [re.search(rf"(?<!\d)({pattern})(?!\d)", name, re.ASCII) for name in names]
-        if not all(found) or len({name.replace(m[1], "", 1) for name, m in zip(names, found, strict=True) if m}) > 1:
-            continue
-        texts = [m[1] for m in found if m]
-        read = [pd.to_datetime(pd.Series(texts), format=form, errors="coerce") for form in formats]
-        read = [one for one in read if one.notna().all()]
-        read = read[:1] if len(read) > 1 and read[0].equals(read[1]) else read
-        in_order = [one for one in read if one.is_monotonic_increasing]
-        if len(read) == 1 or len(in_order) == 1:  # of two readings the one in order
-            dates = (read if len(read) == 1 else in_order)[0]
-            outside = ~dates.between(pd.Timestamp("1678-01-01"), pd.Timestamp("2262-01-01"))
-            if outside.any():
-                far = names[int(outside.argmax())]
-                raise SchemaError(f"column {far!r} names a date outside of 1678 to 2261; these are read.")
-            return dates.to_numpy().astype("M8[ns]")
-        if len(read) > 1:
-            return None
-    parts = [re.split(r"(\d+)", name, flags=re.ASCII) for name in names]
-    if len({(len(part), *part[::2]) for part in parts}) > 1:
-        return None
-    varying = [k for k in range(1, len(parts[0]), 2) if len({int(part[k]) for part in parts}) > 1]
-    if len(varying) != 1 or any(len(part[varying[0]]) > 18 for part in parts):
-        return None
-    return np.array([int(part[varying[0]]) for part in parts])
-
-
 def _long_features(
     columns: Mapping[str, np.ndarray],
     names: Sequence[str],
@@ -1145,10 +1030,6 @@ def _check_choices(choices: Choices, names: list[str], columns: Sequence[str], w
     for name in names:
         if choices.bins is not None and name not in choices.bins:
             raise ConfigError(f"bins= does not say how feature {name!r} is binned, e.g. bins={{{name!r}: 'mean'}}.")
-
-
-def some_names(columns: Sequence[str], most: int = 20) -> str:
-    return ", ".join(map(repr, columns[:most])) + (f" and {len(columns) - most} more" if len(columns) > most else "")
 
 
 def _attrs(name: str, units: Mapping[str, str] | None) -> dict[str, str]:
