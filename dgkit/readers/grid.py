@@ -876,8 +876,13 @@ def _bins(ticks: np.ndarray, series: np.ndarray, step: Step) -> Slots:
 # -- values on the grid ------------------------------------------------------------------------------------------------
 
 
-def one_a_step(values: np.ndarray, at: Placed, how: str | None) -> tuple[np.ndarray, np.ndarray]:
-    """Values of rows in the order of `at`, one for each step that has any: their positions there, and the values."""
+def one_a_step(
+    values: np.ndarray, at: Placed, how: str | None, *, truth: bool = False
+) -> tuple[np.ndarray, np.ndarray]:
+    """Values of rows in the order of `at`, one for each step that has any: their positions there, and the values.
+
+    Between text, or `truth` values, there is no mean.
+    """
     kept = np.flatnonzero(~missing_in(values)) if values.dtype.kind in "fU" else np.arange(len(values))
     cell = at.series[kept] * (int(at.length.max()) + 1) + at.slot[kept]
     new = np.diff(cell, prepend=-1) != 0
@@ -889,10 +894,11 @@ def one_a_step(values: np.ndarray, at: Placed, how: str | None) -> tuple[np.ndar
     if how != "mean":
         return first, values[first]
     group = np.cumsum(new) - 1
-    if values.dtype.kind == "U":
+    if values.dtype.kind == "U" or truth:
         other = np.flatnonzero(values[kept] != values[first][group])
         if len(other):
-            one, two = str(values[first][group][other[0]]), str(values[kept][other[0]])
+            both = values[first][group][other[0]], values[kept][other[0]]
+            one, two = (str(bool(value) if truth else value) for value in both)
             raise SchemaError(
                 f"duplicates='mean' goes with numbers, but there are {one!r} and {two!r} for one step. Say "
                 "duplicates='last' or 'first'."

@@ -24,7 +24,17 @@ from dgkit.readers.columns import Features, feature_columns, some_names, times_i
 from dgkit.readers.grid import Choices, Placed, fill_missing
 from dgkit.readers.numbers import unit_of
 from dgkit.readers.questions import Asked, about_markers, about_text, about_whole_numbers
-from dgkit.readers.values import check_decimal, column_values, given_forms, is_truth, numeric, place_of
+from dgkit.readers.values import (
+    LINE,
+    ROW,
+    check_decimal,
+    column_values,
+    given_forms,
+    is_truth,
+    lines_of,
+    numeric,
+    place_of,
+)
 from dgkit.schema import blocks, lengths, missing_in, time_read, validate
 
 
@@ -82,7 +92,8 @@ def from_table(
     fill : {None, "linear", "previous"}, or mapping of feature to one
         What to do with a feature's missing values, and with steps that have no row. None: ask. "linear": numbers on the
         line, over steps, between their neighbours (of a counter the readings: each step gets the mean rate over the
-        gap), text as the value before. "previous": the value before. At a series' ends both take the nearest value.
+        gap), text and truth values as the value before. "previous": the value before. At a series' ends both take the
+        nearest value.
     max_bytes : int, optional
         Most bytes of memory that a feature of a long table may take, as all its series get as many steps as the
         longest. Default: 128 MB, or 32 times what its column takes where that is more.
@@ -96,7 +107,8 @@ def from_table(
     gaps : {None, "keep"}
         What to do with gaps that are not filled. None: ask. "keep": they stay NaN, for `windows` to leave out.
     duplicates : {None, "mean", "last", "first"}
-        Which of several rows for one step count; of a counter "mean" takes the last. None: ask.
+        Which of several rows for one step count; of a counter "mean" takes the last. None: ask. Text and truth values
+        that differ have no "mean".
     counters : list of str, optional
         Features that count up: they become the rate per second (per unit of time, if times are numbers) from the step
         before, so a series' first step goes. Going on from 0 after 2^32 or 2^64 is a wrap where that gives a usual
@@ -228,19 +240,56 @@ def _forms(
     said_of: Collection[str],
     asked: Asked,
 ) -> dict[str, str]:
-    """Of each column of text that becomes numbers its form; what is said of a feature holds for all its columns."""
+    """Of each column of text that becomes numbers its form; what is said of a feature holds for all its columns.
+
+    Of a feature's columns it is asked once: one form must do for all.
+    """
     made, known, plain = dict(forms), set(table.columns), numeric(table)
     for name, columns in (*steps.items(), *((name, [name]) for name in attributes)):
-        for column in columns:
-            if name in made:
-                made.setdefault(column, made[name])
-            settled = column in made or name in said_of or column in said_of
-            if settled or column in plain or column not in known or len(asked.questions) == 5:
-                continue
-            form = about_text(table, column, asked, feature=name in steps)
-            if form is not None:
-                made[column] = form
+        if name in made:
+            made = dict.fromkeys(columns, made[name]) | made
+        units = {unit_of(made.get(column)): column for column in columns}
+        if len(units) > 1:
+            said = ", ".join(f"{column!r} {unit or 'none'}" for unit, column in units.items())
+            raise SchemaError(
+                f"numbers= gives the columns of feature {name!r} several units ({said}), which would mix them. Give "
+                f"one form for all: numbers={{{name!r}: 'K=1000'}} or 'duration' bring each to one unit."
+            )
+        if name in said_of or len(asked.questions) == 5:
+            continue
+        texts = [
+            column
+            for column in columns
+            if column in known and column not in plain and column not in made and column not in said_of
+            if _has_text(table[column])
+        ]
+        if texts:
+            one = table if columns == [name] else _in_one_column(table, name, texts, plain.intersection(columns))
+            form = about_text(one, name, asked, feature=name in steps)
+            made |= dict.fromkeys(texts, form) if form is not None else {}
     return made
+
+
+def _has_text(series: nw.Series[Any]) -> bool:
+    if series.dtype == nw.Object:
+        return any(isinstance(item, str) for item in series.to_list())
+    return bool(series.dtype == nw.String)
+
+
+def _in_one_column(
+    table: nw.DataFrame[Any], name: str, texts: Sequence[str], numbers: Collection[str]
+) -> nw.DataFrame[Any]:
+    """The text of a feature's columns one below the other, and of its columns of numbers the first number each."""
+    cells = [item for column in texts for item in table[column].to_list()]
+    rows = np.arange(table.shape[0]) if (lines := lines_of(table)) is None else lines
+    at = np.tile(rows, len(texts))
+    for column in numbers:
+        values = table[column].to_numpy()
+        there = np.flatnonzero(~np.isnan(values))[:1]
+        cells += [f"{value:.15g}" for value in values[there]]
+        at = np.append(at, rows[there])
+    index = pd.Index(at, name=ROW if lines is None else LINE)
+    return nw.from_native(pd.DataFrame({name: pd.Series(cells, index, dtype=object)}), eager_only=True)
 
 
 MENDS = {  # what the reader's caller can do, who has no `ds` yet
@@ -355,6 +404,7 @@ class _Read:
     table: nw.DataFrame[Any]
     columns: Mapping[str, np.ndarray]
     steps: Mapping[str, list[str]]  # the columns of each feature
+    switches: Collection[str]  # features that are truth values, between which nothing lies
     ids: np.ndarray  # of the samples, (N,)
     row_of: np.ndarray  # the sample of each row, (rows,)
     wide: bool  # a row holds a whole sample
@@ -408,7 +458,10 @@ def dataset(
         )
         for name in needed
     }
-    _check_values(table, columns, steps, sample, time)
+    truth = {
+        name for name in own if name not in plain and ((forms or {}).get(name) == "truth" or is_truth(table[name]))
+    }
+    _check_values(table, columns, steps, sample, time, truth, asked)
     ids, first, row_of = _samples(table, columns, sample, wide)
     data = _attributes(table, columns, attributes, ids, first, row_of, units)
 
@@ -421,8 +474,9 @@ def dataset(
             times = grid.times_of(table, time, row_of, choices)
             at = grid.placed(times, row_of, ids, choices, asked, table, names)
         binned = [name for name in choices.bins or () if name not in names]
-        series = _long_features(columns, [*names, *binned], at, ids, choices, max_bytes)
-    read = _Read(table, columns, steps, ids, row_of, wide, at, choices, asked)
+        series = _long_features(columns, [*names, *binned], at, ids, choices, max_bytes, truth)
+    switches = {name for name, of in steps.items() if truth.intersection(of)}
+    read = _Read(table, columns, steps, switches, ids, row_of, wide, at, choices, asked)
     counters = list(choices.counters or ())
     if counters:
         _make_rates(series, counters, read)
@@ -452,8 +506,13 @@ def _check_values(
     steps: Mapping[str, list[str]],
     sample: str | None,
     time: str | None,
+    truth: Collection[str],
+    asked: Asked,
 ) -> None:
-    """SchemaError for values that no dataset holds: infinite ones, dates but in `time`, features without any."""
+    """SchemaError for values that no dataset holds: infinite ones, dates but in `time`, features without any.
+
+    And for a feature whose columns are of several kinds; `truth` are those of truth values.
+    """
     for name, values in columns.items():
         if name != time and values.dtype.kind == "f" and (endless := np.isinf(values)).any():
             raise SchemaError(
@@ -469,6 +528,20 @@ def _check_values(
     for name, of in steps.items():
         if all(columns[column].dtype.kind in "fU" and missing_in(columns[column]).all() for column in of):
             raise SchemaError(f"column {of[0]!r} has no value. Leave feature {name!r} out of features=.")
+        kinds: dict[str, str] = {}
+        for column in of:
+            kind = columns[column].dtype.kind
+            what = "text" if kind == "U" else "truth values" if column in truth else "numbers"
+            if what not in kinds and not (kind in "fU" and missing_in(columns[column]).all()):  # which is of any kind
+                kinds[what] = column
+        if len(kinds) > 1:
+            (one, first), (two, second) = list(kinds.items())[:2]
+            way = "" if "truth values" in kinds and not asked.of_file else f", or take all as text: text=[{name!r}]"
+            way += f"; numbers=[{name!r}] takes text as numbers" if {*kinds} == {"text", "numbers"} else ""
+            raise SchemaError(
+                f"feature {name!r}: column {first!r} holds {one}, {second!r} {two}. Make all its columns of one kind "
+                f"before{way}."
+            )
 
 
 def _samples(
@@ -516,7 +589,8 @@ def _fill(series: Mapping[str, np.ndarray], length: np.ndarray, read: _Read) -> 
     for name, values in series.items():
         counter = name in (choices.counters or ())
         most = choices.max_gap if choices.max_gap is None or not counter else choices.max_gap + 1
-        filled += fill_missing(values, length, choices.how(name), most)
+        how = choices.how(name)
+        filled += fill_missing(values, length, "previous" if how and name in read.switches else how, most)
         missing = missing_in(values) & (np.arange(values.shape[1]) < length[:, None])
         kept += int(missing.sum())
         none = np.flatnonzero((missing.sum(1) == length) & (choices.gaps != "keep"))
@@ -738,6 +812,7 @@ def _long_features(
     ids: np.ndarray,
     choices: Choices,
     max_bytes: int | None,
+    truth: Collection[str],
 ) -> dict[str, np.ndarray]:
     """Series of a long table, blank where no row is and after their end, (N, T)."""
     series, longest = {}, int(at.length.argmax())
@@ -764,7 +839,7 @@ def _long_features(
             series[name] = grid.binned(values, at, choices.bins[name])
             continue
         assert values is not None
-        kept, values = grid.one_a_step(values, at, choices.duplicates)
+        kept, values = grid.one_a_step(values, at, choices.duplicates, truth=name in truth)
         series[name] = _blank((len(ids), int(at.length.max())), values.dtype)
         series[name][at.series[kept], at.slot[kept]] = values
     return series
@@ -960,13 +1035,9 @@ def _ask_for_fill(name: str, missing: np.ndarray, read: _Read) -> None:
 def _stacked(columns: list[np.ndarray]) -> np.ndarray:
     """The steps of a wide table's feature side by side, (N, T); truth values as numbers."""
     if len({values.dtype.kind == "U" for values in columns}) > 1:  # a step that is missing throughout is no text
-        columns = [values if values.dtype.kind == "U" else _as_text(values) for values in columns]
+        columns = [values if values.dtype.kind == "U" else np.full(len(values), "") for values in columns]
     stacked = np.stack(columns, 1)
     return stacked.astype(np.float64) if stacked.dtype.kind == "b" else stacked
-
-
-def _as_text(values: np.ndarray) -> np.ndarray:
-    return np.where(missing_in(values), "", values.astype(str))
 
 
 def _check_columns(
