@@ -411,6 +411,8 @@ class _Read:
     at: Placed
     choices: Choices
     asked: Asked
+    forms: Mapping[str, str]  # of columns of text that are numbers
+    decimal: str | None
 
 
 def dataset(
@@ -476,7 +478,7 @@ def dataset(
         binned = [name for name in choices.bins or () if name not in names]
         series = _long_features(columns, [*names, *binned], at, ids, choices, max_bytes, truth)
     switches = {name for name, of in steps.items() if truth.intersection(of)}
-    read = _Read(table, columns, steps, switches, ids, row_of, wide, at, choices, asked)
+    read = _Read(table, columns, steps, switches, ids, row_of, wide, at, choices, asked, forms or {}, decimal)
     counters = list(choices.counters or ())
     if counters:
         _make_rates(series, counters, read)
@@ -903,7 +905,7 @@ def _wide_features(
     many = n if choices.counters else 1  # only rates need each value's own row: of 80 million values, 2.5 GB
     row, k = np.repeat(np.arange(many), len(slot)), np.tile(slot, many)
     if not dated:
-        said["_per"] = "step"
+        said["_per"] = "step" if said.get("step", "1") == "1" else "unit of the columns' names"
     at = Placed(np.arange(len(k)), row, k, np.tile(line.seconds, many), np.full(n, length), line.at, said, dated)
     return series, at
 
@@ -911,16 +913,15 @@ def _wide_features(
 def _make_rates(series: dict[str, np.ndarray], counters: list[str], read: _Read) -> None:
     """Counters become rates; all features lose their first step, which has none."""
     table, at, choices = read.table, read.at, read.choices
-    if read.wide:
-        readings = {
-            name: np.stack([grid.counter_values(table, c) for c in read.steps[name]], 1).ravel() for name in counters
-        }
-    else:
-        readings = {name: grid.counter_values(table, name)[at.rows] for name in counters}
+    readings = {}
+    for name in counters:
+        shown = grid.counter_values(table, read.steps[name], read.forms, read.decimal)
+        values, missing = (of.ravel() if read.wide else of[at.rows, 0] for of in (shown.values, shown.missing))
+        readings[name] = grid.Readings(values, missing)
     anew = grid.began_anew(list(readings.values()), at)
     said: dict[str, Any] = {}
     for name in counters:
-        made = grid.rates(name, readings[name], at, anew, choices.how(name) == "linear", choices.max_gap)
+        made = grid.rates(readings[name], at, anew, choices.how(name) == "linear", choices.max_gap)
         series[name] = made.per_second
         if made.fast > max(1, 0.01 * len(at.rows)) and not read.asked.questions:  # with the times in doubt, so is this
             raise SchemaError(

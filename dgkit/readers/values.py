@@ -173,7 +173,9 @@ def understood(
         if markers.size:  # by value: -999, -999.0 and -999.00 are one
             gone = np.isin(values, markers)
             column, values = column.drop(gone), values[~gone]
-        table[name] = column.rows(pd.Series(values))
+        exact = values.dtype.kind in "iu" and (column.codes < 0).any() and (np.abs(values.astype(float)) >= 2**53).any()
+        nullable = "Int64" if values.dtype.kind == "i" else "UInt64"  # NaN among them would make floats, which round
+        table[name] = column.rows(pd.Series(values, dtype=nullable if exact else None))
     made = pd.DataFrame({name: table.pop(name) for name in dict.fromkeys(wanted)}, copy=False)
     return made.set_index(pd.Index(lines, name=LINE))
 

@@ -701,6 +701,62 @@ def test_a_counter_becomes_its_rate_also_where_it_wraps(start, bits):
     assert read(ds)["counters"]["x"].get("wraps", 0) == (start > 2**63 or bits == 32)
 
 
+FAR = 2**63  # where floats are 2048 apart
+GAPPED = {
+    "nullable": lambda: pd.array([FAR, FAR + 10, None, FAR + 30], "UInt64"),
+    "objects": lambda: pd.Series([FAR, FAR + 10, None, FAR + 30], dtype=object),
+}
+
+
+@pytest.mark.parametrize("kind", GAPPED)
+def test_a_large_counter_with_a_missing_reading_keeps_its_small_steps(kind):
+    ds = counter(GAPPED[kind](), fill="linear")
+
+    assert ds.x.values.tolist() == [[1, 1, 1]]
+
+
+def test_a_large_counter_of_any_library_or_file_keeps_its_small_steps(tmp_path):
+    shown = [FAR - 8, FAR + 2, None, FAR + 22]
+    (tmp_path / "long.csv").write_text("t,x\n" + "".join(f"{k},{v or ''}\n" for k, v in enumerate(shown)))
+    (tmp_path / "wide.csv").write_text(f"id,d0,d1,d2,d3\na,{FAR - 8},{FAR + 2},,{FAR + 22}\nb,0,4,8,{2**54}\n")
+    polars = pl.DataFrame({"t": range(4), "x": pl.Series(shown, dtype=pl.UInt64)})
+    how = {"counters": ["x"], "fill": "linear"}
+
+    assert from_csv(tmp_path / "long.csv", **ONE, **how).x.values.tolist() == [[10, 10, 10]]
+    assert dg.from_table(polars, **ONE, **how).x.values.tolist() == [[10, 10, 10]]
+    wide_ = from_csv(tmp_path / "wide.csv", sample="id", features={"x": "d*"}, **how)
+    assert wide_.x.values.tolist() == [[10, 10, 10], [4, 4, 2**54 - 8]]
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ([2.0**63, 2.0**63 + 4096], "has 9223372036854779904 in row 1, as floats, which are 2048 apart.*'UInt64'"),
+        (np.array([1e8, 1e8 + 64], np.float32), "as floats, which are 8 apart"),
+        (pd.Series([2**64, 2**64 + 10], dtype=object), r"has 18446744073709551616 in row 0.*from 0 to 2\^64"),
+        ([5.0, 2.0**64], r"has 1.8446744073709552e\+19 in row 1.*from 0 to 2\^64"),
+    ],
+)
+def test_a_counter_whose_steps_are_lost_is_refused(values, message):
+    with pytest.raises(SchemaError, match=message):
+        counter(values)
+
+
+def test_a_counter_of_text_is_read_by_its_form_and_one_with_fractions_as_it_is():
+    assert counter(["10", "20", "35"], [0, 1, 2], numbers=["x"]).x.values.tolist() == [[10, 15]]
+    assert counter([0.5, 1.5, 4.0], [0, 1, 2]).x.values.tolist() == [[1, 2.5]]
+
+
+@pytest.mark.parametrize(("names", "unit"), [(["d1", "d2", "d3"], "step"), (["d5", "d10", "d15"], "unit of the col")])
+def test_rates_of_numbered_columns_say_what_they_are_per(names, unit):
+    table = pd.DataFrame([[0, 10, 30]], columns=names)
+
+    ds = dg.from_table(table, features={"v": "d*"}, counters=["v"])
+
+    assert ds.v.attrs["units"].startswith(f"1/{unit}")
+    assert ds.v.values.tolist() == [[10, 20]] if unit == "step" else [[2, 4]]
+
+
 def test_a_counter_that_begins_anew_leaves_a_gap_of_one_step():
     values = counted(RATES, 10**9)
     values[30:] -= values[30] - 7
