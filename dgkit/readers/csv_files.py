@@ -113,6 +113,7 @@ def from_csv(
         table = _without_blank(table, steps, blank_rows, content)
     if isinstance(features, Mapping) and time is not None and sample is None:
         table, features, sample = series_in_columns(table, features, steps, time), list(steps), SERIES
+        text = [*text, SERIES]  # names of columns are taken as they are
     elif isinstance(features, Mapping):
         features = steps
     ds = from_table(

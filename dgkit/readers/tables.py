@@ -23,7 +23,7 @@ from dgkit.readers import grid
 from dgkit.readers.columns import Features, feature_columns, some_names, times_in
 from dgkit.readers.grid import Choices, Placed, fill_missing
 from dgkit.readers.numbers import unit_of
-from dgkit.readers.questions import Asked, about_markers, about_text, about_whole_numbers
+from dgkit.readers.questions import Asked, about_markers, about_spelling, about_sums, about_text, about_whole_numbers
 from dgkit.readers.values import (
     LINE,
     ROW,
@@ -124,7 +124,8 @@ def from_table(
         "first" or "last" of each feature; a name that is no column with "count" counts rows. Bins without a row: 0 for
         "sum" and "count", else a gap.
     text : list of str
-        Columns or features of text that are categories, although they look like numbers.
+        Columns or features of text that are categories, although they look like numbers; also `sample` and others whose
+        texts are to be taken as they are, "A" apart from "a".
     numbers : mapping or list
         Columns or features that are quantities. Of text the form, as `read_csv` takes it: {"load": "Mbps"}; a list
         means plain numbers.
@@ -156,7 +157,8 @@ def from_table(
         Names the column: it is not there, has missing values or a type that is neither number, text nor truth value;
         an attribute has two values in a sample. What a table leaves open is asked, with the call that settles it: gaps,
         duplicates, text that looks like numbers, whole numbers that may be codes, a number far from all others that may
-        stand for a missing value.
+        stand for a missing value, two texts that differ in capitals or blanks alone,
+        a sample that is the sum of all others.
     ConfigError
         A choice that cannot be, or a form that is none.
 
@@ -221,10 +223,13 @@ def from_table(
             if name in ds.data_vars and key != "units":  # of which a counter's are per second
                 ds[name].attrs[key] = int(value) if isinstance(value, bool) else value  # netCDF has no truth values
     for name, listed in order.items():
-        ds[name] = _categorical(ds[name], listed)
+        if (bins or {}).get(name) != "count":  # which counts rows, whatever they hold
+            ds[name] = _categorical(ds[name], listed)
     truth = {name for name, of in steps.items() if of[0] in table.columns and is_truth(table[of[0]])}
     noted = {name for values in notes.values() for name in values}
     settled = {*given, *order, *forms, *truth, *noted, *(counters or ()), *(bins or ())}
+    about_spelling(ds, sample, settled, asked)
+    about_sums(ds, sample, settled, asked)
     about_markers(ds, settled, asked)
     about_whole_numbers(ds, settled, asked)
     asked.ask()
@@ -517,15 +522,17 @@ def _check_values(
     """
     for name, values in columns.items():
         if name != time and values.dtype.kind == "f" and (endless := np.isinf(values)).any():
+            markers = [f"{value}" for value in np.unique(values[endless]).tolist()]
             raise SchemaError(
                 f"column {name!r} is infinite in {place_of(table, int(endless.argmax()))} ({int(endless.sum())} such "
-                "rows). Make that missing (a file's by missing=['inf'] of from_csv), and give fill=."
+                f"rows). Make that missing (a file's by missing={markers} of from_csv), and give fill=."
             )
     for name, values in columns.items():
         if name not in (sample, time) and values.dtype.kind == "M":
+            mend = f"text=[{name!r}]" if asked.of_file else f"df[{name!r}].dt.dayofweek"
             raise SchemaError(
-                f"column {name!r} holds dates; only `time` can. Derive numbers or categories from them, "
-                f"e.g. df[{name!r}].dt.dayofweek."
+                f"column {name!r} holds dates; only `time` can. Take them as text, or derive numbers or categories "
+                f"from them before, e.g. {mend}."
             )
     for name, of in steps.items():
         if all(columns[column].dtype.kind in "fU" and missing_in(columns[column]).all() for column in of):

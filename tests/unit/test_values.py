@@ -334,6 +334,65 @@ def test_a_mixture_names_its_rows_and_advice_that_works_for_every_library(frame)
     assert from_table(table, time="t", features=["v"], text=["v"]).v.values.tolist() == [["a", "5", "7"]]
 
 
+def test_ids_and_categories_that_differ_in_capitals_or_blanks_are_asked_about():
+    table = pd.DataFrame(
+        {"id": ["a", "a", "A", "A"], "t": [0, 1, 0, 1], "v": [1.5, 2, 3.5, 5], "link": ["up", "up", "UP ", "UP "]}
+    )
+    ask = {"sample": "id", "time": "t", "features": ["v"]}
+
+    with pytest.raises(SchemaError, match=r"'id' has 'a' and 'A'.*text=\['id'\]"):
+        from_table(table, **ask)
+    with pytest.raises(SchemaError, match=r"'link' has 'up' and 'UP ?', .*in capitals or blanks.*text=\['link'\]"):
+        from_table(table, **ask, attributes=["link"], text=["id"])
+    assert from_table(table, **ask, attributes=["link"], text=["id", "link"]).sample.values.tolist() == ["a", "A"]
+    assert from_table(table, **ask, attributes=["link"], text=["id"], categories=["link"]).link.size == 2
+
+
+def test_ids_that_differ_in_capitals_in_a_file_are_asked_about_and_names_of_columns_are_not(write):
+    path = write("id;t;v\na;0;1.5\na;1;2.5\nA;0;3.5\nA;1;5\n")
+    ask = {"sample": "id", "time": "t", "features": ["v"]}
+
+    with pytest.raises(SchemaError, match=r"For example: from_csv\(..., text=\['id'\]\)"):
+        from_csv(path, **ask)
+    assert from_csv(path, **ask, text=["id"]).sample.values.tolist() == ["a", "A"]
+    columns = write("t,x,X\n0,1.5,2\n1,2.5,4\n")
+    assert from_csv(columns, time="t", features={"v": "*"}).sample.values.tolist() == ["x", "X"]
+
+
+def test_a_sample_that_is_the_sum_of_all_others_is_asked_about():
+    parts = np.random.default_rng(0).random((3, 9))
+    table = pd.DataFrame({"id": np.repeat([*"abc", "TOTAL"], 9), "v": [*parts.ravel(), *parts.sum(0)]})
+
+    with pytest.raises(SchemaError, match=r"'TOTAL' of column 'id' is the sum of all others in 'v', at 100% of its"):
+        from_table(table, sample="id", features=["v"])
+    assert from_table(table, sample="id", features=["v"], text=["id"]).sizes["sample"] == 4
+    table.loc[27:, "v"] = parts[0]
+    assert from_table(table, sample="id", features=["v"]).sizes["sample"] == 4  # in name alone
+
+
+def test_a_count_of_rows_of_codes_is_no_code(write):
+    path = write("t;port\n0;80\n1;80\n1;443\n2;443\n")
+
+    ds = from_csv(path, time="t", features=["port"], categories=["port"], bin=2, bins={"port": "count"})
+
+    assert ds.port.values.tolist() == [[3, 1]] and "categories" not in ds.port.attrs
+
+
+@pytest.mark.parametrize("cell", ["Infinity", "-Infinity"])
+def test_an_infinite_cell_is_missing_by_the_marker_that_the_error_names(write, cell):
+    sign = cell.removesuffix("Infinity")
+
+    with pytest.raises(SchemaError, match=rf"missing=\['{sign}inf'\]"):
+        feature(write, ["5", cell, "7"], fill="linear")
+    assert feature(write, ["5", cell, "7"], fill="linear", missing=[f"{sign}inf"]).values.tolist() == [[5, 6, 7]]
+
+
+def test_dates_as_an_attribute_are_text_if_told(write):
+    with pytest.raises(SchemaError, match=r"'v' holds dates; only `time` can.*text=\['v'\]"):
+        attribute(write, ["2024-01-01", "2024-01-02"])
+    assert attribute(write, ["2024-01-01", "2024-01-02"], text=["v"]).values.tolist() == ["2024-01-01", "2024-01-02"]
+
+
 @pytest.mark.parametrize("second", [["1", "2"], ["1", "NULL"]])
 @pytest.mark.parametrize("first", [[1.5, 2.5], ["1.5", "2.5"]])
 def test_a_wide_feature_is_numbers_in_all_its_columns_or_in_none(first, second):
