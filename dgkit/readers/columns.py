@@ -107,7 +107,7 @@ def _check_numbers(features: Mapping[str, str | Sequence[str]], found: Mapping[s
 def _check_steps(name: str, pattern: str, columns: list[str]) -> None:
     """SchemaError where a pattern matches numbered columns and others."""
     numbered = [column for column in columns if re.search(r"\d", column)]
-    others = [column for column in columns if column not in set(numbered)]
+    others = [column for column in columns if not re.search(r"\d", column)]
     if others and len(numbered) > len(others) and times_in(numbered) is not None:
         raise SchemaError(
             f"feature {name!r}: {pattern!r} matches {some_names(numbered, 3)}, and also {some_names(others, 3)}, which "
@@ -157,6 +157,8 @@ _DAY = rf"({'|'.join(_DAYS)})(?:s|r|rs)?(?:day|sday|nesday|rsday|urday)?(?![a-z]
 _WORDS = {word.lower(): k for words in (_MONTHS, _DAYS) for k, word in enumerate(words)}
 _TOKEN = re.compile(rf"(?P<number>\d+)|(?<![A-Za-z])(?:(?P<month>(?i:{_MONTH}))|(?P<day>(?i:{_DAY})))", re.ASCII)
 _DECIMAL = re.compile(_TOKEN.pattern.replace(r"\d+", r"(?<![\d.])\d+\.\d+(?![\d.])|\d+", 1), re.ASCII)
+_SPAN = re.compile(r"(?<![\d.])(\d+(?:\.\d+)?) ?(s|sec|min|m|h|hr|hour|d|day)s?(?![A-Za-z])", re.ASCII)
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 Key = list[tuple[float, ...]]  # of each column
 
 
@@ -167,12 +169,12 @@ def _rising(key: Key) -> bool:
 def _keys(columns: list[str]) -> list[Key]:
     """By what columns that differ in numbers, months and days of the week alone may be in order, the likeliest first.
 
-    Years count before months, and these before all else; then the order of the names, or the other way round, or the
-    day before the month.
+    Years count before months, and these before all else; then the order of the names, or the other way round, or of
+    dates the month before the day.
     """
     if (clocks := _clocks(columns)) is not None:
         return [[(second,) for second in clocks.tolist()]]
-    made: list[Key] = []
+    made: list[Key] = [] if (spans := _spans(columns)) is None else [spans]
     for token in (_DECIMAL, _TOKEN):
         found = [list(token.finditer(column)) for column in columns]
         if len({token.sub("\0", column) for column in columns}) > 1:
@@ -192,9 +194,23 @@ def _keys(columns: list[str]) -> list[Key]:
         first += [values for values, kind in positions.items() if kind == "month"]
         for some in (("year", "number", "day"), ("year", "number")):
             rest = [values for values, kind in positions.items() if kind in some and values not in first]
-            for order in (rest, rest[::-1], [*rest[1::-1], *rest[2:]]):
+            turned = [*rest[1::-1], *rest[2:]] if re.search(r"\d([./-])\d\d?\1\d", columns[0], re.ASCII) else rest
+            for order in (rest, rest[::-1], turned):
                 made.append(list(zip(*first, *order, strict=True)))
-    return [key for key in made if key]
+    return [key for key in made if len(set(key)) == len(columns)]
+
+
+def _spans(columns: list[str]) -> Key | None:
+    """Lengths of time of several units in names that differ in nothing else, in seconds: 30s, 1m, 1h30m."""
+    found = [_SPAN.findall(column) for column in columns]
+    units = {unit for of in found for _, unit in of}
+    if len(units) < 2 or not all(found) or len({_SPAN.sub("", column) for column in columns}) > 1:
+        return None
+    if not units - {"m", "d", "day"}:  # months or minutes?
+        return None
+    seconds = [(sum(float(size) * _SECONDS[unit[0]] for size, unit in of),) for of in found]
+    back = any(re.search(r"(?<![a-z])ago(?![a-z])", column.lower()) for column in columns)
+    return [(-one,) for (one,) in seconds] if back else [*seconds]
 
 
 def _round(values: Sequence[int], period: int) -> tuple[float, ...]:
@@ -227,6 +243,8 @@ _TIMES_IN_NAMES = (  # what to look for, and the formats it may be written in
     (r"[Ww]\d\d?[-_ /](19|20)\d\d", ("week",)),
     (r"(19|20)\d\d[-_ /]?[Qq][1-4]", ("quarter",)),
     (r"[Qq][1-4][-_ /]?(19|20)\d\d", ("quarter",)),
+    (r"[1-4][Qq][-_ /]?(19|20)\d\d", ("quarter",)),
+    (r"[Qq][1-4][ ']\d\d", ("quarter",)),
 )
 _CLOCK = re.compile(
     r"(?<![\d:])(?:(\d\d?):(\d\d)(?::(\d\d))?(?: ?([AaPp])[Mm](?![A-Za-z]))?|(\d\d?) ?([AaPp])[Mm](?![A-Za-z]))"
@@ -285,7 +303,7 @@ def _dates(texts: list[str], form: str) -> pd.Series:
     """Dates of one form, NaT for what is none; of a week its Monday, of a quarter its first day."""
     if form in ("week", "quarter"):
         parts = [re.findall(r"\d+", text) for text in texts]
-        dated = [(part[0], part[1]) if len(part[0]) == 4 else (part[1], part[0]) for part in parts]
+        dated = [(part[0], part[1]) if len(part[0]) == 4 else (f"20{part[1]}"[-4:], part[0]) for part in parts]
         week = form == "week"
         texts = [f"{y}-{int(k):02}-1" if week else f"{y}-{3 * int(k) - 2:02}-01" for y, k in dated]
         form = "%G-%V-%u" if week else "%Y-%m-%d"
@@ -339,7 +357,8 @@ class _Number:
 
 def _one_number(names: Sequence[str]) -> _Number | None:
     """The number that varies, where it is one (at each of its places the same) and the names differ in nothing else."""
-    parts = [re.split(r"(\d+)", name, flags=re.ASCII) for name in names]
+    singular = [re.sub(r"(\d+[ _]?[A-Za-z]{2,}?)s(?![A-Za-z])", r"\1", name) for name in names]  # 1 day, 2 days
+    parts = [re.split(r"(\d+)", name, flags=re.ASCII) for name in singular]
     if len({(len(part), *part[::2]) for part in parts}) > 1:
         return None
     numbers = {k: [int(part[k]) for part in parts] for k in range(1, len(parts[0]), 2)}

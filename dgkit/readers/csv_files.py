@@ -221,8 +221,9 @@ def read_csv(
     Returns
     -------
     DataFrame
-        Its index "line" tells the line of the file at which a row begins. Missing values are NaN, NaT or None. A column
-        of numbers with leading zeros is text. ``attrs["reading"]`` tells what was left out, and where.
+        Its index "line" tells the line of the file at which a row begins. Missing values are NaN, NaT or None; NA among
+        whole numbers of which some are 2^53 or more. A column of numbers with leading zeros is text.
+        ``attrs["reading"]`` tells what was left out, and where.
 
     Raises
     ------

@@ -79,7 +79,8 @@ def from_table(
         Long: a row for each sample and time. Wide: a row for each sample, its steps in columns.
     features : list of str, or mapping
         Long: columns that change over time. Wide: for each feature its columns in time's order, as a list or as a
-        pattern like "day_*": in the order of the times or numbers in their names, else in the table's.
+        pattern like "day_*": in the order of the times or the number in their names (lag_2 before lag_1), else in the
+        table's, if the names say no other.
     sample : str, optional
         The column that says which series a row belongs to. None: a long table is one series (see `windows`); in a wide
         one each row is a sample.
@@ -155,10 +156,10 @@ def from_table(
     ------
     SchemaError
         Names the column: it is not there, has missing values or a type that is neither number, text nor truth value;
-        an attribute has two values in a sample. What a table leaves open is asked, with the call that settles it: gaps,
-        duplicates, text that looks like numbers, whole numbers that may be codes, a number far from all others that may
-        stand for a missing value, two texts that differ in capitals or blanks alone,
-        a sample that is the sum of all others.
+        an attribute has two values in a sample, a wide feature columns of several kinds or units. What a table leaves
+        open is asked, with the call that settles it: gaps, duplicates, the order of columns such as t-1 and t-2, text
+        that looks like numbers, whole numbers that may be codes, a number far from all others that may stand for a
+        missing value, two texts that differ in capitals or blanks alone, a sample that is the sum of all others.
     ConfigError
         A choice that cannot be, or a form that is none.
 
@@ -880,15 +881,17 @@ def _wide_features(
     times, said, dated = found[name], {"order": "columns are steps in their order"}, False
     line: Placed | None = None
     others_times = [
-        other for other, own in found.items() if own is None or times is None or not np.array_equal(own, times)
+        other
+        for other, own in found.items()
+        if other != name and (own is None or times is None or not np.array_equal(own, times))
     ]
-    if times is not None and len(one) > 1 and not (others_times and times.dtype.kind != "M"):
-        if others_times:
-            other = others_times[0]
-            raise SchemaError(
-                f"the columns of features {name!r} and {other!r} have other times in their names: "
-                f"{some_names(one, 3)} and {some_names(steps[other], 3)}. Name the same steps for both."
-            )
+    if others_times and len(one) > 1 and any(own is not None and own.dtype.kind == "M" for own in found.values()):
+        other = others_times[0]
+        raise SchemaError(
+            f"the columns of features {name!r} and {other!r} have other times in their names: "
+            f"{some_names(one, 3)} and {some_names(steps[other], 3)}. Name the same steps for both."
+        )
+    if times is not None and len(one) > 1 and not others_times:
         dated = times.dtype.kind == "M"
         own = grid.Times(
             f"{one[0]} to {one[-1]}",

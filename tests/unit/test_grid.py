@@ -1022,6 +1022,7 @@ BACKWARDS = {
     "minutes before": (["T-60", "T-30", "T-0"], "T*"),
     "lags in a word": (["lag_3", "lag_2", "lag_1"], "lag*"),
     "minutes ago": (["10min_ago", "5min_ago", "0min_ago"], "*ago"),
+    "days ago": (["2 days ago", "1 day ago"], "*ago"),
     "below 0": (["-2", "-1", "0", "1"], "*"),
 }
 
@@ -1057,9 +1058,13 @@ SHUFFLED = {  # what pandas' pivot makes of labels: they are sorted as text
     "halves of the day": ["9am", "10am", "11am", "10pm"],
     "days of the week": ["Mon", "Tue", "Wed", "Thu", "Fri"],
     "days of weeks": ["w1 Mon", "w1 Tue", "w1 Fri", "w2 Mon"],
+    "lengths of time": ["5m", "15m", "30m", "1h"],
+    "lengths of time ago": ["1h ago", "30min ago", "15min ago"],
     "days and hours": ["d1 h8", "d1 h9", "d1 h10", "d2 h8"],
     "months before years": ["m1 2023", "m2 2023", "m1 2024", "m2 2024"],
     "times after months": ["Jan 10 8h", "Jan 10 9h", "Feb 1 8h", "Feb 1 9h"],
+    "versions": ["1.1", "1.2", "1.10"],
+    "from and to": ["00:00-00:30", "00:30-01:00", "01:00-01:30"],
     "dates of two readings": ["01/02/24 8h", "02/02/24 9h", "02/02/24 10h"],
 }
 
@@ -1102,6 +1107,7 @@ def test_names_that_go_on_over_midnight_or_the_new_year_or_are_no_times_stay_in_
 
 TIMED = {
     "quarters": (["Q2 2024", "Q1 2024", "Q3 2023"], [2, np.nan, 1, 0], ["2023-07", "2023-10", "2024-01", "2024-04"]),
+    "quarters of short years": (["Q1 23", "Q1 24", "Q2 23"], [0, 2, np.nan, np.nan, 1], ["2023-01", "2023-04"]),
     "quarters after years": (["2023Q4", "2024Q2"], [0, 1], ["2023-10", "2024-04"]),
     "weeks": (["2023-W52", "2024-W1", "2024-W3", "2023-W51"], [3, 0, 1, np.nan, 2], ["2023-12-18", "2023-12-25"]),
     "times of day": (["00:00", "00:30", "01:00", "02:00"], [0, 1, 2, np.nan, 3], ["1900-01-01T00:00"]),
@@ -1136,6 +1142,17 @@ def test_features_whose_columns_have_other_numbers_are_asked_about_unless_listed
         with pytest.raises(SchemaError, match=r"'in' and 'out' have other numbers in their names: 'in1'.*'out2'"):
             dg.from_table(table, features=features)
     assert dg.from_table(table, features={"in": into, "out": out}).out.values.tolist() == [[4, 5, 6]]
+
+
+def test_columns_with_dates_beside_others_without_are_refused_in_whichever_order():
+    table = pd.DataFrame(
+        [[1.5, 2, 3, 4, 5, 6]], columns=["in1", "in2", "in3", "2024-01-01", "2024-01-02", "2024-01-05"]
+    )
+    features = {"in": "in*", "out": "2024*"}
+
+    for some in (features, dict(reversed(features.items()))):
+        with pytest.raises(SchemaError, match="have other times in their names"):
+            dg.from_table(table, features=some)
 
 
 def test_dates_of_columns_that_are_moved_to_their_step_are_told():
