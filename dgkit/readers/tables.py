@@ -22,7 +22,7 @@ from dgkit.errors import ConfigError, SchemaError
 from dgkit.readers import grid
 from dgkit.readers.columns import Features, feature_columns, some_names, times_in
 from dgkit.readers.grid import Choices, Placed, fill_missing
-from dgkit.readers.numbers import unit_of
+from dgkit.readers.numbers import NUMBER, WORDS, unit_of
 from dgkit.readers.questions import Asked, about_markers, about_spelling, about_sums, about_text, about_whole_numbers
 from dgkit.readers.values import (
     LINE,
@@ -263,15 +263,19 @@ def _forms(
             )
         if name in said_of or len(asked.questions) == 5:
             continue
-        texts = [
-            column
-            for column in columns
-            if column in known and column not in plain and column not in made and column not in said_of
-            if _has_text(table[column])
-        ]
+        there = [column for column in columns if column in known and column not in said_of]
+        texts = [column for column in there if column not in plain and _has_text(table[column])]
+        bare = [] if columns == [name] or not texts else _numbers(table, [c for c in there if c not in texts])
+        unit = unit_of(made.get(texts[0])) if texts else None
+        if bare and unit:
+            raise SchemaError(
+                f"feature {name!r}: column {texts[0]!r} has text in {unit!r}, {bare[0]!r} numbers without a unit. "
+                "Bring all its columns to one unit before."
+            )
+        texts = [column for column in texts if column not in made]
         if texts:
-            one = table if columns == [name] else _in_one_column(table, name, texts, plain.intersection(columns))
-            form = about_text(one, name, asked, feature=name in steps)
+            one = table if columns == [name] else _in_one_column(table, name, texts, bare)
+            form = None if one is None else about_text(one, name, asked, feature=name in steps)
             made |= dict.fromkeys(texts, form) if form is not None else {}
     return made
 
@@ -282,18 +286,35 @@ def _has_text(series: nw.Series[Any]) -> bool:
     return bool(series.dtype == nw.String)
 
 
+def _numbers(table: nw.DataFrame[Any], columns: Sequence[str]) -> list[str]:
+    """Those of the columns that hold numbers."""
+    found = []
+    for column in columns:
+        series = table[column]
+        missing = series.is_null() | series.is_nan() if series.dtype.is_float() else series.is_null()
+        if series.dtype.is_numeric() and not missing.all():
+            found.append(column)
+    return found
+
+
 def _in_one_column(
-    table: nw.DataFrame[Any], name: str, texts: Sequence[str], numbers: Collection[str]
-) -> nw.DataFrame[Any]:
-    """The text of a feature's columns one below the other, and of its columns of numbers the first number each."""
+    table: nw.DataFrame[Any], name: str, texts: Sequence[str], numbers: Sequence[str]
+) -> nw.DataFrame[Any] | None:
+    """The text of a feature's columns one below the other, and a number of its columns of `numbers`.
+
+    None where there are such, but not all of the text is numbers too.
+    """
     cells = [item for column in texts for item in table[column].to_list()]
     rows = np.arange(table.shape[0]) if (lines := lines_of(table)) is None else lines
     at = np.tile(rows, len(texts))
-    for column in numbers:
+    for column in numbers[:1]:
+        held = {item.strip() for item in cells if isinstance(item, str)} - {"", *WORDS}
+        if not all(any(sign.fullmatch(item) for sign in NUMBER.values()) for item in held):
+            return None
         values = table[column].to_numpy()
-        there = np.flatnonzero(~np.isnan(values))[:1]
-        cells += [f"{value:.15g}" for value in values[there]]
-        at = np.append(at, rows[there])
+        first = np.flatnonzero(values == values)[:1]
+        cells += [f"{value:.15g}" for value in values[first]]
+        at = np.append(at, rows[first])
     index = pd.Index(at, name=ROW if lines is None else LINE)
     return nw.from_native(pd.DataFrame({name: pd.Series(cells, index, dtype=object)}), eager_only=True)
 

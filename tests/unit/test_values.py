@@ -470,6 +470,15 @@ def test_a_unit_in_one_column_of_a_wide_feature_is_no_form_of_the_others(write):
 
     with pytest.raises(SchemaError, match=r"several units \('d1' ms, 'd2' none\)"):
         from_csv(path, sample="id", features={"v": "d*"}, numbers={"d1": "ms"})
+    with pytest.raises(SchemaError, match="'5' in line 2"):
+        from_csv(path, sample="id", features={"v": "d*"}, numbers={"v": "ms"})
+    table = pd.DataFrame({"d1": ["5 ms", "6 ms"], "d2": [5, 6]})
+    with pytest.raises(SchemaError, match=r"'d1' holds text, 'd2' numbers"):
+        from_table(table, features={"v": "d*"})
+    with pytest.raises(SchemaError, match=r"'d1' has text in 'ms', 'd2' numbers without a unit"):
+        from_table(table, features={"v": "d*"}, numbers={"v": "ms"})
+    table["d2"] = np.nan
+    assert from_table(table, features={"v": "d*"}, numbers={"v": "ms"}).v.values[:, 0].tolist() == [5, 6]
 
 
 def test_between_truth_values_nothing_is_made_up(write):
