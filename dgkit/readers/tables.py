@@ -257,9 +257,10 @@ def _forms(
         units = {unit_of(made.get(column)): column for column in columns}
         if len(units) > 1:
             said = ", ".join(f"{column!r} {unit or 'none'}" for unit, column in units.items())
+            way = f"Give one form for all: numbers={{{name!r}: 'K=1000'}} or 'duration' bring each to one unit."
             raise SchemaError(
-                f"numbers= gives the columns of feature {name!r} several units ({said}), which would mix them. Give "
-                f"one form for all: numbers={{{name!r}: 'K=1000'}} or 'duration' bring each to one unit."
+                f"numbers= gives the columns of feature {name!r} several units ({said}), which would mix them. "
+                f"{'Bring all to one unit before.' if None in units else way}"
             )
         if name in said_of or len(asked.questions) == 5:
             continue
