@@ -20,11 +20,12 @@ from dgkit._checks import whole
 from dgkit._netcdf import limit
 from dgkit.errors import ConfigError, FileFormatError, SchemaError
 from dgkit.readers import sources, tabular
+from dgkit.readers.columns import feature_columns, some_names
 from dgkit.readers.grid import CHOICES
 from dgkit.readers.numbers import NUMBER
 from dgkit.readers.patterns import Pattern
 from dgkit.readers.records import Cells, Records, lines_kept, some_lines
-from dgkit.readers.tables import as_names, feature_columns, from_table, some_names
+from dgkit.readers.tables import as_names, from_table
 from dgkit.readers.transposed import SERIES, series_in_columns
 from dgkit.readers.values import LINE, MISSING, given_forms, understood
 
@@ -90,17 +91,14 @@ def from_csv(
     features = as_names(features)
     blank_rows = options.pop("blank_rows", None)
     content = _Files(path, max_bytes=max_bytes, **of_file)
-    steps = feature_columns(content.header, features)
+    keys = [name for name in (sample, time) if name is not None]
+    in_time = time is None or sample is not None  # else each column of a pattern is a series, and no step
+    steps = feature_columns(content.header, features, {*keys, *attributes}, steps=in_time)
 
     def columns(names: Iterable[str]) -> list[str]:
         return [column for name in names for column in steps.get(name, [name])]
 
     forms = given_forms(numbers)
-    keys = [name for name in (sample, time) if name is not None]
-    if isinstance(features, Mapping):  # a pattern means none of those that have a role of their own
-        roles = {*keys, *attributes}
-        patterns = [name for name, columns in features.items() if isinstance(columns, str)]
-        steps |= {name: [column for column in steps[name] if column not in roles] for name in patterns}
     wanted = dict.fromkeys([*keys, *attributes, *(column for columns in steps.values() for column in columns)])
     counted = {name for name, way in (choices.get("bins") or {}).items() if way == "count"} - set(content.header)
     wanted = {name: None for name in wanted if name not in counted}
@@ -113,8 +111,9 @@ def from_csv(
     )
     if isinstance(features, Mapping) and time is None:
         table = _without_blank(table, steps, blank_rows, content)
-    if isinstance(features, Mapping) and time is not None and sample is None:  # a series a column
+    if isinstance(features, Mapping) and time is not None and sample is None:
         table, features, sample = series_in_columns(table, features, steps, time), list(steps), SERIES
+        text = [*text, SERIES]  # names of columns are taken as they are
     elif isinstance(features, Mapping):
         features = steps
     ds = from_table(
@@ -222,8 +221,9 @@ def read_csv(
     Returns
     -------
     DataFrame
-        Its index "line" tells the line of the file at which a row begins. Missing values are NaN, NaT or None. A column
-        of numbers with leading zeros is text. ``attrs["reading"]`` tells what was left out, and where.
+        Its index "line" tells the line of the file at which a row begins. Missing values are NaN, NaT or None; NA among
+        whole numbers of which some are 2^53 or more. A column of numbers with leading zeros is text.
+        ``attrs["reading"]`` tells what was left out, and where.
 
     Raises
     ------

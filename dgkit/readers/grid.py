@@ -702,13 +702,8 @@ def _in_steps(rows: _Rows, step: Step) -> Slots:
 
     # jitter
     off = np.abs(slots.off)
-    moved, worst = off > 1e-6 * step.size, float(off.max())
-    if moved.any():
-        rows.said |= {
-            "snapped": int(moved.sum()),
-            "snapped_most": times.size(worst),
-            "tolerance": times.size(tolerance),
-        }
+    worst = float(off.max())
+    rows.said |= _snapped(off, step, tolerance, times)
     beyond = np.flatnonzero(off > tolerance * (1 + 1e-9))
     if len(beyond):
         k = int(beyond[0])
@@ -762,6 +757,13 @@ def _in_steps(rows: _Rows, step: Step) -> Slots:
             f"{rows.sample(longest)}.{_of_their_own(rows, slots, step)}{_spring(rows, gaps, skipped, step)}"
         )
     return slots
+
+
+def _snapped(off: np.ndarray, step: Step, tolerance: float, times: Times) -> dict[str, Any]:
+    """What is said of times that are not where the steps put them."""
+    moved = int((off > 1e-6 * step.size).sum())
+    most = {"snapped_most": times.size(float(off.max())), "tolerance": times.size(tolerance)}
+    return {"snapped": moved} | most if moved else {}
 
 
 def _of_their_own(rows: _Rows, slots: Slots, step: Step) -> str:
@@ -818,6 +820,7 @@ def placed_columns(times: Times, names: list[str], choices: Choices, asked: Aske
             f"columns {names[k]!r} and {names[k + 1]!r} are one step of {step.text}. Give a smaller step=."
         )
     said: dict[str, Any] = {"step": step.text, "step_of": "the columns' names"}
+    said |= _snapped(np.abs(slots.off), step, tolerance, times)
     skipped = np.diff(slots.slot) - 1
     gaps = np.flatnonzero(skipped > 0)
     if len(gaps):
@@ -873,9 +876,15 @@ def _bins(ticks: np.ndarray, series: np.ndarray, step: Step) -> Slots:
 # -- values on the grid ------------------------------------------------------------------------------------------------
 
 
-def one_a_step(values: np.ndarray, at: Placed, how: str | None) -> tuple[np.ndarray, np.ndarray]:
-    """Values of rows in the order of `at`, one for each step that has any: their positions there, and the values."""
-    kept = np.flatnonzero(~missing_in(values)) if values.dtype.kind in "fU" else np.arange(len(values))
+def one_a_step(
+    values: np.ndarray, at: Placed, how: str | None, *, truth: bool = False, missing: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Values of rows in the order of `at`, one for each step that has any: their positions there, and the values.
+
+    Between text, or `truth` values, there is no mean. Whole numbers that are `missing` are told apart.
+    """
+    missing = missing_in(values) if missing is None and values.dtype.kind in "fU" else missing
+    kept = np.arange(len(values)) if missing is None else np.flatnonzero(~missing)
     cell = at.series[kept] * (int(at.length.max()) + 1) + at.slot[kept]
     new = np.diff(cell, prepend=-1) != 0
     if new.all():
@@ -886,10 +895,11 @@ def one_a_step(values: np.ndarray, at: Placed, how: str | None) -> tuple[np.ndar
     if how != "mean":
         return first, values[first]
     group = np.cumsum(new) - 1
-    if values.dtype.kind == "U":
+    if values.dtype.kind == "U" or truth:
         other = np.flatnonzero(values[kept] != values[first][group])
         if len(other):
-            one, two = str(values[first][group][other[0]]), str(values[kept][other[0]])
+            both = values[first][group][other[0]], values[kept][other[0]]
+            one, two = (str(bool(value) if truth else value) for value in both)
             raise SchemaError(
                 f"duplicates='mean' goes with numbers, but there are {one!r} and {two!r} for one step. Say "
                 "duplicates='last' or 'first'."
@@ -967,19 +977,35 @@ class Rates:
     fast: int = 0
 
 
-def rates(name: str, readings: np.ndarray, at: Placed, resets: np.ndarray, spread: bool, max_gap: int | None) -> Rates:
+@dataclass
+class Readings:
+    """What counters show: whole numbers as uint64, else floats; of a wide table a column for each step.
+
+    Attributes
+    ----------
+    values : array
+    missing : array of bool
+        Where there is no value.
+    """
+
+    values: np.ndarray
+    missing: np.ndarray
+
+
+def rates(readings: Readings, at: Placed, resets: np.ndarray, spread: bool, max_gap: int | None) -> Rates:
     """Rates of a counter.
 
     Parameters
     ----------
-    readings : array, (rows,)
-        In the order of `at`, NaN where missing; integers exactly.
+    readings : Readings, (rows,)
+        In the order of `at`.
     resets : array of bool, (rows,)
         Rows at which another counter of the series began anew: this one did as well.
     spread : bool
         Steps without a row (at most `max_gap`) get the mean rate over their gap.
     """
-    kept, values = one_a_step(readings, at, "last")  # a reading is a state: the last one holds, and a mean says nothing
+    # a reading is a state: the last one holds, and a mean says nothing
+    kept, values = one_a_step(readings.values, at, "last", missing=readings.missing)
     result = np.full((len(at.length), int(at.length.max())), np.nan)
     series, slot, seconds = at.series[kept], at.slot[kept], at.seconds[kept]
     pair = np.flatnonzero(np.diff(series) == 0)
@@ -1031,18 +1057,17 @@ def _deltas(values: np.ndarray, pair: np.ndarray) -> tuple[np.ndarray, np.ndarra
     a, b = values[pair], values[pair + 1]
     if values.dtype.kind == "f":
         return b - a, b - a + np.where(a < 2.0**32, 2.0**32, 2.0**64)
-    a, b = a.astype(np.uint64), b.astype(np.uint64)
     up = (b - a).astype(np.float64)
     down = -(a - b).astype(np.float64)
     wrapped = np.where(a < 2**32, (b - a) & np.uint64(2**32 - 1), b - a).astype(np.float64)
     return np.where(b >= a, up, down), wrapped
 
 
-def began_anew(readings: list[np.ndarray], at: Placed) -> np.ndarray:
+def began_anew(readings: list[Readings], at: Placed) -> np.ndarray:
     """Rows at which any of several counters fell by what is no wrap: all of its series began anew there."""
     result = np.zeros(len(at.series), bool)
     for one in readings:
-        kept, values = one_a_step(one, at, "last")
+        kept, values = one_a_step(one.values, at, "last", missing=one.missing)
         pair = np.flatnonzero(np.diff(at.series[kept]) == 0)
         if not len(pair):
             continue
@@ -1054,24 +1079,61 @@ def began_anew(readings: list[np.ndarray], at: Placed) -> np.ndarray:
     return result
 
 
-def counter_values(table: nw.DataFrame[Any], name: str) -> np.ndarray:
-    """Readings of a counter: whole numbers exactly where the table has them so; SchemaError for what is no reading."""
-    series = table[name]
-    values = (
-        series.to_numpy()
-        if series.dtype.is_integer() and not series.is_null().any()
-        else column_values(table, name, gaps=True)
+def counter_values(
+    table: nw.DataFrame[Any], names: Sequence[str], forms: Mapping[str, str], decimal: str | None
+) -> Readings:
+    """Readings of a counter's columns, (rows, columns): whole numbers exactly; SchemaError for what is no reading."""
+    read = [_readings(table, name, forms.get(name), decimal) for name in names]
+    kinds = {values.dtype.kind for values, _ in read}
+    if len(kinds) > 1:  # floats have fractions here, so that all become floats
+        for name, (values, _) in zip(names, read, strict=True):
+            _check_spacing(name, values.astype(np.float64), table)
+    return Readings(
+        np.stack([values if kinds == {"u"} else values.astype(np.float64) for values, _ in read], 1),
+        np.stack([missing for _, missing in read], 1),
     )
-    if values.dtype.kind not in "iuf":
-        raise SchemaError(f"column {name!r} of counters= holds no numbers. Leave it out of counters=.")
-    wrong = np.flatnonzero((values < 0) | (values > 2.0**64))
+
+
+def _readings(
+    table: nw.DataFrame[Any], name: str, form: str | None, decimal: str | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """A counter's column, 0 where missing, and where that is."""
+    series = table[name]
+    missing = np.asarray(series.is_null().to_numpy(), bool)
+    items = series.to_list() if series.dtype == nw.Object else []
+    if series.dtype.is_integer():
+        values = (series.fill_null(0) if missing.any() else series).to_numpy()
+    elif items and all(gone or type(item) is int for item, gone in zip(items, missing, strict=True)):
+        values = np.array([0 if gone else item for item, gone in zip(items, missing, strict=True)], object)
+    else:
+        values = column_values(table, name, gaps=True, form=form, decimal=decimal)
+        if values.dtype.kind not in "iuf":
+            raise SchemaError(f"column {name!r} of counters= holds no numbers. Leave it out of counters=.")
+        missing = np.isnan(values)
+        values = np.where(missing, 0, values)
+    wrong = np.flatnonzero((values < 0) | (values >= 2**64))
     if len(wrong):
         raise SchemaError(
             f"column {name!r} of counters= has {values[wrong[0]]} in {place_of(table, int(wrong[0]))}; a counter "
             "reads from 0 to 2^64. Leave it out of counters=, count the value as missing, or, where 32 bits were "
             "read as a signed number, add 2**32 to what is below 0."
         )
-    return values
+    if values.dtype.kind == "f":
+        _check_spacing(name, values, table)
+        if (values % 1 != 0).any():
+            return values, missing
+    return values.astype(np.uint64), missing
+
+
+def _check_spacing(name: str, values: np.ndarray, table: nw.DataFrame[Any]) -> None:
+    """SchemaError for floats so large that a counter's steps are lost between them."""
+    largest = int(values.argmax()) if len(values) else 0
+    if len(values) and values[largest] > 2.0 ** (np.finfo(values.dtype).nmant + 1):
+        raise SchemaError(
+            f"column {name!r} of counters= has {values[largest]:.0f} in {place_of(table, largest)}, as floats, which "
+            f"are {np.spacing(values[largest]):.0f} apart there: smaller steps are lost. Read it as whole numbers, of "
+            "which pandas' type 'UInt64' may have missing ones, or leave it out of counters=."
+        )
 
 
 def only_grows(values: np.ndarray, length: np.ndarray) -> int:

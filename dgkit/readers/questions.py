@@ -122,6 +122,49 @@ def about_whole_numbers(ds: xr.Dataset, settled: Collection[str], asked: Asked) 
         )
 
 
+def about_spelling(ds: xr.Dataset, sample: str | None, settled: Collection[str], asked: Asked) -> None:
+    """Asks about texts that differ in blanks around them, or in capitals, alone: ids of samples, or categories."""
+    texts = {str(name): da for name, da in ds.data_vars.items() if da.dtype.kind == "U"}
+    texts |= {} if sample is None else {sample: ds["sample"]}
+    for name, da in texts.items():
+        if name in settled:
+            continue
+        held: dict[str, None] = {}
+        for values in valid_values(da, lengths(ds)):
+            held |= dict.fromkeys(pd.unique(values).tolist())
+        first: dict[str, str] = {}
+        again = [(first[key], text) for text in held if first.setdefault(key := text.strip().casefold(), text) != text]
+        if again:
+            one, two = again[0]
+            mend = "" if asked.of_file else f" before, e.g. df[{name!r}].str.strip().str.lower()"
+            asked.add(
+                f"column {name!r} has {one!r} and {two!r}, which differ in capitals or blanks alone ({len(again)} "
+                f"such). If they are the same, write them alike{mend}; if they are not: text=[{name!r}].",
+                text=[name],
+            )
+
+
+def about_sums(ds: xr.Dataset, sample: str | None, settled: Collection[str], asked: Asked) -> None:
+    """Asks about a sample named as a total that is the sum of all others, in some feature and nine of ten steps."""
+    if sample is None or sample in settled or "start" in ds.coords or ds.sizes["sample"] < 3:
+        return
+    ids = ds["sample"].values.astype(str)
+    for k in [k for k, one in enumerate(ids) if re.fullmatch("(grand )?(total|sum|all)s?", one.strip().lower())]:
+        for name, da in ds.data_vars.items():
+            if da.ndim == 1 or da.dtype.kind not in "iuf":
+                continue
+            own = da.values[k].astype(np.float64)
+            same = np.isclose(own, np.nansum(np.delete(da.values, k, 0), 0))[~np.isnan(own)]
+            if own.any() and same.mean() > 0.9:
+                asked.add(
+                    f"sample {str(ids[k])!r} of column {sample!r} is the sum of all others in {name!r}, at "
+                    f"{same.mean():.0%} of its steps. Leave its rows out; if it is a sample like the others, "
+                    f"text=[{sample!r}].",
+                    text=[sample],
+                )
+                return
+
+
 def about_markers(ds: xr.Dataset, settled: Collection[str], asked: Asked) -> None:
     """Asks about variables in which a number far from all others may stand for a missing value."""
     for name, parts in _numbers(ds, settled):

@@ -9,7 +9,6 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from fnmatch import fnmatchcase
 from typing import Any
 
 import narwhals as nw
@@ -21,13 +20,22 @@ from dgkit._checks import shown, whole
 from dgkit._netcdf import limit
 from dgkit.errors import ConfigError, SchemaError
 from dgkit.readers import grid
+from dgkit.readers.columns import Features, feature_columns, some_names, times_in
 from dgkit.readers.grid import Choices, Placed, fill_missing
-from dgkit.readers.numbers import unit_of
-from dgkit.readers.questions import Asked, about_markers, about_text, about_whole_numbers
-from dgkit.readers.values import check_decimal, column_values, given_forms, is_truth, numeric, place_of
+from dgkit.readers.numbers import NUMBER, WORDS, unit_of
+from dgkit.readers.questions import Asked, about_markers, about_spelling, about_sums, about_text, about_whole_numbers
+from dgkit.readers.values import (
+    LINE,
+    ROW,
+    check_decimal,
+    column_values,
+    given_forms,
+    is_truth,
+    lines_of,
+    numeric,
+    place_of,
+)
 from dgkit.schema import blocks, lengths, missing_in, time_read, validate
-
-Features = Sequence[str] | Mapping[str, str | Sequence[str]]  # as `from_table` takes them
 
 
 def from_table(
@@ -71,7 +79,8 @@ def from_table(
         Long: a row for each sample and time. Wide: a row for each sample, its steps in columns.
     features : list of str, or mapping
         Long: columns that change over time. Wide: for each feature its columns in time's order, as a list or as a
-        pattern like "day_*": in the order of the times or numbers in their names, else in the table's.
+        pattern like "day_*": in the order of the times or the number in their names (lag_2 before lag_1), else in the
+        table's, if the names say no other.
     sample : str, optional
         The column that says which series a row belongs to. None: a long table is one series (see `windows`); in a wide
         one each row is a sample.
@@ -84,7 +93,8 @@ def from_table(
     fill : {None, "linear", "previous"}, or mapping of feature to one
         What to do with a feature's missing values, and with steps that have no row. None: ask. "linear": numbers on the
         line, over steps, between their neighbours (of a counter the readings: each step gets the mean rate over the
-        gap), text as the value before. "previous": the value before. At a series' ends both take the nearest value.
+        gap), text and truth values as the value before. "previous": the value before. At a series' ends both take the
+        nearest value.
     max_bytes : int, optional
         Most bytes of memory that a feature of a long table may take, as all its series get as many steps as the
         longest. Default: 128 MB, or 32 times what its column takes where that is more.
@@ -98,7 +108,8 @@ def from_table(
     gaps : {None, "keep"}
         What to do with gaps that are not filled. None: ask. "keep": they stay NaN, for `windows` to leave out.
     duplicates : {None, "mean", "last", "first"}
-        Which of several rows for one step count; of a counter "mean" takes the last. None: ask.
+        Which of several rows for one step count; of a counter "mean" takes the last. None: ask. Text and truth values
+        that differ have no "mean".
     counters : list of str, optional
         Features that count up: they become the rate per second (per unit of time, if times are numbers) from the step
         before, so a series' first step goes. Going on from 0 after 2^32 or 2^64 is a wrap where that gives a usual
@@ -114,7 +125,8 @@ def from_table(
         "first" or "last" of each feature; a name that is no column with "count" counts rows. Bins without a row: 0 for
         "sum" and "count", else a gap.
     text : list of str
-        Columns or features of text that are categories, although they look like numbers.
+        Columns or features of text that are categories, although they look like numbers; also `sample` and others whose
+        texts are to be taken as they are, "A" apart from "a".
     numbers : mapping or list
         Columns or features that are quantities. Of text the form, as `read_csv` takes it: {"load": "Mbps"}; a list
         means plain numbers.
@@ -144,9 +156,10 @@ def from_table(
     ------
     SchemaError
         Names the column: it is not there, has missing values or a type that is neither number, text nor truth value;
-        an attribute has two values in a sample. What a table leaves open is asked, with the call that settles it: gaps,
-        duplicates, text that looks like numbers, whole numbers that may be codes, a number far from all others that may
-        stand for a missing value.
+        an attribute has two values in a sample, a wide feature columns of several kinds or units. What a table leaves
+        open is asked, with the call that settles it: gaps, duplicates, the order of columns such as t-1 and t-2, text
+        that looks like numbers, whole numbers that may be codes, a number far from all others that may stand for a
+        missing value, two texts that differ in capitals or blanks alone, a sample that is the sum of all others.
     ConfigError
         A choice that cannot be, or a form that is none.
 
@@ -182,7 +195,9 @@ def from_table(
         "counts": counts if isinstance(counts, Mapping) else dict.fromkeys(_listed("counts", counts), 1),
         "zeros": zeros if isinstance(zeros, Mapping) else dict.fromkeys(_listed("zeros", zeros), "inflated"),
     }
-    steps = feature_columns(table.columns, features)
+    roles = {name for name in (sample, time, *attributes) if name is not None}
+    steps = feature_columns(table.columns, features, roles)
+    features = steps if isinstance(features, Mapping) else features
     _check_named(table, steps, attributes, {"text": given, "numbers": forms}, {"categories": order, **notes})
 
     # what each column is taken for
@@ -209,10 +224,13 @@ def from_table(
             if name in ds.data_vars and key != "units":  # of which a counter's are per second
                 ds[name].attrs[key] = int(value) if isinstance(value, bool) else value  # netCDF has no truth values
     for name, listed in order.items():
-        ds[name] = _categorical(ds[name], listed)
+        if (bins or {}).get(name) != "count":  # which counts rows, whatever they hold
+            ds[name] = _categorical(ds[name], listed)
     truth = {name for name, of in steps.items() if of[0] in table.columns and is_truth(table[of[0]])}
     noted = {name for values in notes.values() for name in values}
     settled = {*given, *order, *forms, *truth, *noted, *(counters or ()), *(bins or ())}
+    about_spelling(ds, sample, settled, asked)
+    about_sums(ds, sample, settled, asked)
     about_markers(ds, settled, asked)
     about_whole_numbers(ds, settled, asked)
     asked.ask()
@@ -228,19 +246,78 @@ def _forms(
     said_of: Collection[str],
     asked: Asked,
 ) -> dict[str, str]:
-    """Of each column of text that becomes numbers its form; what is said of a feature holds for all its columns."""
+    """Of each column of text that becomes numbers its form; what is said of a feature holds for all its columns.
+
+    Of a feature's columns it is asked once: one form must do for all.
+    """
     made, known, plain = dict(forms), set(table.columns), numeric(table)
     for name, columns in (*steps.items(), *((name, [name]) for name in attributes)):
-        for column in columns:
-            if name in made:
-                made.setdefault(column, made[name])
-            settled = column in made or name in said_of or column in said_of
-            if settled or column in plain or column not in known or len(asked.questions) == 5:
-                continue
-            form = about_text(table, column, asked, feature=name in steps)
-            if form is not None:
-                made[column] = form
+        if name in made:
+            made = dict.fromkeys(columns, made[name]) | made
+        units = {unit_of(made.get(column)): column for column in columns}
+        if len(units) > 1:
+            said = ", ".join(f"{column!r} {unit or 'none'}" for unit, column in units.items())
+            way = f"Give one form for all: numbers={{{name!r}: 'K=1000'}} or 'duration' bring each to one unit."
+            raise SchemaError(
+                f"numbers= gives the columns of feature {name!r} several units ({said}), which would mix them. "
+                f"{'Bring all to one unit before.' if None in units else way}"
+            )
+        if name in said_of or len(asked.questions) == 5:
+            continue
+        there = [column for column in columns if column in known and column not in said_of]
+        texts = [column for column in there if column not in plain and _has_text(table[column])]
+        bare = [] if columns == [name] or not texts else _numbers(table, [c for c in there if c not in texts])
+        unit = unit_of(made.get(texts[0])) if texts else None
+        if bare and unit:
+            raise SchemaError(
+                f"feature {name!r}: column {texts[0]!r} has text in {unit!r}, {bare[0]!r} numbers without a unit. "
+                "Bring all its columns to one unit before."
+            )
+        texts = [column for column in texts if column not in made]
+        if texts:
+            one = table if columns == [name] else _in_one_column(table, name, texts, bare)
+            form = None if one is None else about_text(one, name, asked, feature=name in steps)
+            made |= dict.fromkeys(texts, form) if form is not None else {}
     return made
+
+
+def _has_text(series: nw.Series[Any]) -> bool:
+    if series.dtype == nw.Object:
+        return any(isinstance(item, str) for item in series.to_list())
+    return bool(series.dtype == nw.String)
+
+
+def _numbers(table: nw.DataFrame[Any], columns: Sequence[str]) -> list[str]:
+    """Those of the columns that hold numbers."""
+    found = []
+    for column in columns:
+        series = table[column]
+        missing = series.is_null() | series.is_nan() if series.dtype.is_float() else series.is_null()
+        if series.dtype.is_numeric() and not missing.all():
+            found.append(column)
+    return found
+
+
+def _in_one_column(
+    table: nw.DataFrame[Any], name: str, texts: Sequence[str], numbers: Sequence[str]
+) -> nw.DataFrame[Any] | None:
+    """The text of a feature's columns one below the other, and a number of its columns of `numbers`.
+
+    None where there are such, but not all of the text is numbers too.
+    """
+    cells = [item for column in texts for item in table[column].to_list()]
+    rows = np.arange(table.shape[0]) if (lines := lines_of(table)) is None else lines
+    at = np.tile(rows, len(texts))
+    for column in numbers[:1]:
+        held = {item.strip() for item in cells if isinstance(item, str)} - {"", *WORDS}
+        if not all(any(sign.fullmatch(item) for sign in NUMBER.values()) for item in held):
+            return None
+        values = table[column].to_numpy()
+        first = np.flatnonzero(values == values)[:1]
+        cells += [f"{value:.15g}" for value in values[first]]
+        at = np.append(at, rows[first])
+    index = pd.Index(at, name=ROW if lines is None else LINE)
+    return nw.from_native(pd.DataFrame({name: pd.Series(cells, index, dtype=object)}), eager_only=True)
 
 
 MENDS = {  # what the reader's caller can do, who has no `ds` yet
@@ -355,12 +432,15 @@ class _Read:
     table: nw.DataFrame[Any]
     columns: Mapping[str, np.ndarray]
     steps: Mapping[str, list[str]]  # the columns of each feature
+    switches: Collection[str]  # features that are truth values, between which nothing lies
     ids: np.ndarray  # of the samples, (N,)
     row_of: np.ndarray  # the sample of each row, (rows,)
     wide: bool  # a row holds a whole sample
     at: Placed
     choices: Choices
     asked: Asked
+    forms: Mapping[str, str]  # of columns of text that are numbers
+    decimal: str | None
 
 
 def dataset(
@@ -408,7 +488,10 @@ def dataset(
         )
         for name in needed
     }
-    _check_values(table, columns, steps, sample, time)
+    truth = {
+        name for name in own if name not in plain and ((forms or {}).get(name) == "truth" or is_truth(table[name]))
+    }
+    _check_values(table, columns, steps, sample, time, truth, asked)
     ids, first, row_of = _samples(table, columns, sample, wide)
     data = _attributes(table, columns, attributes, ids, first, row_of, units)
 
@@ -421,8 +504,9 @@ def dataset(
             times = grid.times_of(table, time, row_of, choices)
             at = grid.placed(times, row_of, ids, choices, asked, table, names)
         binned = [name for name in choices.bins or () if name not in names]
-        series = _long_features(columns, [*names, *binned], at, ids, choices, max_bytes)
-    read = _Read(table, columns, steps, ids, row_of, wide, at, choices, asked)
+        series = _long_features(columns, [*names, *binned], at, ids, choices, max_bytes, truth)
+    switches = {name for name, of in steps.items() if truth.intersection(of)}
+    read = _Read(table, columns, steps, switches, ids, row_of, wide, at, choices, asked, forms or {}, decimal)
     counters = list(choices.counters or ())
     if counters:
         _make_rates(series, counters, read)
@@ -452,23 +536,44 @@ def _check_values(
     steps: Mapping[str, list[str]],
     sample: str | None,
     time: str | None,
+    truth: Collection[str],
+    asked: Asked,
 ) -> None:
-    """SchemaError for values that no dataset holds: infinite ones, dates but in `time`, features without any."""
+    """SchemaError for values that no dataset holds: infinite ones, dates but in `time`, features without any.
+
+    And for a feature whose columns are of several kinds; `truth` are those of truth values.
+    """
     for name, values in columns.items():
         if name != time and values.dtype.kind == "f" and (endless := np.isinf(values)).any():
+            markers = [f"{value}" for value in np.unique(values[endless]).tolist()]
             raise SchemaError(
                 f"column {name!r} is infinite in {place_of(table, int(endless.argmax()))} ({int(endless.sum())} such "
-                "rows). Make that missing (a file's by missing=['inf'] of from_csv), and give fill=."
+                f"rows). Make that missing (a file's by missing={markers} of from_csv), and give fill=."
             )
     for name, values in columns.items():
         if name not in (sample, time) and values.dtype.kind == "M":
+            mend = f"text=[{name!r}]" if asked.of_file else f"df[{name!r}].dt.dayofweek"
             raise SchemaError(
-                f"column {name!r} holds dates; only `time` can. Derive numbers or categories from them, "
-                f"e.g. df[{name!r}].dt.dayofweek."
+                f"column {name!r} holds dates; only `time` can. Take them as text, or derive numbers or categories "
+                f"from them before, e.g. {mend}."
             )
     for name, of in steps.items():
         if all(columns[column].dtype.kind in "fU" and missing_in(columns[column]).all() for column in of):
             raise SchemaError(f"column {of[0]!r} has no value. Leave feature {name!r} out of features=.")
+        kinds: dict[str, str] = {}
+        for column in of:
+            kind = columns[column].dtype.kind
+            what = "text" if kind == "U" else "truth values" if column in truth else "numbers"
+            if what not in kinds and not (kind in "fU" and missing_in(columns[column]).all()):  # which is of any kind
+                kinds[what] = column
+        if len(kinds) > 1:
+            (one, first), (two, second) = list(kinds.items())[:2]
+            way = "" if "truth values" in kinds and not asked.of_file else f", or take all as text: text=[{name!r}]"
+            way += f"; numbers=[{name!r}] takes text as numbers" if {*kinds} == {"text", "numbers"} else ""
+            raise SchemaError(
+                f"feature {name!r}: column {first!r} holds {one}, {second!r} {two}. Make all its columns of one kind "
+                f"before{way}."
+            )
 
 
 def _samples(
@@ -516,7 +621,8 @@ def _fill(series: Mapping[str, np.ndarray], length: np.ndarray, read: _Read) -> 
     for name, values in series.items():
         counter = name in (choices.counters or ())
         most = choices.max_gap if choices.max_gap is None or not counter else choices.max_gap + 1
-        filled += fill_missing(values, length, choices.how(name), most)
+        how = choices.how(name)
+        filled += fill_missing(values, length, "previous" if how and name in read.switches else how, most)
         missing = missing_in(values) & (np.arange(values.shape[1]) < length[:, None])
         kept += int(missing.sum())
         none = np.flatnonzero((missing.sum(1) == length) & (choices.gaps != "keep"))
@@ -731,121 +837,6 @@ def _times_of(ds: xr.Dataset, series: np.ndarray, starts: np.ndarray) -> np.ndar
     return grid.later(first, starts, step)
 
 
-def feature_columns(table: Sequence[str], features: Features) -> dict[str, list[str]]:
-    """The columns of each feature, in time's order.
-
-    SchemaError for a pattern that none matches, and for an order that is not that of the times in the columns' names.
-    """
-    if not isinstance(features, Mapping):
-        return {name: [name] for name in features}
-    found: dict[str, list[str]] = {}
-    for name, columns in features.items():
-        if isinstance(columns, str):
-            found[name], empty = [c for c in table if fnmatchcase(c, columns)], f"no column matches {columns!r}"
-        else:
-            found[name], empty = list(columns), "it has no column"
-        if not found[name]:
-            raise SchemaError(f"feature {name!r}: {empty}; the table has {some_names(table)}.")
-        times = times_in(found[name])
-        if times is None and isinstance(columns, str):
-            _check_steps(name, columns, found[name])
-        if times is None or (np.diff(times) > 0).all():
-            continue
-        order = np.argsort(times, kind="stable")
-        if isinstance(columns, str) and (np.diff(times[order]) > 0).all():
-            found[name] = [found[name][k] for k in order]
-        else:
-            k = int(np.flatnonzero(np.diff(times) <= 0)[0])
-            raise SchemaError(
-                f"feature {name!r}: by their names the columns are not in time's order, {found[name][k]!r} comes "
-                f"before {found[name][k + 1]!r}. Name each step once, in its order: "
-                f"features={{{name!r}: [{some_names([found[name][k] for k in order], 4)}]}}."
-            )
-    return found
-
-
-def _check_steps(name: str, pattern: str, columns: list[str]) -> None:
-    """SchemaError where a pattern matches numbered columns and others, or months in the order of the alphabet."""
-    numbered = [column for column in columns if re.search(r"\d", column)]
-    others = [column for column in columns if column not in set(numbered)]
-    if others and len(numbered) > len(others) and times_in(numbered) is not None:
-        raise SchemaError(
-            f"feature {name!r}: {pattern!r} matches {some_names(numbered, 3)}, and also {some_names(others, 3)}, which "
-            f"by its name is no step. Give a closer pattern, or the columns: features={{{name!r}: "
-            f"[{some_names(numbered, 3)}]}}."
-        )
-    months = [_MONTHS.index(found[1]) if (found := re.search(_MONTH, column)) else -1 for column in columns]
-    if len(columns) > 3 and min(months) >= 0 and columns == sorted(columns) and months != sorted(months):
-        in_time = [column for _, column in sorted(zip(months, columns, strict=True))]
-        raise SchemaError(
-            f"feature {name!r}: {pattern!r} matches {some_names(columns, 3)}, in the order of the alphabet. Give them "
-            f"in time's order: features={{{name!r}: [{some_names(in_time, 3)}]}}."
-        )
-
-
-_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-_MONTH = rf"({'|'.join(_MONTHS)})(?:(?:r?uary|ch|il|e|y|ust|t?ember|ober)|t(?:ember)?)?(?![a-z])"
-_TIMES_IN_NAMES = (  # what to look for, and the formats it may be written in
-    (r"\d{4}-\d\d?-\d\d?[T ]\d\d?:\d\d(:\d\d(\.\d+)?)?", ("ISO8601",)),
-    (r"\d{4}-\d\d?-\d\d?", ("%Y-%m-%d",)),
-    (r"\d{4}/\d\d?/\d\d?", ("%Y/%m/%d",)),
-    (r"\d{4}_\d\d?_\d\d?", ("%Y_%m_%d",)),
-    (r"\d{4}\.\d\d?\.\d\d?", ("%Y.%m.%d",)),
-    (r"\d\d?\.\d\d?\.\d{4}", ("%d.%m.%Y",)),
-    (r"\d\d?/\d\d?/\d{4}", ("%m/%d/%Y", "%d/%m/%Y")),
-    (r"\d\d?/\d\d?/\d\d", ("%m/%d/%y", "%d/%m/%y")),
-    (r"(19|20)\d\d-\d\d", ("%Y-%m",)),
-    (r"(19|20)\d{6}", ("%Y%m%d",)),
-    (r"(19|20)\d{4}", ("%Y%m",)),
-    (rf"{_MONTH} \d{{4}}", ("%b %Y", "%B %Y")),
-    (rf"{_MONTH}-\d{{4}}", ("%b-%Y", "%B-%Y")),
-    (rf"{_MONTH}-\d\d", ("%b-%y",)),
-    (rf"\d{{4}} {_MONTH}", ("%Y %b", "%Y %B")),
-)
-
-
-def times_in(names: Sequence[str]) -> np.ndarray | None:
-    """The times in the names of columns: dates, or whole numbers; None where there are none, or not one in each.
-
-    Raises
-    ------
-    SchemaError
-        A date is outside of what nanoseconds hold.
-
-    Examples
-    --------
-    >>> times_in(["day 1", "day 10", "day 2"]), times_in(["a", "b"])
-    (array([ 1, 10,  2]), None)
-    """
-    for pattern, formats in _TIMES_IN_NAMES:
-        if len(names) and not re.search(pattern, names[0], re.ASCII):
-            continue
-        found = [re.search(rf"(?<!\d)({pattern})(?!\d)", name, re.ASCII) for name in names]
-        if not all(found) or len({name.replace(m[1], "", 1) for name, m in zip(names, found, strict=True) if m}) > 1:
-            continue
-        texts = [m[1] for m in found if m]
-        read = [pd.to_datetime(pd.Series(texts), format=form, errors="coerce") for form in formats]
-        read = [one for one in read if one.notna().all()]
-        read = read[:1] if len(read) > 1 and read[0].equals(read[1]) else read
-        in_order = [one for one in read if one.is_monotonic_increasing]
-        if len(read) == 1 or len(in_order) == 1:  # of two readings the one in order
-            dates = (read if len(read) == 1 else in_order)[0]
-            outside = ~dates.between(pd.Timestamp("1678-01-01"), pd.Timestamp("2262-01-01"))
-            if outside.any():
-                far = names[int(outside.argmax())]
-                raise SchemaError(f"column {far!r} names a date outside of 1678 to 2261; these are read.")
-            return dates.to_numpy().astype("M8[ns]")
-        if len(read) > 1:
-            return None
-    parts = [re.split(r"(\d+)", name, flags=re.ASCII) for name in names]
-    if len({(len(part), *part[::2]) for part in parts}) > 1:
-        return None
-    varying = [k for k in range(1, len(parts[0]), 2) if len({int(part[k]) for part in parts}) > 1]
-    if len(varying) != 1 or any(len(part[varying[0]]) > 18 for part in parts):
-        return None
-    return np.array([int(part[varying[0]]) for part in parts])
-
-
 def _long_features(
     columns: Mapping[str, np.ndarray],
     names: Sequence[str],
@@ -853,6 +844,7 @@ def _long_features(
     ids: np.ndarray,
     choices: Choices,
     max_bytes: int | None,
+    truth: Collection[str],
 ) -> dict[str, np.ndarray]:
     """Series of a long table, blank where no row is and after their end, (N, T)."""
     series, longest = {}, int(at.length.argmax())
@@ -879,7 +871,7 @@ def _long_features(
             series[name] = grid.binned(values, at, choices.bins[name])
             continue
         assert values is not None
-        kept, values = grid.one_a_step(values, at, choices.duplicates)
+        kept, values = grid.one_a_step(values, at, choices.duplicates, truth=name in truth)
         series[name] = _blank((len(ids), int(at.length.max())), values.dtype)
         series[name][at.series[kept], at.slot[kept]] = values
     return series
@@ -911,15 +903,17 @@ def _wide_features(
     times, said, dated = found[name], {"order": "columns are steps in their order"}, False
     line: Placed | None = None
     others_times = [
-        other for other, own in found.items() if own is None or times is None or not np.array_equal(own, times)
+        other
+        for other, own in found.items()
+        if other != name and (own is None or times is None or not np.array_equal(own, times))
     ]
-    if times is not None and len(one) > 1 and not (others_times and times.dtype.kind != "M"):
-        if others_times:
-            other = others_times[0]
-            raise SchemaError(
-                f"the columns of features {name!r} and {other!r} have other times in their names: "
-                f"{some_names(one, 3)} and {some_names(steps[other], 3)}. Name the same steps for both."
-            )
+    if others_times and len(one) > 1 and any(own is not None and own.dtype.kind == "M" for own in found.values()):
+        other = others_times[0]
+        raise SchemaError(
+            f"the columns of features {name!r} and {other!r} have other times in their names: "
+            f"{some_names(one, 3)} and {some_names(steps[other], 3)}. Name the same steps for both."
+        )
+    if times is not None and len(one) > 1 and not others_times:
         dated = times.dtype.kind == "M"
         own = grid.Times(
             f"{one[0]} to {one[-1]}",
@@ -943,7 +937,7 @@ def _wide_features(
     many = n if choices.counters else 1  # only rates need each value's own row: of 80 million values, 2.5 GB
     row, k = np.repeat(np.arange(many), len(slot)), np.tile(slot, many)
     if not dated:
-        said["_per"] = "step"
+        said["_per"] = "step" if said.get("step", "1") == "1" else "unit of the columns' names"
     at = Placed(np.arange(len(k)), row, k, np.tile(line.seconds, many), np.full(n, length), line.at, said, dated)
     return series, at
 
@@ -951,16 +945,15 @@ def _wide_features(
 def _make_rates(series: dict[str, np.ndarray], counters: list[str], read: _Read) -> None:
     """Counters become rates; all features lose their first step, which has none."""
     table, at, choices = read.table, read.at, read.choices
-    if read.wide:
-        readings = {
-            name: np.stack([grid.counter_values(table, c) for c in read.steps[name]], 1).ravel() for name in counters
-        }
-    else:
-        readings = {name: grid.counter_values(table, name)[at.rows] for name in counters}
+    readings = {}
+    for name in counters:
+        shown = grid.counter_values(table, read.steps[name], read.forms, read.decimal)
+        values, missing = (of.ravel() if read.wide else of[at.rows, 0] for of in (shown.values, shown.missing))
+        readings[name] = grid.Readings(values, missing)
     anew = grid.began_anew(list(readings.values()), at)
     said: dict[str, Any] = {}
     for name in counters:
-        made = grid.rates(name, readings[name], at, anew, choices.how(name) == "linear", choices.max_gap)
+        made = grid.rates(readings[name], at, anew, choices.how(name) == "linear", choices.max_gap)
         series[name] = made.per_second
         if made.fast > max(1, 0.01 * len(at.rows)) and not read.asked.questions:  # with the times in doubt, so is this
             raise SchemaError(
@@ -1075,13 +1068,9 @@ def _ask_for_fill(name: str, missing: np.ndarray, read: _Read) -> None:
 def _stacked(columns: list[np.ndarray]) -> np.ndarray:
     """The steps of a wide table's feature side by side, (N, T); truth values as numbers."""
     if len({values.dtype.kind == "U" for values in columns}) > 1:  # a step that is missing throughout is no text
-        columns = [values if values.dtype.kind == "U" else _as_text(values) for values in columns]
+        columns = [values if values.dtype.kind == "U" else np.full(len(values), "") for values in columns]
     stacked = np.stack(columns, 1)
     return stacked.astype(np.float64) if stacked.dtype.kind == "b" else stacked
-
-
-def _as_text(values: np.ndarray) -> np.ndarray:
-    return np.where(missing_in(values), "", values.astype(str))
 
 
 def _check_columns(
@@ -1145,10 +1134,6 @@ def _check_choices(choices: Choices, names: list[str], columns: Sequence[str], w
     for name in names:
         if choices.bins is not None and name not in choices.bins:
             raise ConfigError(f"bins= does not say how feature {name!r} is binned, e.g. bins={{{name!r}: 'mean'}}.")
-
-
-def some_names(columns: Sequence[str], most: int = 20) -> str:
-    return ", ".join(map(repr, columns[:most])) + (f" and {len(columns) - most} more" if len(columns) > most else "")
 
 
 def _attrs(name: str, units: Mapping[str, str] | None) -> dict[str, str]:

@@ -15,8 +15,9 @@ import pandas as pd
 import xarray as xr
 
 from dgkit.errors import SchemaError
+from dgkit.readers.columns import Features, feature_columns, some_names
 from dgkit.readers.grid import Choices
-from dgkit.readers.tables import Features, dataset, feature_columns, opened, some_names
+from dgkit.readers.tables import dataset, opened
 
 SAME_STEP = 1e-6  # relative: steps of times that are no whole numbers differ by rounding
 UNITS = {"day": 86400, "hour": 3600, "minute": 60, "second": 1}  # in seconds

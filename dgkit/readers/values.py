@@ -33,6 +33,7 @@ from dgkit.readers.numbers import (
 from dgkit.readers.records import Cells, as_objects
 
 LINE = "line"  # name of a pandas index that holds the lines of a file, as `read_csv` makes it
+ROW = "row"  # and of one that holds the rows of another table
 MISSING = ("", *sorted(WORDS))  # the words only in columns of numbers, dates or truth values, unless asked for
 _CLOCK = r"(?P<clock>\d\d?:\d{2}(:\d{2}(\.\d{1,9})?)?)( ?(?P<half>[AaPp])[Mm])?"
 _ZONE = r"(?P<zone>Z|UTC|GMT|[+-]\d{2}(:?\d{2})?)"
@@ -172,7 +173,9 @@ def understood(
         if markers.size:  # by value: -999, -999.0 and -999.00 are one
             gone = np.isin(values, markers)
             column, values = column.drop(gone), values[~gone]
-        table[name] = column.rows(pd.Series(values))
+        exact = values.dtype.kind in "iu" and (column.codes < 0).any() and (np.abs(values.astype(float)) >= 2**53).any()
+        nullable = "Int64" if values.dtype.kind == "i" else "UInt64"  # NaN among them would make floats, which round
+        table[name] = column.rows(pd.Series(values, dtype=nullable if exact else None))
     made = pd.DataFrame({name: table.pop(name) for name in dict.fromkeys(wanted)}, copy=False)
     return made.set_index(pd.Index(lines, name=LINE))
 
@@ -587,8 +590,9 @@ def lines_of(table: nw.DataFrame[Any]) -> pd.Index | None:
 
 def place_of(table: nw.DataFrame[Any], row: int) -> str:
     """Where a row is, as the user can find it: its line in a file that `read_csv` read, or its position."""
-    lines = lines_of(table)
-    return f"row {row}" if lines is None else f"line {lines[row]}"
+    native = table.to_native()
+    index = native.index if isinstance(native, pd.DataFrame) and native.index.name in (LINE, ROW) else None
+    return f"row {row}" if index is None else f"{index.name} {index[row]}"
 
 
 def numeric(table: nw.DataFrame[Any]) -> set[str]:
@@ -674,9 +678,17 @@ def _of_items(
     kinds = set(map(type, items))
     if missing.any():
         kinds = {type(item) for item, gone in zip(items, missing, strict=True) if not gone}
+    some_truth = kinds & {bool, np.bool_} != set() and not kinds <= {bool, np.bool_}
+    if some_truth and str not in kinds and not codes:
+        k = next(k for k, item in enumerate(items) if isinstance(item, bool | np.bool_))
+        raise SchemaError(
+            f"column {name!r} holds {items[k]} in {place_of(table, k)} among numbers. Make all numbers or all truth "
+            f"values before{ways}."
+        )
     if (
         kinds != {str}
         and kinds
+        and not some_truth
         and all(issubclass(kind, Number | np.bool_) and not issubclass(kind, complex) for kind in kinds)
     ):
         held = [np.nan if gone else item for item, gone in zip(items, missing, strict=True)]

@@ -701,6 +701,62 @@ def test_a_counter_becomes_its_rate_also_where_it_wraps(start, bits):
     assert read(ds)["counters"]["x"].get("wraps", 0) == (start > 2**63 or bits == 32)
 
 
+FAR = 2**63  # where floats are 2048 apart
+GAPPED = {
+    "nullable": lambda: pd.array([FAR, FAR + 10, None, FAR + 30], "UInt64"),
+    "objects": lambda: pd.Series([FAR, FAR + 10, None, FAR + 30], dtype=object),
+}
+
+
+@pytest.mark.parametrize("kind", GAPPED)
+def test_a_large_counter_with_a_missing_reading_keeps_its_small_steps(kind):
+    ds = counter(GAPPED[kind](), fill="linear")
+
+    assert ds.x.values.tolist() == [[1, 1, 1]]
+
+
+def test_a_large_counter_of_any_library_or_file_keeps_its_small_steps(tmp_path):
+    shown = [FAR - 8, FAR + 2, None, FAR + 22]
+    (tmp_path / "long.csv").write_text("t,x\n" + "".join(f"{k},{v or ''}\n" for k, v in enumerate(shown)))
+    (tmp_path / "wide.csv").write_text(f"id,d0,d1,d2,d3\na,{FAR - 8},{FAR + 2},,{FAR + 22}\nb,0,4,8,{2**54}\n")
+    polars = pl.DataFrame({"t": range(4), "x": pl.Series(shown, dtype=pl.UInt64)})
+    how = {"counters": ["x"], "fill": "linear"}
+
+    assert from_csv(tmp_path / "long.csv", **ONE, **how).x.values.tolist() == [[10, 10, 10]]
+    assert dg.from_table(polars, **ONE, **how).x.values.tolist() == [[10, 10, 10]]
+    wide_ = from_csv(tmp_path / "wide.csv", sample="id", features={"x": "d*"}, **how)
+    assert wide_.x.values.tolist() == [[10, 10, 10], [4, 4, 2**54 - 8]]
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ([2.0**63, 2.0**63 + 4096], "has 9223372036854779904 in row 1, as floats, which are 2048 apart.*'UInt64'"),
+        (np.array([1e8, 1e8 + 64], np.float32), "as floats, which are 8 apart"),
+        (pd.Series([2**64, 2**64 + 10], dtype=object), r"has 18446744073709551616 in row 0.*from 0 to 2\^64"),
+        ([5.0, 2.0**64], r"has 1.8446744073709552e\+19 in row 1.*from 0 to 2\^64"),
+    ],
+)
+def test_a_counter_whose_steps_are_lost_is_refused(values, message):
+    with pytest.raises(SchemaError, match=message):
+        counter(values)
+
+
+def test_a_counter_of_text_is_read_by_its_form_and_one_with_fractions_as_it_is():
+    assert counter(["10", "20", "35"], [0, 1, 2], numbers=["x"]).x.values.tolist() == [[10, 15]]
+    assert counter([0.5, 1.5, 4.0], [0, 1, 2]).x.values.tolist() == [[1, 2.5]]
+
+
+@pytest.mark.parametrize(("names", "unit"), [(["d1", "d2", "d3"], "step"), (["d5", "d10", "d15"], "unit of the col")])
+def test_rates_of_numbered_columns_say_what_they_are_per(names, unit):
+    table = pd.DataFrame([[0, 10, 30]], columns=names)
+
+    ds = dg.from_table(table, features={"v": "d*"}, counters=["v"])
+
+    assert ds.v.attrs["units"].startswith(f"1/{unit}")
+    assert ds.v.values.tolist() == [[10, 20]] if unit == "step" else [[2, 4]]
+
+
 def test_a_counter_that_begins_anew_leaves_a_gap_of_one_step():
     values = counted(RATES, 10**9)
     values[30:] -= values[30] - 7
@@ -951,6 +1007,167 @@ def test_columns_are_put_in_the_order_of_the_times_in_their_names():
     assert (ds.time.values == pd.date_range("2024-01-01", periods=3).values).all()
     with pytest.raises(SchemaError, match=r"'d10' comes before 'd2'.*features={'x': \['d1', 'd2'"):
         dg.from_table(counted_, sample="id", features={"x": list(counted_.columns[1:])})
+
+
+def steps(names, pattern, **options):
+    """A wide feature whose values rise in the order of its columns, as they are in the table."""
+    table = pd.DataFrame([np.arange(len(names)) + 0.5] * 2, columns=names)
+    return dg.from_table(table, features={"v": pattern}, **options)
+
+
+BACKWARDS = {
+    "lags": (["t-3", "t-2", "t-1"], "t-*"),
+    "lags in a call": (["var1(t-3)", "var1(t-2)", "var1(t-1)"], "var1*"),
+    "lags to the step itself": (["x(t-2)", "x(t-1)", "x(t)", "x(t+1)"], "x*"),
+    "minutes before": (["T-60", "T-30", "T-0"], "T*"),
+    "lags in a word": (["lag_3", "lag_2", "lag_1"], "lag*"),
+    "minutes ago": (["10min_ago", "5min_ago", "0min_ago"], "*ago"),
+    "days ago": (["2 days ago", "1 day ago"], "*ago"),
+    "below 0": (["-2", "-1", "0", "1"], "*"),
+}
+
+
+@pytest.mark.parametrize("case", BACKWARDS)
+def test_numbers_that_count_back_from_the_last_step_are_not_turned_round(case):
+    names, pattern = BACKWARDS[case]
+
+    for asked in (pattern, names):
+        assert steps(names, asked).v.values[0].tolist() == (np.arange(len(names)) + 0.5).tolist()
+
+
+def test_lags_in_a_word_are_put_in_order_and_a_list_in_another_is_refused():
+    assert steps(["lag_1", "lag_10", "lag_2"], "lag*", gaps="keep").v.values[0][[0, -2, -1]].tolist() == [1.5, 2.5, 0.5]
+    with pytest.raises(SchemaError, match=r"'lag_1' comes before 'lag_2'.*\['lag_2', 'lag_1'\]"):
+        steps(["lag_1", "lag_2"], ["lag_1", "lag_2"])
+
+
+@pytest.mark.parametrize("names", [["t-1", "t-2", "t-3"], ["day-3", "day-2", "day-1"], ["prev 1", "prev 2"]])
+def test_numbers_that_may_count_on_or_back_are_asked_about_and_a_list_settles_it(names):
+    with pytest.raises(SchemaError, match=r"count on, or back from the last step.*features="):
+        steps(names, "*")
+
+    rises = np.arange(len(names)) + 0.5
+    assert steps(names, names).v.values[0].tolist() == rises.tolist()
+    assert steps(names, names[::-1]).v.values[0].tolist() == rises[::-1].tolist()
+
+
+SHUFFLED = {  # what pandas' pivot makes of labels: they are sorted as text
+    "decimals": ["t0.5", "t1.0", "t2.0", "t10.0", "t10.5"],
+    "decimals of any length": ["0.125", "0.25", "0.5", "10.25"],
+    "times of day": ["8:00", "8:30", "9:00", "9:30", "10:00"],
+    "halves of the day": ["9am", "10am", "11am", "10pm"],
+    "days of the week": ["Mon", "Tue", "Wed", "Thu", "Fri"],
+    "days of weeks": ["w1 Mon", "w1 Tue", "w1 Fri", "w2 Mon"],
+    "lengths of time": ["5m", "15m", "30m", "1h"],
+    "lengths of time ago": ["1h ago", "30min ago", "15min ago"],
+    "days and hours": ["d1 h8", "d1 h9", "d1 h10", "d2 h8"],
+    "months before years": ["m1 2023", "m2 2023", "m1 2024", "m2 2024"],
+    "times after months": ["Jan 10 8h", "Jan 10 9h", "Feb 1 8h", "Feb 1 9h"],
+    "versions": ["1.1", "1.2", "1.10"],
+    "from and to": ["00:00-00:30", "00:30-01:00", "01:00-01:30"],
+    "dates of two readings": ["01/02/24 8h", "02/02/24 9h", "02/02/24 10h"],
+}
+
+
+@pytest.mark.parametrize("case", SHUFFLED)
+def test_columns_that_their_names_do_not_put_in_order_are_asked_about(case):
+    names = SHUFFLED[case]
+    in_time = steps(names, "*", gaps="keep").v.values[0]
+    assert in_time[~np.isnan(in_time)].tolist() == (np.arange(len(names)) + 0.5).tolist()
+
+    shuffled = sorted(names) if sorted(names) != names else [*names[1:], names[0]]
+    with pytest.raises(SchemaError, match=r"in the order of the alphabet|in no order of time") as error:
+        steps(shuffled, "*")
+    assert f"features={{'v': [{', '.join(map(repr, names[:3]))}" in str(error.value)
+    assert steps(shuffled, names, gaps="keep").v.values[0][0] == shuffled.index(names[0]) + 0.5
+
+
+@pytest.mark.parametrize("names", [["03/02/2024", "02/02/2024", "01/02/2024"], ["Mar", "Feb", "Jan"]])
+def test_columns_newest_first_are_asked_about(names):
+    with pytest.raises(SchemaError, match=rf"newest first.*\['{names[2]}', '{names[1]}', '{names[0]}'\]"):
+        steps(names, "*")
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["Nov", "Dec", "Jan", "Feb"],
+        ["Dec 30", "Dec 31", "Jan 1"],
+        ["Sat", "Sun", "Mon", "Tue"],
+        ["22:00", "23:00", "00:00", "01:00"],
+        ["Mon 01 Jan", "Tue 02 Jan", "Thu 01 Feb"],
+        ["h8 d1", "h9 d1", "h8 d2"],
+        ["31.01.2024 8h", "01.02.2024 8h"],
+        ["pm25", "o3", "no2"],
+    ],
+)
+def test_names_that_go_on_over_midnight_or_the_new_year_or_are_no_times_stay_in_order(names):
+    assert steps(names, "*").v.values[0].tolist() == (np.arange(len(names)) + 0.5).tolist()
+
+
+TIMED = {
+    "quarters": (["Q2 2024", "Q1 2024", "Q3 2023"], [2, np.nan, 1, 0], ["2023-07", "2023-10", "2024-01", "2024-04"]),
+    "quarters of short years": (["Q1 23", "Q1 24", "Q2 23"], [0, 2, np.nan, np.nan, 1], ["2023-01", "2023-04"]),
+    "quarters after years": (["2023Q4", "2024Q2"], [0, 1], ["2023-10", "2024-04"]),
+    "weeks": (["2023-W52", "2024-W1", "2024-W3", "2023-W51"], [3, 0, 1, np.nan, 2], ["2023-12-18", "2023-12-25"]),
+    "times of day": (["00:00", "00:30", "01:00", "02:00"], [0, 1, 2, np.nan, 3], ["1900-01-01T00:00"]),
+    "times newest first": (["23:00", "22:00", "21:00"], [2, 1, 0], ["1900-01-01T21:00"]),
+}
+
+
+@pytest.mark.parametrize("case", TIMED)
+def test_quarters_weeks_and_times_of_day_in_names_are_times_and_show_gaps(case):
+    names, values, times = TIMED[case]
+
+    ds = steps(names, "*", gaps="keep")
+
+    np.testing.assert_array_equal(ds.v.values[0] - 0.5, values)
+    assert (ds.time.values[: len(times)] == np.array(times, "M8[ns]")).all()
+
+
+def test_a_year_that_stands_twice_in_each_name_is_one_number():
+    assert steps(["2021 [YR2021]", "2020 [YR2020]"], "20*").v.values[0].tolist() == [1.5, 0.5]
+
+
+def test_two_columns_of_one_number_are_named():
+    with pytest.raises(SchemaError, match="columns 'd1' and 'd01' are one step"):
+        steps(["d1", "d01", "d2"], "d*")
+
+
+def test_features_whose_columns_have_other_numbers_are_asked_about_unless_listed():
+    table = pd.DataFrame([[1.5, 2, 3, 4, 5, 6]], columns=["in1", "in2", "in3", "out2", "out3", "out4"])
+    into, out = list(table)[:3], list(table)[3:]
+
+    for features in ({"in": "in*", "out": "out*"}, {"in": "in*", "out": out}):
+        with pytest.raises(SchemaError, match=r"'in' and 'out' have other numbers in their names: 'in1'.*'out2'"):
+            dg.from_table(table, features=features)
+    assert dg.from_table(table, features={"in": into, "out": out}).out.values.tolist() == [[4, 5, 6]]
+
+
+def test_columns_with_dates_beside_others_without_are_refused_in_whichever_order():
+    table = pd.DataFrame(
+        [[1.5, 2, 3, 4, 5, 6]], columns=["in1", "in2", "in3", "2024-01-01", "2024-01-02", "2024-01-05"]
+    )
+    features = {"in": "in*", "out": "2024*"}
+
+    for some in (features, dict(reversed(features.items()))):
+        with pytest.raises(SchemaError, match="have other times in their names"):
+            dg.from_table(table, features=some)
+
+
+def test_dates_of_columns_that_are_moved_to_their_step_are_told():
+    ds = steps(["2024-01-09", "2024-02-02", "2024-03-01"], "2024*")
+
+    assert read(ds)["snapped"] == 3 and "3 times put on their step" in str(dg.schema.describe(ds))
+
+
+def test_a_pattern_of_series_asks_for_no_order_and_takes_no_column_of_another_role(tmp_path):
+    path = tmp_path / "x.csv"
+    path.write_text("t,r2 if1,r1 if3,r1 if10\n0,1.5,2,3\n1,2.5,3,4\n")
+
+    assert from_csv(path, time="t", features={"v": "*"}).sample.values.tolist() == ["r2 if1", "r1 if3", "r1 if10"]
+    table = pd.DataFrame({"id7": [3, 4], "d1": [1.5, 2], "d2": [2.5, 3]})
+    assert dg.from_table(table, sample="id7", features={"v": "*"}).v.values.tolist() == [[1.5, 2.5], [2, 3]]
 
 
 def test_steps_that_have_no_column_are_a_gap():

@@ -334,6 +334,167 @@ def test_a_mixture_names_its_rows_and_advice_that_works_for_every_library(frame)
     assert from_table(table, time="t", features=["v"], text=["v"]).v.values.tolist() == [["a", "5", "7"]]
 
 
+def test_ids_and_categories_that_differ_in_capitals_or_blanks_are_asked_about():
+    table = pd.DataFrame(
+        {"id": ["a", "a", "A", "A"], "t": [0, 1, 0, 1], "v": [1.5, 2, 3.5, 5], "link": ["up", "up", "UP ", "UP "]}
+    )
+    ask = {"sample": "id", "time": "t", "features": ["v"]}
+
+    with pytest.raises(SchemaError, match=r"'id' has 'a' and 'A'.*text=\['id'\]"):
+        from_table(table, **ask)
+    with pytest.raises(SchemaError, match=r"'link' has 'up' and 'UP ?', .*in capitals or blanks.*text=\['link'\]"):
+        from_table(table, **ask, attributes=["link"], text=["id"])
+    assert from_table(table, **ask, attributes=["link"], text=["id", "link"]).sample.values.tolist() == ["a", "A"]
+    assert from_table(table, **ask, attributes=["link"], text=["id"], categories=["link"]).link.size == 2
+
+
+def test_ids_that_differ_in_capitals_in_a_file_are_asked_about_and_names_of_columns_are_not(write):
+    path = write("id;t;v\na;0;1.5\na;1;2.5\nA;0;3.5\nA;1;5\n")
+    ask = {"sample": "id", "time": "t", "features": ["v"]}
+
+    with pytest.raises(SchemaError, match=r"For example: from_csv\(..., text=\['id'\]\)"):
+        from_csv(path, **ask)
+    assert from_csv(path, **ask, text=["id"]).sample.values.tolist() == ["a", "A"]
+    columns = write("t,x,X\n0,1.5,2\n1,2.5,4\n")
+    assert from_csv(columns, time="t", features={"v": "*"}).sample.values.tolist() == ["x", "X"]
+
+
+def test_a_sample_that_is_the_sum_of_all_others_is_asked_about():
+    parts = np.random.default_rng(0).random((3, 9))
+    table = pd.DataFrame({"id": np.repeat([*"abc", "TOTAL"], 9), "v": [*parts.ravel(), *parts.sum(0)]})
+
+    with pytest.raises(SchemaError, match=r"'TOTAL' of column 'id' is the sum of all others in 'v', at 100% of its"):
+        from_table(table, sample="id", features=["v"])
+    assert from_table(table, sample="id", features=["v"], text=["id"]).sizes["sample"] == 4
+    table.loc[27:, "v"] = parts[0]
+    assert from_table(table, sample="id", features=["v"]).sizes["sample"] == 4  # in name alone
+
+
+def test_a_count_of_rows_of_codes_is_no_code(write):
+    path = write("t;port\n0;80\n1;80\n1;443\n2;443\n")
+
+    ds = from_csv(path, time="t", features=["port"], categories=["port"], bin=2, bins={"port": "count"})
+
+    assert ds.port.values.tolist() == [[3, 1]] and "categories" not in ds.port.attrs
+
+
+@pytest.mark.parametrize("cell", ["Infinity", "-Infinity"])
+def test_an_infinite_cell_is_missing_by_the_marker_that_the_error_names(write, cell):
+    sign = cell.removesuffix("Infinity")
+
+    with pytest.raises(SchemaError, match=rf"missing=\['{sign}inf'\]"):
+        feature(write, ["5", cell, "7"], fill="linear")
+    assert feature(write, ["5", cell, "7"], fill="linear", missing=[f"{sign}inf"]).values.tolist() == [[5, 6, 7]]
+
+
+def test_dates_as_an_attribute_are_text_if_told(write):
+    with pytest.raises(SchemaError, match=r"'v' holds dates; only `time` can.*text=\['v'\]"):
+        attribute(write, ["2024-01-01", "2024-01-02"])
+    assert attribute(write, ["2024-01-01", "2024-01-02"], text=["v"]).values.tolist() == ["2024-01-01", "2024-01-02"]
+
+
+@pytest.mark.parametrize("second", [["1", "2"], ["1", "NULL"]])
+@pytest.mark.parametrize("first", [[1.5, 2.5], ["1.5", "2.5"]])
+def test_a_wide_feature_is_numbers_in_all_its_columns_or_in_none(first, second):
+    table = pd.DataFrame({"d1": first, "d2": second})
+
+    ds = from_table(table, features={"v": "d*"})
+
+    np.testing.assert_array_equal(ds.v, [[1.5, 1], [2.5, 2 if second[1] == "2" else np.nan]])
+
+
+MIXED = {
+    "few whole numbers as text": ({"d1": [1, 2], "d2": ["3", "4"]}, r"'d1' holds numbers, 'd2' text.*text=\['v'\]"),
+    "words": ({"d1": ["a", "b"], "d2": [1.5, 2.5]}, r"'d1' holds text, 'd2' numbers.*text=\['v'\]"),
+    "truth values": ({"d1": [True, False], "d2": [1.5, 2.5]}, "'d1' holds truth values, 'd2' numbers"),
+    "truth values and words": ({"d1": [True, False], "d2": ["a", "b"]}, "'d1' holds truth values, 'd2' text"),
+    "truth values with a gap": ({"d1": [True, None], "d2": [1.5, 2.5]}, "'d1' holds truth values, 'd2' numbers"),
+}
+
+
+@pytest.mark.parametrize("case", MIXED)
+def test_a_wide_feature_of_several_kinds_is_refused_or_read_as_told(case):
+    columns, message = MIXED[case]
+    table = pd.DataFrame(columns)
+
+    with pytest.raises(SchemaError, match=message) as error:
+        from_table(table, features={"v": "d*"})
+    if "text=" in str(error.value):
+        assert from_table(table, features={"v": "d*"}, text=["v"]).v.dtype.kind == "U"
+
+
+def test_few_whole_numbers_as_text_beside_numbers_are_numbers_if_told():
+    table = pd.DataFrame({"d1": [1, 2], "d2": ["3", "4"]})
+
+    assert from_table(table, features={"v": "d*"}, numbers=["v"]).v.values.tolist() == [[1, 3], [2, 4]]
+
+
+def test_truth_values_in_a_file_beside_numbers_are_text_if_told(write):
+    path = write("id,d1,d2\na,true,1.5\nb,false,2.5\n")
+
+    with pytest.raises(SchemaError, match=r"truth values, 'd2' numbers.*text=\['v'\]"):
+        from_csv(path, sample="id", features={"v": "d*"})
+    assert from_csv(path, sample="id", features={"v": "d*"}, text=["v"]).v.values.tolist()[0] == ["true", "1.5"]
+
+
+def test_a_truth_value_among_numbers_is_refused_or_text_as_told():
+    table = pd.DataFrame({"t": [0, 1, 2], "v": pd.Series([2, True, 3], dtype=object)})
+
+    with pytest.raises(SchemaError, match=r"'v' holds True in row 1 among numbers.*text=\['v'\]"):
+        from_table(table, time="t", features=["v"])
+    assert from_table(table, time="t", features=["v"], text=["v"]).v.values.tolist() == [["2", "True", "3"]]
+
+
+@pytest.mark.parametrize(
+    ("cells", "form", "expected"),
+    [
+        ("5K,5M\n6K,6M", "K=1000", [[5e3, 5e6], [6e3, 6e6]]),
+        ("5 ms,5 s\n6 ms,6 s", "duration", [[0.005, 5], [0.006, 6]]),
+    ],
+)
+def test_a_wide_feature_is_offered_only_forms_that_fit_all_its_columns(write, cells, form, expected):
+    one, two = cells.split("\n")
+    ask = {"sample": "id", "features": {"v": "d*"}}
+    path = write(f"id,d1,d2\na,{one}\nb,{two}\n")
+
+    with pytest.raises(SchemaError, match=rf"numbers={{'v': '{form}'}}") as error:
+        from_csv(path, **ask)
+    assert "'d1':" not in str(error.value)
+    assert from_csv(path, **ask, numbers={"v": form}).v.values.tolist() == expected
+    with pytest.raises(SchemaError, match=r"feature 'v' several units \('d1' m?[sK], 'd2' [sM]\)"):
+        from_csv(path, **ask, numbers=dict(zip(["d1", "d2"], [c.strip("56 ") for c in one.split(",")], strict=True)))
+
+
+def test_a_unit_in_one_column_of_a_wide_feature_is_no_form_of_the_others(write):
+    path = write("id,d1,d2\na,5 ms,5\nb,6 ms,6\n")
+
+    with pytest.raises(SchemaError, match=r"several units \('d1' ms, 'd2' none\)"):
+        from_csv(path, sample="id", features={"v": "d*"}, numbers={"d1": "ms"})
+    with pytest.raises(SchemaError, match="'5' in line 2"):
+        from_csv(path, sample="id", features={"v": "d*"}, numbers={"v": "ms"})
+    table = pd.DataFrame({"d1": ["5 ms", "6 ms"], "d2": [5, 6]})
+    with pytest.raises(SchemaError, match=r"'d1' holds text, 'd2' numbers"):
+        from_table(table, features={"v": "d*"})
+    with pytest.raises(SchemaError, match=r"'d1' has text in 'ms', 'd2' numbers without a unit"):
+        from_table(table, features={"v": "d*"}, numbers={"v": "ms"})
+    table["d2"] = np.nan
+    assert from_table(table, features={"v": "d*"}, numbers={"v": "ms"}).v.values[:, 0].tolist() == [5, 6]
+
+
+def test_between_truth_values_nothing_is_made_up(write):
+    rows = "t,up\n0,true\n1,{}\n2,false\n"
+    twice = write(rows.format("true\n1,false"))
+
+    with pytest.raises(SchemaError, match=r"there are 'True' and 'False' for one step.*duplicates='last'"):
+        from_csv(twice, time="t", features=["up"], duplicates="mean")
+    assert from_csv(twice, time="t", features=["up"], duplicates="last").up.values.tolist() == [[1, 0, 0]]
+    assert from_csv(write(rows.format("")), time="t", features=["up"], fill="linear").up.values.tolist() == [[1, 1, 0]]
+    wide = pd.DataFrame({"d1": [True, False], "d2": pd.array([None, True], "boolean"), "d3": [False, True]})
+    assert from_table(wide, features={"v": "d*"}, fill={"v": "linear"}).v.values.tolist() == [[1, 1, 0], [0, 1, 1]]
+    bins = from_csv(twice, time="t", features=["up"], bin=4, bins={"up": "mean"})
+    assert bins.up.values.tolist() == [[0.5]]  # a share
+
+
 def test_columns_named_by_numbers_or_dates_are_found():
     days = pd.date_range("2024-01-01", periods=3)
     wide = pd.DataFrame([[1.5, 2, 3], [4, 5, 6]], columns=days)
