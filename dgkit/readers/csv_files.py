@@ -177,7 +177,7 @@ def read_csv(
     dates : mapping, optional
         Form of a column of dates: "day first" or "month first" (of 03/04/2024), "seconds" or "milliseconds" (since
         1970), or a format of `datetime.strptime`. Default: dates with the year first, dd.mm.yyyy, and dd/mm/yyyy or
-        mm/dd/yyyy where a number above 12 tells which, are recognised, with a time of day or without (24:00 is the
+        mm/dd/yyyy where a number above 12 tells which (dd-mm-yyyy is told apart), are recognised, with a time of day or without (24:00 is the
         next day's 00:00). A time with a zone becomes UTC, a week ("%G-W%V") its first day.
     missing : list
         What else than an empty cell stands for a missing value, e.g. "-999", in a column of numbers also as -999.0.
@@ -305,6 +305,7 @@ class _Files:
         self.options = {"max_bytes": max_bytes, **options}
         self.first = _File(self.paths[0], **self.options)
         self.told: list[str] = []
+        self.commas: set[str] = set()  # columns whose cells of numbers are written with decimal commas, as their text
         self.from_path = None if from_path is None else Pattern("from_path", from_path)
         self.split = {name: Pattern(f"split[{name!r}]", pattern) for name, pattern in (split or {}).items()}
         for name in self.split:
@@ -322,11 +323,17 @@ class _Files:
         if self.first.kind == "parquet":
             table = self._typed(names, text, meaning)
         else:
-            if self.first.kind in ("json", "excel") and meaning.get("decimal") is None:
-                meaning["decimal"] = "."
+            if meaning.get("decimal") == ",":  # of text; cells that are numbers have a value of their own
+                self.commas = set(self.header).difference(text, meaning.get("dates") or (), self.split)
             try:
                 table = understood(
-                    self.header, self.columns, names, text=text, separator=self.first.separator, **meaning
+                    self.header,
+                    self.columns,
+                    names,
+                    text=text,
+                    separator=self.first.separator,
+                    typed=self.first.kind in ("json", "excel"),
+                    **meaning,
                 )
             except SchemaError as error:
                 if "Mend the file" in str(error) or self.first.header[0].startswith("#"):
@@ -349,7 +356,7 @@ class _Files:
         for k, path in enumerate(self.paths):
             file = self.first if k == 0 and not self.first.closed else _File(path, **self.options)
             self._compare(file, needed)
-            rows, found = file.columns(needed, plain, dots)
+            rows, found = file.columns(needed, plain, dots, self.commas)
             got = dict(zip(needed, found, strict=True))
             text = {name for name in plain if got[name].sign is None} if len(rows) else set()
             if k and any(cells[name].sign is not None for name in text & cells.keys()):
@@ -634,9 +641,9 @@ class _File:
         return said + " ".join(ways)
 
     def columns(
-        self, wanted: Sequence[str], plain: Collection[str], dots: bool | None
+        self, wanted: Sequence[str], plain: Collection[str], dots: bool | None, commas: Collection[str]
     ) -> tuple[np.ndarray, list[Cells]]:
-        """The line at which each row begins, and the fields of each wanted column."""
+        """The line at which each row begins, and the fields of each wanted column; see `Records`."""
         counts = Counter(self.header)
         place = {name: k for k, name in enumerate(self.header)}
         for name in wanted:
@@ -650,7 +657,8 @@ class _File:
         if not len(self.kept):
             return np.zeros(0, np.int64), [Cells() for _ in wanted]
         numbers = {place[name] for name in plain}
-        cells = self.records.cells(self.kept, [place[name] for name in wanted], numbers, dots) if wanted else []
+        places, with_commas = [place[name] for name in wanted], {place[name] for name in wanted if name in commas}
+        cells = self.records.cells(self.kept, places, numbers, dots, commas=with_commas) if wanted else []
         lines = self.records.lines[self.kept]
         self.close()
         return lines, cells

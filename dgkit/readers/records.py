@@ -25,6 +25,10 @@ _LOOK = 4096  # rows that tell whether a column's texts repeat
 Part = np.ndarray | tuple[np.ndarray, "str | list[str]"]
 
 
+class Figure(str):
+    """A cell that holds a number, as text: a dot begins its decimals, whatever the decimal sign of text is."""
+
+
 class Cells:
     """A column's fields: as text, or in parts of codes and the distinct texts, which take a tenth of the memory.
 
@@ -171,15 +175,20 @@ class Records:
         plain: Collection[int] = (),
         dots: bool | None = None,
         coded: bool = True,
+        commas: Collection[int] = (),
     ) -> list[Cells]:
         """The fields of these columns in these records; "" where a record is too short.
 
         Those of `plain` are read as numbers if all are `plain_columns`, whose `dots` is given. `coded`: text that
-        repeats may come as codes, which pandas makes faster than text.
+        repeats may come as codes, which pandas makes faster than text. In `commas`, each `Figure` gets a decimal comma.
         """
         if self.rows is not None:
             rows = [self.rows[k] for k in kept]
-            return [Cells([as_objects([row[p] if p < len(row) else "" for row in rows])]) for p in places]
+            texts = [[row[p] if p < len(row) else "" for row in rows] for p in places]
+            for column, p in zip(texts, places, strict=True):
+                if p in commas:
+                    column[:] = [cell.replace(".", ",") if isinstance(cell, Figure) else cell for cell in column]
+            return [Cells([as_objects(column)]) for column in texts]
         content, ends, start = self._bytes(kept)
         width, wanted = int(self.widths[kept].max()), sorted(set(places))
         numbers = {}

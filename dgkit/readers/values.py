@@ -48,7 +48,8 @@ _ISO = re.compile(
 _MIDNIGHT = re.compile(r"(?<=[T ])24(?=:00(:00(\.0+)?)?(?![:.\d]))")  # at a day's end: 00:00 of the next (ISO 8601)
 _EVEN = re.compile(r"\d\d([./-])\d\d\1\d{4}([T ]\d\d:\d\d(:\d\d(\.\d{1,9})?)?)?", re.ASCII)  # of `_YEAR_LAST` most
 _MONTH = re.compile(r"\d{4}[-/.](0?[1-9]|1[0-2])", re.ASCII)
-_ZONED, _SLASHED, _DAY_FIRST, _MONTH_FIRST = (1 << k for k in range(4))  # what `_facts` tells
+_ZONED, _SLASHED, _DASHED, _DAY_FIRST, _MONTH_FIRST = (1 << k for k in range(5))  # what `_facts` tells
+_MARKED = {"/": _SLASHED, "-": _DASHED, ".": 0}
 _DATE_FORMS = ("day first", "month first", "seconds", "milliseconds")
 
 
@@ -108,14 +109,18 @@ def understood(
     numbers: Mapping[str, str] | Sequence[str] | None = None,
     codes: Collection[str] = (),
     separator: str | None = None,
+    typed: bool = False,
 ) -> pd.DataFrame:
     """The wanted columns of a file's rows, as `read_csv` gives them.
 
     `read` tells, for the columns wanted, the line at which each row begins and the fields of each column, and is told
     which of them may come as plain numbers, and whether a dot begins their decimals. A column of `codes` is whole
-    numbers, or text as it is written. `separator` is that of the file.
+    numbers, or text as it is written. `separator` is that of the file. In a `typed` one cells are numbers or text:
+    numbers have dots, and tell nothing of the commas in text.
     """
     check_decimal(decimal)
+    typed = typed and decimal is None
+    decimal = "." if typed else decimal
     dates, forms = dates or {}, given_forms(numbers)
     for name, form in dates.items():
         if form not in _DATE_FORMS and "%" not in form:
@@ -145,6 +150,8 @@ def understood(
         fields.clear()
         bare = column.without_words()
         described[name] = bare
+        if typed and name not in (as_text | {*dates, *codes}):
+            _check_commas(bare, forms.get(name))
         if name in as_text:
             table[name] = column.rows(pd.Series(column.values, dtype=object))
         elif name in dates:
@@ -274,6 +281,21 @@ def readable(name: str, values: Texts, forms: Sequence[str]) -> str:
         unit = f" in {unit_of(form)}" if unit_of(form) else ""
         ways.append(f"{call} reads {example!r} as {read}{unit}")
     return ", ".join(ways)
+
+
+def _check_commas(column: _Column, form: str | None) -> None:
+    """SchemaError where commas in text, beside cells that are numbers, may begin decimals."""
+    texts = copy(column).drop(np.array(["," not in value for value in column.values], bool))
+    if not len(texts.values):
+        return
+    found = formed(texts.values, form, None)[0] if form else readings(texts.values, None)
+    if list(found) == [","]:
+        raise SchemaError(
+            f"column {column.name!r} has the text {texts.at(0)}, with a comma before its decimals: give decimal=',', "
+            f"which is said of text alone (cells that are numbers stay as they are), or text=[{column.name!r}]."
+        )
+    if found:
+        _one_reading(texts, found, set())
 
 
 def _asks_for_a_sign(column: _Column, found: Mapping[str, np.ndarray]) -> bool:
@@ -482,7 +504,7 @@ def _iso(column: _Column, form: str | None) -> tuple[pd.Series, bool]:
     even = [(np.flatnonzero(shape == k), one[2]) for k, one in enumerate(examples) if _EVEN.fullmatch(one)]
     for which, mark in even:
         first, second = (_digits(column.values[which], at) @ (10, 1) for at in (0, 3))
-        facts[which] = (mark != ".") * _SLASHED | (first > 12) * _DAY_FIRST | (second > 12) * _MONTH_FIRST
+        facts[which] = _MARKED[mark] | (first > 12) * _DAY_FIRST | (second > 12) * _MONTH_FIRST
     for k in np.flatnonzero(facts < 0):
         facts[k] = _facts(column.values[k])
     zoned, plain = np.flatnonzero(facts & _ZONED), np.flatnonzero(facts & _ZONED == 0)
@@ -491,16 +513,20 @@ def _iso(column: _Column, form: str | None) -> tuple[pd.Series, bool]:
             f"column {column.name!r} has a time zone in {column.at(zoned[0])}, but none in {column.at(plain[0])}. "
             "Give all of them one, or none."
         )
-    day_first = form == "day first" or (form is None and _day_first(column, facts))
 
+    # dots are dd.mm.yyyy beside other marks, of which each has an order of its own
+    day_first = np.full(len(facts), form != "month first" or bool((facts & (_SLASHED | _DASHED)).any()))
+    for marked in (_SLASHED, _DASHED):
+        if (these := facts & marked != 0).any():
+            day_first[these] = form == "day first" if form else _day_first(column, facts * these)
     # what is ready, what has its parts at the same places, and the rest one by one
     rewritten = np.array([None] * len(column.values), object)
     ready = np.array([_ISO.fullmatch(value) is not None for value in examples], bool)[shape]
     rewritten[ready] = column.values[ready]
     for which, _ in even:
-        rewritten[which] = _year_first(column.values[which], day_first)
+        rewritten[which] = _year_first(column.values[which], day_first[which[0]])
     for k in np.flatnonzero(rewritten == None):  # noqa: E711 (of each)
-        rewritten[k] = _rewritten(column.values[k], day_first)
+        rewritten[k] = _rewritten(column.values[k], day_first[k])
     return pd.Series(rewritten, dtype=object), bool(zoned.size)
 
 
@@ -547,21 +573,19 @@ def _clock(match: re.Match[str]) -> str:
 
 
 def _facts(value: str) -> int:
-    """What a date tells: has it a zone; the year at its end, no dots; a number above 12 in first or second place."""
+    """What a date tells: has it a zone; its mark, the year at the end; a number above 12 in first or second place."""
     match = _YEAR_FIRST.fullmatch(value) or _YEAR_LAST.fullmatch(value)
     if match is None:
         return 0
     facts = _ZONED if match["zone"] else 0
     if match.re is _YEAR_LAST:
-        facts |= _SLASHED if match["mark"] != "." else 0
+        facts |= _MARKED[match["mark"]]
         facts |= (_DAY_FIRST if int(match["a"]) > 12 else 0) | (_MONTH_FIRST if int(match["b"]) > 12 else 0)
     return facts
 
 
 def _day_first(column: _Column, facts: np.ndarray) -> bool:
-    """Whether dd/mm/yyyy; dots are always dd.mm.yyyy."""
-    if not (facts & _SLASHED).any():
-        return True
+    """Whether the day comes first in dates of one mark, whose facts are not 0."""
     days, months = np.flatnonzero(facts & _DAY_FIRST), np.flatnonzero(facts & _MONTH_FIRST)
     if days.size and months.size:
         raise SchemaError(
@@ -570,8 +594,8 @@ def _day_first(column: _Column, facts: np.ndarray) -> bool:
         )
     if not days.size and not months.size:
         raise SchemaError(
-            f"column {column.name!r} has {column.at(np.flatnonzero(facts & _SLASHED)[0])}, and no date that tells "
-            f"whether day or month comes first. Say which: dates={{{column.name!r}: 'day first'}} or 'month first'."
+            f"column {column.name!r} has {column.at(np.flatnonzero(facts)[0])}, and no date with that mark that "
+            f"tells whether day or month comes first. Say which: dates={{{column.name!r}: 'day first'}} or 'month first'."
         )
     return bool(days.size)
 
