@@ -15,13 +15,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import xarray as xr
+from pandas.api.types import is_numeric_dtype
 
 from dgkit._checks import whole
 from dgkit._netcdf import limit
 from dgkit.errors import ConfigError, FileFormatError, SchemaError
 from dgkit.readers import sources, tabular
 from dgkit.readers.grid import CHOICES
-from dgkit.readers.numbers import NUMBER
+from dgkit.readers.numbers import NUMBER, parsed
 from dgkit.readers.patterns import Pattern
 from dgkit.readers.records import Cells, Records, lines_kept, some_lines
 from dgkit.readers.tables import as_names, feature_columns, from_table, some_names
@@ -177,8 +178,9 @@ def read_csv(
     dates : mapping, optional
         Form of a column of dates: "day first" or "month first" (of 03/04/2024), "seconds" or "milliseconds" (since
         1970), or a format of `datetime.strptime`. Default: dates with the year first, dd.mm.yyyy, and dd/mm/yyyy or
-        mm/dd/yyyy where a number above 12 tells which (dd-mm-yyyy is told apart), are recognised, with a time of day or without (24:00 is the
-        next day's 00:00). A time with a zone becomes UTC, a week ("%G-W%V") its first day.
+        mm/dd/yyyy where a number above 12 tells which (of dates with dashes another one), are recognised, with a time
+        of day or without (24:00 is the next day's 00:00). A time with a zone becomes UTC, a week ("%G-W%V") its first
+        day.
     missing : list
         What else than an empty cell stands for a missing value, e.g. "-999", in a column of numbers also as -999.0.
         Words such as NA or null are missing in columns of numbers, dates and truth values; text keeps them unless they
@@ -432,7 +434,7 @@ class _Files:
         if self.split:
             raise ConfigError(_TYPED.format(name="split"))
         for name, value in meaning.items():
-            if value and name not in ("numbers", "codes"):  # `from_table` heeds these
+            if value and name not in ("numbers", "codes", "missing"):  # `from_table` heeds the first two
                 raise ConfigError(_TYPED.format(name=name))
         of_path = [] if self.from_path is None else self.from_path.fields
         for name in [*wanted, *text]:
@@ -449,8 +451,13 @@ class _Files:
                 table.index = pd.Index([f"{line} of {path.name}" for line in table.index])
             tables.append(table[wanted])
         whole_table = pd.concat(tables)
+        if missing := [str(marker) for marker in meaning.get("missing") or ()]:
+            for name in wanted:
+                of = parsed(missing) if is_numeric_dtype(whole_table[name]) else missing
+                whole_table[name] = whole_table[name].mask(whole_table[name].isin(of))
         whole_table.index.name = LINE
-        return whole_table.assign(**{name: whole_table[name].astype(str) for name in text if name in wanted})
+        as_text = {name: whole_table[name] for name in text if name in wanted}
+        return whole_table.assign(**{name: of.astype(str).where(of.notna(), None) for name, of in as_text.items()})
 
 
 class _File:

@@ -24,6 +24,7 @@ from dgkit.readers.numbers import (
     fitting,
     formed,
     identifiers,
+    long_among_decimals,
     parsed,
     readings,
     shapes,
@@ -238,6 +239,13 @@ def _numbers(column: _Column, decimal: str | None) -> dict[str, np.ndarray]:
     A mixture of numbers and other things is refused.
     """
     values = column.values
+    if long_among_decimals(values):
+        k = max(range(len(values)), key=lambda k: len(values[k]) * str(values[k]).lstrip("+-").isdigit())
+        raise SchemaError(
+            f"column {column.name!r} has {column.at(k)}, of more digits than a number holds, among decimals. Say what "
+            f"they are: numbers=[{column.name!r}] for quantities, text=[{column.name!r}] for codes, "
+            f"missing=[{str(values[k])!r}] where it stands for a missing value."
+        )
     if identifiers(values):
         return {}
     found = readings(values, decimal)
@@ -594,8 +602,9 @@ def _day_first(column: _Column, facts: np.ndarray) -> bool:
         )
     if not days.size and not months.size:
         raise SchemaError(
-            f"column {column.name!r} has {column.at(np.flatnonzero(facts)[0])}, and no date with that mark that "
-            f"tells whether day or month comes first. Say which: dates={{{column.name!r}: 'day first'}} or 'month first'."
+            f"column {column.name!r} has {column.at(np.flatnonzero(facts)[0])}, and no date with that mark "
+            f"that tells whether day or month comes first. Say which: dates={{{column.name!r}: 'day first'}} or 'month "
+            "first'."
         )
     return bool(days.size)
 

@@ -1,5 +1,6 @@
 """What a column's values mean: the Dataset equals the truth, or an error names the call that settles it."""
 
+import re
 from decimal import Decimal
 
 import numpy as np
@@ -100,6 +101,17 @@ def test_times_in_nanoseconds_are_no_identifiers(write):
     assert from_csv(path, time="t", features=["v"]).time.values.tolist() == [start, start + 1, start + 2]
 
 
+@pytest.mark.parametrize("value", ["9007199254740993", "-9007199254740993", "9223372036854775807"])
+def test_a_whole_number_that_floats_round_is_asked_about_and_not_shown_rounded(write, value):
+    cells = [value if k == 6 else k * 7 % 50 for k in range(60)]
+
+    with pytest.raises(SchemaError, match=r"many digits stand in 'v' \(about .*text=\['v'\].*numbers=\['v'\]") as error:
+        feature(write, cells)
+
+    assert str(int(float(value))) not in str(error.value)
+    assert feature(write, cells, numbers=["v"]).values[0, 6] == float(value)
+
+
 # -- numbers with something around them ----------------------------------------------------------------------------
 
 FORMS = {
@@ -162,6 +174,95 @@ def test_what_is_not_of_the_form_told_is_named(write):
         feature(write, ["1 Mbps"], numbers="v")
 
 
+@pytest.mark.parametrize("odd", ["timeout", "<1 ms", "*", "-", "n/a", "> 100 ms"])
+@pytest.mark.parametrize("source", ["file", "table", "Parquet"])
+def test_numbers_with_a_unit_are_asked_about_among_other_words_too(write, tmp_path, odd, source):
+    cells = [odd if k % 2 else f"{k * 7 % 97} ms" for k in range(60)]
+    table = pd.DataFrame({"t": range(60), "v": cells})
+    if source == "Parquet":
+        pytest.importorskip("duckdb").sql(f"copy \"table\" to '{tmp_path / 'x.parquet'}' (format parquet)")
+
+    def read(**options):
+        if source == "file":
+            return feature(write, cells, **options)
+        if source == "Parquet":
+            return from_csv(tmp_path / "x.parquet", time="t", features=["v"], **options).v
+        missing = options.pop("missing", None)
+        return from_table(table.replace({"v": dict.fromkeys(missing or ())}), time="t", features=["v"], **options).v
+
+    with pytest.raises(SchemaError) as error:
+        read()
+    said = str(error.value)
+    told = read(numbers={"v": "ms"}, missing=[odd], fill="previous")
+
+    assert f"also {odd!r} in" in said and "numbers={'v': 'ms'} reads '0 ms' as 0" in said and "text=['v']" in said
+    assert (f"df['v'].replace([{odd!r}], None)" if source == "table" else f"missing=[{odd!r}]") in said
+    assert told.values[0, :59].tolist() == [k // 2 * 2 * 7 % 97 for k in range(59)]
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        ["3G", "4G", "LTE"],
+        ["small", "5 ms", "large", "huge"],
+        ["eth0", "eth1"],
+        ["1st", "2nd", "last"],
+        ["on", "7 %", "off"],
+    ],
+)
+def test_words_among_which_few_look_like_numbers_are_categories(write, cells):
+    assert feature(write, cells * 4).values[0].tolist() == cells * 4
+    assert attribute(write, cells * 4).values.tolist() == cells * 4
+
+
+@pytest.mark.parametrize("cell", ["5 min", "5 ms", "5 users", "5 msgs", "5m", "5%"])
+def test_no_prefix_is_made_of_a_unit_beside_numbers_without_one(write, cell):
+    with pytest.raises(SchemaError, match="which is none") as error:
+        feature(write, [cell, "7"])
+
+    assert "K=1000" not in str(error.value) and f"missing=[{cell!r}]" in str(error.value)
+
+
+@pytest.mark.parametrize("cell", ["5K", "5 KB", "5 Kbps", "5kbit"])
+def test_prefixes_beside_numbers_without_one_are_asked_about(write, cell):
+    with pytest.raises(SchemaError, match=r"numbers=\{'v': 'K=1000'\} reads '5 ?[Kk]\w*' as 5000"):
+        feature(write, [cell, "7"])
+    assert feature(write, [cell, "7"], numbers={"v": "K=1000"}).values.tolist() == [[5000, 7]]
+
+
+@pytest.mark.parametrize(
+    ("cells", "expected"),
+    [(["1.5D+03", "2.5D-01", "-1.D2"], [1500, 0.25, -100]), (["0x1F", "0x2f", "0X10"], [31, 47, 16])],
+)
+def test_numbers_as_fortran_and_c_write_them_are_asked_about(write, cells, expected):
+    with pytest.raises(
+        SchemaError, match=rf"looks like numbers: 3 .*numbers=\['v'\] reads {cells[0]!r} as".replace("+", "[+]")
+    ):
+        feature(write, cells)
+    assert feature(write, cells, numbers=["v"]).values.tolist() == [expected]
+    assert feature(write, cells, text=["v"]).values.tolist() == [cells]
+
+
+@pytest.mark.parametrize("source", [feature, attribute])
+def test_a_number_of_too_many_digits_among_decimals_is_asked_about(write, source):
+    cells = ["0.5", "0.25", "18446744073709551615"] * 20
+
+    with pytest.raises(SchemaError, match=r"'18446744073709551615' in line .*numbers=\['v'\].*text=\['v'\]"):
+        source(write, cells)
+    with pytest.raises(SchemaError, match=r"missing=\['18446744073709551615'\] where it stands for"):
+        source(write, cells)
+    assert sorted(set(source(write, cells, numbers=["v"]).values.ravel())) == [0.25, 0.5, 2.0**64]
+    assert set(source(write, cells, text=["v"]).values.ravel()) == set(cells)
+
+
+@pytest.mark.parametrize("odd", ["00", "1e5", "1e999", "+4930123456"])
+def test_what_makes_text_of_numbers_is_shown(write, odd):
+    with pytest.raises(
+        SchemaError, match=re.escape(f"looks like numbers: 60 different ones such as {odd!r} in line 9")
+    ):
+        feature(write, [odd if k == 7 else k + 1 for k in range(60)])
+
+
 # -- the decimal sign ----------------------------------------------------------------------------------------------
 
 
@@ -185,6 +286,24 @@ def test_dots_before_three_digits_are_asked_about_where_nothing_tells(write):
 
 
 # -- what is missing ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "marker",
+    ["18446744073709551615", "-9223372036854775808", "-9223372036854775806", "9007199254740991", "9.96921e+36",
+     "9.969209968386869e+36", "-32767", "1e+20"],
+)  # fmt: skip
+def test_ends_of_the_types_of_numbers_may_stand_for_missing_values(write, marker):
+    cells = [marker if k % 6 == 3 else k * 7 % 50 + (0.5 if "e" in marker else 0) for k in range(60)]
+
+    with pytest.raises(SchemaError, match=r"10 times, and otherwise from .* stand for a missing value") as error:
+        feature(write, cells)
+    advised = float(str(error.value).partition("missing=[")[2].partition("]")[0])
+    told = feature(write, cells, missing=[advised], fill="previous")
+
+    assert "many digits" not in str(error.value)
+    assert told.values.max() <= 50 and told.values[0, 3] == told.values[0, 2]
+    assert feature(write, cells, numbers=["v"]).values[0, 3] == float(marker)
 
 
 def test_markers_match_by_value_and_only_where_asked(write):
