@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import xarray as xr
-from pandas.api.types import is_numeric_dtype
+from pandas.api.types import is_numeric_dtype, is_object_dtype, is_string_dtype
 
 from dgkit._checks import whole
 from dgkit._netcdf import limit
@@ -451,6 +451,8 @@ class _Files:
                 table.index = pd.Index([f"{line} of {path.name}" for line in table.index])
             tables.append(table[wanted])
         whole_table = pd.concat(tables)
+        for name in wanted:
+            whole_table[name] = self._without_blanks(whole_table[name])
         if missing := [str(marker) for marker in meaning.get("missing") or ()]:
             for name in wanted:
                 of = parsed(missing) if is_numeric_dtype(whole_table[name]) else missing
@@ -458,6 +460,15 @@ class _Files:
         whole_table.index.name = LINE
         as_text = {name: whole_table[name] for name in text if name in wanted}
         return whole_table.assign(**{name: of.astype(str).where(of.notna(), None) for name, of in as_text.items()})
+
+    def _without_blanks(self, column: pd.Series) -> pd.Series:
+        """A column of Parquet, of text without the blanks around it, as other files' text."""
+        if not (is_object_dtype(column) or is_string_dtype(column)):
+            return column
+        bare = column.map(lambda item: item.strip() if isinstance(item, str) else item)
+        if (bare[changed := column.notna() & (bare != column)]).size:
+            self.told.append(f"blanks around {int(changed.sum()):,} texts of {column.name!r}")
+        return bare
 
 
 class _File:

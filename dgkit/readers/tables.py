@@ -254,6 +254,7 @@ MENDS = {  # what the reader's caller can do, who has no `ds` yet
     "text_gap": "Give fill='previous'.",
     "nan": "Leave {name!r} out of attributes=, or drop the rows of these samples.",
     "bounds": "Mend the values, or give other valid_min={{{name!r}: ...}} and valid_max={{{name!r}: ...}}.",
+    "counts": "Leave {name!r} out of counts=.",
     "attrs": "Give another value of {key}={{{name!r}: ...}}, or leave it out.",
     "worth": "Say it, categories={{{name!r}: {each}}}, or leave {feature!r} out of valid_max=.",
 }

@@ -646,7 +646,7 @@ def column_values(
     Missing values are refused, or with `gaps` NaN among numbers and "" among text. Text becomes numbers by a `form`
     ("truth": truth values), `codes` of any kind become text. `ways`: what else an error may advise.
     """
-    series = table[name]
+    series = _bare(table, name)
     missing = series.is_null() | series.is_nan() if series.dtype.is_float() else series.is_null()
     if form == "truth":
         missing = nw.new_series(name, [not _holds(item) for item in series.to_list()], backend=series.implementation)
@@ -675,6 +675,30 @@ def column_values(
             f"column {name!r} is of type {series.dtype}; numbers, text, dates or truth values are needed."
         )
     return _as_codes(values) if codes and values.dtype.kind in "iuf" else values
+
+
+def _bare(table: nw.DataFrame[Any], name: str) -> nw.Series[Any]:
+    """A column, of text without the blanks around it, as a file's; SchemaError where that makes two texts one."""
+    series = table[name]
+    if series.dtype not in (nw.String, nw.Object, nw.Categorical, nw.Enum):
+        return series
+    items = series.to_list()
+    texts = dict.fromkeys(item for item in items if type(item) is str)
+    if not any(text != text.strip() for text in texts):
+        return series
+    known: dict[str, str] = {}
+    for text in texts:
+        other = known.setdefault(text.strip(), text)
+        if other != text:
+            a, b = (f"{one!r} in {place_of(table, items.index(one))}" for one in (other, text))
+            raise SchemaError(
+                f"column {name!r} has {a} and {b}, which differ by blanks alone. Make them one: "
+                f"df[{name!r}] = df[{name!r}].str.strip()"
+            )
+    if series.dtype not in (nw.String, nw.Object):
+        return series
+    items = [item.strip() if type(item) is str else item for item in items]
+    return nw.new_series(name, items, series.dtype, backend=series.implementation)
 
 
 def is_truth(series: nw.Series[Any]) -> bool:

@@ -50,6 +50,10 @@ def attribute(write, cells, **options):
     return from_csv(path, sample="id", time="t", features=["x"], attributes=["v"], **options).v
 
 
+def parquet(folder, frame):
+    pytest.importorskip("duckdb").from_df(frame).write_parquet(str(folder / "x.parquet"))
+
+
 # -- identifiers ----------------------------------------------------------------------------------------------------
 
 CODES = {
@@ -180,7 +184,7 @@ def test_numbers_with_a_unit_are_asked_about_among_other_words_too(write, tmp_pa
     cells = [odd if k % 2 else f"{k * 7 % 97} ms" for k in range(60)]
     table = pd.DataFrame({"t": range(60), "v": cells})
     if source == "Parquet":
-        pytest.importorskip("duckdb").sql(f"copy \"table\" to '{tmp_path / 'x.parquet'}' (format parquet)")
+        parquet(tmp_path, table)
 
     def read(**options):
         if source == "file":
@@ -283,6 +287,43 @@ def test_dots_before_three_digits_are_asked_about_where_nothing_tells(write):
     assert read_csv(path, decimal=".").x.tolist() == [1.234, 967]
     assert read_csv(write("x,y\n1.234,a\n967,b\n")).x.tolist() == [1.234, 967]  # decimal commas would need quotes
     assert read_csv(write("x;y\n0.234;a\n9.671;b\n")).x.tolist() == [0.234, 9.671]  # no group begins with 0
+
+
+@pytest.mark.parametrize("source", ["file", "table", "polars", "Parquet"])
+def test_truth_values_are_those_of_any_spelling_from_any_source(write, tmp_path, source):
+    cells = ["true", "False", "True", "FALSE"]
+    table = pd.DataFrame({"t": range(4), "v": cells})
+    if source == "Parquet":
+        parquet(tmp_path, table)
+    read = {
+        "file": lambda: feature(write, cells),
+        "table": lambda: from_table(table, time="t", features=["v"]).v,
+        "polars": lambda: from_table(pl.DataFrame({"t": range(4), "v": cells}), time="t", features=["v"]).v,
+        "Parquet": lambda: from_csv(tmp_path / "x.parquet", time="t", features=["v"]).v,
+    }
+
+    assert read[source]().values.tolist() == [[1, 0, 1, 0]]
+
+
+@pytest.mark.parametrize("frame", [pd.DataFrame, pl.DataFrame])
+def test_blanks_around_text_are_no_part_of_it(write, frame):
+    cells = ["up ", " down", "up ", "down at night"]
+
+    found = from_table(frame({"t": range(4), "v": cells}), time="t", features=["v"]).v
+
+    assert found.values.tolist() == feature(write, cells).values.tolist() == [["up", "down", "up", "down at night"]]
+    for role in ({"features": ["v"]}, {"features": ["t"], "attributes": ["v"]}, {"features": ["t"], "sample": "v"}):
+        with pytest.raises(SchemaError, match=r"'up' in row 0 and 'up ' in row 2, which differ by blanks alone.*strip"):
+            from_table(frame({"t": range(4), "v": ["up", "down", "up ", "UP"]}), **role)
+
+
+def test_parquet_has_text_without_blanks_and_gaps_stay_gaps(tmp_path):
+    table = pd.DataFrame({"t": range(4), "v": ["up", "up ", None, "down"]})
+    parquet(tmp_path, table)
+
+    for text in ((), ["v"]):
+        ds = from_csv(tmp_path / "x.parquet", time="t", features=["v"], text=text, fill="previous")
+        assert ds.v.values.tolist() == [["up", "up", "up", "down"]] and "blanks around 1 texts of 'v'" in ds.reading
 
 
 # -- what is missing ------------------------------------------------------------------------------------------------
@@ -509,7 +550,7 @@ def test_errors_advise_the_readers_own_arguments(write, case):
 def test_attrs_given_to_a_reader_are_those_of_the_dataset(write):
     v = feature(
         write,
-        ["1.5", "0", "2.5"],
+        ["1", "0", "2"],
         scale={"v": "log"},
         valid_min={"v": 0},
         valid_max={"v": 9},
@@ -554,6 +595,19 @@ def test_proposals_say_what_the_data_ask_for_and_apply_nothing():
     for proposal in dg.schema.proposals(ds):
         settled[proposal.name].attrs.update(proposal.attrs)
     assert dg.schema.validate(settled) and not any(p.attrs for p in dg.schema.proposals(settled))
+
+
+def test_counts_that_are_not_whole_are_refused_unless_a_line_filled_them(write):
+    with pytest.raises(SchemaError, match=r"'v' .*counts, but is 0.5 at sample 0, step 1 \(2 such.*out of counts="):
+        feature(write, ["1", "0.5", "2", "0.25"], counts=["v"])
+    ds = xr.Dataset({"v": (("sample", "time"), np.full((2, 3), 1.5), {"counts": 1}), "length": ("sample", [3, 2])})
+    with pytest.raises(SchemaError, match=r"1.5 at sample 0, step 0 \(5 such.*\.round\(\), or del ds\['v'\]\.attrs"):
+        dg.schema.validate(ds.assign(v=ds.v.where([[True] * 3, [True, True, False]])))
+
+    filled = feature(write, ["1", "", "2", "5"], counts=["v"], fill="linear")
+
+    assert filled.values.tolist() == [[1, 1.5, 2, 5]] and filled.attrs["counts"] == 1
+    assert dg.schema.validate(ds.assign(v=ds.v.round(), length=ds.length * 0 + 3))
 
 
 # -- odd files -----------------------------------------------------------------------------------------------------
