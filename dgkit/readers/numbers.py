@@ -18,6 +18,7 @@ NUMBER = {  # by decimal sign; a group of thousands does not begin with 0: 0.123
     ".": re.compile(r"[+-]?([1-9]\d{0,2}(,\d{3})+|\d+)?(\.\d*)?([eE][+-]?\d+)?", re.ASCII),
     ",": re.compile(r"[+-]?([1-9]\d{0,2}(\.\d{3})+|\d+)?(,\d*)?([eE][+-]?\d+)?", re.ASCII),
 }
+WHOLE = re.compile(r"-?\d+", re.ASCII)
 JOINT = "\0"  # stands in no text: `sources.utf8` refuses it
 FORMS = ("plain", "K=1000", "K=1024", "duration", "h:m", "m:s")  # any other form is a unit
 

@@ -117,6 +117,7 @@ def about_text(table: nw.DataFrame[Any], name: str, asked: Asked, *, feature: bo
         values.sort(key=lambda value: not (identifiers([value]) or value == long))
     texts = pd.Series(items, dtype=object).astype(str).str.strip()
     others, missing = "", {}
+    both = "mend them, some with a decimal dot and some with a decimal comma"
     if odd:
         at = int(texts.isin(odd).to_numpy().argmax())
         rows = int(texts.isin(odd).sum())
@@ -129,7 +130,7 @@ def about_text(table: nw.DataFrame[Any], name: str, asked: Asked, *, feature: bo
     asked.add(
         f"column {name!r} has text that looks like numbers: {len(values)} different ones such as {values[0]!r} in "
         f"{place_of(table, int((texts == values[0]).to_numpy().argmax()))}{others}. Say how to take it: "
-        f"{readable(name, values, forms)}, text=[{name!r}] makes each a category.",
+        f"{readable(name, values, forms) or both}, text=[{name!r}] makes each a category.",
         numbers={name: forms[0]},
         **missing,
     )

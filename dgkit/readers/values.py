@@ -5,7 +5,7 @@ place, the column and the option that settles it. pandas makes numbers and dates
 """
 
 import re
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from copy import copy
 from datetime import datetime
 from numbers import Integral, Number
@@ -19,6 +19,7 @@ from dgkit._netcdf import limit
 from dgkit.errors import ConfigError, SchemaError
 from dgkit.readers.numbers import (
     NUMBER,
+    WHOLE,
     WORDS,
     Texts,
     fitting,
@@ -35,7 +36,7 @@ from dgkit.readers.records import Cells, as_objects
 
 LINE = "line"  # name of a pandas index that holds the lines of a file, as `read_csv` makes it
 MISSING = ("", *sorted(WORDS))  # the words only in columns of numbers, dates or truth values, unless asked for
-_CLOCK = r"(?P<clock>\d\d?:\d{2}(:\d{2}(\.\d{1,9})?)?)( ?(?P<half>[AaPp])[Mm])?"
+_CLOCK = r"(?P<clock>\d\d?:\d{2}(:\d{2}(\.\d{1,9})?)?)( ?(?P<half>[AaPp])(\.[Mm]\.|[Mm]))?"
 _ZONE = r"(?P<zone>Z|UTC|GMT|[+-]\d{2}(:?\d{2})?)"
 _YEAR_FIRST = re.compile(
     rf"(?P<y>\d{{4}})(?P<mark>[-/])(?P<m>\d\d?)(?P=mark)(?P<d>\d\d?)([T ]{_CLOCK} ?{_ZONE}?)?", re.ASCII
@@ -48,6 +49,9 @@ _ISO = re.compile(
 )  # as pandas reads it
 _MIDNIGHT = re.compile(r"(?<=[T ])24(?=:00(:00(\.0+)?)?(?![:.\d]))")  # at a day's end: 00:00 of the next (ISO 8601)
 _EVEN = re.compile(r"\d\d([./-])\d\d\1\d{4}([T ]\d\d:\d\d(:\d\d(\.\d{1,9})?)?)?", re.ASCII)  # of `_YEAR_LAST` most
+_QUARTER = re.compile(r"(?P<y>\d{4})[- /]?Q(?P<q>[1-4])|Q(?P<first>[1-4])[- /]?(?P<last>\d{4})", re.ASCII)
+_CLOSE = re.compile("%[YmdHM]%[mdHMS]")
+_HALF = re.compile(r"\b([AaPp])\.([Mm])\.")
 _MONTH = re.compile(r"\d{4}[-/.](0?[1-9]|1[0-2])", re.ASCII)
 _ZONED, _SLASHED, _DASHED, _DAY_FIRST, _MONTH_FIRST = (1 << k for k in range(5))  # what `_facts` tells
 _MARKED = {"/": _SLASHED, "-": _DASHED, ".": 0}
@@ -215,7 +219,7 @@ _FORMS = "'plain', 'K=1000', 'K=1024', 'duration', 'h:m', 'm:s'"
 def _codes(column: _Column) -> pd.Series | None:
     """Whole numbers; None where the codes are anything else."""
     values = column.values
-    if not len(values) or identifiers(values) or not all(value.lstrip("-").isdigit() for value in values):
+    if not len(values) or identifiers(values) or not all(map(WHOLE.fullmatch, values)):
         return None
     return pd.Series(parsed(values), dtype=object if (column.codes < 0).any() else None)
 
@@ -225,6 +229,11 @@ def _formed(column: _Column, form: str, decimal: str | None) -> dict[str, np.nda
     found, unfit = formed(column.values, form, decimal)
     if unfit.any() or not found:
         which = np.flatnonzero(unfit if unfit.any() else ~unfit)
+        if not unfit.any() and decimal is None:
+            raise SchemaError(
+                f"column {column.name!r} has {column.all_at(which)}, some with a decimal dot and some with a decimal "
+                "comma. Mend the file."
+            )
         raise SchemaError(
             f"column {column.name!r} has {column.all_at(which)}, which is no number by numbers={{{column.name!r}: "
             f"{form!r}}}{f' with decimal={decimal!r}' if decimal else ''}. Mend it, count it as missing "
@@ -261,30 +270,35 @@ def _numbers(column: _Column, decimal: str | None) -> dict[str, np.ndarray]:
     known = ~np.isnan(parsed(values))
     if not (known.any() or any("," in v for v in values)):
         return found
-    looks = np.array([v.strip("+-.,") != "" and any(f.fullmatch(v) for f in NUMBER.values()) for v in values], bool)
-    if not (looks | known).any():
+    figures = np.array([value.strip("+-.,") != "" for value in values], bool)
+    dots, commas = (figures & [sign.fullmatch(value) is not None for value in values] for sign in NUMBER.values())
+    looks = dots | commas | known
+    if not looks.any():
         return found
-    looks |= known
-    k, odd = np.flatnonzero(looks)[0], np.flatnonzero(~looks if not looks.all() else ~known)
-    odd = odd if odd.size else np.array([k])
-    ways = readable(column.name, values, fitting(values))
+    good = looks if decimal is None else commas if decimal == "," else dots | known
+    k = np.flatnonzero(good if good.any() else looks)[0]
+    odd, none = np.flatnonzero(~good), f"which is none{f' with decimal={decimal!r}' if decimal else ''}"
+    if not odd.size:  # some have a decimal dot, and some a decimal comma
+        k = np.flatnonzero(dots != commas)[0]
+        odd = np.flatnonzero((dots != commas) & (dots != dots[k]))
+        none = "there with a decimal {}, here with a decimal {}".format(*("dot", "comma")[:: 1 if dots[k] else -1])
+    ways = readable(column.name, values, fitting(values), decimal)
     ways = f"Say how to read it: {ways}. Or mend" if ways else "Mend"
     raise SchemaError(
-        f"column {column.name!r} has the number {column.at(k)}, but {column.all_at(odd)}, which is none"
-        f"{f' with decimal={decimal!r}' if decimal else ''}. {ways} the file, count it as missing "
-        f"(missing=[{', '.join(repr(str(values[other])) for other in odd[:5])}]), take all as text "
-        f"(text=[{column.name!r}]), or leave it out."
+        f"column {column.name!r} has the number {column.at(k)}, but {column.all_at(odd)}, {none}. {ways} "
+        f"the file, count it as missing (missing=[{', '.join(repr(str(values[other])) for other in odd[:5])}]), "
+        f"take all as text (text=[{column.name!r}]), or leave it out."
     )
 
 
-def readable(name: str, values: Texts, forms: Sequence[str]) -> str:
-    """The calls by which text becomes numbers, with what each makes of one value."""
+def readable(name: str, values: Texts, forms: Sequence[str], decimal: str | None = None) -> str:
+    """The calls by which text becomes numbers, with what each makes of one value; "" where none reads all."""
     example = next(
         (v for v in values if not (NUMBER["."].fullmatch(v) or NUMBER[","].fullmatch(v))), next(iter(values), "")
     )
     ways = []
-    for form in forms:
-        read = " or ".join(f"{each[0]:.10g}" for each in formed([example], form, None)[0].values())
+    for form in (form for form in forms if formed(values, form, decimal)[0]):
+        read = " or ".join(f"{each[0]:.10g}" for each in formed([example], form, decimal)[0].values())
         call = f"numbers=[{name!r}]" if form == "plain" else f"numbers={{{name!r}: {form!r}}}"
         unit = f" in {unit_of(form)}" if unit_of(form) else ""
         ways.append(f"{call} reads {example!r} as {read}{unit}")
@@ -392,9 +406,10 @@ def _dates(column: _Column, form: str | None) -> pd.Series:
     if outside.any():
         k = int(np.flatnonzero(outside)[0])
         how = f" as {form!r}" if form else ""
+        ways = f", or say how to read it: {_format_for(column, k)}, or 'day first' or 'month first' in its place"
         raise SchemaError(
-            f"column {column.name!r} has {column.at(k)}, which is no date{how} (from 1678 to 2261). Mend the file, or "
-            f"say how to read it: {_format_for(column, k)}, or 'day first' or 'month first' in its place."
+            f"column {column.name!r} has {column.at(k)}, which is no date{how} (from 1678 to 2261). Mend the file"
+            f"{ways if _formats(column, k) else ''}."
         )
     return read
 
@@ -406,6 +421,7 @@ def _by_format(name: str, values: pd.Series, form: str) -> pd.Series:
     if week and not re.search("%[aAuw]", form):
         day = {"%V": "%u", "%G": "%u"}.get(week[0], "%w")
         values, form = values + (" 0" if week[0] == "%U" else " 1"), f"{form} {day}"  # from Sunday or Monday on
+    values = values.str.replace(_HALF, r"\1\2", regex=True)
     try:
         return pd.to_datetime(values, format=form, errors="coerce", utc="%z" in form)
     except ValueError as error:
@@ -418,6 +434,10 @@ def text_times(name: str, items: list[str], places: Any, place: str) -> pd.Serie
     `place` is what `places` are: "line" of a file, else "row" of a table.
     """
     column = _Column(name, Cells([as_objects(items)]), places, frozenset(), place)
+    quarters = [_QUARTER.fullmatch(value) for value in column.values]
+    if quarters and all(quarters):
+        begins = [f"{one['y'] or one['last']}-{3 * int(one['q'] or one['first']) - 2:02}" for one in quarters if one]
+        return column.rows(pd.to_datetime(pd.Series(begins, dtype=object), format="%Y-%m"))
     try:
         if all(_MONTH.fullmatch(value) for value in column.values):
             months = pd.Series([value.replace("/", "-").replace(".", "-") for value in column.values], dtype=object)
@@ -432,9 +452,15 @@ def text_times(name: str, items: list[str], places: Any, place: str) -> pd.Serie
     other = [_MONTH.fullmatch(v) or _YEAR_FIRST.fullmatch(v) or _YEAR_LAST.fullmatch(v) for v in column.values]
     odd = [k for k, match in enumerate(other) if not match]
     k = odd[0] if odd else 0
+    ways = [_format_for(column, k) if place == "line" else _mend_of_dates(column, k)]
+    elapsed = [form for form in fitting(column.values) if unit_of(form) == "s" and (place == "line" or form[0] == "d")]
+    if elapsed:
+        call = f"df[{name!r}] = pandas.to_timedelta(df[{name!r}]).dt.total_seconds()"
+        call = f"numbers={{{name!r}: {elapsed[0]!r}}}" if place == "line" else call
+        ways = [*(ways if _fits_all(column, _formats(column, k)) else []), f"{call}, the time that has passed"]
     raise SchemaError(
         f"column {name!r} is text ({column.at(k)}), which has no order in time. Say how to read it: "
-        f"{_format_for(column, k) if place == 'line' else _mend_of_dates(column, k)}."
+        f"{', or '.join(ways)}."
     )
 
 
@@ -442,7 +468,7 @@ def _mend_of_dates(column: _Column, k: int) -> str:
     forms = _formats(column, k) or ["..."]
     form, day = (f"{forms[0]}-%u", " + '-1'") if "%V" in forms[0] else (forms[0], "")  # of a week the first day
     call = f"df[{column.name!r}] = pandas.to_datetime(df[{column.name!r}]{day}, format={form!r})"
-    return call + (f", or {forms[1]!r}, whichever it is" if len(forms) > 1 else "")
+    return call + (f", or {' or '.join(map(repr, forms[1:]))}, whichever it is" if len(forms) > 1 else "")
 
 
 def _format_for(column: _Column, k: int) -> str:
@@ -451,24 +477,28 @@ def _format_for(column: _Column, k: int) -> str:
     if not forms:
         return f"dates={{{column.name!r}: '...'}}, a format such as '%d.%m.%y %H:%M'"
     call = f"dates={{{column.name!r}: {forms[0]!r}}}"
-    return call + (f" or {forms[1]!r}, whichever it is" if len(forms) > 1 else "")
+    return call + (f" or {' or '.join(map(repr, forms[1:]))}, whichever it is" if len(forms) > 1 else "")
 
 
 def _formats(column: _Column, k: int) -> list[str]:
-    """Formats that read the k-th value; two where day and month can be told in either order, of all the values."""
-    form = _format_of(column.values[k])
-    if form is None:
-        return []
-    other = form.replace("%d", "%_").replace("%m", "%d").replace("%_", "%m")
-    forms = [form, other] if form[:3] in ("%d/", "%m/", "%d-", "%m-") and "%b" not in form else [form]
-    fitting = [one for one in forms if all(_left_over(value, one) == "" for value in column.values[:1000])]
-    return fitting or [form]
+    """Formats that read the k-th value, and all others: each that makes other times of them, the likeliest first."""
+    forms = list(_formats_of(column.values[k]))
+    fit = _fits_all(column, forms)
+    if len(fit) < 2:
+        return fit or forms[:1]
+    read = {form: tuple(datetime.strptime(_HALF.sub(r"\1\2", v), form) for v in column.values[:100]) for form in fit}
+    return [form for n, form in enumerate(fit) if read[form] not in [read[other] for other in fit[:n]]]
+
+
+def _fits_all(column: _Column, forms: Sequence[str]) -> list[str]:
+    return [form for form in forms if all(_left_over(value, form) == "" for value in column.values[:1000])]
 
 
 _DAYS = (
     "%Y-%m-%d", "%Y.%m.%d", "%Y/%m/%d", "%Y_%m_%d", "%Y%m%d", "%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y",
-    "%m-%d-%Y", "%d.%m.%y", "%d/%m/%y", "%m/%d/%y", "%d-%b-%Y", "%d-%b-%y", "%d %b %Y", "%d %B %Y", "%d/%b/%Y",
-    "%b %d %Y", "%b %d, %Y", "%B %d, %Y", "%a %d %b %Y", "%a, %d %b %Y", "%b %Y", "%B %Y", "%b-%y", "%Y-%m", "%m/%Y",
+    "%m-%d-%Y", "%d.%m.%y", "%d/%m/%y", "%m/%d/%y", "%d-%m-%y", "%m-%d-%y", "%y.%m.%d", "%y/%m/%d", "%y-%m-%d",
+    "%d-%b-%Y", "%d-%b-%y", "%d %b %Y", "%d %B %Y", "%d/%b/%Y", "%b %d %Y", "%b %d, %Y", "%B %d, %Y", "%a %d %b %Y",
+    "%a, %d %b %Y", "%b %Y", "%B %Y", "%b-%y", "%Y-%m", "%m/%Y",
 )  # fmt: skip
 _CLOCKS = (
     "%H:%M", "%H:%M:%S", "%H:%M:%S.%f", "%H:%M:%S,%f", "%H.%M.%S", "%H.%M", "%H-%M-%S", "%H_%M_%S", "%H%M%S", "%H%M",
@@ -476,27 +506,29 @@ _CLOCKS = (
 )  # fmt: skip
 
 
-def _format_of(value: str) -> str | None:
-    """A format that reads the value, None where none of the usual ones does."""
+def _formats_of(value: str) -> Iterator[str]:
+    """Of the usual formats those that read the value."""
     clocks = [f"{clock}{zone}" for zone in ("", "%z", " %z") for clock in _CLOCKS]
     for form in (*_DAYS, *clocks):
         if _left_over(value, form) == "":
-            return form
+            yield form
     if week := re.fullmatch(r"\d{4}(-?W)\d\d", value, re.ASCII):
-        return f"%G{week[1]}%V"
+        yield f"%G{week[1]}%V"
     for day in _DAYS:
         rest = _left_over(value, day) or ""
-        for mark in (" ", "T", "_", ":", ""):
+        for mark in (" ", "T", "_", ":", *([] if day.endswith("%y") else [""])):  # 01/02/2024 has no clock
             for clock in clocks if rest.startswith(mark) else ():
-                if _left_over(rest.removeprefix(mark), clock) == "":
-                    return f"{day}{mark}{clock}"
-    return None
+                if rest and _left_over(rest.removeprefix(mark), clock) == "":
+                    yield f"{day}{mark}{clock}"
 
 
 def _left_over(value: str, form: str) -> str | None:
     """What a format leaves of a text that begins by it; None where it does not."""
+    value = _HALF.sub(r"\1\2", value)
     try:
-        datetime.strptime(value, form)
+        read = datetime.strptime(value, form)
+        if _CLOSE.search(form) and read.strftime(form) != value:
+            return None  # of 1030 no %H%M%S
     except ValueError as error:
         _, left, rest = str(error).partition("unconverted data remains: ")
         return rest if left else None

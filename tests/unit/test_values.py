@@ -653,14 +653,107 @@ def test_quoted_commas_in_a_file_of_commas_are_asked_about(write):
     assert read_csv(write(rows), decimal=".").v.tolist() == [1234, 3500]
 
 
-def test_a_date_that_two_formats_read_is_given_both(write):
+def test_a_date_that_several_formats_read_is_given_all(write):
     path = write("t,v\n" + "".join(f"{k:02d}/02/24,{k}.5\n" for k in range(1, 9)))
 
-    with pytest.raises(SchemaError, match=r"dates=\{'t': '%d/%m/%y'\} or '%m/%d/%y', whichever it is"):
+    with pytest.raises(SchemaError, match=r"dates=\{'t': '%d/%m/%y'\} or '%m/%d/%y' or '%y/%m/%d', whichever it"):
         from_csv(path, time="t", features=["v"])
     late = write("t,v\n" + "".join(f"02/{k:02d}/24,{k}.5\n" for k in range(9, 17)))
     with pytest.raises(SchemaError, match=r"dates=\{'t': '%m/%d/%y'\}\.$"):
         from_csv(late, time="t", features=["v"])
+
+
+def times(write, cells, **options):
+    """The times of one series, as `from_csv` reads it."""
+    path = write("t;v\n" + "".join(f"{cell};{k}.5\n" for k, cell in enumerate(cells)))
+    return from_csv(path, time="t", features=["v"], **options).time.values
+
+
+@pytest.mark.parametrize(
+    ("cells", "formats"),
+    [
+        (["24/01/15", "24/01/16"], ["%d/%m/%y", "%y/%m/%d"]),
+        (["01-02-24", "02-02-24"], ["%d-%m-%y", "%m-%d-%y", "%y-%m-%d", "%H-%M-%S"]),
+        (["24-01-15", "24-01-16", "24-01-31"], ["%d-%m-%y", "%y-%m-%d"]),
+        (["31/12/24 10:00", "31/12/24 11:00"], ["%d/%m/%y %H:%M", "%y/%m/%d %H:%M"]),
+        (["20240102 1030", "20240102 1035"], ["%Y%m%d %H%M"]),
+        (["May 5 2024", "May 6 2024"], ["%b %d %Y"]),
+    ],
+)
+def test_of_a_time_all_readings_are_offered_and_each_reads_it_as_it_says(write, cells, formats):
+    with pytest.raises(SchemaError, match=r"no order in time\. Say how to read it: dates=") as error:
+        times(write, cells)
+
+    assert re.findall(r"'(%[^']*)'", str(error.value)) == formats
+    for form in formats:
+        read = times(write, cells, dates={"t": form}, gaps="keep")
+        assert read[0] == pd.to_datetime(cells[0], format=form)
+
+
+@pytest.mark.parametrize(
+    "cells", [["2024Q1", "2024Q2", "2024Q3"], ["2024-Q1", "2024-Q2", "2024-Q3"], ["Q1 2024", "Q2 2024", "Q3 2024"]]
+)
+def test_quarters_are_times(write, cells):
+    assert times(write, cells).astype("M8[M]").astype(str).tolist() == ["2024-01", "2024-04", "2024-07"]
+
+
+def test_halves_of_a_day_may_have_dots(write):
+    half = ["11:55 a.m.", "12:00 p.m.", "12:05 p.m."]
+
+    with pytest.raises(SchemaError, match=r"dates=\{'t': '%I:%M %p'\}\.$"):
+        times(write, half)
+    alone = times(write, half, dates={"t": "%I:%M %p"})
+    dated = times(write, [f"1/13/2024 {time}" for time in half])
+
+    for read in (alone, dated):
+        assert pd.DatetimeIndex(read).strftime("%H:%M").tolist() == ["11:55", "12:00", "12:05"]
+
+
+def test_time_that_has_passed_is_offered_as_numbers(write):
+    cells = ["23:30:00", "24:00:00", "24:30:00"]
+
+    with pytest.raises(SchemaError, match=r"how to read it: numbers=\{'t': 'duration'\}, the time that has passed"):
+        times(write, cells)
+    assert times(write, cells, numbers={"t": "duration"}).tolist() == [84600, 86400, 88200]
+    with pytest.raises(SchemaError, match=r"how to read it: df\['t'\] = pandas\.to_timedelta\(.*total_seconds"):
+        from_table(pd.DataFrame({"t": cells, "v": [1.5, 2, 3]}), time="t", features=["v"])
+
+
+def test_a_day_that_is_none_gets_no_format_that_makes_another_of_it(write):
+    with pytest.raises(SchemaError, match=r"'31/02/2024' in line 2, which is no date.*Mend the file\.") as error:
+        times(write, ["31/02/2024", "01/03/2024"])
+    assert "%y" not in str(error.value)
+
+
+@pytest.mark.parametrize("unit", ["", " ms"])
+def test_two_decimal_signs_in_a_column_are_told_apart_and_no_form_is_offered(write, unit):
+    cells = [f"1,234.5{unit}", f"1.234,5{unit}", f"7{unit}"]
+    says = "in line 2, but '1.234,5' in line 3, there with a decimal dot, here with a decimal comma"
+
+    with pytest.raises(SchemaError, match="some with a decimal dot and some with" if unit else says) as error:
+        feature(write, cells)
+    assert "numbers=[" not in str(error.value) and " reads '" not in str(error.value)
+    with pytest.raises(SchemaError, match=r"some with a decimal dot and some with a decimal comma\. Mend the file"):
+        feature(write, cells, numbers={"v": unit.strip() or "plain"})
+
+
+def test_what_the_sign_does_not_fit_is_named_where_it_is_given(write):
+    with pytest.raises(SchemaError, match=r"the number '1,25' in line 2, but '1\.5' in line 3, which is none with"):
+        feature(write, ["1,25", "1.5"], decimal=",")
+
+
+@pytest.mark.parametrize("odd", ["²", "②", "--5", "-"])
+def test_codes_that_are_no_whole_numbers_are_categories_and_not_missing(write, odd):
+    cells = ["5", odd, "7", "5"]
+
+    assert feature(write, cells, categories=["v"]).values[0].tolist() == cells
+    assert (
+        from_table(pd.DataFrame({"t": range(4), "v": cells}), time="t", features=["v"], categories=["v"])
+        .v.values[0]
+        .tolist()
+        == cells
+    )
+    assert feature(write, ["5", "-1", "7"], categories=["v"]).values[0].tolist() == [5, -1, 7]
 
 
 def test_minus_one_among_numbers_of_which_none_is_negative_is_asked_about(write):
