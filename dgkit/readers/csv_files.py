@@ -638,7 +638,9 @@ class _File:
         begins = [records.fields(k)[0][:40] if records.fields(k) else "" for k in odd[:100]]
         ways = []
         hashes = [text for text in [self.header[0], *begins] if text.startswith("#")]
-        if hashes and self.comment is None and (len(odd) * 2 > len(rows) or not self.header[0].startswith("#")):
+        marked = self.header[0].startswith("#")
+        above = marked and self.comment is None and len(odd) * 2 > len(rows)  # the names that were taken are a comment
+        if above or (hashes and self.comment is None and not marked):
             ways.append("Leave out lines that begin with '#': comment='#'.")
         if len(odd) == len(rows) and (widths == width + 1).all():
             named = ["row", *self.header]
@@ -646,14 +648,22 @@ class _File:
                 f"If the first column has no name (row names, as R writes them): names={named[:6]}"
                 f"{'...' if len(named) > 6 else ''}, skip={records.lines[rows[0]] - 1}."
             )
-        elif len(odd) < len(rows) and np.array_equal(odd, rows[-len(odd) :]) and len(odd) <= len(rows) / 2 + 1:
-            start = f"footer={begins[0]!r} or " if begins[0] and not begins[0].startswith("#") else ""
+        elif (
+            not above
+            and len(odd) < len(rows)
+            and np.array_equal(odd, rows[-len(odd) :])
+            and len(odd) <= len(rows) / 2 + 1
+        ):
+            alone = begins[0] and records.count_beginning(begins[0]) == sum(b.startswith(begins[0]) for b in begins)
+            start = f"footer={begins[0]!r} or " if alone and not begins[0].startswith("#") else ""
             ways.append(f"Leave out a footer: {start}footer={len(odd)}.")
         elif len(odd) > len(rows) / 2 and len(set(widths)) == 1 and not hashes:
             ways.append(f"If the names stand in line {lines[0]}: skip={lines[0] - 1}.")
+        leaves = len(odd) < len(rows) and not above  # some rows
         if (widths < width).all():
-            ways.append("Leave short lines out, ragged='drop', or take what they lack as missing, ragged='fill'.")
-        else:
+            drop = "Leave short lines out, ragged='drop', or take" if leaves else "Take"
+            ways.append(f"{drop} what they lack as missing, ragged='fill'.")
+        elif leaves:
             ways.append("Leave those lines out: ragged='drop'.")
         ways.append("Or mend them (text that holds a separator goes in double quotes), or give another separator=.")
         return said + " ".join(ways)

@@ -158,6 +158,12 @@ class Records:
         text = io.StringIO(self.raw(k).decode(), newline="")  # type: ignore[union-attr]
         return next(csv.reader(text, delimiter=self.separator, skipinitialspace=self.separator != "\t"), [])
 
+    def count_beginning(self, mark: str) -> int:
+        """How many records begin with a text."""
+        if self.rows is not None:
+            return sum(bool(row) and row[0].startswith(mark) for row in self.rows)
+        return len(re.findall(rb'(?m)^[ \t]*"?' + re.escape(mark.encode()), self.content))
+
     def same_as(self, k: int) -> np.ndarray:
         """Which records read as this one, (R,)."""
         if self.rows is not None:
@@ -190,8 +196,12 @@ class Records:
                     column[:] = [cell.replace(".", ",") if isinstance(cell, Figure) else cell for cell in column]
             return [Cells([as_objects(column)]) for column in texts]
         content, ends, start = self._bytes(kept)
-        width, wanted = int(self.widths[kept].max()), sorted(set(places))
-        numbers = {}
+        width = int(self.widths[kept].max())
+        if lacks := {p for p in places if p >= width}:  # all records are too short
+            has = [p for p in places if p < width]
+            found = dict(zip(has, self.cells(kept, has, {*plain} - lacks, dots, coded), strict=True)) if has else {}
+            return [found[p] if p in found else Cells([as_objects([""] * len(kept))]) for p in places]
+        wanted, numbers = sorted(set(places)), {}
         if plain and (self.widths[kept] == width).all():
             numbers = plain_columns(content, start, ends, width, ord(self.separator), plain, dots)
         found = {p: Cells(sign=numbers[p][0] if p in numbers else None) for p in wanted}
@@ -201,7 +211,7 @@ class Records:
         options: dict[str, Any] = {
             "sep": self.separator,
             "header": None,
-            "names": range(max(width, wanted[-1] + 1)),
+            "names": range(width),
             "index_col": False,
             "skipinitialspace": self.separator != "\t",
             "skip_blank_lines": False,

@@ -308,6 +308,28 @@ def parquet(path):
     return path.read_bytes()
 
 
+@pytest.mark.parametrize(
+    ("text", "offered", "not_offered"),
+    [
+        ("# host;i;t;v\nbox;1;1;4.0\nbox;-1;RESTART\n", {"footer": 1}, "footer='box'"),
+        ("host;t;v\nbox;1;4.0\nTotal;2\nbox 2;3\n", {"footer": "Total"}, "footer='box"),
+        ('"t","v"\n"1",1,2.5\n"2",2,3.5\n', {"names": ["row", "t", "v"], "skip": 1}, "ragged='drop'"),
+        ("# exported by x\n# on 2024-01-01\nt,v\n1,2\n2,3\n", {"comment": "#"}, "footer=|ragged="),
+        ("t,u,v\n1,2\n2,3\n", {"ragged": "fill"}, "ragged='drop'"),
+    ],
+)
+def test_what_an_error_offers_leaves_rows(write, text, offered, not_offered):
+    path = write(text)
+
+    with pytest.raises(FileFormatError) as error:
+        read_csv(path)
+
+    for name, value in offered.items():
+        assert f"{name}={value!r}" in str(error.value)
+    assert not re.search(not_offered, str(error.value))
+    assert len(read_csv(path, **offered)) >= 1
+
+
 def table_of(kind, write, rows):
     """An Excel or JSON file of rows under their names."""
     if kind == "json":
