@@ -22,7 +22,7 @@ from dgkit._netcdf import limit
 from dgkit.errors import ConfigError, SchemaError
 from dgkit.readers import grid
 from dgkit.readers.grid import Choices, Placed, fill_missing
-from dgkit.readers.numbers import WHOLE, unit_of
+from dgkit.readers.numbers import unit_of
 from dgkit.readers.questions import Asked, about_markers, about_text, about_whole_numbers
 from dgkit.readers.values import check_decimal, column_values, given_forms, is_truth, numeric, place_of
 from dgkit.schema import blocks, lengths, missing_in, time_read, validate
@@ -295,9 +295,9 @@ def _categorical(da: xr.DataArray, listed: Sequence[Any] | Mapping[Any, float] |
     values = da.values
     found = [value for value in np.unique(values).tolist() if value != ""]
     order: list[Any] = found if listed is None else list(map(str, listed))
-    if all(WHOLE.fullmatch(value) and str(int(value)) == value and len(value) < 16 for value in found):
+    if all(re.fullmatch(r"-?\d+", value, re.ASCII) and str(int(value)) == value and len(value) < 16 for value in found):
         values = np.where(values == "", "0", values).astype(np.int64)
-        order = [int(value) if WHOLE.fullmatch(value) else value for value in order]
+        order = [int(value) if re.fullmatch(r"-?\d+", value, re.ASCII) else value for value in order]
         order = sorted(order) if listed is None else order
     stand_for = {"numbers": list(listed.values())} if isinstance(listed, Mapping) else {}
     return da.copy(data=values).assign_attrs(categories=order, **stand_for)
