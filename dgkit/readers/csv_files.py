@@ -186,7 +186,8 @@ def read_csv(
         Words such as NA or null are missing in columns of numbers, dates and truth values; text keeps them unless they
         are given here.
     decimal : {None, ".", ","}
-        Decimal sign; the other one then groups thousands. None: found out, from all columns of the file.
+        Decimal sign; the other one then groups thousands. None: found out, from all columns of the file. In JSON and
+        Excel it is said of text alone: cells that are numbers have a value of their own.
     numbers : mapping or list
         Columns of numbers with something around them: of each its form. A unit as it is written ("Mbps", "%", "€") is
         cut off. "K=1000" and "K=1024": letters such as K and M multiply. "duration" (1h20m, 0:12:30), "h:m" and "m:s"

@@ -50,6 +50,10 @@ _PARTS = re.compile(
 )
 _CLOCK = re.compile(r"-?\d+:\d\d(\.\d+)?", re.ASCII)
 _TIMES = r"(?:days?|d|hours?|hr|h|minutes?|min|m|seconds?|sec|s|ms|us|µs|ns)"
+_COMMON = re.compile(
+    rf"[%‰€$£¥₹]|°[CF]?|{_TIMES}|[kKMGTPEmuµn]?i?(?:[bB]ps|[bB]/s|bits?|bytes?|pps|Hz|Wh)|[kKMGTPEmuµn]i?[BWVAsmg]",
+    re.ASCII,
+)
 _ISO = r"P(?=\d|T\d)(?:\d+W)?(?:\d+D)?(?:T(?:\d+H)?(?:\d+M)?(?:\d+(?:\.\d+)?S)?)?"  # PT5M
 _DURATION = re.compile(
     rf"-?(?:(?:\d+ ?(?:days?|d),? ?)?\d+:\d\d:\d\d(?:\.\d+)?|(?:\d+(?:\.\d+)? ?{_TIMES},? ?)+|{_ISO})", re.ASCII
@@ -251,12 +255,12 @@ def like_numbers(values: Texts) -> list[str]:
     parts = [_PARTS.fullmatch(one) for one in examples]
     kinds = [("", "") if part is None else (part["before"], (part["after"] or "").strip()) for part in parts]
     clear = [any(form.fullmatch(one) for form in (_PARTS, _CLOCK, _DURATION)) for one in examples]
-    some = [value for value, k in zip(values, shape.tolist(), strict=True) if clear[k]]
-    if not some or fitting(some):
-        return some
-    most = Counter(kinds[k] for k in shape.tolist() if clear[k]).most_common(1)[0][0]
-    some = [value for value, k in zip(values, shape.tolist(), strict=True) if clear[k] and kinds[k] == most]
-    return some if fitting(some) else []
+    if not any(clear):
+        return []
+    if not fitting([one for one, is_clear in zip(examples, clear, strict=True) if is_clear]):
+        most = Counter(kinds[k] for k in shape.tolist() if clear[k]).most_common(1)[0][0]
+        clear = [is_clear and kind == most for is_clear, kind in zip(clear, kinds, strict=True)]
+    return [value for value, k in zip(values, shape.tolist(), strict=True) if clear[k]]
 
 
 def common_unit(suffixes: set[str]) -> str | None:
@@ -277,6 +281,17 @@ def common_unit(suffixes: set[str]) -> str | None:
         if rests <= known and all(suffix.endswith(unit) for suffix in suffixes - {""}):
             units.append((rests == {""}, start, unit))
     return min(units)[2] if units else None  # rather a prefix than none: M is a million, not a unit
+
+
+def common(unit: str) -> bool:
+    """Whether a form, or a unit, is one that numbers usually have, and no part of a name such as 3G, 5xx or 12th.
+
+    Examples
+    --------
+    >>> common("ms"), common("%"), common("KiB"), common("xx"), common("G")
+    (True, True, True, False, False)
+    """
+    return unit in FORMS or _COMMON.fullmatch(unit) is not None
 
 
 def unit_of(form: str | None) -> str | None:

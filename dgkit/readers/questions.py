@@ -18,6 +18,7 @@ from dgkit.errors import SchemaError
 from dgkit.readers.numbers import (
     WORDS,
     addresses,
+    common,
     fitting,
     hexadecimal,
     identifiers,
@@ -29,7 +30,7 @@ from dgkit.readers.numbers import (
 from dgkit.readers.values import lines_of, place_of, readable
 from dgkit.schema import lengths, valid_values
 
-_SOME = 6  # distinct numbers with a unit among words, of which fewer may be names: 3G, 4G, LTE
+_SOME = 6  # distinct numbers with a unit among words, of which fewer may be names: 3G, 4G, LTE; 4xx, 5xx, other
 _FEW = 20  # distinct whole numbers as text that a table may have as categories without being asked
 
 
@@ -92,12 +93,14 @@ def about_text(table: nw.DataFrame[Any], name: str, asked: Asked, *, feature: bo
         return "truth"
     forms, odd = fitting(values), list[str]()
     if not forms:  # most may be numbers, and others words
-        some = like_numbers(values)
-        forms = fitting(some)
-        least = 2 if feature and forms and not re.fullmatch("[A-Za-z]", forms[0]) else _SOME
-        if len(some) < max(least, len(values) / 2):
+        known = dict.fromkeys(like_numbers(values))
+        if len(known) < max(2, len(values) / 2):
             return None
-        odd, values = list(dict.fromkeys(values) - dict.fromkeys(some).keys()), some
+        odd, values = [value for value in values if value not in known], list(known)
+        forms = fitting(values)
+        names = not feature or not (forms and (" " in values[0] or common(forms[0])))
+        if names and len(values) < _SOME:
+            return None
     code = forms == ["plain"] and identifiers(values)
     if code:
         forms = forms if (feature and not odd and not addresses(values)) or long_among_decimals(values) else []

@@ -208,6 +208,7 @@ def test_numbers_with_a_unit_are_asked_about_among_other_words_too(write, tmp_pa
     "cells",
     [
         ["3G", "4G", "LTE"],
+        ["2xx", "3xx", "4xx", "5xx", "other"],
         ["small", "5 ms", "large", "huge"],
         ["eth0", "eth1"],
         ["1st", "2nd", "last"],
