@@ -194,7 +194,7 @@ def _may_be_a_marker(value: float) -> bool:
     return re.fullmatch(r"-99+(\.9+)?|9999+(\.9+)?", f"{value:.15g}") is not None
 
 
-_ENDS = {2.0**bits - one for bits in (15, 16, 31, 32, 53, 63, 64) for one in (0, 1)}  # of whole numbers, and floats'
+_ENDS = {2.0**bits - one for bits in (15, 16, 31, 32, 63, 64) for one in (0, 1)} | {2.0**53 - 1}  # of whole numbers
 
 
 def _as_float(value: float) -> str:
