@@ -282,6 +282,8 @@ def validate(
             _check_learnable(name, da, mends)
         if training and role == "feature" and "categories" not in da.attrs:
             _check_few(name, categories, length, mends)
+        if training and not categories and da.attrs.get("counts") and da.dtype.kind == "f":
+            _check_counts(name, da, length, time_read(ds.attrs).get("filled_values", 0), mends)
         if training and not categories and not _BOUNDS.isdisjoint(da.attrs) and not _bounds.named(da.attrs):
             bounds(da, length, mends)
         attrs = {str(key): _plain(value) for key, value in da.attrs.items() if key != "categories"}
@@ -652,6 +654,30 @@ def _check_learnable(name: Hashable, da: xr.DataArray, mends: Mapping[str, str] 
         raise SchemaError(
             f"attribute {name!r} has another value in each of {n} samples: an identifier, not a category. {way}"
         )
+
+
+def _check_counts(
+    name: Hashable, da: xr.DataArray, length: np.ndarray, filled: int, mends: Mapping[str, str] | None = None
+) -> None:
+    """SchemaError for counts that are not whole, of which a model makes others; those that a line filled may be."""
+    first, found, known = "", 0, 0
+    for some in blocks(da):
+        rows = da.isel(sample=some).values
+        valid = ~np.isnan(rows)
+        if da.ndim == 2:
+            valid &= np.arange(rows.shape[1]) < length[some, None]
+        odd = valid & (np.abs(rows - np.rint(rows)) > 1e-6 * np.maximum(1, np.abs(rows)))
+        if not found and odd.any():
+            at = tuple(np.argwhere(odd)[0].tolist())
+            first = f"{rows[at]:g} at sample {some.start + at[0]}" + (f", step {at[1]}" if at[1:] else "")
+        found, known = found + int(odd.sum()), known + int(valid.sum())
+    if not found or (filled and found <= known / 2):
+        return
+    way = mended(mends, "counts", name, f"ds[{name!r}] = ds[{name!r}].round(), or del ds[{name!r}].attrs['counts']")
+    raise SchemaError(
+        f"{name!r} is declared as counts, but is {first} ({found} such values): a model makes whole numbers of "
+        f"it. {way}"
+    )
 
 
 def _check_few(

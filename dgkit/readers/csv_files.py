@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import xarray as xr
+from pandas.api.types import is_numeric_dtype, is_object_dtype, is_string_dtype
 
 from dgkit._checks import whole
 from dgkit._netcdf import limit
@@ -22,7 +23,7 @@ from dgkit.errors import ConfigError, FileFormatError, SchemaError
 from dgkit.readers import sources, tabular
 from dgkit.readers.columns import feature_columns, some_names
 from dgkit.readers.grid import CHOICES
-from dgkit.readers.numbers import NUMBER
+from dgkit.readers.numbers import NUMBER, parsed
 from dgkit.readers.patterns import Pattern
 from dgkit.readers.records import Cells, Records, lines_kept, some_lines
 from dgkit.readers.tables import as_names, from_table
@@ -176,14 +177,16 @@ def read_csv(
     dates : mapping, optional
         Form of a column of dates: "day first" or "month first" (of 03/04/2024), "seconds" or "milliseconds" (since
         1970), or a format of `datetime.strptime`. Default: dates with the year first, dd.mm.yyyy, and dd/mm/yyyy or
-        mm/dd/yyyy where a number above 12 tells which, are recognised, with a time of day or without (24:00 is the
-        next day's 00:00). A time with a zone becomes UTC, a week ("%G-W%V") its first day.
+        mm/dd/yyyy where a number above 12 tells which (of dates with dashes another one), are recognised, with a time
+        of day or without (24:00 is the next day's 00:00). A time with a zone becomes UTC, a week ("%G-W%V") its first
+        day.
     missing : list
         What else than an empty cell stands for a missing value, e.g. "-999", in a column of numbers also as -999.0.
         Words such as NA or null are missing in columns of numbers, dates and truth values; text keeps them unless they
         are given here.
     decimal : {None, ".", ","}
-        Decimal sign; the other one then groups thousands. None: found out, from all columns of the file.
+        Decimal sign; the other one then groups thousands. None: found out, from all columns of the file. In JSON and
+        Excel it is said of text alone: cells that are numbers have a value of their own.
     numbers : mapping or list
         Columns of numbers with something around them: of each its form. A unit as it is written ("Mbps", "%", "€") is
         cut off. "K=1000" and "K=1024": letters such as K and M multiply. "duration" (1h20m, 0:12:30), "h:m" and "m:s"
@@ -305,6 +308,7 @@ class _Files:
         self.options = {"max_bytes": max_bytes, **options}
         self.first = _File(self.paths[0], **self.options)
         self.told: list[str] = []
+        self.commas: set[str] = set()  # columns whose cells of numbers are written with decimal commas, as their text
         self.from_path = None if from_path is None else Pattern("from_path", from_path)
         self.split = {name: Pattern(f"split[{name!r}]", pattern) for name, pattern in (split or {}).items()}
         for name in self.split:
@@ -322,11 +326,17 @@ class _Files:
         if self.first.kind == "parquet":
             table = self._typed(names, text, meaning)
         else:
-            if self.first.kind in ("json", "excel") and meaning.get("decimal") is None:
-                meaning["decimal"] = "."
+            if meaning.get("decimal") == ",":  # of text; cells that are numbers have a value of their own
+                self.commas = set(self.header).difference(text, meaning.get("dates") or (), self.split)
             try:
                 table = understood(
-                    self.header, self.columns, names, text=text, separator=self.first.separator, **meaning
+                    self.header,
+                    self.columns,
+                    names,
+                    text=text,
+                    separator=self.first.separator,
+                    typed=self.first.kind in ("json", "excel"),
+                    **meaning,
                 )
             except SchemaError as error:
                 if "Mend the file" in str(error) or self.first.header[0].startswith("#"):
@@ -349,7 +359,7 @@ class _Files:
         for k, path in enumerate(self.paths):
             file = self.first if k == 0 and not self.first.closed else _File(path, **self.options)
             self._compare(file, needed)
-            rows, found = file.columns(needed, plain, dots)
+            rows, found = file.columns(needed, plain, dots, self.commas)
             got = dict(zip(needed, found, strict=True))
             text = {name for name in plain if got[name].sign is None} if len(rows) else set()
             if k and any(cells[name].sign is not None for name in text & cells.keys()):
@@ -425,7 +435,7 @@ class _Files:
         if self.split:
             raise ConfigError(_TYPED.format(name="split"))
         for name, value in meaning.items():
-            if value and name not in ("numbers", "codes"):  # `from_table` heeds these
+            if value and name not in ("numbers", "codes", "missing"):  # `from_table` heeds the first two
                 raise ConfigError(_TYPED.format(name=name))
         of_path = [] if self.from_path is None else self.from_path.fields
         for name in [*wanted, *text]:
@@ -442,8 +452,24 @@ class _Files:
                 table.index = pd.Index([f"{line} of {path.name}" for line in table.index])
             tables.append(table[wanted])
         whole_table = pd.concat(tables)
+        for name in wanted:
+            whole_table[name] = self._without_blanks(whole_table[name])
+        if missing := [str(marker) for marker in meaning.get("missing") or ()]:
+            for name in wanted:
+                of = parsed(missing) if is_numeric_dtype(whole_table[name]) else missing
+                whole_table[name] = whole_table[name].mask(whole_table[name].isin(of))
         whole_table.index.name = LINE
-        return whole_table.assign(**{name: whole_table[name].astype(str) for name in text if name in wanted})
+        as_text = {name: whole_table[name] for name in text if name in wanted}
+        return whole_table.assign(**{name: of.astype(str).where(of.notna(), None) for name, of in as_text.items()})
+
+    def _without_blanks(self, column: pd.Series) -> pd.Series:
+        """A column of Parquet, of text without the blanks around it, as other files' text."""
+        if not (is_object_dtype(column) or is_string_dtype(column)):
+            return column
+        bare = column.map(lambda item: item.strip() if isinstance(item, str) else item)
+        if (bare[changed := column.notna() & (bare != column)]).size:
+            self.told.append(f"blanks around {int(changed.sum()):,} texts of {column.name!r}")
+        return bare
 
 
 class _File:
@@ -613,7 +639,9 @@ class _File:
         begins = [records.fields(k)[0][:40] if records.fields(k) else "" for k in odd[:100]]
         ways = []
         hashes = [text for text in [self.header[0], *begins] if text.startswith("#")]
-        if hashes and self.comment is None and (len(odd) * 2 > len(rows) or not self.header[0].startswith("#")):
+        marked = self.header[0].startswith("#")
+        above = marked and self.comment is None and len(odd) * 2 > len(rows)  # the names that were taken are a comment
+        if above or (hashes and self.comment is None and not marked):
             ways.append("Leave out lines that begin with '#': comment='#'.")
         if len(odd) == len(rows) and (widths == width + 1).all():
             named = ["row", *self.header]
@@ -621,22 +649,30 @@ class _File:
                 f"If the first column has no name (row names, as R writes them): names={named[:6]}"
                 f"{'...' if len(named) > 6 else ''}, skip={records.lines[rows[0]] - 1}."
             )
-        elif len(odd) < len(rows) and np.array_equal(odd, rows[-len(odd) :]) and len(odd) <= len(rows) / 2 + 1:
-            start = f"footer={begins[0]!r} or " if begins[0] and not begins[0].startswith("#") else ""
+        elif (
+            not above
+            and len(odd) < len(rows)
+            and np.array_equal(odd, rows[-len(odd) :])
+            and len(odd) <= len(rows) / 2 + 1
+        ):
+            alone = begins[0] and records.count_beginning(begins[0]) == sum(b.startswith(begins[0]) for b in begins)
+            start = f"footer={begins[0]!r} or " if alone and not begins[0].startswith("#") else ""
             ways.append(f"Leave out a footer: {start}footer={len(odd)}.")
         elif len(odd) > len(rows) / 2 and len(set(widths)) == 1 and not hashes:
             ways.append(f"If the names stand in line {lines[0]}: skip={lines[0] - 1}.")
+        leaves = len(odd) < len(rows) and not above  # some rows
         if (widths < width).all():
-            ways.append("Leave short lines out, ragged='drop', or take what they lack as missing, ragged='fill'.")
-        else:
+            drop = "Leave short lines out, ragged='drop', or take" if leaves else "Take"
+            ways.append(f"{drop} what they lack as missing, ragged='fill'.")
+        elif leaves:
             ways.append("Leave those lines out: ragged='drop'.")
         ways.append("Or mend them (text that holds a separator goes in double quotes), or give another separator=.")
         return said + " ".join(ways)
 
     def columns(
-        self, wanted: Sequence[str], plain: Collection[str], dots: bool | None
+        self, wanted: Sequence[str], plain: Collection[str], dots: bool | None, commas: Collection[str]
     ) -> tuple[np.ndarray, list[Cells]]:
-        """The line at which each row begins, and the fields of each wanted column."""
+        """The line at which each row begins, and the fields of each wanted column; see `Records`."""
         counts = Counter(self.header)
         place = {name: k for k, name in enumerate(self.header)}
         for name in wanted:
@@ -650,7 +686,8 @@ class _File:
         if not len(self.kept):
             return np.zeros(0, np.int64), [Cells() for _ in wanted]
         numbers = {place[name] for name in plain}
-        cells = self.records.cells(self.kept, [place[name] for name in wanted], numbers, dots) if wanted else []
+        places, with_commas = [place[name] for name in wanted], {place[name] for name in wanted if name in commas}
+        cells = self.records.cells(self.kept, places, numbers, dots, commas=with_commas) if wanted else []
         lines = self.records.lines[self.kept]
         self.close()
         return lines, cells

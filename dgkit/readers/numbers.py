@@ -6,6 +6,7 @@ A form says how text with something around its numbers is read: "plain", a unit 
 
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
@@ -17,6 +18,7 @@ NUMBER = {  # by decimal sign; a group of thousands does not begin with 0: 0.123
     ".": re.compile(r"[+-]?([1-9]\d{0,2}(,\d{3})+|\d+)?(\.\d*)?([eE][+-]?\d+)?", re.ASCII),
     ",": re.compile(r"[+-]?([1-9]\d{0,2}(\.\d{3})+|\d+)?(,\d*)?([eE][+-]?\d+)?", re.ASCII),
 }
+WHOLE = re.compile(r"-?\d+", re.ASCII)
 JOINT = "\0"  # stands in no text: `sources.utf8` refuses it
 FORMS = ("plain", "K=1000", "K=1024", "duration", "h:m", "m:s")  # any other form is a unit
 
@@ -25,6 +27,9 @@ _PADDED = re.compile(r"^0\d+$", re.ASCII | re.MULTILINE)  # 007
 _EXPONENT = re.compile(r"^\d+[eE]\d+$", re.ASCII | re.MULTILINE)  # 12E4: software writes 1.2E5 or 1e+05
 _PHONE = re.compile(r"^\+\d{7,}$", re.ASCII | re.MULTILINE)  # +493012345
 _LONG = re.compile(r"^[+-]?\d{16,}$", re.ASCII | re.MULTILINE)  # more digits than a float holds
+_FRACTION = re.compile(r"^[+-]?\d*[.,]\d+$", re.ASCII | re.MULTILINE)
+_FORTRAN = re.compile(r"[+-]?(?:(?:\d+\.\d*|\.\d+)[dD][+-]?|\d+[dD][+-])\d+", re.ASCII)  # 1.5D+03
+_HEX = re.compile(r"[+-]?0[xX][0-9a-fA-F]+", re.ASCII)  # 0x1F
 _HEXADECIMAL = re.compile(r"[0-9a-f]+|[0-9A-F]+", re.ASCII)
 _OCTET = r"(25[0-5]|2[0-4]\d|1?\d?\d)"
 _ADDRESS = re.compile(rf"{_OCTET}(\.{_OCTET}){{3}}", re.ASCII)
@@ -45,10 +50,15 @@ _PARTS = re.compile(
 )
 _CLOCK = re.compile(r"-?\d+:\d\d(\.\d+)?", re.ASCII)
 _TIMES = r"(?:days?|d|hours?|hr|h|minutes?|min|m|seconds?|sec|s|ms|us|µs|ns)"
+_COMMON = re.compile(
+    rf"[%‰€$£¥₹]|°[CF]?|{_TIMES}|[kKMGTPEmuµn]?i?(?:[bB]ps|[bB]/s|bits?|bytes?|pps|Hz|Wh)|[kKMGTPEmuµn]i?[BWVAsmg]",
+    re.ASCII,
+)
 _ISO = r"P(?=\d|T\d)(?:\d+W)?(?:\d+D)?(?:T(?:\d+H)?(?:\d+M)?(?:\d+(?:\.\d+)?S)?)?"  # PT5M
 _DURATION = re.compile(
     rf"-?(?:(?:\d+ ?(?:days?|d),? ?)?\d+:\d\d:\d\d(?:\.\d+)?|(?:\d+(?:\.\d+)? ?{_TIMES},? ?)+|{_ISO})", re.ASCII
 )
+_BIG = re.compile(r"[kKMGTPE]i?(?:bps|Bps|bits?|[bB]ytes?|[bB](?:/s)?)?", re.ASCII)  # of K, M, KB what has none is 1
 _POWERS = {"n": -3, "u": -2, "µ": -2, "m": -1, "": 0, "k": 1, "K": 1, "M": 2, "G": 3, "T": 4, "P": 5, "E": 6}
 
 
@@ -102,7 +112,31 @@ def identifiers(values: Texts) -> bool:
         hexadecimal = all(map(_HEXADECIMAL.fullmatch, values))
         if hexadecimal and (_EXPONENT.search(text) or len(set(map(len, values))) == 1):
             return True
-    return bool(_TWO_DOTS.search(text)) and all(map(_ADDRESS.fullmatch, values))
+    return addresses(values)
+
+
+def addresses(values: Texts) -> bool:
+    """Whether texts are network addresses: 192.168.100.101."""
+    return any(map(_TWO_DOTS.search, values)) and all(map(_ADDRESS.fullmatch, values))
+
+
+def long_among_decimals(values: Texts) -> bool:
+    """Whether of numbers some have decimals and some more digits than a float holds: codes, or quantities?
+
+    Examples
+    --------
+    >>> long_among_decimals(["0.5", "18446744073709551615"]), long_among_decimals(["5", "18446744073709551615"])
+    (True, False)
+    """
+    text = "\n".join(values)
+    if not (_LONG.search(text) and _FRACTION.search(text)):
+        return False
+    return all(any(number.fullmatch(value) for number in NUMBER.values()) for value in values)
+
+
+def hexadecimal(values: Texts) -> bool:
+    """Whether texts are numbers such as 0x1F."""
+    return all(map(_HEX.fullmatch, values))
 
 
 def versions(values: Texts) -> bool:
@@ -196,6 +230,8 @@ def fitting(values: Texts) -> list[str]:
             return []
         if all(map(_CLOCK.fullmatch, some)):
             forms = ["h:m", "m:s"]
+        elif any(_FORTRAN.fullmatch(value) or _HEX.fullmatch(value) for value in some):
+            forms = ["plain"]
         else:
             parts = [_PARTS.fullmatch(value) for value in some]
             forms = [] if None in parts else _of_parts([part for part in parts if part is not None])
@@ -205,6 +241,26 @@ def fitting(values: Texts) -> list[str]:
         if not forms:
             return []
     return forms
+
+
+def like_numbers(values: Texts) -> list[str]:
+    """Of texts those that one form fits; of several units those with the most frequent.
+
+    Examples
+    --------
+    >>> like_numbers(["5 ms", "timeout", "7 ms", "<1 ms"])
+    ['5 ms', '7 ms']
+    """
+    shape, examples = shapes(western(values))
+    parts = [_PARTS.fullmatch(one) for one in examples]
+    kinds = [("", "") if part is None else (part["before"], (part["after"] or "").strip()) for part in parts]
+    clear = [any(form.fullmatch(one) for form in (_PARTS, _CLOCK, _DURATION)) for one in examples]
+    if not any(clear):
+        return []
+    if not fitting([one for one, is_clear in zip(examples, clear, strict=True) if is_clear]):
+        most = Counter(kinds[k] for k in shape.tolist() if clear[k]).most_common(1)[0][0]
+        clear = [is_clear and kind == most for is_clear, kind in zip(clear, kinds, strict=True)]
+    return [value for value, k in zip(values, shape.tolist(), strict=True) if clear[k]]
 
 
 def common_unit(suffixes: set[str]) -> str | None:
@@ -225,6 +281,17 @@ def common_unit(suffixes: set[str]) -> str | None:
         if rests <= known and all(suffix.endswith(unit) for suffix in suffixes - {""}):
             units.append((rests == {""}, start, unit))
     return min(units)[2] if units else None  # rather a prefix than none: M is a million, not a unit
+
+
+def common(unit: str) -> bool:
+    """Whether a form, or a unit, is one that numbers usually have, and no part of a name such as 3G, 5xx or 12th.
+
+    Examples
+    --------
+    >>> common("ms"), common("%"), common("KiB"), common("xx"), common("G")
+    (True, True, True, False, False)
+    """
+    return unit in FORMS or _COMMON.fullmatch(unit) is not None
 
 
 def unit_of(form: str | None) -> str | None:
@@ -248,8 +315,9 @@ def _of_parts(parts: Sequence[re.Match[str]]) -> list[str]:
     common = None if before else common_unit(after)
     if common is None:
         return []
-    if {suffix.removesuffix(common) for suffix in after - {""}} == {""}:
-        return []  # 5% among 0.3: what has no unit may be of another
+    bare = any(not part["after"] and part[0].strip("0.,") for part in parts)
+    if bare and not all(map(_BIG.fullmatch, after - {""})):
+        return []  # 5% among 0.3, 5 min among 7: what has no unit may be of another
     small = any(suffix.removesuffix(common)[:1] in ("n", "u", "µ", "m") for suffix in after - {"", common})
     return [*([unit] if len(units) == 1 and "" not in after else []), "K=1000", *([] if small else ["K=1024"])]
 
@@ -272,6 +340,10 @@ def _figure(text: str, commas: bool) -> str:
     bare = text.strip("+-−() ")
     if _GROUPED.fullmatch(bare):
         bare = re.sub(f"[{_SPACES}]", "", bare)
+    if _FORTRAN.fullmatch(bare):
+        bare = re.sub("[dD]", "e", bare)
+    elif _HEX.fullmatch(bare):
+        bare = str(int(bare, 16))
     return ("-" if negative else "") + (bare.replace(",", "") if commas else bare) if bare else ""
 
 

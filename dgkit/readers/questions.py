@@ -15,10 +15,22 @@ import pandas as pd
 import xarray as xr
 
 from dgkit.errors import SchemaError
-from dgkit.readers.numbers import WORDS, fitting, identifiers, readings, versions
+from dgkit.readers.numbers import (
+    WORDS,
+    addresses,
+    common,
+    fitting,
+    hexadecimal,
+    identifiers,
+    like_numbers,
+    long_among_decimals,
+    readings,
+    versions,
+)
 from dgkit.readers.values import lines_of, place_of, readable
 from dgkit.schema import lengths, valid_values
 
+_SOME = 6  # distinct numbers with a unit among words, of which fewer may be names: 3G, 4G, LTE; 4xx, 5xx, other
 _FEW = 20  # distinct whole numbers as text that a table may have as categories without being asked
 
 
@@ -35,6 +47,7 @@ class Asked:
         self.function = "from_csv" if self.of_file else "from_table"
         self.questions: list[str] = []
         self.answers: dict[str, Any] = {}
+        self.marked: set[str] = set()  # variables of which it is asked whether a number stands for a missing value
 
     def add(self, question: str, **answers: Any) -> None:
         """A question, and the arguments that answer it: as they are written, or lists or mappings, which join."""
@@ -76,35 +89,64 @@ def about_text(table: nw.DataFrame[Any], name: str, asked: Asked, *, feature: bo
     values = [item for item in held if item != "" and item not in WORDS]
     if not values:
         return None
-    if len(values) <= 2 and {value.lower() for value in values} <= {"true", "false"}:
+    if {value.lower() for value in values} <= {"true", "false"}:
         return "truth"
-    forms = fitting(values)
-    if forms == ["plain"]:
-        if identifiers(values):
-            forms = forms if feature and "." not in values[0] else []
-        elif readings(values, None):
-            signed = any("." in value or "," in value for value in values)
-            if feature and signed and not versions(values):
-                return "plain"
-            forms = forms if signed or (feature and len(values) > _FEW) else []
+    forms, odd = fitting(values), list[str]()
+    if not forms:  # most may be numbers, and others words
+        known = dict.fromkeys(like_numbers(values))
+        if len(known) < max(2, len(values) / 2):
+            return None
+        odd, values = [value for value in values if value not in known], list(known)
+        forms = fitting(values)
+        names = not feature or not (forms and (" " in values[0] or common(forms[0])))
+        if names and len(values) < _SOME:
+            return None
+    code = forms == ["plain"] and identifiers(values)
+    if code:
+        forms = forms if (feature and not odd and not addresses(values)) or long_among_decimals(values) else []
+    elif forms == ["plain"] and readings(values, None):
+        signed = any("." in value or "," in value for value in values)
+        if feature and signed and not odd and not versions(values):
+            return "plain"
+        forms = forms if signed or (feature and len(values) > _FEW) else []
+    elif hexadecimal(values) and not feature:
+        forms = []
     if not forms:
         return None
-    first = next(k for k, item in enumerate(items) if isinstance(item, str) and item.strip() in values)
+
+    # what makes text of it comes first
+    if code:
+        long = max(values, key=len)
+        values.sort(key=lambda value: not (identifiers([value]) or value == long))
+    texts = pd.Series(items, dtype=object).astype(str).str.strip()
+    others, missing = "", {}
+    both = "mend them, some with a decimal dot and some with a decimal comma"
+    if odd:
+        at = int(texts.isin(odd).to_numpy().argmax())
+        rows = int(texts.isin(odd).sum())
+        none = f"missing={odd[:10]}" if asked.of_file else f"df[{name!r}].replace({odd[:10]}, None)"
+        others = (
+            f", but also {texts[at]!r} in {place_of(table, at)} ({rows} such row{'s' * (rows > 1)}), which is none; "
+            f"where that stands for a missing value: {none}{', ...' if len(odd) > 10 else ''}"
+        )
+        missing = {"missing": odd[:10]} if asked.of_file else {}
     asked.add(
-        f"column {name!r} has text that looks like numbers: {len(values)} such as {values[0]!r} in "
-        f"{place_of(table, first)}. Say how to take it: {readable(name, values, forms)}, text=[{name!r}] makes each a "
-        "category.",
+        f"column {name!r} has text that looks like numbers: {len(values)} different ones such as {values[0]!r} in "
+        f"{place_of(table, int((texts == values[0]).to_numpy().argmax()))}{others}. Say how to take it: "
+        f"{readable(name, values, forms) or both}, text=[{name!r}] makes each a category.",
         numbers={name: forms[0]},
+        **missing,
     )
     return None
 
 
 def about_whole_numbers(ds: xr.Dataset, settled: Collection[str], asked: Asked) -> None:
     """Asks about variables of whole numbers that may be codes or identifiers."""
+    settled = {*settled, *asked.marked}
     few = few_whole(ds, settled)
     if few:
         held = "; ".join(
-            f"{name!r} ({', '.join(f'{v:.15g}' for v in values[:6])}{', ...' if len(values) > 6 else ''})"
+            f"{name!r} ({', '.join(map(_as_float, values[:6]))}{', ...' if len(values) > 6 else ''})"
             for name, values in few.items()
         )
         asked.add(
@@ -114,7 +156,7 @@ def about_whole_numbers(ds: xr.Dataset, settled: Collection[str], asked: Asked) 
             categories=list(few),
         )
     if long := long_whole(ds, [*settled, *few]):
-        held = "; ".join(f"{name!r} ({value}, ...)" for name, value in long.items())
+        held = "; ".join(f"{name!r} ({_as_float(value)}, ...)" for name, value in long.items())
         asked.add(
             f"whole numbers of many digits stand in {held}. Say what they are: text={list(long)} for identifiers, "
             f"numbers={list(long)} for quantities; an identifier of each sample belongs in sample=, or is left out.",
@@ -177,20 +219,30 @@ def about_markers(ds: xr.Dataset, settled: Collection[str], asked: Asked) -> Non
             rest = [float(end) for values in others if len(values) for end in (values.min(), values.max())]
             if times < 2 or not rest or (min(rest) <= mark / 2 if mark < 0 else max(rest) >= mark / 2):
                 continue
+            asked.marked.add(name)
             value = f"{mark:.15g}"
+            value = value if float(value) == mark else repr(mark)
             mend = f"missing=[{value}]" if asked.of_file else f"df[{name!r}].replace({value}, float('nan'))"
             asked.add(
                 f"{name!r} is {value} {times} times, and otherwise from {min(rest):.15g} to {max(rest):.15g}. Does "
                 f"that stand for a missing value? Then {mend}; if it is a number like the others, numbers=[{name!r}].",
-                **({"missing": [float(value) if mark % 1 else int(mark)]} if asked.of_file else {}),
+                **({"missing": [int(mark) if abs(mark) < 2**53 and mark % 1 == 0 else mark]} if asked.of_file else {}),
             )
 
 
 def _may_be_a_marker(value: float) -> bool:
     """Whether a number is one of those that stand for missing values: -1, -999, 65535 and the like."""
-    if value in (-1.0, -(2.0**15), -(2.0**31), 2.0**16 - 1, 2.0**31 - 1, 2.0**32 - 1):
-        return True
+    if value == -1.0 or abs(value) in _ENDS or f"{value:.6g}" in ("9.96921e+36", "1e+20", "1e+30", "-1e+30"):
+        return True  # the last as netCDF and climate models fill
     return re.fullmatch(r"-99+(\.9+)?|9999+(\.9+)?", f"{value:.15g}") is not None
+
+
+_ENDS = {2.0**bits - one for bits in (15, 16, 31, 32, 63, 64) for one in (0, 1)} | {2.0**53 - 1}  # of whole numbers
+
+
+def _as_float(value: float) -> str:
+    """A number as it is, or, where floats no longer hold each, roughly."""
+    return f"{value:.15g}" if abs(value) < 2**53 else f"about {value:.6g}"
 
 
 def few_whole(ds: xr.Dataset, settled: Collection[str] = ()) -> dict[str, list[float]]:
@@ -246,8 +298,8 @@ def _like_a_count(distinct: np.ndarray, times: np.ndarray) -> bool:
 def long_whole(ds: xr.Dataset, settled: Collection[str] = ()) -> dict[str, int]:
     """The variables of whole numbers that may be identifiers, each with one of its values.
 
-    Above 2^53, which floats round; or attributes of seven digits or more, as many in each of 20 samples or more, no two
-    alike: telephone numbers, accounts.
+    From 2^53 on, which floats round; or attributes of seven digits or more, as many in each of 20 samples or more, no
+    two alike: telephone numbers, accounts.
 
     Examples
     --------
@@ -261,8 +313,9 @@ def long_whole(ds: xr.Dataset, settled: Collection[str] = ()) -> dict[str, int]:
         if not ranges:
             continue
         low, high = min(low for low, _ in ranges), max(high for _, high in ranges)
-        if high > 2**53 and high % 1 == 0 and high < 2**64:
-            found[name] = int(high)
+        far = max(low, high, key=abs)
+        if 2**53 <= abs(float(far)) <= 2**64 and far % 1 == 0:
+            found[name] = int(far)
             continue
         if ds[name].ndim > 1 or low < 10**6 or len(str(int(low))) != len(str(int(high))):
             continue

@@ -25,6 +25,10 @@ _LOOK = 4096  # rows that tell whether a column's texts repeat
 Part = np.ndarray | tuple[np.ndarray, "str | list[str]"]
 
 
+class Figure(str):
+    """A cell that holds a number, as text: a dot begins its decimals, whatever the decimal sign of text is."""
+
+
 class Cells:
     """A column's fields: as text, or in parts of codes and the distinct texts, which take a tenth of the memory.
 
@@ -154,6 +158,12 @@ class Records:
         text = io.StringIO(self.raw(k).decode(), newline="")  # type: ignore[union-attr]
         return next(csv.reader(text, delimiter=self.separator, skipinitialspace=self.separator != "\t"), [])
 
+    def count_beginning(self, mark: str) -> int:
+        """How many records begin with a text."""
+        if self.rows is not None:
+            return sum(bool(row) and row[0].startswith(mark) for row in self.rows)
+        return len(re.findall(rb'(?m)^[ \t]*"?' + re.escape(mark.encode()), self.content))
+
     def same_as(self, k: int) -> np.ndarray:
         """Which records read as this one, (R,)."""
         if self.rows is not None:
@@ -171,18 +181,27 @@ class Records:
         plain: Collection[int] = (),
         dots: bool | None = None,
         coded: bool = True,
+        commas: Collection[int] = (),
     ) -> list[Cells]:
         """The fields of these columns in these records; "" where a record is too short.
 
         Those of `plain` are read as numbers if all are `plain_columns`, whose `dots` is given. `coded`: text that
-        repeats may come as codes, which pandas makes faster than text.
+        repeats may come as codes, which pandas makes faster than text. In `commas`, each `Figure` gets a decimal comma.
         """
         if self.rows is not None:
             rows = [self.rows[k] for k in kept]
-            return [Cells([as_objects([row[p] if p < len(row) else "" for row in rows])]) for p in places]
+            texts = [[row[p] if p < len(row) else "" for row in rows] for p in places]
+            for column, p in zip(texts, places, strict=True):
+                if p in commas:
+                    column[:] = [cell.replace(".", ",") if isinstance(cell, Figure) else cell for cell in column]
+            return [Cells([as_objects(column)]) for column in texts]
         content, ends, start = self._bytes(kept)
-        width, wanted = int(self.widths[kept].max()), sorted(set(places))
-        numbers = {}
+        width = int(self.widths[kept].max())
+        if lacks := {p for p in places if p >= width}:  # all records are too short
+            has = [p for p in places if p < width]
+            found = dict(zip(has, self.cells(kept, has, {*plain} - lacks, dots, coded), strict=True)) if has else {}
+            return [found[p] if p in found else Cells([as_objects([""] * len(kept))]) for p in places]
+        wanted, numbers = sorted(set(places)), {}
         if plain and (self.widths[kept] == width).all():
             numbers = plain_columns(content, start, ends, width, ord(self.separator), plain, dots)
         found = {p: Cells(sign=numbers[p][0] if p in numbers else None) for p in wanted}
@@ -192,7 +211,7 @@ class Records:
         options: dict[str, Any] = {
             "sep": self.separator,
             "header": None,
-            "names": range(max(width, wanted[-1] + 1)),
+            "names": range(width),
             "index_col": False,
             "skipinitialspace": self.separator != "\t",
             "skip_blank_lines": False,

@@ -331,6 +331,7 @@ MENDS = {  # what the reader's caller can do, who has no `ds` yet
     "text_gap": "Give fill='previous'.",
     "nan": "Leave {name!r} out of attributes=, or drop the rows of these samples.",
     "bounds": "Mend the values, or give other valid_min={{{name!r}: ...}} and valid_max={{{name!r}: ...}}.",
+    "counts": "Leave {name!r} out of counts=.",
     "attrs": "Give another value of {key}={{{name!r}: ...}}, or leave it out.",
     "worth": "Say it, categories={{{name!r}: {each}}}, or leave {feature!r} out of valid_max=.",
 }
@@ -371,9 +372,9 @@ def _categorical(da: xr.DataArray, listed: Sequence[Any] | Mapping[Any, float] |
     values = da.values
     found = [value for value in np.unique(values).tolist() if value != ""]
     order: list[Any] = found if listed is None else list(map(str, listed))
-    if all(value.lstrip("-").isdigit() and str(int(value)) == value and len(value) < 16 for value in found):
+    if all(re.fullmatch(r"-?\d+", value, re.ASCII) and str(int(value)) == value and len(value) < 16 for value in found):
         values = np.where(values == "", "0", values).astype(np.int64)
-        order = [int(value) if value.lstrip("-").isdigit() else value for value in order]
+        order = [int(value) if re.fullmatch(r"-?\d+", value, re.ASCII) else value for value in order]
         order = sorted(order) if listed is None else order
     stand_for = {"numbers": list(listed.values())} if isinstance(listed, Mapping) else {}
     return da.copy(data=values).assign_attrs(categories=order, **stand_for)

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from dgkit.errors import FileFormatError, MissingExtraError
-from dgkit.readers.records import Records, some_lines
+from dgkit.readers.records import Figure, Records, some_lines
 from dgkit.readers.sources import damaged
 
 
@@ -50,7 +50,7 @@ def json_records(path: Path, content: bytes) -> Records:
 
 def _parsed(path: Path, text: str, line: int, last: bool) -> Any:
     try:  # numbers as they are written
-        return json.loads(text, parse_int=str, parse_float=str, parse_constant=str, object_pairs_hook=_named_once)
+        return json.loads(text, parse_int=Figure, parse_float=Figure, parse_constant=str, object_pairs_hook=_named_once)
     except _TwiceError as error:
         raise FileFormatError(
             f"{str(path)!r}: line {line} names {error.args[0]!r} twice in one object. Rename or remove one."
@@ -96,7 +96,7 @@ def _flatten(path: Path, line: int, one: dict[str, Any], above: str, row: dict[s
             what = f"names {name!r} twice in one object" if name in row else "has a value without a name"
             raise FileFormatError(f"{str(path)!r}: line {line} {what}. Rename or remove one.")
         else:
-            row[name] = "" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+            row[name] = value if isinstance(value, str) else "" if value is None else str(value).lower()
 
 
 def excel_records(path: Path, content: bytes, sheet: str | None, most: int) -> Records:
@@ -168,7 +168,9 @@ def _cell_text(value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
-        return str(int(value))  # Excel has no whole numbers
+        value = int(value)  # Excel has no whole numbers
+    if isinstance(value, int | float):
+        return Figure(value)
     return value.isoformat(" ") if isinstance(value, datetime.datetime) else str(value)
 
 

@@ -5,7 +5,7 @@ place, the column and the option that settles it. pandas makes numbers and dates
 """
 
 import re
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from copy import copy
 from datetime import datetime
 from numbers import Integral, Number
@@ -19,11 +19,13 @@ from dgkit._netcdf import limit
 from dgkit.errors import ConfigError, SchemaError
 from dgkit.readers.numbers import (
     NUMBER,
+    WHOLE,
     WORDS,
     Texts,
     fitting,
     formed,
     identifiers,
+    long_among_decimals,
     parsed,
     readings,
     shapes,
@@ -35,7 +37,7 @@ from dgkit.readers.records import Cells, as_objects
 LINE = "line"  # name of a pandas index that holds the lines of a file, as `read_csv` makes it
 ROW = "row"  # and of one that holds the rows of another table
 MISSING = ("", *sorted(WORDS))  # the words only in columns of numbers, dates or truth values, unless asked for
-_CLOCK = r"(?P<clock>\d\d?:\d{2}(:\d{2}(\.\d{1,9})?)?)( ?(?P<half>[AaPp])[Mm])?"
+_CLOCK = r"(?P<clock>\d\d?:\d{2}(:\d{2}(\.\d{1,9})?)?)( ?(?P<half>[AaPp])(\.[Mm]\.|[Mm]))?"
 _ZONE = r"(?P<zone>Z|UTC|GMT|[+-]\d{2}(:?\d{2})?)"
 _YEAR_FIRST = re.compile(
     rf"(?P<y>\d{{4}})(?P<mark>[-/])(?P<m>\d\d?)(?P=mark)(?P<d>\d\d?)([T ]{_CLOCK} ?{_ZONE}?)?", re.ASCII
@@ -48,8 +50,12 @@ _ISO = re.compile(
 )  # as pandas reads it
 _MIDNIGHT = re.compile(r"(?<=[T ])24(?=:00(:00(\.0+)?)?(?![:.\d]))")  # at a day's end: 00:00 of the next (ISO 8601)
 _EVEN = re.compile(r"\d\d([./-])\d\d\1\d{4}([T ]\d\d:\d\d(:\d\d(\.\d{1,9})?)?)?", re.ASCII)  # of `_YEAR_LAST` most
+_QUARTER = re.compile(r"(?P<y>\d{4})[- /]?Q(?P<q>[1-4])|Q(?P<first>[1-4])[- /]?(?P<last>\d{4})", re.ASCII)
+_CLOSE = re.compile("%[YmdHM]%[mdHMS]")
+_HALF = re.compile(r"\b([AaPp])\.([Mm])\.")
 _MONTH = re.compile(r"\d{4}[-/.](0?[1-9]|1[0-2])", re.ASCII)
-_ZONED, _SLASHED, _DAY_FIRST, _MONTH_FIRST = (1 << k for k in range(4))  # what `_facts` tells
+_ZONED, _SLASHED, _DASHED, _DAY_FIRST, _MONTH_FIRST = (1 << k for k in range(5))  # what `_facts` tells
+_MARKED = {"/": _SLASHED, "-": _DASHED, ".": 0}
 _DATE_FORMS = ("day first", "month first", "seconds", "milliseconds")
 
 
@@ -109,14 +115,18 @@ def understood(
     numbers: Mapping[str, str] | Sequence[str] | None = None,
     codes: Collection[str] = (),
     separator: str | None = None,
+    typed: bool = False,
 ) -> pd.DataFrame:
     """The wanted columns of a file's rows, as `read_csv` gives them.
 
     `read` tells, for the columns wanted, the line at which each row begins and the fields of each column, and is told
     which of them may come as plain numbers, and whether a dot begins their decimals. A column of `codes` is whole
-    numbers, or text as it is written. `separator` is that of the file.
+    numbers, or text as it is written. `separator` is that of the file. In a `typed` one cells are numbers or text:
+    numbers have dots, and tell nothing of the commas in text.
     """
     check_decimal(decimal)
+    typed = typed and decimal is None
+    decimal = "." if typed else decimal
     dates, forms = dates or {}, given_forms(numbers)
     for name, form in dates.items():
         if form not in _DATE_FORMS and "%" not in form:
@@ -146,6 +156,8 @@ def understood(
         fields.clear()
         bare = column.without_words()
         described[name] = bare
+        if typed and name not in (as_text | {*dates, *codes}):
+            _check_commas(bare, forms.get(name))
         if name in as_text:
             table[name] = column.rows(pd.Series(column.values, dtype=object))
         elif name in dates:
@@ -210,7 +222,7 @@ _FORMS = "'plain', 'K=1000', 'K=1024', 'duration', 'h:m', 'm:s'"
 def _codes(column: _Column) -> pd.Series | None:
     """Whole numbers; None where the codes are anything else."""
     values = column.values
-    if not len(values) or identifiers(values) or not all(value.lstrip("-").isdigit() for value in values):
+    if not len(values) or identifiers(values) or not all(map(WHOLE.fullmatch, values)):
         return None
     return pd.Series(parsed(values), dtype=object if (column.codes < 0).any() else None)
 
@@ -220,6 +232,11 @@ def _formed(column: _Column, form: str, decimal: str | None) -> dict[str, np.nda
     found, unfit = formed(column.values, form, decimal)
     if unfit.any() or not found:
         which = np.flatnonzero(unfit if unfit.any() else ~unfit)
+        if not unfit.any() and decimal is None:
+            raise SchemaError(
+                f"column {column.name!r} has {column.all_at(which)}, some with a decimal dot and some with a decimal "
+                "comma. Mend the file."
+            )
         raise SchemaError(
             f"column {column.name!r} has {column.all_at(which)}, which is no number by numbers={{{column.name!r}: "
             f"{form!r}}}{f' with decimal={decimal!r}' if decimal else ''}. Mend it, count it as missing "
@@ -234,6 +251,13 @@ def _numbers(column: _Column, decimal: str | None) -> dict[str, np.ndarray]:
     A mixture of numbers and other things is refused.
     """
     values = column.values
+    if long_among_decimals(values):
+        k = max(range(len(values)), key=lambda k: len(values[k]) * str(values[k]).lstrip("+-").isdigit())
+        raise SchemaError(
+            f"column {column.name!r} has {column.at(k)}, of more digits than a number holds, among decimals. Say what "
+            f"they are: numbers=[{column.name!r}] for quantities, text=[{column.name!r}] for codes, "
+            f"missing=[{str(values[k])!r}] where it stands for a missing value."
+        )
     if identifiers(values):
         return {}
     found = readings(values, decimal)
@@ -249,34 +273,54 @@ def _numbers(column: _Column, decimal: str | None) -> dict[str, np.ndarray]:
     known = ~np.isnan(parsed(values))
     if not (known.any() or any("," in v for v in values)):
         return found
-    looks = np.array([v.strip("+-.,") != "" and any(f.fullmatch(v) for f in NUMBER.values()) for v in values], bool)
-    if not (looks | known).any():
+    figures = np.array([value.strip("+-.,") != "" for value in values], bool)
+    dots, commas = (figures & [sign.fullmatch(value) is not None for value in values] for sign in NUMBER.values())
+    looks = dots | commas | known
+    if not looks.any():
         return found
-    looks |= known
-    k, odd = np.flatnonzero(looks)[0], np.flatnonzero(~looks if not looks.all() else ~known)
-    odd = odd if odd.size else np.array([k])
-    ways = readable(column.name, values, fitting(values))
+    good = looks if decimal is None else commas if decimal == "," else dots | known
+    k = np.flatnonzero(good if good.any() else looks)[0]
+    odd, none = np.flatnonzero(~good), f"which is none{f' with decimal={decimal!r}' if decimal else ''}"
+    if not odd.size:  # some have a decimal dot, and some a decimal comma
+        k = np.flatnonzero(dots != commas)[0]
+        odd = np.flatnonzero((dots != commas) & (dots != dots[k]))
+        none = "there with a decimal {}, here with a decimal {}".format(*("dot", "comma")[:: 1 if dots[k] else -1])
+    ways = readable(column.name, values, fitting(values), decimal)
     ways = f"Say how to read it: {ways}. Or mend" if ways else "Mend"
     raise SchemaError(
-        f"column {column.name!r} has the number {column.at(k)}, but {column.all_at(odd)}, which is none"
-        f"{f' with decimal={decimal!r}' if decimal else ''}. {ways} the file, count it as missing "
-        f"(missing=[{', '.join(repr(str(values[other])) for other in odd[:5])}]), take all as text "
-        f"(text=[{column.name!r}]), or leave it out."
+        f"column {column.name!r} has the number {column.at(k)}, but {column.all_at(odd)}, {none}. {ways} "
+        f"the file, count it as missing (missing=[{', '.join(repr(str(values[other])) for other in odd[:5])}]), "
+        f"take all as text (text=[{column.name!r}]), or leave it out."
     )
 
 
-def readable(name: str, values: Texts, forms: Sequence[str]) -> str:
-    """The calls by which text becomes numbers, with what each makes of one value."""
+def readable(name: str, values: Texts, forms: Sequence[str], decimal: str | None = None) -> str:
+    """The calls by which text becomes numbers, with what each makes of one value; "" where none reads all."""
     example = next(
         (v for v in values if not (NUMBER["."].fullmatch(v) or NUMBER[","].fullmatch(v))), next(iter(values), "")
     )
     ways = []
-    for form in forms:
-        read = " or ".join(f"{each[0]:.10g}" for each in formed([example], form, None)[0].values())
+    for form in (form for form in forms if formed(values, form, decimal)[0]):
+        read = " or ".join(f"{each[0]:.10g}" for each in formed([example], form, decimal)[0].values())
         call = f"numbers=[{name!r}]" if form == "plain" else f"numbers={{{name!r}: {form!r}}}"
         unit = f" in {unit_of(form)}" if unit_of(form) else ""
         ways.append(f"{call} reads {example!r} as {read}{unit}")
     return ", ".join(ways)
+
+
+def _check_commas(column: _Column, form: str | None) -> None:
+    """SchemaError where commas in text, beside cells that are numbers, may begin decimals."""
+    texts = copy(column).drop(np.array(["," not in value for value in column.values], bool))
+    if not len(texts.values):
+        return
+    found = formed(texts.values, form, None)[0] if form else readings(texts.values, None)
+    if list(found) == [","]:
+        raise SchemaError(
+            f"column {column.name!r} has the text {texts.at(0)}, with a comma before its decimals: give decimal=',', "
+            f"which is said of text alone (cells that are numbers stay as they are), or text=[{column.name!r}]."
+        )
+    if found:
+        _one_reading(texts, found, set())
 
 
 def _asks_for_a_sign(column: _Column, found: Mapping[str, np.ndarray]) -> bool:
@@ -365,9 +409,10 @@ def _dates(column: _Column, form: str | None) -> pd.Series:
     if outside.any():
         k = int(np.flatnonzero(outside)[0])
         how = f" as {form!r}" if form else ""
+        ways = f", or say how to read it: {_format_for(column, k)}, or 'day first' or 'month first' in its place"
         raise SchemaError(
-            f"column {column.name!r} has {column.at(k)}, which is no date{how} (from 1678 to 2261). Mend the file, or "
-            f"say how to read it: {_format_for(column, k)}, or 'day first' or 'month first' in its place."
+            f"column {column.name!r} has {column.at(k)}, which is no date{how} (from 1678 to 2261). Mend the file"
+            f"{ways if _formats(column, k) else ''}."
         )
     return read
 
@@ -379,6 +424,7 @@ def _by_format(name: str, values: pd.Series, form: str) -> pd.Series:
     if week and not re.search("%[aAuw]", form):
         day = {"%V": "%u", "%G": "%u"}.get(week[0], "%w")
         values, form = values + (" 0" if week[0] == "%U" else " 1"), f"{form} {day}"  # from Sunday or Monday on
+    values = values.str.replace(_HALF, r"\1\2", regex=True)
     try:
         return pd.to_datetime(values, format=form, errors="coerce", utc="%z" in form)
     except ValueError as error:
@@ -391,6 +437,10 @@ def text_times(name: str, items: list[str], places: Any, place: str) -> pd.Serie
     `place` is what `places` are: "line" of a file, else "row" of a table.
     """
     column = _Column(name, Cells([as_objects(items)]), places, frozenset(), place)
+    quarters = [_QUARTER.fullmatch(value) for value in column.values]
+    if quarters and all(quarters):
+        begins = [f"{one['y'] or one['last']}-{3 * int(one['q'] or one['first']) - 2:02}" for one in quarters if one]
+        return column.rows(pd.to_datetime(pd.Series(begins, dtype=object), format="%Y-%m"))
     try:
         if all(_MONTH.fullmatch(value) for value in column.values):
             months = pd.Series([value.replace("/", "-").replace(".", "-") for value in column.values], dtype=object)
@@ -405,9 +455,15 @@ def text_times(name: str, items: list[str], places: Any, place: str) -> pd.Serie
     other = [_MONTH.fullmatch(v) or _YEAR_FIRST.fullmatch(v) or _YEAR_LAST.fullmatch(v) for v in column.values]
     odd = [k for k, match in enumerate(other) if not match]
     k = odd[0] if odd else 0
+    ways = [_format_for(column, k) if place == "line" else _mend_of_dates(column, k)]
+    elapsed = [form for form in fitting(column.values) if unit_of(form) == "s" and (place == "line" or form[0] == "d")]
+    if elapsed:
+        call = f"df[{name!r}] = pandas.to_timedelta(df[{name!r}]).dt.total_seconds()"
+        call = f"numbers={{{name!r}: {elapsed[0]!r}}}" if place == "line" else call
+        ways = [*(ways if _fits_all(column, _formats(column, k)) else []), f"{call}, the time that has passed"]
     raise SchemaError(
         f"column {name!r} is text ({column.at(k)}), which has no order in time. Say how to read it: "
-        f"{_format_for(column, k) if place == 'line' else _mend_of_dates(column, k)}."
+        f"{', or '.join(ways)}."
     )
 
 
@@ -415,7 +471,7 @@ def _mend_of_dates(column: _Column, k: int) -> str:
     forms = _formats(column, k) or ["..."]
     form, day = (f"{forms[0]}-%u", " + '-1'") if "%V" in forms[0] else (forms[0], "")  # of a week the first day
     call = f"df[{column.name!r}] = pandas.to_datetime(df[{column.name!r}]{day}, format={form!r})"
-    return call + (f", or {forms[1]!r}, whichever it is" if len(forms) > 1 else "")
+    return call + (f", or {' or '.join(map(repr, forms[1:]))}, whichever it is" if len(forms) > 1 else "")
 
 
 def _format_for(column: _Column, k: int) -> str:
@@ -424,24 +480,28 @@ def _format_for(column: _Column, k: int) -> str:
     if not forms:
         return f"dates={{{column.name!r}: '...'}}, a format such as '%d.%m.%y %H:%M'"
     call = f"dates={{{column.name!r}: {forms[0]!r}}}"
-    return call + (f" or {forms[1]!r}, whichever it is" if len(forms) > 1 else "")
+    return call + (f" or {' or '.join(map(repr, forms[1:]))}, whichever it is" if len(forms) > 1 else "")
 
 
 def _formats(column: _Column, k: int) -> list[str]:
-    """Formats that read the k-th value; two where day and month can be told in either order, of all the values."""
-    form = _format_of(column.values[k])
-    if form is None:
-        return []
-    other = form.replace("%d", "%_").replace("%m", "%d").replace("%_", "%m")
-    forms = [form, other] if form[:3] in ("%d/", "%m/", "%d-", "%m-") and "%b" not in form else [form]
-    fitting = [one for one in forms if all(_left_over(value, one) == "" for value in column.values[:1000])]
-    return fitting or [form]
+    """Formats that read the k-th value, and all others: each that makes other times of them, the likeliest first."""
+    forms = list(_formats_of(column.values[k]))
+    fit = _fits_all(column, forms)
+    if len(fit) < 2:
+        return fit or forms[:1]
+    read = {form: tuple(datetime.strptime(_HALF.sub(r"\1\2", v), form) for v in column.values[:100]) for form in fit}
+    return [form for n, form in enumerate(fit) if read[form] not in [read[other] for other in fit[:n]]]
+
+
+def _fits_all(column: _Column, forms: Sequence[str]) -> list[str]:
+    return [form for form in forms if all(_left_over(value, form) == "" for value in column.values[:1000])]
 
 
 _DAYS = (
     "%Y-%m-%d", "%Y.%m.%d", "%Y/%m/%d", "%Y_%m_%d", "%Y%m%d", "%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y",
-    "%m-%d-%Y", "%d.%m.%y", "%d/%m/%y", "%m/%d/%y", "%d-%b-%Y", "%d-%b-%y", "%d %b %Y", "%d %B %Y", "%d/%b/%Y",
-    "%b %d %Y", "%b %d, %Y", "%B %d, %Y", "%a %d %b %Y", "%a, %d %b %Y", "%b %Y", "%B %Y", "%b-%y", "%Y-%m", "%m/%Y",
+    "%m-%d-%Y", "%d.%m.%y", "%d/%m/%y", "%m/%d/%y", "%d-%m-%y", "%m-%d-%y", "%y.%m.%d", "%y/%m/%d", "%y-%m-%d",
+    "%d-%b-%Y", "%d-%b-%y", "%d %b %Y", "%d %B %Y", "%d/%b/%Y", "%b %d %Y", "%b %d, %Y", "%B %d, %Y", "%a %d %b %Y",
+    "%a, %d %b %Y", "%b %Y", "%B %Y", "%b-%y", "%Y-%m", "%m/%Y",
 )  # fmt: skip
 _CLOCKS = (
     "%H:%M", "%H:%M:%S", "%H:%M:%S.%f", "%H:%M:%S,%f", "%H.%M.%S", "%H.%M", "%H-%M-%S", "%H_%M_%S", "%H%M%S", "%H%M",
@@ -449,27 +509,29 @@ _CLOCKS = (
 )  # fmt: skip
 
 
-def _format_of(value: str) -> str | None:
-    """A format that reads the value, None where none of the usual ones does."""
+def _formats_of(value: str) -> Iterator[str]:
+    """Of the usual formats those that read the value."""
     clocks = [f"{clock}{zone}" for zone in ("", "%z", " %z") for clock in _CLOCKS]
     for form in (*_DAYS, *clocks):
         if _left_over(value, form) == "":
-            return form
+            yield form
     if week := re.fullmatch(r"\d{4}(-?W)\d\d", value, re.ASCII):
-        return f"%G{week[1]}%V"
+        yield f"%G{week[1]}%V"
     for day in _DAYS:
         rest = _left_over(value, day) or ""
-        for mark in (" ", "T", "_", ":", ""):
+        for mark in (" ", "T", "_", ":", *([] if day.endswith("%y") else [""])):  # 01/02/2024 has no clock
             for clock in clocks if rest.startswith(mark) else ():
-                if _left_over(rest.removeprefix(mark), clock) == "":
-                    return f"{day}{mark}{clock}"
-    return None
+                if rest and _left_over(rest.removeprefix(mark), clock) == "":
+                    yield f"{day}{mark}{clock}"
 
 
 def _left_over(value: str, form: str) -> str | None:
     """What a format leaves of a text that begins by it; None where it does not."""
+    value = _HALF.sub(r"\1\2", value)
     try:
-        datetime.strptime(value, form)
+        read = datetime.strptime(value, form)
+        if _CLOSE.search(form) and read.strftime(form) != value:
+            return None  # of 1030 no %H%M%S
     except ValueError as error:
         _, left, rest = str(error).partition("unconverted data remains: ")
         return rest if left else None
@@ -485,7 +547,7 @@ def _iso(column: _Column, form: str | None) -> tuple[pd.Series, bool]:
     even = [(np.flatnonzero(shape == k), one[2]) for k, one in enumerate(examples) if _EVEN.fullmatch(one)]
     for which, mark in even:
         first, second = (_digits(column.values[which], at) @ (10, 1) for at in (0, 3))
-        facts[which] = (mark != ".") * _SLASHED | (first > 12) * _DAY_FIRST | (second > 12) * _MONTH_FIRST
+        facts[which] = _MARKED[mark] | (first > 12) * _DAY_FIRST | (second > 12) * _MONTH_FIRST
     for k in np.flatnonzero(facts < 0):
         facts[k] = _facts(column.values[k])
     zoned, plain = np.flatnonzero(facts & _ZONED), np.flatnonzero(facts & _ZONED == 0)
@@ -494,16 +556,20 @@ def _iso(column: _Column, form: str | None) -> tuple[pd.Series, bool]:
             f"column {column.name!r} has a time zone in {column.at(zoned[0])}, but none in {column.at(plain[0])}. "
             "Give all of them one, or none."
         )
-    day_first = form == "day first" or (form is None and _day_first(column, facts))
 
+    # dots are dd.mm.yyyy beside other marks, of which each has an order of its own
+    day_first = np.full(len(facts), form != "month first" or bool((facts & (_SLASHED | _DASHED)).any()))
+    for marked in (_SLASHED, _DASHED):
+        if (these := facts & marked != 0).any():
+            day_first[these] = form == "day first" if form else _day_first(column, facts * these)
     # what is ready, what has its parts at the same places, and the rest one by one
     rewritten = np.array([None] * len(column.values), object)
     ready = np.array([_ISO.fullmatch(value) is not None for value in examples], bool)[shape]
     rewritten[ready] = column.values[ready]
     for which, _ in even:
-        rewritten[which] = _year_first(column.values[which], day_first)
+        rewritten[which] = _year_first(column.values[which], day_first[which[0]])
     for k in np.flatnonzero(rewritten == None):  # noqa: E711 (of each)
-        rewritten[k] = _rewritten(column.values[k], day_first)
+        rewritten[k] = _rewritten(column.values[k], day_first[k])
     return pd.Series(rewritten, dtype=object), bool(zoned.size)
 
 
@@ -550,21 +616,19 @@ def _clock(match: re.Match[str]) -> str:
 
 
 def _facts(value: str) -> int:
-    """What a date tells: has it a zone; the year at its end, no dots; a number above 12 in first or second place."""
+    """What a date tells: has it a zone; its mark, the year at the end; a number above 12 in first or second place."""
     match = _YEAR_FIRST.fullmatch(value) or _YEAR_LAST.fullmatch(value)
     if match is None:
         return 0
     facts = _ZONED if match["zone"] else 0
     if match.re is _YEAR_LAST:
-        facts |= _SLASHED if match["mark"] != "." else 0
+        facts |= _MARKED[match["mark"]]
         facts |= (_DAY_FIRST if int(match["a"]) > 12 else 0) | (_MONTH_FIRST if int(match["b"]) > 12 else 0)
     return facts
 
 
 def _day_first(column: _Column, facts: np.ndarray) -> bool:
-    """Whether dd/mm/yyyy; dots are always dd.mm.yyyy."""
-    if not (facts & _SLASHED).any():
-        return True
+    """Whether the day comes first in dates of one mark, whose facts are not 0."""
     days, months = np.flatnonzero(facts & _DAY_FIRST), np.flatnonzero(facts & _MONTH_FIRST)
     if days.size and months.size:
         raise SchemaError(
@@ -573,8 +637,9 @@ def _day_first(column: _Column, facts: np.ndarray) -> bool:
         )
     if not days.size and not months.size:
         raise SchemaError(
-            f"column {column.name!r} has {column.at(np.flatnonzero(facts & _SLASHED)[0])}, and no date that tells "
-            f"whether day or month comes first. Say which: dates={{{column.name!r}: 'day first'}} or 'month first'."
+            f"column {column.name!r} has {column.at(np.flatnonzero(facts)[0])}, and no date with that mark "
+            f"that tells whether day or month comes first. Say which: dates={{{column.name!r}: 'day first'}} or 'month "
+            "first'."
         )
     return bool(days.size)
 
@@ -617,7 +682,7 @@ def column_values(
     Missing values are refused, or with `gaps` NaN among numbers and "" among text. Text becomes numbers by a `form`
     ("truth": truth values), `codes` of any kind become text. `ways`: what else an error may advise.
     """
-    series = table[name]
+    series = _bare(table, name)
     missing = series.is_null() | series.is_nan() if series.dtype.is_float() else series.is_null()
     if form == "truth":
         missing = nw.new_series(name, [not _holds(item) for item in series.to_list()], backend=series.implementation)
@@ -646,6 +711,30 @@ def column_values(
             f"column {name!r} is of type {series.dtype}; numbers, text, dates or truth values are needed."
         )
     return _as_codes(values) if codes and values.dtype.kind in "iuf" else values
+
+
+def _bare(table: nw.DataFrame[Any], name: str) -> nw.Series[Any]:
+    """A column, of text without the blanks around it, as a file's; SchemaError where that makes two texts one."""
+    series = table[name]
+    if series.dtype not in (nw.String, nw.Object, nw.Categorical, nw.Enum):
+        return series
+    items = series.to_list()
+    texts = dict.fromkeys(item for item in items if type(item) is str)
+    if not any(text != text.strip() for text in texts):
+        return series
+    known: dict[str, str] = {}
+    for text in texts:
+        other = known.setdefault(text.strip(), text)
+        if other != text:
+            a, b = (f"{one!r} in {place_of(table, items.index(one))}" for one in (other, text))
+            raise SchemaError(
+                f"column {name!r} has {a} and {b}, which differ by blanks alone. Make them one: "
+                f"df[{name!r}] = df[{name!r}].str.strip()"
+            )
+    if series.dtype not in (nw.String, nw.Object):
+        return series
+    items = [item.strip() if type(item) is str else item for item in items]
+    return nw.new_series(name, items, series.dtype, backend=series.implementation)
 
 
 def is_truth(series: nw.Series[Any]) -> bool:

@@ -172,6 +172,24 @@ def test_a_date_of_two_readings_is_asked_for(write, order, month):
     assert read_csv(path, dates={"day": order}).day.dt.month.tolist() == [month, month]
 
 
+@pytest.mark.parametrize("other", ["02.01.2024", "2.1.2024"])
+def test_dots_are_day_first_whatever_the_order_of_other_marks(write, other):
+    path = write(f"day\n01/13/2024\n{other}\n")
+
+    for dates in (None, {"day": "month first"}):
+        assert read_csv(path, dates=dates).day.dt.strftime("%m-%d").tolist() == ["01-13", "01-02"]
+
+
+@pytest.mark.parametrize("told", ["01/13/2024", "13/01/2024"])
+def test_a_mark_that_does_not_tell_the_order_is_asked_about_beside_one_that_does(write, told):
+    path = write(f"day\n{told}\n02-01-2024\n")
+
+    with pytest.raises(SchemaError, match=r"'02-01-2024' in line 3.*'day first'.*'month first'"):
+        read_csv(path)
+    order, month = ("day first", 1) if told.startswith("13") else ("month first", 2)
+    assert read_csv(path, dates={"day": order}).day.dt.month.tolist() == [1, month]
+
+
 BAD_COLUMNS = {
     "mixed": (["1", "2", "oops"], r"column 'x' has the number '1' in line 2, but 'oops' in line 4"),
     "a date among numbers": (["1", "2024-01-02"], r"number '1' in line 2, but '2024-01-02' in line 3"),

@@ -308,6 +308,68 @@ def parquet(path):
     return path.read_bytes()
 
 
+@pytest.mark.parametrize(
+    ("text", "offered", "not_offered"),
+    [
+        ("# host;i;t;v\nbox;1;1;4.0\nbox;-1;RESTART\n", {"footer": 1}, "footer='box'"),
+        ("host;t;v\nbox;1;4.0\nTotal;2\nbox 2;3\n", {"footer": "Total"}, "footer='box"),
+        ('"t","v"\n"1",1,2.5\n"2",2,3.5\n', {"names": ["row", "t", "v"], "skip": 1}, "ragged='drop'"),
+        ("# exported by x\n# on 2024-01-01\nt,v\n1,2\n2,3\n", {"comment": "#"}, "footer=|ragged="),
+        ("t,u,v\n1,2\n2,3\n", {"ragged": "fill"}, "ragged='drop'"),
+    ],
+)
+def test_what_an_error_offers_leaves_rows(write, text, offered, not_offered):
+    path = write(text)
+
+    with pytest.raises(FileFormatError) as error:
+        read_csv(path)
+
+    for name, value in offered.items():
+        assert f"{name}={value!r}" in str(error.value)
+    assert not re.search(not_offered, str(error.value))
+    assert len(read_csv(path, **offered)) >= 1
+
+
+def table_of(kind, write, rows):
+    """An Excel or JSON file of rows under their names."""
+    if kind == "json":
+        return write("\n".join(json.dumps(dict(zip(rows[0], row, strict=True))) for row in rows[1:]), "x.jsonl")
+    made = pytest.importorskip("openpyxl").Workbook()
+    for row in rows:
+        made.active.append(row)
+    made.save(path := write("", "x.xlsx"))
+    return path
+
+
+@pytest.mark.parametrize("kind", ["json", "excel"])
+def test_the_decimal_sign_is_said_of_text_and_cells_that_are_numbers_keep_their_value(write, kind):
+    rows = [["t", "load", "price", "big", "code"], [0, 1.234, "2,5", 1e20, 1.5], [1, 2.345, "1.234,5", 1e-5, "a"]]
+    path = table_of(kind, write, rows)
+    ask = {"time": "t", "features": ["load", "price", "big", "code"], "text": ["code"]}
+
+    for numbers in ((), ["price"]):
+        with pytest.raises(SchemaError, match=r"'price' has the text '2,5' in line \d.*give decimal=','"):
+            from_csv(path, **ask, numbers=numbers)
+    ds = from_csv(path, **ask, decimal=",")
+
+    assert ds["load"].values.tolist() == [[1.234, 2.345]] and ds["price"].values.tolist() == [[2.5, 1234.5]]
+    assert ds["big"].values.tolist() == [[1e20, 1e-5]] and ds["code"].values.tolist() == [["1.5", "a"]]
+
+
+@pytest.mark.parametrize("kind", ["json", "excel"])
+def test_a_comma_in_text_is_asked_about_whatever_the_cells_of_numbers_beside_it(write, kind):
+    path = table_of(kind, write, [["t", "v"], [0, 1.5], [1, "1,234"], [2, 3.5]])
+
+    with pytest.raises(
+        SchemaError, match=r"'1,234' in line \d, which can be read in two ways.*decimal=','.*decimal='\.'"
+    ):
+        from_csv(path, **ASK)
+    assert from_csv(path, **ASK, decimal=",").v.values.tolist() == [[1.5, 1.234, 3.5]]
+    assert from_csv(path, **ASK, decimal=".").v.values.tolist() == [[1.5, 1234, 3.5]]
+    clear = table_of(kind, write, [["t", "v"], [0, 1.5], [1, "1,234.5"], [2, "2.25"]])
+    assert from_csv(clear, **ASK).v.values.tolist() == [[1.5, 1234.5, 2.25]]
+
+
 def excel(path):
     made = pytest.importorskip("openpyxl").Workbook()
     for k in range(300):

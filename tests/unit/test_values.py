@@ -1,5 +1,6 @@
 """What a column's values mean: the Dataset equals the truth, or an error names the call that settles it."""
 
+import re
 from decimal import Decimal
 
 import numpy as np
@@ -47,6 +48,10 @@ def attribute(write, cells, **options):
     rows = [f"s{i};{t};{i + t / 3:.4f};{cell}" for i, cell in enumerate(cells) for t in range(2)]
     path = write("id;t;x;v\n" + "\n".join(rows) + "\n")
     return from_csv(path, sample="id", time="t", features=["x"], attributes=["v"], **options).v
+
+
+def parquet(folder, frame):
+    pytest.importorskip("duckdb").from_df(frame).write_parquet(str(folder / "x.parquet"))
 
 
 # -- identifiers ----------------------------------------------------------------------------------------------------
@@ -98,6 +103,17 @@ def test_times_in_nanoseconds_are_no_identifiers(write):
     path = write("t,v\n" + "".join(f"{start + k},{k}.5\n" for k in range(3)))
 
     assert from_csv(path, time="t", features=["v"]).time.values.tolist() == [start, start + 1, start + 2]
+
+
+@pytest.mark.parametrize("value", ["9007199254740993", "-9007199254740993", "9223372036854775807"])
+def test_a_whole_number_that_floats_round_is_asked_about_and_not_shown_rounded(write, value):
+    cells = [value if k == 6 else k * 7 % 50 for k in range(60)]
+
+    with pytest.raises(SchemaError, match=r"many digits stand in 'v' \(about .*text=\['v'\].*numbers=\['v'\]") as error:
+        feature(write, cells)
+
+    assert str(int(float(value))) not in str(error.value)
+    assert feature(write, cells, numbers=["v"]).values[0, 6] == float(value)
 
 
 # -- numbers with something around them ----------------------------------------------------------------------------
@@ -162,6 +178,96 @@ def test_what_is_not_of_the_form_told_is_named(write):
         feature(write, ["1 Mbps"], numbers="v")
 
 
+@pytest.mark.parametrize("odd", ["timeout", "<1 ms", "*", "-", "n/a", "> 100 ms"])
+@pytest.mark.parametrize("source", ["file", "table", "Parquet"])
+def test_numbers_with_a_unit_are_asked_about_among_other_words_too(write, tmp_path, odd, source):
+    cells = [odd if k % 2 else f"{k * 7 % 97} ms" for k in range(60)]
+    table = pd.DataFrame({"t": range(60), "v": cells})
+    if source == "Parquet":
+        parquet(tmp_path, table)
+
+    def read(**options):
+        if source == "file":
+            return feature(write, cells, **options)
+        if source == "Parquet":
+            return from_csv(tmp_path / "x.parquet", time="t", features=["v"], **options).v
+        missing = options.pop("missing", None)
+        return from_table(table.replace({"v": dict.fromkeys(missing or ())}), time="t", features=["v"], **options).v
+
+    with pytest.raises(SchemaError) as error:
+        read()
+    said = str(error.value)
+    told = read(numbers={"v": "ms"}, missing=[odd], fill="previous")
+
+    assert f"also {odd!r} in" in said and "numbers={'v': 'ms'} reads '0 ms' as 0" in said and "text=['v']" in said
+    assert (f"df['v'].replace([{odd!r}], None)" if source == "table" else f"missing=[{odd!r}]") in said
+    assert told.values[0, :59].tolist() == [k // 2 * 2 * 7 % 97 for k in range(59)]
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        ["3G", "4G", "LTE"],
+        ["2xx", "3xx", "4xx", "5xx", "other"],
+        ["small", "5 ms", "large", "huge"],
+        ["eth0", "eth1"],
+        ["1st", "2nd", "last"],
+        ["on", "7 %", "off"],
+    ],
+)
+def test_words_among_which_few_look_like_numbers_are_categories(write, cells):
+    assert feature(write, cells * 4).values[0].tolist() == cells * 4
+    assert attribute(write, cells * 4).values.tolist() == cells * 4
+
+
+@pytest.mark.parametrize("cell", ["5 min", "5 ms", "5 users", "5 msgs", "5m", "5%"])
+def test_no_prefix_is_made_of_a_unit_beside_numbers_without_one(write, cell):
+    with pytest.raises(SchemaError, match="which is none") as error:
+        feature(write, [cell, "7"])
+
+    assert "K=1000" not in str(error.value) and f"missing=[{cell!r}]" in str(error.value)
+
+
+@pytest.mark.parametrize("cell", ["5K", "5 KB", "5 Kbps", "5kbit"])
+def test_prefixes_beside_numbers_without_one_are_asked_about(write, cell):
+    with pytest.raises(SchemaError, match=r"numbers=\{'v': 'K=1000'\} reads '5 ?[Kk]\w*' as 5000"):
+        feature(write, [cell, "7"])
+    assert feature(write, [cell, "7"], numbers={"v": "K=1000"}).values.tolist() == [[5000, 7]]
+
+
+@pytest.mark.parametrize(
+    ("cells", "expected"),
+    [(["1.5D+03", "2.5D-01", "-1.D2"], [1500, 0.25, -100]), (["0x1F", "0x2f", "0X10"], [31, 47, 16])],
+)
+def test_numbers_as_fortran_and_c_write_them_are_asked_about(write, cells, expected):
+    with pytest.raises(
+        SchemaError, match=rf"looks like numbers: 3 .*numbers=\['v'\] reads {cells[0]!r} as".replace("+", "[+]")
+    ):
+        feature(write, cells)
+    assert feature(write, cells, numbers=["v"]).values.tolist() == [expected]
+    assert feature(write, cells, text=["v"]).values.tolist() == [cells]
+
+
+@pytest.mark.parametrize("source", [feature, attribute])
+def test_a_number_of_too_many_digits_among_decimals_is_asked_about(write, source):
+    cells = ["0.5", "0.25", "18446744073709551615"] * 20
+
+    with pytest.raises(SchemaError, match=r"'18446744073709551615' in line .*numbers=\['v'\].*text=\['v'\]"):
+        source(write, cells)
+    with pytest.raises(SchemaError, match=r"missing=\['18446744073709551615'\] where it stands for"):
+        source(write, cells)
+    assert sorted(set(source(write, cells, numbers=["v"]).values.ravel())) == [0.25, 0.5, 2.0**64]
+    assert set(source(write, cells, text=["v"]).values.ravel()) == set(cells)
+
+
+@pytest.mark.parametrize("odd", ["00", "1e5", "1e999", "+4930123456"])
+def test_what_makes_text_of_numbers_is_shown(write, odd):
+    with pytest.raises(
+        SchemaError, match=re.escape(f"looks like numbers: 60 different ones such as {odd!r} in line 9")
+    ):
+        feature(write, [odd if k == 7 else k + 1 for k in range(60)])
+
+
 # -- the decimal sign ----------------------------------------------------------------------------------------------
 
 
@@ -184,7 +290,62 @@ def test_dots_before_three_digits_are_asked_about_where_nothing_tells(write):
     assert read_csv(write("x;y\n0.234;a\n9.671;b\n")).x.tolist() == [0.234, 9.671]  # no group begins with 0
 
 
+@pytest.mark.parametrize("source", ["file", "table", "polars", "Parquet"])
+def test_truth_values_are_those_of_any_spelling_from_any_source(write, tmp_path, source):
+    cells = ["true", "False", "True", "FALSE"]
+    table = pd.DataFrame({"t": range(4), "v": cells})
+    if source == "Parquet":
+        parquet(tmp_path, table)
+    read = {
+        "file": lambda: feature(write, cells),
+        "table": lambda: from_table(table, time="t", features=["v"]).v,
+        "polars": lambda: from_table(pl.DataFrame({"t": range(4), "v": cells}), time="t", features=["v"]).v,
+        "Parquet": lambda: from_csv(tmp_path / "x.parquet", time="t", features=["v"]).v,
+    }
+
+    assert read[source]().values.tolist() == [[1, 0, 1, 0]]
+
+
+@pytest.mark.parametrize("frame", [pd.DataFrame, pl.DataFrame])
+def test_blanks_around_text_are_no_part_of_it(write, frame):
+    cells = ["up ", " down", "up ", "down at night"]
+
+    found = from_table(frame({"t": range(4), "v": cells}), time="t", features=["v"]).v
+
+    assert found.values.tolist() == feature(write, cells).values.tolist() == [["up", "down", "up", "down at night"]]
+    for role in ({"features": ["v"]}, {"features": ["t"], "attributes": ["v"]}, {"features": ["t"], "sample": "v"}):
+        with pytest.raises(SchemaError, match=r"'up' in row 0 and 'up ' in row 2, which differ by blanks alone.*strip"):
+            from_table(frame({"t": range(4), "v": ["up", "down", "up ", "UP"]}), **role)
+
+
+def test_parquet_has_text_without_blanks_and_gaps_stay_gaps(tmp_path):
+    table = pd.DataFrame({"t": range(4), "v": ["up", "up ", None, "down"]})
+    parquet(tmp_path, table)
+
+    for text in ((), ["v"]):
+        ds = from_csv(tmp_path / "x.parquet", time="t", features=["v"], text=text, fill="previous")
+        assert ds.v.values.tolist() == [["up", "up", "up", "down"]] and "blanks around 1 texts of 'v'" in ds.reading
+
+
 # -- what is missing ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "marker",
+    ["18446744073709551615", "-9223372036854775808", "-9223372036854775806", "9007199254740991", "9.96921e+36",
+     "9.969209968386869e+36", "-32767", "1e+20"],
+)  # fmt: skip
+def test_ends_of_the_types_of_numbers_may_stand_for_missing_values(write, marker):
+    cells = [marker if k % 6 == 3 else k * 7 % 50 + (0.5 if "e" in marker else 0) for k in range(60)]
+
+    with pytest.raises(SchemaError, match=r"10 times, and otherwise from .* stand for a missing value") as error:
+        feature(write, cells)
+    advised = float(str(error.value).partition("missing=[")[2].partition("]")[0])
+    told = feature(write, cells, missing=[advised], fill="previous")
+
+    assert "many digits" not in str(error.value)
+    assert told.values.max() <= 50 and told.values[0, 3] == told.values[0, 2]
+    assert feature(write, cells, numbers=["v"]).values[0, 3] == float(marker)
 
 
 def test_markers_match_by_value_and_only_where_asked(write):
@@ -551,7 +712,7 @@ def test_errors_advise_the_readers_own_arguments(write, case):
 def test_attrs_given_to_a_reader_are_those_of_the_dataset(write):
     v = feature(
         write,
-        ["1.5", "0", "2.5"],
+        ["1", "0", "2"],
         scale={"v": "log"},
         valid_min={"v": 0},
         valid_max={"v": 9},
@@ -598,6 +759,19 @@ def test_proposals_say_what_the_data_ask_for_and_apply_nothing():
     assert dg.schema.validate(settled) and not any(p.attrs for p in dg.schema.proposals(settled))
 
 
+def test_counts_that_are_not_whole_are_refused_unless_a_line_filled_them(write):
+    with pytest.raises(SchemaError, match=r"'v' .*counts, but is 0.5 at sample 0, step 1 \(2 such.*out of counts="):
+        feature(write, ["1", "0.5", "2", "0.25"], counts=["v"])
+    ds = xr.Dataset({"v": (("sample", "time"), np.full((2, 3), 1.5), {"counts": 1}), "length": ("sample", [3, 2])})
+    with pytest.raises(SchemaError, match=r"1.5 at sample 0, step 0 \(5 such.*\.round\(\), or del ds\['v'\]\.attrs"):
+        dg.schema.validate(ds.assign(v=ds.v.where([[True] * 3, [True, True, False]])))
+
+    filled = feature(write, ["1", "", "2", "5"], counts=["v"], fill="linear")
+
+    assert filled.values.tolist() == [[1, 1.5, 2, 5]] and filled.attrs["counts"] == 1
+    assert dg.schema.validate(ds.assign(v=ds.v.round(), length=ds.length * 0 + 3))
+
+
 # -- odd files -----------------------------------------------------------------------------------------------------
 
 
@@ -641,14 +815,107 @@ def test_quoted_commas_in_a_file_of_commas_are_asked_about(write):
     assert read_csv(write(rows), decimal=".").v.tolist() == [1234, 3500]
 
 
-def test_a_date_that_two_formats_read_is_given_both(write):
+def test_a_date_that_several_formats_read_is_given_all(write):
     path = write("t,v\n" + "".join(f"{k:02d}/02/24,{k}.5\n" for k in range(1, 9)))
 
-    with pytest.raises(SchemaError, match=r"dates=\{'t': '%d/%m/%y'\} or '%m/%d/%y', whichever it is"):
+    with pytest.raises(SchemaError, match=r"dates=\{'t': '%d/%m/%y'\} or '%m/%d/%y' or '%y/%m/%d', whichever it"):
         from_csv(path, time="t", features=["v"])
     late = write("t,v\n" + "".join(f"02/{k:02d}/24,{k}.5\n" for k in range(9, 17)))
     with pytest.raises(SchemaError, match=r"dates=\{'t': '%m/%d/%y'\}\.$"):
         from_csv(late, time="t", features=["v"])
+
+
+def times(write, cells, **options):
+    """The times of one series, as `from_csv` reads it."""
+    path = write("t;v\n" + "".join(f"{cell};{k}.5\n" for k, cell in enumerate(cells)))
+    return from_csv(path, time="t", features=["v"], **options).time.values
+
+
+@pytest.mark.parametrize(
+    ("cells", "formats"),
+    [
+        (["24/01/15", "24/01/16"], ["%d/%m/%y", "%y/%m/%d"]),
+        (["01-02-24", "02-02-24"], ["%d-%m-%y", "%m-%d-%y", "%y-%m-%d", "%H-%M-%S"]),
+        (["24-01-15", "24-01-16", "24-01-31"], ["%d-%m-%y", "%y-%m-%d"]),
+        (["31/12/24 10:00", "31/12/24 11:00"], ["%d/%m/%y %H:%M", "%y/%m/%d %H:%M"]),
+        (["20240102 1030", "20240102 1035"], ["%Y%m%d %H%M"]),
+        (["May 5 2024", "May 6 2024"], ["%b %d %Y"]),
+    ],
+)
+def test_of_a_time_all_readings_are_offered_and_each_reads_it_as_it_says(write, cells, formats):
+    with pytest.raises(SchemaError, match=r"no order in time\. Say how to read it: dates=") as error:
+        times(write, cells)
+
+    assert re.findall(r"'(%[^']*)'", str(error.value)) == formats
+    for form in formats:
+        read = times(write, cells, dates={"t": form}, gaps="keep")
+        assert read[0] == pd.to_datetime(cells[0], format=form)
+
+
+@pytest.mark.parametrize(
+    "cells", [["2024Q1", "2024Q2", "2024Q3"], ["2024-Q1", "2024-Q2", "2024-Q3"], ["Q1 2024", "Q2 2024", "Q3 2024"]]
+)
+def test_quarters_are_times(write, cells):
+    assert times(write, cells).astype("M8[M]").astype(str).tolist() == ["2024-01", "2024-04", "2024-07"]
+
+
+def test_halves_of_a_day_may_have_dots(write):
+    half = ["11:55 a.m.", "12:00 p.m.", "12:05 p.m."]
+
+    with pytest.raises(SchemaError, match=r"dates=\{'t': '%I:%M %p'\}\.$"):
+        times(write, half)
+    alone = times(write, half, dates={"t": "%I:%M %p"})
+    dated = times(write, [f"1/13/2024 {time}" for time in half])
+
+    for read in (alone, dated):
+        assert pd.DatetimeIndex(read).strftime("%H:%M").tolist() == ["11:55", "12:00", "12:05"]
+
+
+def test_time_that_has_passed_is_offered_as_numbers(write):
+    cells = ["23:30:00", "24:00:00", "24:30:00"]
+
+    with pytest.raises(SchemaError, match=r"how to read it: numbers=\{'t': 'duration'\}, the time that has passed"):
+        times(write, cells)
+    assert times(write, cells, numbers={"t": "duration"}).tolist() == [84600, 86400, 88200]
+    with pytest.raises(SchemaError, match=r"how to read it: df\['t'\] = pandas\.to_timedelta\(.*total_seconds"):
+        from_table(pd.DataFrame({"t": cells, "v": [1.5, 2, 3]}), time="t", features=["v"])
+
+
+def test_a_day_that_is_none_gets_no_format_that_makes_another_of_it(write):
+    with pytest.raises(SchemaError, match=r"'31/02/2024' in line 2, which is no date.*Mend the file\.") as error:
+        times(write, ["31/02/2024", "01/03/2024"])
+    assert "%y" not in str(error.value)
+
+
+@pytest.mark.parametrize("unit", ["", " ms"])
+def test_two_decimal_signs_in_a_column_are_told_apart_and_no_form_is_offered(write, unit):
+    cells = [f"1,234.5{unit}", f"1.234,5{unit}", f"7{unit}"]
+    says = "in line 2, but '1.234,5' in line 3, there with a decimal dot, here with a decimal comma"
+
+    with pytest.raises(SchemaError, match="some with a decimal dot and some with" if unit else says) as error:
+        feature(write, cells)
+    assert "numbers=[" not in str(error.value) and " reads '" not in str(error.value)
+    with pytest.raises(SchemaError, match=r"some with a decimal dot and some with a decimal comma\. Mend the file"):
+        feature(write, cells, numbers={"v": unit.strip() or "plain"})
+
+
+def test_what_the_sign_does_not_fit_is_named_where_it_is_given(write):
+    with pytest.raises(SchemaError, match=r"the number '1,25' in line 2, but '1\.5' in line 3, which is none with"):
+        feature(write, ["1,25", "1.5"], decimal=",")
+
+
+@pytest.mark.parametrize("odd", ["²", "②", "--5", "-"])
+def test_codes_that_are_no_whole_numbers_are_categories_and_not_missing(write, odd):
+    cells = ["5", odd, "7", "5"]
+
+    assert feature(write, cells, categories=["v"]).values[0].tolist() == cells
+    assert (
+        from_table(pd.DataFrame({"t": range(4), "v": cells}), time="t", features=["v"], categories=["v"])
+        .v.values[0]
+        .tolist()
+        == cells
+    )
+    assert feature(write, ["5", "-1", "7"], categories=["v"]).values[0].tolist() == [5, -1, 7]
 
 
 def test_minus_one_among_numbers_of_which_none_is_negative_is_asked_about(write):
