@@ -202,6 +202,7 @@ def test_what_cannot_be_chosen_by_is_refused(small, tiny_config, held_out):
     for arguments, error, message in [
         ({"held_out": shorter}, SchemaError, "over 11 steps"),
         ({"held_out": held_out.drop_vars("cpu")}, SchemaError, "held_out has domain"),
+        ({"held_out": held_out.assign(cpu=held_out.cpu.assign_attrs(units="%"))}, SchemaError, "in 1 .*in % in held_o"),
         ({"measure": max}, ConfigError, "give held_out="),
         ({"every": 0}, ConfigError, "every=0"),
     ]:
