@@ -68,8 +68,9 @@ def one_hot(raw: np.ndarray, variable: Variable, valid: Any = True) -> np.ndarra
     table = raw[..., None] == np.asarray(variable.categories)
     unknown = valid & ~table.any(-1)
     if unknown.any():
+        first = raw[unknown][:1].tolist()[0]
         raise SchemaError(
-            f"{variable.role} {variable.name!r} has the value {raw[unknown][0]!r}, which is none of the categories "
-            f"the model knows: {', '.join(map(repr, variable.categories))}."
+            f"{variable.role} {variable.name!r} has the value {first!r}, which is none of the categories the "
+            f"model knows: {', '.join(map(repr, variable.categories))}."
         )
     return table

@@ -6,6 +6,7 @@ import os
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 import xarray as xr
@@ -161,6 +162,28 @@ def test_an_attribute_that_no_model_could_answer_is_refused_with_the_range(model
             model.sample(n, attributes=attributes)
     inside = rows.isel(sample=[0, 1])
     assert model.sample(attributes=inside)["size"].values.tolist() == [low, high]
+
+
+def test_attributes_of_another_kind_are_named_as_what_they_are(model):
+    date = np.datetime64("2024-01-01", "ns")
+    rows = small_dataset()[["domain", "spider", "size"]]
+    table = pd.DataFrame({name: rows[name].values for name in rows})
+
+    for size, kind in ((date, "date"), (date - date, "duration")):
+        for n, asked in (
+            (2, {"domain": "de", "spider": True, "size": size}),
+            (None, rows.assign(size=("sample", [size] * 40))),
+        ):
+            with pytest.raises(
+                SchemaError, match=rf"'size' is a {kind} .*64\[ns\]\); the model was trained on numbers"
+            ):
+                model.sample(n, attributes=asked)
+    with pytest.raises(SchemaError, match=r"'domain' has the value 'zz', which is none of .*'de', 'en'"):
+        model.sample(attributes=rows.assign(domain=("sample", ["zz"] * 40)))
+    with pytest.raises(SchemaError, match=r"is a DataFrame, .*Of a pandas table: df.rename_axis\('sample'\).to_xarray"):
+        model.sample(attributes=table)
+    asked = model.sample(attributes=table.rename_axis("sample").to_xarray())  # as the error says
+    assert asked.domain.values.tolist() == rows.domain.values.tolist()
 
 
 @pytest.mark.parametrize("beyond", [2**63, 2**40, -1])
