@@ -203,7 +203,7 @@ def test_whole_numbers_out_of_range_are_refused(beyond, tiny_config):
         ({"size": "0.5"}, r"'size' has dtype <U3; the model was trained on numbers"),
         ({"size": 0.5 + 0j}, "'size' has dtype complex128"),
         ({"size": None}, "'size' has dtype object"),
-        ({"size": np.datetime64("2024-01-01")}, "'size' has dtype datetime64"),
+        ({"size": np.datetime64("2024-01-01")}, "'size' is a date .datetime64"),
         ({"domain": 3}, "'domain' has the value .*3.*, which is none of the categories"),
         ({"domain": b"de"}, "'domain' has dtype"),
     ],
@@ -434,8 +434,6 @@ def test_another_length_heeds_flags_given_attributes_and_fixed_length(model):
         (np.arange(12, dtype=np.uint8) * 20, None),  # 240 is the last that a byte holds
         (np.arange(12) ** 2, None),
         (np.array(list("abcdefghijkl")), None),
-        (np.zeros(12), None),
-        (np.arange(12)[::-1] * 2, [-2, -4]),
         (np.arange(12) * 0.1, [1.2, 1.3]),
         (np.arange(12).astype("m8[h]"), np.array([12, 13]).astype("m8[h]")),
         (np.arange("2015-01", "2016-01", dtype="M8[M]"), None),  # months are not of one length
