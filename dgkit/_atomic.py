@@ -55,6 +55,8 @@ def replace(path: str | os.PathLike[str], parts: Iterable[bytes | memoryview]) -
     removed. Raises SaveError.
     """
     try:
+        if os.fsdecode(path).endswith(("/", os.sep)):
+            raise ValueError("a path that ends in a slash is a folder's")
         target = Path(os.path.realpath(os.fsdecode(path)))
         mode = _mode(target)
         with temporary(target.parent, 0o666 if mode is None else 0o600) as beside:

@@ -28,6 +28,7 @@ from xarray.backends import NetCDF4DataStore
 from xarray.backends.netCDF4_ import NETCDF4_PYTHON_LOCK
 
 from dgkit import _atomic, _netcdf
+from dgkit._checks import outside
 from dgkit._interrupts import after_the_step
 from dgkit._keys import said_of
 from dgkit.core.config import Config
@@ -113,7 +114,7 @@ def kept(path: Path | None) -> xr.Dataset | None:
     try:
         return read(path)
     except FileFormatError as error:
-        warnings.warn(f"{error} This cell is computed again.", stacklevel=3)
+        warnings.warn(f"{error} This cell is computed again.", stacklevel=outside())
         return None
 
 

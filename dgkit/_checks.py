@@ -1,6 +1,7 @@
 """Guards that many functions share."""
 
 import math
+import sys
 from collections.abc import Hashable, Mapping
 from typing import Any
 
@@ -25,6 +26,20 @@ def shown(value: Any) -> str:
         name = type(value).__name__
         return f"{'an' if name[0] in 'aeiou' else 'a'} {name}"
     return text if len(text) <= 80 else f"{text[:76]} ..."
+
+
+def outside() -> int:
+    """The `stacklevel` by which a warning, given where this is called, points at the line outside that called dgkit.
+
+    Examples
+    --------
+    >>> outside() >= 1
+    True
+    """
+    frame, level = sys._getframe(1), 1
+    while frame.f_back and str(frame.f_globals.get("__name__")).partition(".")[0] in ("dgkit", "dgkit_widgets"):
+        frame, level = frame.f_back, level + 1
+    return level
 
 
 def mended(mends: Mapping[str, str] | None, kind: str, name: Hashable, own: str, **more: Any) -> str:

@@ -18,6 +18,7 @@ import numpy as np
 import xarray as xr
 
 from dgkit import _checks
+from dgkit._comparable import check_times, check_units
 from dgkit.errors import ConfigError, SchemaError
 from dgkit.schema import Variable, lengths, valid_values, validate
 
@@ -143,7 +144,8 @@ def predict_events(
     Raises
     ------
     SchemaError
-        No such categorical attribute; features that differ; fewer than 10 series (left); a training set of one class.
+        No such categorical attribute; features, units or steps that differ; fewer than 10 series (left); a training
+        set of one class.
     ConfigError
         `observed` or `draws` is not a whole number that can be.
 
@@ -206,7 +208,7 @@ def event_inputs(ds: xr.Dataset, *, observed: int | None = None, like: xr.Datase
     ('sample',)
     """
     schema = validate(ds if like is None else like, training=False)
-    _check_features(ds, schema.features)
+    _check_features(ds, schema.features, ds if like is None else like)
     keep = _long_enough(ds, observed)
     length = lengths(ds)[keep] if observed is None else np.full(keep.sum(), observed)
     steps = np.arange(ds.sizes["time"])
@@ -370,7 +372,7 @@ def forecast(
     Raises
     ------
     SchemaError
-        No such continuous feature; fewer than 10 series (of so many steps).
+        No such continuous feature; another unit or other steps; fewer than 10 series (of so many steps).
     ConfigError
         `steps`, `horizon` or `draws` is not a whole number that can be.
 
@@ -415,7 +417,7 @@ def _forecast(
     before, after = [], []
     for ds in (train, test):
         validate(ds, training=False)
-        _check_features(ds, chosen[:1])
+        _check_features(ds, chosen[:1], like)
         whole = lengths(ds) >= steps
         _check_enough(int(whole.sum()), f" of at least {steps} steps")
         values = _on_scale(ds[chosen[0].name].values[whole, :steps], chosen[0], like)  # (N, steps)
@@ -578,7 +580,7 @@ def _not_converged_is_fine() -> None:
     warnings.simplefilter("ignore", ConvergenceWarning)
 
 
-def _check_features(ds: xr.Dataset, features: Any) -> None:
+def _check_features(ds: xr.Dataset, features: Any, like: xr.Dataset) -> None:
     found = {variable.name: variable.kind for variable in validate(ds, training=False).features}
     for variable in features:
         if found.get(variable.name) != variable.kind:
@@ -586,6 +588,8 @@ def _check_features(ds: xr.Dataset, features: Any) -> None:
                 f"there is no {variable.kind} feature {variable.name!r}, which the training set has; found "
                 f"{', '.join(map(repr, found))}."
             )
+        check_units(variable.name, variable.attrs, ds[variable.name].attrs, ("the training set", "the other"))
+    check_times(like, ds, ("the training set", "the other"))
 
 
 def _check_enough(n: int, which: str) -> None:

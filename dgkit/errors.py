@@ -57,6 +57,8 @@ class DivergenceError(DgkitError, ArithmeticError):
         The step in which it was noticed.
     state : dict, optional
         The last good state, as `Trainer.state()` gives it, to resume from.
+    model : DoppelGANger, optional
+        Of `fit` with `held_out`, where something was measured: the best model until then.
 
     Examples
     --------
@@ -68,10 +70,11 @@ class DivergenceError(DgkitError, ArithmeticError):
     0
     """
 
-    def __init__(self, message: str, step: int = -1, state: dict[str, Any] | None = None):
+    def __init__(self, message: str, step: int = -1, state: dict[str, Any] | None = None, model: Any = None):
         super().__init__(message)
         self.step = step
         self.state = state
+        self.model = model
 
 
 class FileFormatError(DgkitError, ValueError):

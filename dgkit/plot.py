@@ -23,6 +23,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import EngFormatter, FixedLocator, MaxNLocator, MultipleLocator, NullLocator
 
 from dgkit import _checks, metrics
+from dgkit._comparable import check_units
 from dgkit.errors import ConfigError, SchemaError
 from dgkit.metrics.autocorrelation import FEW_PAIRS
 from dgkit.metrics.distributions import valid_feature
@@ -94,7 +95,7 @@ def series(sets: Sets, feature: str | None = None, *, n: int = 6, seed: int = 0,
         raise ConfigError(f"n={n}: a gallery shows at least 1 series.")
     seed = _checks.seed(seed)
     sets, schema = _named(sets)
-    feature = _feature(sets, schema, feature)
+    feature = _feature(sets, schema, feature, one_unit=shared)
     columns = min(n, 3 if n % 3 == 0 else 4)
     rows = -(-n // columns)
     dated = _dated(sets)
@@ -200,7 +201,7 @@ def cdf(sets: Sets, feature: str | None = None, *, of: str = "mid_range") -> Fig
     'log'
     """
     sets, schema = _named(sets)
-    feature = _feature(sets, schema, feature)
+    feature = _feature(sets, schema, feature, one_unit=of != "length")
     numbers = {
         "mid_range": lambda ds: metrics.mid_range(valid_feature(ds, feature)),
         "half_range": lambda ds: metrics.half_range(valid_feature(ds, feature)),
@@ -261,7 +262,7 @@ def attributes(sets: Sets, attribute: str | None = None) -> Figure:
         known = ", ".join(repr(v.name) for v in schema.attributes) or "none"
         raise SchemaError(f"no attribute {attribute!r}; the dataset has {known}.")
     for variable, (name, ds) in itertools.product(chosen, sets.items()):
-        _same(name, ds, next(iter(sets.values())), variable.name)
+        _same(name, ds, next(iter(sets.values())), variable.name, one_unit=variable.kind == "continuous")
     sizes = [max(2, len(v.categories) or 6) for v in chosen]
     height = (0.12 + 0.08 * len(sets)) * sum(sizes) + 0.7 * len(chosen)
     with _figure(len(chosen), 1, height=height / len(chosen), height_ratios=sizes) as (figure, axes):
@@ -598,7 +599,9 @@ def histogram(numbers: Mapping[str, Any], *, bins: int = 30, log: bool = False) 
     Raises
     ------
     ConfigError
-        No set, or one without a value to show.
+        No mapping, no set, or one that is no array of numbers, or without a value to show.
+    SchemaError
+        DataArrays of two units.
 
     Examples
     --------
@@ -607,9 +610,19 @@ def histogram(numbers: Mapping[str, Any], *, bins: int = 30, log: bool = False) 
     >>> figure.axes[0].get_xscale()
     'log'
     """
-    flat, notes = {}, {}
+    if not isinstance(numbers, Mapping):
+        raise ConfigError(f"give a mapping of names to numbers, not a {type(numbers).__name__}: {{'real': values}}.")
+    flat, notes, first = {}, {}, next(iter(numbers.values()), None)
     for name, values in numbers.items():
-        plain = np.asarray(values, np.float64).ravel()
+        try:
+            plain = np.asarray(values, np.float64).ravel()
+        except (TypeError, ValueError) as error:
+            way = ", such as ds['views'] or dgkit.metrics.mid_range(ds['views'])"
+            raise ConfigError(
+                f"{name!r} is a {type(values).__name__}, not numbers. Give an array of them{way}."
+            ) from error
+        if isinstance(first, xr.DataArray) and isinstance(values, xr.DataArray):
+            check_units(values.name or "values", first.attrs, values.attrs, ("the first set", repr(name)))
         plain = plain[np.isfinite(plain)]
         flat[name] = plain[plain > 0] if log else plain
         missing = plain.size - flat[name].size
@@ -625,7 +638,6 @@ def histogram(numbers: Mapping[str, Any], *, bins: int = 30, log: bool = False) 
             axis.stairs(np.histogram(values, edges)[0] / values.size, edges, label=f"{name}{notes[name]}", **style)
         if log:
             axis.set_xscale("log")
-        first = next(iter(numbers.values()))
         label = _unit(first) if isinstance(first, xr.DataArray) else "value"
         alone = next(iter(notes.values())) if len(flat) == 1 else ""  # there is no legend
         axis.set(xlabel=label + alone, ylabel="share of samples")
@@ -681,7 +693,7 @@ def _named(sets: Sets) -> tuple[Mapping[str, xr.Dataset], Schema]:
     return {str(name): ds for name, ds in named.items()}, schemas[0]
 
 
-def _feature(sets: Mapping[str, xr.Dataset], schema: Schema, feature: str | None) -> str:
+def _feature(sets: Mapping[str, xr.Dataset], schema: Schema, feature: str | None, *, one_unit: bool = False) -> str:
     known = [variable.name for variable in schema.features if variable.kind == "continuous"]
     feature = known[0] if feature is None and known else feature
     if feature not in known:
@@ -689,17 +701,20 @@ def _feature(sets: Mapping[str, xr.Dataset], schema: Schema, feature: str | None
             f"no continuous feature {feature!r}; the dataset has {', '.join(map(repr, known)) or 'none'}."
         )
     for name, ds in sets.items():
-        _same(name, ds, next(iter(sets.values())), feature)
+        _same(name, ds, next(iter(sets.values())), feature, one_unit=one_unit)
     return str(feature)
 
 
-def _same(name: str, ds: xr.Dataset, reference: xr.Dataset, variable: str) -> None:
+def _same(name: str, ds: xr.Dataset, reference: xr.Dataset, variable: str, *, one_unit: bool = False) -> None:
+    """SchemaError where a set has the variable in another form or, if they share an axis, in another unit."""
     if variable not in ds or ds[variable].dims != reference[variable].dims:
         raise SchemaError(
             f"{name!r} has no {variable!r} on {reference[variable].dims}; it has {', '.join(map(repr, ds.data_vars))}."
         )
     if (ds[variable].dtype.kind in "US") != (reference[variable].dtype.kind in "US"):
         raise SchemaError(f"{variable!r} is {ds[variable].dtype} in {name!r}; expected {reference[variable].dtype}.")
+    if one_unit:
+        check_units(variable, reference[variable].attrs, ds[variable].attrs, ("the first set", repr(name)))
 
 
 def _legend(axis: Axes, labels: Iterable[str]) -> None:

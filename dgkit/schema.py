@@ -859,6 +859,7 @@ def _time_coordinate(ds: xr.Dataset) -> TimeCoordinate | None:
             f"the coordinate 'time' has dtype {time.dtype}, of {type(values[0]).__name__}; numbers, dates or text are "
             "needed. Mend: ds = ds.assign_coords(time=np.arange(ds.sizes['time']))"
         )
+    _check_rising(values)
     dtype = values.dtype.newbyteorder("=").str
     if values.dtype.kind in "mM":  # files and libraries differ in the unit they keep dates in: nanoseconds for all
         with suppress(OverflowError):  # but not before 1678, after 2262: NumPy 2.5 refuses these, 2.4 wraps them around
@@ -867,6 +868,21 @@ def _time_coordinate(ds: xr.Dataset) -> TimeCoordinate | None:
                 values, dtype = nanoseconds, nanoseconds.dtype.str
         values = values.astype(np.int64)
     return (dtype, tuple(values.tolist()), {str(key): _plain(value) for key, value in time.attrs.items()})
+
+
+def _check_rising(times: np.ndarray) -> None:
+    """SchemaError where times, of those that are known, come twice or backwards; text has no order to keep."""
+    steps = np.flatnonzero(~pd.isna(times))
+    known = times[steps]
+    if known.dtype.kind == "U" or len(wrong := np.flatnonzero(~(known[1:] > known[:-1]))) == 0:
+        return
+    before, at = known[wrong[0] : wrong[0] + 2].astype("M8[s]" if known.dtype.kind == "M" else known.dtype)
+    mend = "ds = ds.sortby('time')"
+    if len(np.unique(known)) < len(known):  # no order mends it
+        mend = "ds = ds.drop_vars('time'), where the steps have the order that is meant"
+    raise SchemaError(
+        f"the coordinate 'time' does not rise: {at} at step {steps[wrong[0] + 1]} comes after {before}. Mend: {mend}"
+    )
 
 
 def _known_time(dtype: Any) -> bool:

@@ -67,7 +67,8 @@ def sweep(
     Raises
     ------
     ConfigError
-        A name that is no field of `Config`, an empty list, or a value it refuses; `measure` gives no Dataset.
+        A name that is no field of `Config`, an empty list, a value twice, None beside numbers, or a value it refuses;
+        `measure` gives no Dataset.
     SchemaError, DivergenceError
     SaveError
         A cell cannot be written to `folder`.
@@ -88,6 +89,9 @@ def sweep(
     if wrong or not grid or not all(len(values) for values in grid.values()):
         what = f"{wrong[0]!r} is no field of Config" if wrong else "the grid is empty, or one of its lists is"
         raise ConfigError(f"{what}. Give e.g. {{'sample_len': [1, 7], 'seed': [0, 1]}}.")
+
+    for name, values in grid.items():
+        _check_axis(name, list(values))
 
     points = points_of(grid)
     configs = [replace(base, **point) for point in points]  # all are checked before the first is trained
@@ -114,6 +118,18 @@ def sweep(
                 error.add_note(f"{done}, and {kept_in}.")
             raise
     return assemble({name_of(point): found[k] for k, point in enumerate(points)}, grid)
+
+
+def _check_axis(name: str, values: list[Any]) -> None:
+    """ConfigError for values that are no different places along a dim."""
+    twice = [value for k, value in enumerate(values) if value in values[:k]]
+    if twice:
+        raise ConfigError(f"{name!r} has {twice[0]!r} twice, and would count its cells twice. Give each value once.")
+    if None in values and any(isinstance(value, int | float) for value in values):
+        raise ConfigError(
+            f"{name!r} has None beside numbers, which is no place along a dim. Leave None out, or make a sweep of its "
+            f"own with base=Config({name}=None)."
+        )
 
 
 def _sweep_cell(train: xr.Dataset, config: Config, measure: Callable[[DoppelGANger], xr.Dataset] | None) -> xr.Dataset:

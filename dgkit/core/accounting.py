@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from dgkit._checks import whole
+from dgkit._checks import outside, whole
 from dgkit._interrupts import after_the_step
 from dgkit.core.config import Config
 from dgkit.errors import ConfigError
@@ -500,7 +500,7 @@ def check_training(config: Config, n: int, schema: Schema) -> None:
             f"epsilon does not cover the smallest and the largest value of {', '.join(map(repr, own))}, which are "
             f"taken from the data. Where bounds are publicly known: ds[{own[0]!r}].attrs.update(valid_min=..., "
             "valid_max=...).",
-            stacklevel=4,
+            stacklevel=outside(),
         )
 
 

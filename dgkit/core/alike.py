@@ -5,30 +5,36 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from dgkit._comparable import check_times, check_units
 from dgkit.core.scales import Scale
 from dgkit.errors import SchemaError
 from dgkit.schema import Schema, Variable, validate
 
 
 def series_of(schema: Schema, ds: xr.Dataset) -> xr.Dataset:
-    """The schema's own variables in `ds`, which has all its features over as many steps."""
+    """The schema's own variables in `ds`, which has all its features in their units, over as many such steps."""
     missing = [variable.name for variable in schema.features if variable.name not in ds]
     if missing or ds.sizes["time"] != schema.time:
         what = f"feature {missing[0]!r} is missing" if missing else f"the series have {ds.sizes['time']} steps"
         raise SchemaError(f"{what}; these data are not of the schema of {schema.time} steps trained on.")
+    sets = "the data that the model was trained on", "these"
+    for variable in schema.features:
+        check_units(variable.name, variable.attrs, ds[variable.name].attrs, sets)
+    check_times(schema, ds, sets)
     own = [variable.name for variable in (*schema.features, *schema.attributes) if variable.name in ds]
     validate(ds[own + ["length"] * ("length" in ds)], training=False)
     return ds[own]
 
 
 def attribute_of(variable: Variable, ds: xr.Dataset) -> np.ndarray:
-    """The values (N,) of an attribute."""
+    """The values (N,) of an attribute, in its unit."""
     if variable.name not in ds:
         raise SchemaError(f"attribute {variable.name!r} is missing; the model was trained with it. Add it.")
     if ds[variable.name].dims != ("sample",):
         raise SchemaError(
             f"attribute {variable.name!r} has dims {ds[variable.name].dims}; its values belong on ('sample',)."
         )
+    check_units(variable.name, variable.attrs, ds[variable.name].attrs, ("the data of the model", "these"))
     return np.asarray(ds[variable.name].values)
 
 
@@ -62,8 +68,9 @@ def one_hot(raw: np.ndarray, variable: Variable, valid: Any = True) -> np.ndarra
     table = raw[..., None] == np.asarray(variable.categories)
     unknown = valid & ~table.any(-1)
     if unknown.any():
+        first = raw[unknown][:1].tolist()[0]
         raise SchemaError(
-            f"{variable.role} {variable.name!r} has the value {raw[unknown][0]!r}, which is none of the categories "
-            f"the model knows: {', '.join(map(repr, variable.categories))}."
+            f"{variable.role} {variable.name!r} has the value {first!r}, which is none of the categories the "
+            f"model knows: {', '.join(map(repr, variable.categories))}."
         )
     return table

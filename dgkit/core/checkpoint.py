@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from dgkit.core.history import History
-from dgkit.core.loading import State
+from dgkit.core.loading import State, check_goes_on
 from dgkit.core.model import DoppelGANger
 from dgkit.core.networks import Noise
 from dgkit.errors import ConfigError
@@ -45,11 +45,8 @@ def with_history(state: State, history: History, steps: int) -> State:
 
 def restore(trainer: Any, state: State, changes: dict[str, Any]) -> None:
     """Set a fresh trainer, made with these changes, to where the state was; ConfigError where it is another's."""
-    tensors, plain = state["tensors"], state["plain"]
-    if trainer.encoder.to_json() != plain["encoder"] or trainer.data_hash != plain["data"]:
-        raise ConfigError("this state was trained on other data, or encoded otherwise. Pass the same dataset.")
-    if changes and any(k not in tensors or v.shape != tensors[k].shape for k, v in trainer.weights().items()):
-        raise ConfigError(f"{', '.join(changes)}: this change makes other networks; train them from the start.")
+    check_goes_on(trainer, state, changes)
+    tensors = state["tensors"]
 
     def part(prefix: str) -> dict[str, Tensor]:
         return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}

@@ -414,7 +414,7 @@ def _checked(item: Field[Any], value: Any, where: str = "") -> Any:
         if not least <= value or (value == math.inf and most < math.inf):  # NaN neither
             raise wrong(f"must be finite and at least {least}")
         if value > most:
-            raise wrong(f"must be at most {most:g}")
+            raise wrong(f"must be at most {most if isinstance(most, int) else f'{most:g}'}")
         if value >= limits.get("below", math.inf) and "below" in limits:
             raise wrong(f"must be below {limits['below']}")
         return float(value) if float in kinds else int(value)

@@ -26,6 +26,7 @@ from dgkit.core.scales import ACTIVATIONS, Scale, relative
 from dgkit.errors import ConfigError
 from dgkit.schema import Schema, blocks, cast, joined, lengths, slices, validate
 
+SETTINGS = ("sample_len", "auto_normalise", "normalise", "minmax_scale")  # of `Config`, that `Encoder.fit` takes
 BLOCK = 2**20  # numbers encoded or decoded together, at most: 4 MB of float32
 
 

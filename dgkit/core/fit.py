@@ -18,7 +18,7 @@ from dgkit.core.loading import load, load_state
 from dgkit.core.model import DoppelGANger
 from dgkit.core.rare import warn_of_rare
 from dgkit.core.trainer import Trainer
-from dgkit.errors import ConfigError
+from dgkit.errors import ConfigError, DivergenceError
 
 
 def fit(
@@ -74,7 +74,9 @@ def fit(
 
     Raises
     ------
-    SchemaError, ConfigError, DivergenceError
+    SchemaError, ConfigError
+    DivergenceError
+        With the last good `state`; with `held_out` also the best `model` until then, where something was measured.
     SaveError
         A checkpoint cannot be written; those of before are whole, and the same call later goes on from them.
 
@@ -137,6 +139,11 @@ def fit(
             if checkpoints is not None and trainer.config.private:  # what this model has seen is spent: go on from here
                 trainer.save(Path(checkpoints) / keep.STATE)
             warnings.warn(f"interrupted: the model is {which}", stacklevel=2)
+        except DivergenceError as error:
+            if choice is not None and choice.model is not None:
+                error.model = choice.best(trainer.model)
+                error.args = (f"{error} The best model until then is its `model`.", *error.args[1:])
+            raise
     return trainer.model if choice is None else choice.best(trainer.model)
 
 

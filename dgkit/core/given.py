@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from dgkit._checks import shown, whole
+from dgkit._checks import whole
 from dgkit.core.encode import Encoder
 from dgkit.errors import ConfigError, SchemaError
 from dgkit.schema import Schema, check_dtype, known_dtype
@@ -26,6 +26,11 @@ def asked_of(schema: Schema, attributes: Any, n: int | None) -> tuple[xr.Dataset
     asked = asked.drop_vars([name for name in asked.coords if name not in asked.indexes])
     for name, wanted in own.items():
         values = asked[name].values
+        if values.dtype.kind in "mM":  # which would pass for the number of nanoseconds
+            raise SchemaError(
+                f"attribute {name!r} is a {'date' if values.dtype.kind == 'M' else 'duration'} ({values.dtype}); the "
+                f"model was trained on {'text' if wanted.kind == 'U' else 'numbers'}. Give what the training data have."
+            )
         alike = values.dtype.kind == wanted.kind or {values.dtype.kind, wanted.kind} <= set("fiu")
         if not alike or not known_dtype(values.dtype, "attribute"):
             asked[name] = asked[name].copy(data=_exactly(values, wanted))
@@ -45,7 +50,11 @@ def as_given(ds: xr.Dataset, asked: xr.Dataset | None) -> xr.Dataset:
 def _rows(schema: Schema, attributes: Any, n: int | None) -> xr.Dataset:
     """The attributes that `sample` was given as a Dataset, a row a series; ConfigError where n says otherwise."""
     if not isinstance(attributes, xr.Dataset | Mapping):
-        raise SchemaError(f"attributes={shown(attributes)} is no Dataset and no mapping of names.")
+        table = " Of a pandas table: df.rename_axis('sample').to_xarray()." if hasattr(attributes, "columns") else ""
+        raise SchemaError(
+            f"attributes= is a {type(attributes).__name__}, no Dataset with a row a series, and no mapping of names to "
+            f"one value each.{table}"
+        )
     if not isinstance(attributes, xr.Dataset):
         return _filled(schema, attributes, n)
     rows = attributes.sizes.get("sample", 0)
@@ -70,6 +79,8 @@ def _filled(schema: Schema, values: Mapping[str, Any], n: int | None) -> xr.Data
 
 def _exactly(values: np.ndarray, dtype: np.dtype) -> np.ndarray:
     """In another dtype, where that changes no value; else as they are."""
+    if values.dtype.kind in "mM":
+        return values
     plain = values.astype(object)  # Python compares numbers exactly
     try:
         with np.errstate(all="ignore"):

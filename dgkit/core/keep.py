@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from dgkit._comparable import check_times, check_units
 from dgkit.core.accounting import SPENT
 from dgkit.core.config import Config
 from dgkit.core.loading import State
@@ -93,6 +94,10 @@ class Choice:
                 f"held_out has {', '.join(names[1])} over {found.time} steps, not the {', '.join(names[0])} over "
                 f"{wanted.time} of the training data. Split one dataset: dgkit.split."
             )
+        sets = "the training data", "held_out"
+        for variable in (*wanted.features, *wanted.attributes):
+            check_units(variable.name, variable.attrs, held_out[variable.name].attrs, sets)
+        check_times(wanted, held_out, sets)
 
         if config.private:
             warnings.warn(

@@ -16,12 +16,12 @@ from dgkit import _files
 from dgkit._atomic import shown_path
 from dgkit._plain import check_names, made
 from dgkit.core.config import Config
-from dgkit.core.encode import Encoder
+from dgkit.core.encode import SETTINGS, Encoder
 from dgkit.core.history import StepRecord, dataset
 from dgkit.core.model import DoppelGANger
 from dgkit.core.networks import Noise, flat
 from dgkit.core.scales import ACTIVATIONS
-from dgkit.errors import FileFormatError
+from dgkit.errors import ConfigError, FileFormatError
 from dgkit.schema import Schema
 
 State = dict[str, Any]  # {"tensors": {name: Tensor}, "plain": JSON-able values}
@@ -190,6 +190,7 @@ def check_state(state: State) -> None:
     torch's Adam writes past the end of moments that are too small, so nothing is used before.
     """
     try:
+        check_names(state, ["tensors", "plain"], "it")
         tensors: dict[str, Tensor] = state["tensors"]
         plain = state["plain"]
         check_names(plain, ["config", "encoder", "data"], "its JSON")
@@ -208,11 +209,28 @@ def check_state(state: State) -> None:
         for name, value in tensors.items():
             if name in ("batches", "averaged") and int(value) < (steps if name == "batches" else 0):
                 raise FileFormatError(f"{name} is {int(value)}, after {steps} steps")
-            if name.startswith("adam.") and name.endswith(".step") and float(value) < 1:
+            if name.startswith("adam.") and name.endswith(".step") and not _counts(float(value)):
                 raise FileFormatError(f"{name} is {float(value)}, not the number of updates")
         torch.Generator().set_state(tensors["rng"])
     except _files.DAMAGES as error:
         raise FileFormatError(f"not a whole training state: {_files.said(error)}") from error
+
+
+def check_goes_on(trainer: Any, state: State, changes: Mapping[str, Any]) -> None:
+    """ConfigError where a trainer made with these changes is not of a state's data, encoding and networks."""
+    tensors, plain = state["tensors"], state["plain"]
+    changed = [name for name, value in changes.items() if plain["config"].get(name) != value]
+    if trainer.encoder.to_json() != plain["encoder"] or trainer.data_hash != plain["data"]:
+        if otherwise := ", ".join(name for name in changed if name in SETTINGS):
+            raise ConfigError(f"{otherwise}: this change encodes the data otherwise; train from the start.")
+        raise ConfigError("this state was trained on other data, or encoded otherwise. Pass the same dataset.")
+    if changed and any(k not in tensors or v.shape != tensors[k].shape for k, v in trainer.weights().items()):
+        raise ConfigError(f"{', '.join(changed)}: this change makes other networks; train them from the start.")
+
+
+def _counts(updates: float) -> bool:
+    """Whether this can be a number of updates: a float32, which counts no further than 2**24."""
+    return 1 <= updates <= 2**24 and updates.is_integer()
 
 
 def _wanted(model: DoppelGANger, tensors: dict[str, Tensor], steps: int) -> dict[str, Tensor]:

@@ -28,7 +28,7 @@ from dgkit.core.averages import average_into, average_share
 from dgkit.core.batches import Batch, Draws
 from dgkit.core.clipping import private_gradients
 from dgkit.core.config import Config, given
-from dgkit.core.encode import Encoder
+from dgkit.core.encode import SETTINGS, Encoder
 from dgkit.core.history import OF_DATA, History, StepRecord
 from dgkit.core.losses import CriticLoss, critic_loss, generator_loss
 from dgkit.core.model import DoppelGANger
@@ -87,8 +87,7 @@ class Trainer:
         self.device = config.torch_device()
 
         # the data as the discriminators read them, all samples, in memory or in a file: (samples, inputs)
-        settings = ("sample_len", "auto_normalise", "normalise", "minmax_scale")
-        self.encoder = Encoder.fit(train, **{name: getattr(config, name) for name in settings})
+        self.encoder = Encoder.fit(train, **{name: getattr(config, name) for name in SETTINGS})
         self.real = on_disk.rows_of(self.encoder, train, store, self.device)
         self.narrow = self.encoder.narrow  # what the auxiliary discriminator reads
         accounting.check_training(config, len(self.real), self.encoder.schema)

@@ -177,8 +177,9 @@ def predicted() -> dict[str, str]:
     return _read()[0].predicted
 
 
-def keep_prediction(chapter: str, letter: str) -> None:
-    _note(lambda noted: noted._replace(predicted={**noted.predicted, chapter: letter}), "the prediction")
+def keep_prediction(chapter: str, letter: str) -> str:
+    """What went wrong, in a warning too; nothing where it was kept."""
+    return _note(lambda noted: noted._replace(predicted={**noted.predicted, chapter: letter}), "the prediction")
 
 
 def _remember(exercise: str) -> None:
@@ -206,8 +207,11 @@ def _read(path: Path = PROGRESS) -> tuple[_Noted, str]:
         return _Noted([], {}), _DAMAGED
 
 
-def _note(change: Callable[[_Noted], _Noted], what: str) -> None:
-    """Write into the file what `change` makes of what it holds, with other notebooks beside this one."""
+def _note(change: Callable[[_Noted], _Noted], what: str) -> str:
+    """Write into the file what `change` makes of what it holds, with other notebooks beside this one.
+
+    Gives what went wrong, and warns of it; nothing where all went well.
+    """
     try:
         with FileLock(_LOCK, timeout=PATIENCE, mode=0o666):
             noted, problem = _read()
@@ -219,4 +223,7 @@ def _note(change: Callable[[_Noted], _Noted], what: str) -> None:
             changed = {name: value for name, value in change(noted)._asdict().items() if value or name == "passed"}
             _atomic.replace(PROGRESS, [json.dumps(changed, indent=1).encode()])
     except (OSError, NotImplementedError) as error:  # the second: a system without locks
-        warnings.warn(f"{what} could not be noted in {PROGRESS}: {error}", stacklevel=4)
+        problem = f"{what} could not be noted in {PROGRESS}: {error}"
+        warnings.warn(problem, stacklevel=4)
+        return problem
+    return ""

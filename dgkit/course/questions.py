@@ -171,8 +171,8 @@ def predict(chapter: str) -> Any:
     said = ipywidgets.HTML("Kept from before; change it if you like." if known else "Nothing is chosen yet.")
 
     def keep(change: dict[str, Any]) -> None:
-        answers.keep_prediction(chapter, LETTERS[options.index(change["new"])])
-        said.value = "Kept. It is taken up at the chapter's end."
+        problem = answers.keep_prediction(chapter, LETTERS[options.index(change["new"])])
+        said.value = html.escape(f"Not kept: {problem}") if problem else "Kept. It is taken up at the chapter's end."
 
     choice.observe(keep, "value")
     # HTML, which wraps; a control's description does not

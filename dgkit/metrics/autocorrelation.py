@@ -7,6 +7,7 @@ out: confidence bands, partial autocorrelation.
 import numpy as np
 import xarray as xr
 
+from dgkit._comparable import check_times
 from dgkit.errors import ConfigError, SchemaError
 from dgkit.metrics import kernels
 from dgkit.metrics.inputs import as_series, exponents, name_of, over_chunks
@@ -164,7 +165,7 @@ def autocorrelation_mse(
     Raises
     ------
     SchemaError, ConfigError
-        As `autocorrelation`.
+        As `autocorrelation`; or the time coordinates go in other steps.
 
     Source
     ------
@@ -176,6 +177,8 @@ def autocorrelation_mse(
     >>> autocorrelation_mse(noise, noise)
     0.0
     """
+    if isinstance(real, xr.DataArray) and isinstance(generated, xr.DataArray):
+        check_times(real, generated, ("the real series", "the generated"))
     curves = (autocorrelation(series, kind=kind, lags=lags) for series in (real, generated))
     return curve_errors(*curves)["_weighted" if weighted else ""]
 

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from dgkit._comparable import check_times, check_units
 from dgkit.errors import ConfigError, SchemaError
 from dgkit.metrics import kernels
 from dgkit.metrics.inputs import (
@@ -96,7 +97,8 @@ def wasserstein(a: xr.DataArray | np.ndarray, b: xr.DataArray | np.ndarray, *, s
     Raises
     ------
     SchemaError
-        An array without a valid value, with infinite values, or without numbers; two DataArrays of different dims.
+        An array without a valid value, with infinite values, or without numbers; two DataArrays of different dims or
+        units.
     ConfigError
         Unknown `scale`.
 
@@ -355,7 +357,7 @@ def conditional_distances(
     Raises
     ------
     SchemaError
-        The attribute is missing or not categorical; a feature is missing.
+        The attribute is missing or not categorical; a feature is missing, or in another unit; the steps differ.
     ConfigError
         Unknown `statistic` or `scale`.
 
@@ -383,11 +385,13 @@ def conditional_distances(
                 f"Cut it into classes first, e.g. with pandas.cut(ds['{attribute}'], 4).astype(str)."
             )
         labels.append(ds[attribute].values)
+    check_times(real, generated, ("the real data", "the generated"))
     values = np.unique(np.concatenate(labels))
     names = [str(name) for name in real if is_series(real[name]) and not holds_categories(real[name])]
     distances = np.full((values.size, len(names)), np.nan)
     for column, name in enumerate(names):
         pair = [valid_feature(ds, name) for ds in (real, generated)]
+        check_units(name, pair[0].attrs, pair[1].attrs, ("the real data", "the generated"))
         with np.errstate(over="ignore", invalid="ignore"):
             a, b = (_statistic(one, statistic) for one in pair)
         beyond = statistic == "total" and not all(np.isfinite(one).all() for one in (a, b))  # sums that no float holds
@@ -689,7 +693,7 @@ def nearest_neighbours(
     Raises
     ------
     SchemaError
-        Features or numbers of steps differ, or nothing is valid.
+        Features, their units, or the steps differ, or nothing is valid.
     ConfigError
         `k` outside 1 to the number of real samples.
 
@@ -714,6 +718,9 @@ def nearest_neighbours(
                 f"real data has features {names} of {real.sizes.get('time')} steps; "
                 f"{role} data lacks {missing} and has {ds.sizes.get('time')} steps."
             )
+        for name in names:
+            check_units(name, real[name].attrs, ds[name].attrs, ("the real data", f"the {role}"))
+        check_times(real, ds, ("the real data", f"the {role}"))
     candidates = real.sizes["sample"] - exclude_self
     if not 1 <= k <= candidates:
         raise ConfigError(

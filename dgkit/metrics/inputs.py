@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from dgkit._comparable import check_units
 from dgkit.errors import ConfigError, SchemaError
 from dgkit.metrics import kernels
 
@@ -103,8 +104,10 @@ def drawn_samples(values: xr.DataArray) -> np.ndarray | None:
 
 
 def flat_pair(a: object, b: object, roles: tuple[str, str] = ("a", "b")) -> tuple[np.ndarray, np.ndarray]:
-    """`flat_values` of both, after a check that two DataArrays have the same dims."""
+    """`flat_values` of both, after a check that two DataArrays have the same dims and the same unit."""
     check_same_dims(a, b, roles)
+    if isinstance(a, xr.DataArray) and isinstance(b, xr.DataArray):
+        check_units(a.name or "values", a.attrs, b.attrs, roles)
     return flat_values(a, roles[0]), flat_values(b, roles[1])
 
 

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from dgkit._comparable import check_apart, check_times, check_units
 from dgkit.errors import ConfigError, SchemaError
 from dgkit.metrics.autocorrelation import block_sums, curve_errors, mean_curve
 from dgkit.metrics.distributions import (
@@ -236,10 +237,10 @@ def evaluate(
     ------
     SchemaError
         Either is not a dataset as `dgkit.schema` describes it, a variable of one is missing in the other or of another
-        kind, or the steps differ. Of tables also: a column that one lacks, a category that the real one never has,
-        times in other steps, longer series than the real ones.
+        kind or unit, or the steps differ. Of tables also: a column that one lacks, a category that the real one never
+        has, times in other steps, longer series than the real ones.
     ConfigError
-        What goes with tables was given with Datasets.
+        What goes with tables was given with Datasets; `held_out` holds samples of `real`.
 
     Notes
     -----
@@ -286,6 +287,8 @@ def evaluate(
     real = sets["real"]
     made = list(sets)[1:]
     schemas = [common_schema(real, sets[source], source.replace("_", "-")) for source in made]
+    if held_out is not None:
+        check_apart(real, sets["held_out"])
     random = np.random.default_rng(0)
     asked = {source: _draw(ds.sizes["sample"], random) for source, ds in sets.items()}
     found = {
@@ -370,7 +373,7 @@ def _metrics(
 
 
 def common_schema(real: xr.Dataset, made: xr.Dataset, source: str) -> Schema:
-    """The real data's schema; SchemaError if either has none, or if variables or steps of the two differ."""
+    """The real data's schema; SchemaError if either has none, or if variables, units or steps of the two differ."""
     schemas = []
     for ds, of in ((real, "real"), (made, source)):
         try:
@@ -391,6 +394,10 @@ def common_schema(real: xr.Dataset, made: xr.Dataset, source: str) -> Schema:
             )
     if schemas[0].time != schemas[1].time:
         raise SchemaError(f"`time` has {schemas[0].time} steps in the real data, {schemas[1].time} in the {source}.")
+    names = "the real data", f"the {source}"
+    for name in kinds[0]:
+        check_units(name, real[name].attrs, made[name].attrs, names)
+    check_times(real, made, names)
     return schemas[0]
 
 

@@ -25,6 +25,7 @@ from tqdm.auto import tqdm
 
 from dgkit import _checks
 from dgkit._checks import whole
+from dgkit._comparable import in_both
 from dgkit.errors import ConfigError
 from dgkit.schema import validate
 
@@ -547,26 +548,12 @@ def _check_candidates(members: xr.Dataset, non_members: xr.Dataset) -> int:
         )
     if n < LEAST:
         raise ConfigError(f"{n} members are too few to tell an attack from luck. Give {LEAST} or more of each.")
-    rows = [_rows(ds, sorted(map(str, members.data_vars))) for ds in (members, non_members)]
-    known = {row: i for i, row in enumerate(rows[0])}
-    twice = [(known[row], k) for k, row in enumerate(rows[1]) if row in known]
-    if twice:
+    if twice := in_both(members, non_members):
         raise ConfigError(
             f"{len(twice)} samples are both members and non-members: members[{twice[0][0]}] equals "
             f"non_members[{twice[0][1]}]. Drop them from both, or take halves of one dataset with dgkit.split."
         )
     return n
-
-
-def _rows(ds: xr.Dataset, names: list[str]) -> list[bytes]:
-    """Each sample's values as bytes."""
-    parts = []
-    for name in names:
-        if name in ds:
-            values = ds[name].transpose("sample", ...).values
-            values = np.char.encode(values.astype(str), "utf-8") if values.dtype.kind in "OUT" else values
-            parts.append([row.tobytes() for row in values])
-    return [b"\0".join(row) for row in zip(*parts, strict=True)]
 
 
 def _check_shadows(shadows: Sequence[Shadow], n: int) -> np.ndarray:

@@ -14,13 +14,13 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from dgkit._comparable import duration
 from dgkit.errors import SchemaError
 from dgkit.readers.columns import Features, feature_columns, some_names
 from dgkit.readers.grid import Choices
 from dgkit.readers.tables import dataset, opened
 
 SAME_STEP = 1e-6  # relative: steps of times that are no whole numbers differ by rounding
-UNITS = {"day": 86400, "hour": 3600, "minute": 60, "second": 1}  # in seconds
 
 
 def read_together(
@@ -249,10 +249,4 @@ def _duration(step: str, dates: bool) -> str:
         seconds = pd.Timedelta(step).total_seconds() if dates else None
     except ValueError:  # months and business days
         seconds = None
-    if seconds is None:
-        return step
-    for unit, size in UNITS.items():
-        if seconds % size == 0:
-            count = round(seconds / size)
-            return f"{count} {unit}{'s' if count > 1 else ''}"
-    return f"{seconds:g} seconds"
+    return step if seconds is None else duration(seconds)

@@ -20,6 +20,7 @@ import pandas as pd
 import xarray as xr
 
 from dgkit import _atomic, _checks
+from dgkit._comparable import check_apart
 from dgkit.datasets import codes_of, data_hash
 from dgkit.errors import ConfigError
 from dgkit.metrics.report import common_schema, datasets_of
@@ -153,9 +154,9 @@ def report(
     ------
     ConfigError
         Unknown names in `thresholds` or `by`; a constraint that fails or does not give a boolean for each sample; a
-        model of other variables.
+        model of other variables; `held_out` holds training samples.
     SchemaError
-        Not datasets of the same variables and steps, or no tables that can be read as such.
+        Not datasets of the same variables, units and steps, or no tables that can be read as such.
 
     Notes
     -----
@@ -190,6 +191,8 @@ def report(
     sets = {"training": read["real"], "generated": read["generated"]}
     sets |= {"held-out": read["held_out"]} if held_out is not None else {}
     schemas = [common_schema(sets["training"], ds, name) for name, ds in list(sets.items())[1:]]
+    if held_out is not None:
+        check_apart(sets["training"], sets["held-out"])
     schema, random = schemas[0], np.random.default_rng(_checks.seed(seed))
     _check_model(model, schema)
     if constraints is not None and not isinstance(constraints, Mapping):

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 import dgkit as dg
 from dgkit.core.keep import checkpoints
@@ -191,6 +192,53 @@ def test_an_interrupt_gives_the_best_so_far(small, tiny_config, held_out, monkey
     assert model.history.sizes["step"] == model.history.attrs["best_step"] == step
 
 
+def diverging(monkeypatch, stop):
+    """A step after so many diverges."""
+    record = Trainer.record
+
+    def diverged(self, *rest):
+        if self.step == stop:
+            with torch.no_grad():
+                self.discriminator.layers[0].weight.fill_(math.nan)
+        return record(self, *rest)
+
+    monkeypatch.setattr(Trainer, "record", diverged)
+
+
+def test_a_training_that_diverges_gives_the_best_so_far(small, tiny_config, held_out, monkeypatch):
+    expected, values = models_by_step(small, tiny_config), iter([0.1, 0.2])
+    diverging(monkeypatch, 5)
+
+    with pytest.raises(dg.DivergenceError, match="The best model until then is its `model`") as caught:
+        dg.fit(small, tiny_config, progress=False, every=2, held_out=held_out, measure=lambda *pair: next(values))
+
+    best = caught.value.model
+    assert same(best, expected[2])
+    assert best.history.attrs["best_step"] == 2 and best.history.attrs["measured"] == [0.1, 0.2]
+    assert len(caught.value.state["tensors"]["history.step"]) <= 5 < caught.value.step
+
+
+@pytest.mark.parametrize("options", [{}, {"every": 6}, {"every": 2, "measure": lambda *pair: math.nan}])
+def test_a_training_that_diverges_with_nothing_measured_has_no_best(small, tiny_config, held_out, monkeypatch, options):
+    diverging(monkeypatch, 3)
+
+    with pytest.raises(dg.DivergenceError, match=r"goes on from there\.$") as caught:
+        dg.fit(small, tiny_config, progress=False, **({"held_out": held_out} if options else {}), **options)
+    assert caught.value.model is None
+
+
+def test_what_epsilon_does_not_cover_is_said_of_the_line_that_called(small, tiny_config, tmp_path):
+    config = replace(tiny_config, steps=1, dp=dg.privacy.DP(1.0))
+    for call in (
+        lambda: dg.Trainer(small, config),
+        lambda: dg.fit(small, config, progress=False),
+        lambda: dg.fit(small, config, progress=False, checkpoints=tmp_path),
+    ):
+        with pytest.warns(UserWarning, match="epsilon does not cover the smallest") as warned:
+            call()
+        assert {warning.filename for warning in warned} == {__file__}
+
+
 def test_a_measure_that_is_never_a_number_is_said(small, tiny_config, held_out):
     with pytest.warns(UserWarning, match="no measure on held_out was a number"):
         model = dg.fit(small, tiny_config, progress=False, held_out=held_out, measure=lambda real, fake: math.nan)
@@ -202,6 +250,7 @@ def test_what_cannot_be_chosen_by_is_refused(small, tiny_config, held_out):
     for arguments, error, message in [
         ({"held_out": shorter}, SchemaError, "over 11 steps"),
         ({"held_out": held_out.drop_vars("cpu")}, SchemaError, "held_out has domain"),
+        ({"held_out": held_out.assign(cpu=held_out.cpu.assign_attrs(units="%"))}, SchemaError, "in 1 .*in % in held_o"),
         ({"measure": max}, ConfigError, "give held_out="),
         ({"every": 0}, ConfigError, "every=0"),
     ]:

@@ -610,6 +610,19 @@ def test_a_prediction_is_kept_beside_what_was_passed_and_taken_up_at_the_end(cha
     assert asking < 8 and taken_up - asking > 10
 
 
+def test_a_prediction_that_cannot_be_kept_is_not_said_to_be():
+    Path("dgkit-progress.json").mkdir()
+    box = course.predict("04")
+
+    with pytest.warns(UserWarning, match="the prediction could not be noted"):
+        box.children[1].index = 1
+
+    assert box.children[2].value.startswith("Not kept: the prediction could not be noted in dgkit-progress.json")
+    Path("dgkit-progress.json").rmdir()
+    box.children[1].index = 0
+    assert box.children[2].value.startswith("Kept.") and answers.predicted() == {"04": "a"}
+
+
 def test_what_was_predicted_reads_without_colour_and_escapes_what_is_in_it():
     said = course.Recalled("a < b\nc")
 

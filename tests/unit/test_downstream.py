@@ -424,3 +424,17 @@ def test_settings_that_cannot_be_are_named(jobs):
     }.items():
         with pytest.raises(ConfigError, match=message):
             call()
+
+
+def test_a_test_set_in_another_unit_or_with_other_steps_is_refused():
+    train, test = (planted(seed=k).assign_coords(time=np.arange(20)) for k in (0, 1))
+    train, watts = (ds.assign(x=ds.x.assign_attrs(units=unit)) for ds, unit in ((train, "kW"), (test, "W")))
+    slower = test.assign_coords(time=2 * np.arange(20))
+
+    for other, message in ((watts, "'x' is in kW in the training set, in W in the other"), (slower, "step 1 comes 1")):
+        for task in (predict_events, forecast):
+            options = {"steps": 8} if task is forecast else {}
+            with pytest.raises(SchemaError, match=message):
+                task(train, other, draws=1, **options)
+        with pytest.raises(SchemaError, match=f"'GAN': .*{message}"):
+            evaluate(train, test, {"GAN": (train, other)}, draws=1)

@@ -263,6 +263,19 @@ def test_a_length_that_is_a_coordinate_counts_the_same(small):
     )
 
 
+def test_data_in_another_unit_or_with_other_steps_than_the_training_data_are_refused(small):
+    days = small.assign_coords(time=np.arange(12))
+    encoder = Encoder.fit(days, sample_len=4, auto_normalise=True, minmax_scale="linear")
+
+    for name in ("views", "size"):
+        other = days.assign({name: days[name].assign_attrs(units="MB")})
+        with pytest.raises(SchemaError, match=f"'{name}' is in .* trained on|'{name}' is in .* of the model, in MB in"):
+            encoder.encode(other)
+    with pytest.raises(SchemaError, match="the steps differ: step 1 comes 1 after the first"):
+        encoder.encode(days.assign_coords(time=7 * np.arange(12)))
+    np.testing.assert_array_equal(encoder.rows(days.drop_vars("time").drop_attrs()), encoder.rows(days))
+
+
 def test_data_that_no_model_could_judge_are_refused(small):
     encoder = Encoder.fit(small)
 

@@ -232,6 +232,8 @@ def test_weights_and_moments_of_nan_are_refused(saved, tmp_path, kind):
     [
         ("adam.generator.0.exp_avg_sq", -1, "negative"),
         ("adam.generator.0.step", -5, "not the number of updates"),
+        ("adam.generator.0.step", 1e30, "not the number of updates"),
+        ("adam.discriminator.0.step", 1.5, "not the number of updates"),
         ("generator.attribute.hidden.2.running_var", -1, "negative"),
         ("batches", 0, "batches is 0"),
         ("averaged", -1, "averaged is -1"),
@@ -407,7 +409,7 @@ def test_what_cannot_be_saved_names_the_path_that_was_given(saved, tmp_path, kin
         os.mkfifo(tmp_path / "pipe")
         (tmp_path / "loop").symlink_to("loop")
         wrong += [tmp_path / "pipe", tmp_path / "loop", "/proc/x"]
-    for path in wrong:
+    for path in [*wrong, f"{tmp_path}/new/"]:
         with pytest.raises(dg.SaveError) as caught:
             found.save(path)
         assert str(caught.value).startswith(repr(str(path)))

@@ -16,6 +16,7 @@ FLOORS = [  # from the ground up: what stands on a floor knows those below, and 
     {"_atomic", "_plain", "_seeding", "_checks", "_netcdf"},
     {"_files", "_bounds"},
     {"schema"},
+    {"_comparable"},
     {"readers", "simulate", "metrics", "core", "datasets", "plot", "downstream"},
     {"baselines", "whatif", "_keys", "_cells"},
     {"privacy", "sweeps"},

@@ -1,14 +1,16 @@
 """`evaluate`: every metric it holds against the metric by itself, the data it must take, and how it reads."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import scipy.stats
 import xarray as xr
 
 import dgkit as dg
 from dgkit import metrics
-from dgkit.errors import SchemaError
+from dgkit.errors import ConfigError, SchemaError
 from dgkit.metrics import Report, evaluate
+from tests.conftest import small_dataset
 
 STEP = xr.DataArray(np.arange(12), dims="time")
 
@@ -188,7 +190,7 @@ def test_late_lags_are_said_to_make_up_what_they_do():
 
 
 def test_held_out_data_give_a_column_of_their_own(small, generated):
-    held_out = small.isel(sample=slice(10, 38))
+    held_out = small_dataset(28, seed=3)
     report, plain = evaluate(small, generated, held_out), evaluate(small, generated)
     other = evaluate(small, held_out)
 
@@ -203,7 +205,7 @@ def test_held_out_data_give_a_column_of_their_own(small, generated):
             xr.testing.assert_equal(report[name], variable)
             if not name.startswith(("nearest", "copied")):  # others are drawn
                 np.testing.assert_array_equal(report[f"{name}_held_out"], other[name], err_msg=name)
-    assert report.copied_share_held_out.item() == 1
+    assert report.copied_share_held_out.item() == 0
     assert report.attrs["held_out_samples"] == 28
     lines = repr(report).splitlines()
     assert "two real halves" in lines[2]
@@ -347,3 +349,105 @@ def test_html_escapes_what_the_data_are_named(small):
 def test_evaluate_names_the_variable_that_differs(small, generated, change, message):
     with pytest.raises(SchemaError, match=message):
         evaluate(small, change(generated))
+
+
+def of_unit(ds, unit):
+    return ds.assign(views=ds.views.assign_attrs(units=unit))
+
+
+@pytest.mark.parametrize("name", ["views", "size"])
+def test_two_units_of_one_variable_are_refused_and_no_unit_goes_with_any(small, generated, name):
+    other = generated.assign({name: generated[name].assign_attrs(units="MB")})
+    unit = small[name].attrs["units"]
+
+    with pytest.raises(
+        SchemaError, match=f"'{name}' is in {unit} in the real data, in MB in the generated. Bring both"
+    ):
+        evaluate(small, other)
+    del other[name].attrs["units"]
+    evaluate(small, other)
+
+
+def test_no_measure_of_two_sets_takes_bytes_for_kilobytes(small, generated):
+    ours, theirs = of_unit(small, "bytes"), of_unit(generated, "kB")
+
+    for call in (
+        lambda: metrics.wasserstein(ours.views, theirs.views),
+        lambda: metrics.kolmogorov_smirnov(metrics.mid_range(ours.views), metrics.mid_range(theirs.views)),
+        lambda: metrics.range_coverage(ours.views, theirs.views),
+        lambda: metrics.conditional_distances(ours, theirs, "domain"),
+        lambda: metrics.nearest_neighbours(theirs, ours),
+    ):
+        with pytest.raises(SchemaError, match=r"in bytes in .*, in kB in .*Bring both to one unit"):
+            call()
+
+
+DAYS = pd.date_range("2024", periods=12)
+OTHER_TIMES = {
+    "hours": (pd.date_range("2024", periods=12, freq="h"), "step 1 comes 1 day after the first in .*, 1 hour in"),
+    "numbers": (np.arange(12), "of dates in the real data, of numbers in the generated"),
+    "backwards": (DAYS[::-1], r"generated data: .*'time' does not rise.*ds.sortby\('time'\)"),
+    "in no order": (DAYS[np.r_[0, 2, 1, 3:12]], r"does not rise: 2024-01-02.* at step 2 .*ds.sortby\('time'\)"),
+    "twice": (DAYS[np.r_[0, 0:11]], r"does not rise.*ds.drop_vars\('time'\)"),
+    "text": ([f"day {k}" for k in range(12)], "of dates in the real data, of text in the generated"),
+}
+
+
+@pytest.mark.parametrize("case", OTHER_TIMES)
+def test_times_that_go_otherwise_are_not_compared_step_by_step(small, generated, case):
+    times, message = OTHER_TIMES[case]
+
+    with pytest.raises(SchemaError, match=message):
+        evaluate(small.assign_coords(time=DAYS), generated.assign_coords(time=times))
+
+
+def test_numbered_steps_are_as_far_apart_in_both(small, generated):
+    small = small.assign_coords(time=np.arange(12.0))
+
+    for times in (2 * np.arange(12), np.r_[0:11, 20]):
+        with pytest.raises(SchemaError, match="the steps differ"):
+            evaluate(small, generated.assign_coords(time=times))
+        with pytest.raises(SchemaError, match="the steps differ"):
+            metrics.autocorrelation_mse(small.cpu, generated.assign_coords(time=times).cpu)
+
+
+TIMES_ALIKE = {
+    "another start": (DAYS, DAYS + pd.Timedelta("400D")),
+    "none": (DAYS, None),
+    "months of leap years and others": tuple(pd.date_range(year, periods=12, freq="MS") for year in ("2023", "2024")),
+    "working days": tuple(pd.bdate_range(start, periods=12) for start in ("2024-01-01", "2024-01-04")),
+    "rounded": (np.arange(12) / 10, np.cumsum(np.full(12, 0.1))),
+    "text": ([*"abcdefghijkl"], [*"mnopqrstuvwx"]),
+    "other precision": (DAYS.as_unit("s"), DAYS.as_unit("ns")),
+    "one unknown": (DAYS, DAYS.where(np.arange(12) != 5)),
+}
+
+
+@pytest.mark.parametrize("case", TIMES_ALIKE)
+def test_times_of_one_step_are_compared_whenever_they_begin(small, generated, case):
+    ours, theirs = TIMES_ALIKE[case]
+    made = generated if theirs is None else generated.assign_coords(time=theirs)
+
+    for one, other in ((small.assign_coords(time=ours), made), (made, small.assign_coords(time=ours))):
+        evaluate(one, other)
+
+
+def test_held_out_data_that_hold_training_samples_are_refused():
+    train, other = small_dataset(60), small_dataset(60, seed=1)
+
+    for held_out, count in ((train, 60), (xr.concat([train, other], "sample"), 60), (train[{"sample": [3]}], 1)):
+        with pytest.raises(ConfigError, match=rf"{count} of \d+ held-out samples .* take halves .* dgkit\.split"):
+            evaluate(train, other, held_out)
+    wider = train.assign(domain=train.domain.astype("U9"), cpu=train.cpu.astype(float))
+    with pytest.raises(ConfigError, match="60 of 60"):
+        evaluate(train, other, wider.chunk(sample=7))
+
+
+def test_held_out_series_that_are_alike_by_nature_are_not_taken_for_training_ones():
+    rng = np.random.default_rng(0)
+    quiet = rng.random(400) < 0.3
+    ds = xr.Dataset({"load": (("sample", "time"), np.where(quiet[:, None], 0.0, rng.random((400, 6))))})
+
+    report = evaluate(*(ds.isel(sample=some) for some in (slice(0, 150), slice(150, 250), slice(250, None))))
+
+    assert report.copied_share_held_out > 0.1

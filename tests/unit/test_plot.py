@@ -507,3 +507,29 @@ def test_settings_and_references_are_shown_as_they_are(x):
     legend = figure.axes[0].get_legend()
     assert sorted(text.get_text() for text in legend.get_texts()) == sorted([*HOSTILE[:3], "_chance$^$"])
     assert "$x" in whole and (x == "sample_len" or {"$a^$", "_b"} <= {*whole})
+
+
+def test_one_axis_is_for_one_unit(sets):
+    sets["two"] = sets["two"].assign(views=sets["two"].views.assign_attrs(units="kB"))
+    sets["two"]["size"].attrs["units"] = "MB"
+    numbers = {name: dg.metrics.mid_range(ds.views) for name, ds in sets.items()}
+
+    for call in (
+        lambda: dg.plot.cdf(sets),
+        lambda: dg.plot.series(sets, shared=True),
+        lambda: dg.plot.attributes(sets, "size"),
+        lambda: dg.plot.histogram(numbers),
+    ):
+        with pytest.raises(SchemaError, match=r"in (views/day|GB) in the first set, in (kB|MB) in 'two'. Bring both"):
+            call()
+    assert "kB" in dg.plot.series(sets, n=1).axes[-1].get_ylabel()  # an axis each
+    assert dg.plot.autocorrelation(sets) and dg.plot.cdf(sets, of="length")  # which have no unit of the feature
+
+
+def test_a_histogram_of_what_is_no_array_of_numbers_says_what_to_give(sets):
+    with pytest.raises(ConfigError, match=r"'real' is a Dataset, not numbers. .*mid_range\(ds\['views'\]\)"):
+        dg.plot.histogram(sets)
+    with pytest.raises(ConfigError, match="give a mapping of names to numbers, not a DataArray"):
+        dg.plot.histogram(sets["real"].views)
+    with pytest.raises(ConfigError, match="'real' is a list, not numbers"):
+        dg.plot.histogram({"real": ["a"]})

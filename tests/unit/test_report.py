@@ -263,7 +263,7 @@ def test_the_series_of_windows_are_dealt_whole_without_being_named():
     xr.testing.assert_identical(found.dataset, named.dataset)
     assert found.dataset.attrs["dealt"] == "series" and found.dataset.attrs["held_out_groups"] == 10
     assert "Samples of the same <em>series</em> belong together" in found.html
-    same = dg.report(train, fake, train.isel(sample=slice(100)))
+    same = dg.report(*(part.isel(sample=slice(k, None, 2)) for k, part in ((0, train), (0, fake), (1, train))))
     assert same.dataset.attrs["dealt"] == "sample" and "belong together" not in same.html
 
 
@@ -459,13 +459,28 @@ def test_constraints_and_declared_bounds_are_held_against_what_real_data_break(w
     assert lines.measured.sel(line="constraint: weekly").item() == pytest.approx(1 / 600)
 
 
-def test_held_out_data_that_were_trained_on_are_said_to_be(web):
+def test_held_out_data_that_were_trained_on_are_refused_or_said_to_be(web):
     train, held_out, fake = web
     leaked = xr.concat([train.isel(sample=slice(300)), held_out.isel(sample=slice(300))], "sample")
+    few = xr.concat([train.isel(sample=slice(6)), held_out.isel(sample=slice(6, None))], "sample")
 
-    found = dg.report(train, fake, leaked).dataset
+    for data, count in ((leaked, 300), (train, 600)):
+        with pytest.raises(ConfigError, match=f"{count} of 600 held-out samples are samples of the real data too"):
+            dg.report(train, train, data)
+    nearly = dg.report(train, fake, leaked.assign(views=leaked.views * 1.0000001)).dataset
 
-    assert re.match(r"2\d\d of 500 held-out samples are a training one", found.why.sel(line="copies").item())
+    assert re.match(r"2\d\d of 500 held-out samples are a training one", nearly.why.sel(line="copies").item())
+    assert re.match(r"\d of 500 held-out samples", dg.report(train, fake, few).dataset.why.sel(line="copies").item())
+
+
+def test_a_report_compares_no_bytes_with_kilobytes_and_no_days_with_hours(web):
+    train, held_out, fake = web
+    hours = fake.assign_coords(time=pd.date_range("2015", periods=42, freq="h"))
+
+    with pytest.raises(SchemaError, match="'views' is in views/day in the real data, in kB in the held-out"):
+        dg.report(train, fake, held_out.assign(views=held_out.views.assign_attrs(units="kB")))
+    with pytest.raises(SchemaError, match="1 day after the first in the real data, 1 hour in the generated"):
+        dg.report(train, hours, held_out)
 
 
 @pytest.mark.parametrize(

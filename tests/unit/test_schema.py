@@ -107,6 +107,25 @@ def test_what_is_no_dataset_is_refused():
             validate(thing)
 
 
+@pytest.mark.parametrize(
+    ("times", "mend"),
+    [
+        (pd.date_range("2024", periods=12)[::-1], r"2024-01-11T00:00:00 at step 1 .*Mend: ds = ds.sortby\('time'\)"),
+        ([0, 2, 1, *range(3, 12)], r"1 at step 2 comes after 2. Mend: ds = ds.sortby\('time'\)"),
+        ([*range(6)] * 2, r"0 at step 6 comes after 5. Mend: ds = ds.drop_vars\('time'\)"),
+        (np.arange(12)[::-1].astype(np.uint8), "10 at step 1 comes after 11"),
+    ],
+)
+def test_a_time_that_does_not_rise_is_named_with_what_puts_it_right(times, mend):
+    ds = small_dataset(variable=False).assign_coords(time=times)
+
+    for training in (True, False):
+        with pytest.raises(SchemaError, match=rf"'time' does not rise: .*{mend}"):
+            validate(ds, training=training)
+    if "sortby" in mend:
+        assert validate(ds.sortby("time")).time == 12
+
+
 def test_generated_data_may_be_constant_and_single():
     one = small_dataset().isel(sample=[5])
 

@@ -188,8 +188,9 @@ def test_a_damaged_cell_is_computed_again_and_said_so(web, tmp_path):
 
     for content in damaged:
         path.write_bytes(content)
-        with pytest.warns(UserWarning, match=r"is damaged.*computed again"):
+        with pytest.warns(UserWarning, match=r"is damaged.*computed again") as warned:
             xr.testing.assert_identical(run().drop_vars("seconds"), first)
+        assert {warning.filename for warning in warned} == {__file__}
     assert list(tmp_path.iterdir()) == [path]
 
 
@@ -296,6 +297,22 @@ def test_a_client_without_dask_says_what_to_install(web, monkeypatch):
 def test_a_grid_that_cannot_be_is_refused(grid, web):
     with pytest.raises(ConfigError, match=r"sample_length|empty"):
         sweep(web, grid, progress=False)
+
+
+@pytest.mark.parametrize(
+    ("grid", "said"),
+    [
+        ({"sample_len": [2, 2]}, "'sample_len' has 2 twice"),
+        ({"generator_lr": [1, 1.0]}, r"'generator_lr' has 1\.0 twice"),
+        ({"seed": [None, 0]}, "'seed' has None beside numbers"),
+        ({"seed": np.array([0, 1, 1])}, "'seed' has .*1.* twice"),
+    ],
+)
+def test_values_that_are_no_different_places_along_a_dim_are_refused(grid, said, web):
+    measure = Measure()
+    with pytest.raises(ConfigError, match=said):
+        sweep(web, grid, base=TINY, measure=measure, progress=False)
+    assert measure.calls == 0
 
 
 def test_all_settings_are_checked_before_the_first_model_is_trained(web):

@@ -332,6 +332,11 @@ def test_resume_on_other_data_or_a_broken_file_is_refused(small, tiny_trainer, t
             Trainer.resume(tiny_trainer.state(), other)
     with pytest.raises(ConfigError, match="lstm_units: this change makes other networks"):
         Trainer.resume(tiny_trainer.state(), small, lstm_units=7)
+    with pytest.raises(ConfigError, match=r"^sample_len: this change encodes the data otherwise"):
+        Trainer.resume(tiny_trainer.state(), small, sample_len=3, steps=tiny_trainer.config.steps)
+    for state, lacks in (({}, "it lacks 'tensors'"), ({"tensors": {}}, "it lacks 'plain'"), (3, "it is 3")):
+        with pytest.raises(FileFormatError, match=f"not a whole training state: {lacks}"):
+            Trainer.resume(state, small)
     path = tmp_path / "run.state"
     tiny_trainer.save(path)
     path.write_bytes(path.read_bytes()[:-100])
@@ -529,6 +534,8 @@ def test_config_is_checked_at_construction():
         with pytest.raises(ConfigError, match=field):
             dg.Config(**{field: value})
     assert dg.Config(generator_lr=1).generator_lr == 1
+    with pytest.raises(ConfigError, match=r"seed=18446744073709551616 must be at most 18446744073709551615\."):
+        dg.Config(seed=2**64)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
