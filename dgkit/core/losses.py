@@ -5,10 +5,10 @@ The critic is a ReLU MLP, so its gradient with respect to its input is a product
 written out here as that product. It is exact, and the penalty needs no double backward.
 """
 
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from dgkit.core.networks import Discriminator
 
@@ -61,7 +61,7 @@ def input_gradient(critic: Discriminator, first: Tensor) -> Tensor:
             first = layer(torch.relu(first))
 
     # dD/dx = W_last diag(mask_last) ... W_2 diag(mask_1) W_1
-    weights = [p for name, p in critic.named_parameters() if name.endswith("weight")]
+    weights = [cast(nn.Linear, layer).weight for layer in critic.layers]
     gradient = weights[-1].expand(len(first), -1)  # (N, units)
     for weight, mask in zip(reversed(weights[:-1]), reversed(masks), strict=True):
         gradient = (gradient * mask) @ weight

@@ -1,17 +1,17 @@
-"""Chapter 11: its recorded runs (real data; in real.py and published.py), and the checks of its exercises."""
+"""Chapter 11: its recorded runs on real data (real.py, levers.py, published.py), and the checks of its exercises."""
 
 from typing import Any
 
 import numpy as np
 
 from dgkit import simulate
-from dgkit.course import published, real
+from dgkit.course import levers, published, real
 from dgkit.course.exercise import Wrong, exercise, number
 from dgkit.course.questions import Prediction, Quiz
 
 # --- recorded runs ---
 
-EXPERIMENTS = real.EXPERIMENTS | published.EXPERIMENTS
+EXPERIMENTS = real.EXPERIMENTS | levers.EXPERIMENTS | published.EXPERIMENTS
 
 # --- questions ---
 

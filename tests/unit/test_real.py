@@ -6,11 +6,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 import xarray as xr
 
 import dgkit as dg
 from dgkit._cells import assemble, name_of, points_of, stored
-from dgkit.course import open_run, real
+from dgkit.course import levers, open_run, real
 from dgkit.course.__main__ import SIDE_BY_SIDE, blocks
 from dgkit.errors import DgkitError
 from tests.benchmarks import peers
@@ -193,3 +194,53 @@ def test_text_of_the_table_has_the_spread_of_several_seeds_and_none_of_one():
     text = real.spread().xs(60, level="budget")["autocorrelation MSE"]
 
     assert re.fullmatch(r"[\d.e-]+ \([\d.e-]+ to [\d.e-]+\)", text["pages", "views", "doppelganger"])
+
+
+def test_a_discriminator_that_reads_by_passes_is_linear_in_each_and_reads_every_one_alike():
+    config = dg.Config(sample_len=42, discriminator_units=20, batch_size=10)
+    trainer = dg.Trainer(dg.simulate.web(20), config)
+    inputs, width = trainer.encoder.inputs, 42 * 3  # views and two flags
+
+    levers.read_by_passes(trainer)
+
+    first = trainer.discriminator.layers[0]
+    x = torch.randn(5, inputs)
+    torch.testing.assert_close(first(x), x @ first.weight.T + first.bias)
+    seen = first.weight[:, : 4 * width].unflatten(1, (4, width))  # (units, passes, columns)
+    spaces = [torch.linalg.svd(seen[:, k], full_matrices=False).Vh[: levers.PROJECTIONS] for k in range(4)]
+    for space in spaces[1:]:  # the same few directions
+        torch.testing.assert_close(space @ spaces[0].T @ spaces[0], space, atol=1e-4, rtol=1e-4)
+    before = first.each.detach().clone()
+    for _ in zip(range(2), trainer, strict=False):
+        pass
+    assert not torch.equal(first.each, before) and trainer.model.sample(2).sizes["sample"] == 2
+
+
+def test_rates_fall_and_the_best_on_data_held_out_is_kept(monkeypatch):
+    train, config = dg.simulate.web(40), dg.Config(sample_len=84, batch_size=10, discriminator_units=8)
+    rates, errors = [], iter([3.0, 1.0, 2.0, 4.0, 5.0, 6.0])
+    monkeypatch.setattr(levers, "autocorrelation_error", lambda real, made: next(errors))
+    kept = levers.Trainer.__next__
+
+    def watched(trainer):
+        rates.append(trainer.optimisers["generator"].rate)
+        return kept(trainer)
+
+    monkeypatch.setattr(levers.Trainer, "__next__", watched)
+    _, steps, seconds = levers.pulled(train, config, "falling rates", 1.0)
+    assert rates == sorted(rates, reverse=True) and rates[0] == 1e-3 > 2 * rates[-1] > 2e-4
+    assert seconds >= 1.0 and steps == len(rates)
+
+    model, steps, _ = levers.pulled(train, config, "best of six held out", 1.0)
+    assert model.history.sizes["step"] == steps < len(rates)  # of the second look
+
+
+def test_levers_are_compared_with_the_table_seed_by_seed():
+    middle, nearer = levers.table()
+    run = open_run("real_levers").sel(data="mba", feature="traffic_bytes").isel(budget=0)
+    error = run.autocorrelation_mse
+
+    assert middle.loc["mba", "traffic_bytes"].index.tolist() == list(levers.LEVERS)
+    for lever in list(levers.LEVERS)[1:]:
+        won = int((error.sel(lever=lever) < error.sel(lever=levers.NONE)).sum())
+        assert nearer.loc["mba", "traffic_bytes"].loc[lever, "autocorrelation MSE"] == won
