@@ -83,7 +83,7 @@ def _in_order(name: str, asked: str | Sequence[str], columns: list[str]) -> list
 
 
 def _check_numbers(features: Mapping[str, str | Sequence[str]], found: Mapping[str, list[str]]) -> None:
-    """SchemaError for two features, one of them by a pattern, in whose names other numbers stand: other steps?"""
+    """SchemaError for two features, one of them by a pattern, in whose names other numbers stand, maybe other steps."""
     (first, own), *others = found.items()
     times = times_in(own)
     for other, columns in others:

@@ -121,7 +121,7 @@ def addresses(values: Texts) -> bool:
 
 
 def long_among_decimals(values: Texts) -> bool:
-    """Whether of numbers some have decimals and some more digits than a float holds: codes, or quantities?
+    """Whether of numbers some have decimals and some more digits than a float holds; they may be codes, or quantities.
 
     Examples
     --------

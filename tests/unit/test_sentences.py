@@ -1606,6 +1606,8 @@ def test_11_falling_rates_bring_levels_and_cost_no_memory_and_lower_ones_do(pull
     assert nearer.loc[falling, MEMORY] == homes.loc[falling, MEMORY] == 2
     assert [f"{middle.loc[one, 'mid-range']:.2g}" for one in (falling, row)] == ["0.077", "0.12"]
     assert (homes.loc[falling, ["largest rise", "told apart"]] == 3).all()
+    assert homes.loc[falling, "half-range"] == 0
+    assert [f"{of_homes.loc[one, 'half-range']:.2f}" for one in (falling, row)] == ["0.12", "0.11"]
     assert [f"{of_homes.loc[one, 'told apart']:.2f}" for one in (falling, row)] == ["0.73", "0.80"]
 
 
