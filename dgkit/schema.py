@@ -876,7 +876,9 @@ def _check_rising(times: np.ndarray) -> None:
     known = times[steps]
     if known.dtype.kind == "U" or len(wrong := np.flatnonzero(~(known[1:] > known[:-1]))) == 0:
         return
-    before, at = known[wrong[0] : wrong[0] + 2].astype("M8[s]" if known.dtype.kind == "M" else known.dtype)
+    pair = known[wrong[0] : wrong[0] + 2]
+    rough = pair.astype("M8[s]") if pair.dtype.kind == "M" else pair  # unless the seconds do not tell them apart
+    before, at = rough if (rough == pair).all() else pair
     mend = "ds = ds.sortby('time')"
     if len(np.unique(known)) < len(known):  # no order mends it
         mend = "ds = ds.drop_vars('time'), where the steps have the order that is meant"

@@ -55,9 +55,8 @@ def _in_order(name: str, asked: str | Sequence[str], columns: list[str]) -> list
         if times is None:
             _check_steps(name, asked, columns)
         _check_direction(name, columns)
-        if (clocks := _clocks(columns)) is not None and not _overnight(
-            clocks
-        ):  # in any other order the day is not known
+        clocks = _clocks(columns)
+        if clocks is not None and not _overnight(clocks):  # in any other order the day is not known
             falls = np.diff(clocks) <= 0
             if falls.all():
                 return columns[::-1]
@@ -142,6 +141,12 @@ def _check_order(name: str, pattern: str, columns: list[str]) -> None:
     how = "newest first" if newest_first else "in no order of time"
     if columns == sorted(columns):
         how = "in the order of the alphabet"
+    elif not newest_first:  # over midnight, say, or a new year: names do not tell
+        raise SchemaError(
+            f"feature {name!r}: {pattern!r} matches {some_names(columns, 3)}, whose names do not tell their order. "
+            f"Give them in time's order, which a list settles: maybe features={{{name!r}: [{some_names(in_time, 3)}]}}"
+            f", or as they stand, [{some_names(columns, 3)}]."
+        )
     raise SchemaError(
         f"feature {name!r}: {pattern!r} matches {some_names(columns, 3)}, {how}. Give them in time's order, which a "
         f"list settles: features={{{name!r}: [{some_names(in_time, 3)}]}}."
@@ -197,6 +202,9 @@ def _keys(columns: list[str]) -> list[Key]:
             turned = [*rest[1::-1], *rest[2:]] if re.search(r"\d([./-])\d\d?\1\d", columns[0], re.ASCII) else rest
             for order in (rest, rest[::-1], turned):
                 made.append(list(zip(*first, *order, strict=True)))
+        if [*positions.values()] in (["month", "number"], ["number", "month"]):  # Jan 20, Feb 20, Jan 21: or years
+            short = next(values for values, kind in positions.items() if kind == "number")
+            made += [list(zip(short, *first, strict=True))] if min(short) > 9 else []
     return [key for key in made if len(set(key)) == len(columns)]
 
 
@@ -290,8 +298,11 @@ def times_in(names: Sequence[str]) -> np.ndarray | None:
         if len(read) > 1:
             return None
     if (clocks := _clocks(names)) is not None:
-        days = np.cumsum(np.diff(clocks, prepend=clocks[0]) < 0)
-        return np.datetime64("1900-01-01", "ns") + (clocks + 86_400 * days) * np.timedelta64(1, "s")
+        clocks = clocks + 86_400 * np.cumsum(np.diff(clocks, prepend=clocks[0]) < 0)
+        steps = np.diff(clocks)
+        if steps.min() <= 0 or (steps % steps.min()).any() or (steps > steps.min()).mean() > 0.5:  # at no even step
+            return None
+        return np.datetime64("1900-01-01", "ns") + clocks * np.timedelta64(1, "s")
     of = _one_number(names)
     if of is None:
         return _around_zero(names)
@@ -302,8 +313,9 @@ def times_in(names: Sequence[str]) -> np.ndarray | None:
 def _dates(texts: list[str], form: str) -> pd.Series:
     """Dates of one form, NaT for what is none; of a week its Monday, of a quarter its first day."""
     if form in ("week", "quarter"):
-        parts = [re.findall(r"\d+", text) for text in texts]
-        dated = [(part[0], part[1]) if len(part[0]) == 4 else (f"20{part[1]}"[-4:], part[0]) for part in parts]
+        parts = [re.match(r"(\d{4})\D*(\d+)|\D*(\d\d?)\D+(\d+)|\D*(\d)(\d{4})", text) for text in texts]
+        found = [[one for one in part.groups() if one] for part in parts if part]
+        dated = [(one, two) if len(one) == 4 else (f"20{two}"[-4:], one) for one, two in found]
         week = form == "week"
         texts = [f"{y}-{int(k):02}-1" if week else f"{y}-{3 * int(k) - 2:02}-01" for y, k in dated]
         form = "%G-%V-%u" if week else "%Y-%m-%d"

@@ -5,7 +5,7 @@ stand for missing values. Each question says which calls settle it; none is aske
 """
 
 import re
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -70,10 +70,13 @@ class Asked:
             )
 
 
-def about_text(table: nw.DataFrame[Any], name: str, asked: Asked, *, feature: bool) -> str | None:
+def about_text(
+    table: nw.DataFrame[Any], name: str, asked: Asked, *, feature: bool, columns: Sequence[str] = ()
+) -> str | None:
     """The form in which a table's column of text is to be taken; None where it stays text, or `asked` is the user.
 
-    Numbers as text are numbers and truth values truth values, as in a file; identifiers and categories stay text.
+    Numbers as text are numbers and truth values truth values, as in a file; identifiers and categories stay text. Of a
+    wide feature, `columns` are those that the one here was joined from.
     """
     series = table[name]
     if series.dtype not in (nw.String, nw.Object):
@@ -124,14 +127,17 @@ def about_text(table: nw.DataFrame[Any], name: str, asked: Asked, *, feature: bo
     if odd:
         at = int(texts.isin(odd).to_numpy().argmax())
         rows = int(texts.isin(odd).sum())
-        none = f"missing={odd[:10]}" if asked.of_file else f"df[{name!r}].replace({odd[:10]}, None)"
-        others = (
-            f", but also {texts[at]!r} in {place_of(table, at)} ({rows} such row{'s' * (rows > 1)}), which is none; "
-            f"where that stands for a missing value: {none}{', ...' if len(odd) > 10 else ''}"
-        )
-        missing = {"missing": odd[:10]} if asked.of_file else {}
+        own = repr(list(columns) or name)
+        none = f"missing={odd[:10]}" if asked.of_file else f"df[{own}] = df[{own}].replace({odd[:10]}, None)"
+        others = f", but also {texts[at]!r} in {place_of(table, at)} ({rows} such row{'s' * (rows > 1)}), "
+        if fitting(odd):  # 0.3 among 3%
+            others += "a number without the others' unit: bring all to one"
+        else:
+            others += f"which is none; where that stands for a missing value: {none}{', ...' if len(odd) > 10 else ''}"
+            missing = {"missing": odd[:10]} if asked.of_file else {}
+    which = "feature" if columns else "column"
     asked.add(
-        f"column {name!r} has text that looks like numbers: {len(values)} different ones such as {values[0]!r} in "
+        f"{which} {name!r} has text that looks like numbers: {len(values)} different ones such as {values[0]!r} in "
         f"{place_of(table, int((texts == values[0]).to_numpy().argmax()))}{others}. Say how to take it: "
         f"{readable(name, values, forms) or both}, text=[{name!r}] makes each a category.",
         numbers={name: forms[0]},

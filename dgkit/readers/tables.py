@@ -276,7 +276,11 @@ def _forms(
         texts = [column for column in texts if column not in made]
         if texts:
             one = table if columns == [name] else _in_one_column(table, name, texts, bare)
-            form = None if one is None else about_text(one, name, asked, feature=name in steps)
+            form = (
+                None
+                if one is None
+                else about_text(one, name, asked, feature=name in steps, columns=[] if columns == [name] else texts)
+            )
             made |= dict.fromkeys(texts, form) if form is not None else {}
     return made
 
@@ -570,7 +574,11 @@ def _check_values(
         if len(kinds) > 1:
             (one, first), (two, second) = list(kinds.items())[:2]
             way = "" if "truth values" in kinds and not asked.of_file else f", or take all as text: text=[{name!r}]"
-            way += f"; numbers=[{name!r}] takes text as numbers" if {*kinds} == {"text", "numbers"} else ""
+            way += (
+                f"; numbers=[{name!r}] takes text as numbers, where it has no unit"
+                if {*kinds} == {"text", "numbers"}
+                else ""
+            )
             raise SchemaError(
                 f"feature {name!r}: column {first!r} holds {one}, {second!r} {two}. Make all its columns of one kind "
                 f"before{way}."

@@ -239,8 +239,9 @@ def _formed(column: _Column, form: str, decimal: str | None) -> dict[str, np.nda
             )
         raise SchemaError(
             f"column {column.name!r} has {column.all_at(which)}, which is no number by numbers={{{column.name!r}: "
-            f"{form!r}}}{f' with decimal={decimal!r}' if decimal else ''}. Mend it, count it as missing "
-            f"(missing=[{str(column.values[which[0]])!r}]), or give another form: a unit as it is written, or {_FORMS}."
+            f"{form!r}}}{f' with decimal={decimal!r}' if decimal else ''}. Mend it, make it missing "
+            f"(a file's by missing=[{str(column.values[which[0]])!r}]), or give another form: a unit as it is "
+            f"written, or {_FORMS}."
         )
     return found
 

@@ -1,6 +1,7 @@
 """Rows to their place in time: what is planted in a table is found, asked about, and undone by the choices named."""
 
 import json
+import re
 
 import numpy as np
 import pandas as pd
@@ -1076,7 +1077,7 @@ def test_columns_that_their_names_do_not_put_in_order_are_asked_about(case):
     assert in_time[~np.isnan(in_time)].tolist() == (np.arange(len(names)) + 0.5).tolist()
 
     shuffled = sorted(names) if sorted(names) != names else [*names[1:], names[0]]
-    with pytest.raises(SchemaError, match=r"in the order of the alphabet|in no order of time") as error:
+    with pytest.raises(SchemaError, match=r"in the order of the alphabet|do not tell their order") as error:
         steps(shuffled, "*")
     assert f"features={{'v': [{', '.join(map(repr, names[:3]))}" in str(error.value)
     assert steps(shuffled, names, gaps="keep").v.values[0][0] == shuffled.index(names[0]) + 0.5
@@ -1238,3 +1239,69 @@ def test_what_was_decided_outlives_a_file(tmp_path):
     again = dg.open_dataset(tmp_path / "x.nc")
 
     assert read(again) == read(ds) and "1 gaps in 1 samples, 2 steps" in str(dg.schema.describe(again))
+
+
+def read_wide(columns, features):
+    """x of a wide table whose columns hold their own numbers, 0, 1, 2 and so on; and its times, where it has any."""
+    table = pd.DataFrame({"id": list("abcd"), **{c: [float(k)] * 4 for k, c in enumerate(columns)}})
+    ds = dg.from_table(table, features={"x": features}, sample="id")
+    return ds.x.values[0].tolist(), ds.time.values if "time" in ds.coords else None
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        ["Jan 20", "Feb 20", "Jan 21", "Feb 21"],
+        ["Mar'19", "Dec'19", "Mar'20", "Dec'20"],
+        ["12-30-20", "12-31-20", "01-01-21", "01-02-21"],
+    ],
+)
+def test_months_with_years_of_two_digits_are_read_in_their_order_without_times(columns):
+    values, times = read_wide(columns, "*[0-9]*")
+
+    assert values == [0, 1, 2, 3] and times is None
+
+
+def test_quarters_need_no_mark_between_them_and_their_year():
+    for columns in (["Q12020", "Q22020", "Q32020"], ["2020Q1", "2020Q2", "2020Q3"], ["1Q2020", "2Q2020", "3Q2020"]):
+        for features in ("*Q*", columns):
+            values, times = read_wide(columns, features)
+            assert values == [0, 1, 2] and times[1] == np.datetime64("2020-04-01")
+
+
+def test_times_of_day_at_no_even_step_give_an_order_and_no_times():
+    for columns in (["08:00", "12:00", "18:00", "22:00"], ["8:30", "13:15", "19:45"]):
+        for features in ("*:*", columns):
+            values, times = read_wide(columns, features)
+            assert values == list(range(len(columns))) and times is None
+
+
+@pytest.mark.parametrize(
+    "columns", [["30.12.", "31.12.", "01.01.", "02.01."], ["20:00", "22:00", "23:00", "01:00", "06:00"]]
+)
+def test_an_order_that_names_do_not_tell_is_asked_about_and_a_list_settles_it(columns):
+    with pytest.raises(SchemaError, match=r"do not tell their order.*maybe features=.*or as they stand") as error:
+        read_wide(columns, "*[.:]*")
+
+    assert error.match(re.escape(f"[{columns[0]!r}, {columns[1]!r}"))
+    assert read_wide(columns, columns)[0] == list(range(len(columns)))
+
+
+def test_of_text_among_numbers_with_a_unit_the_way_out_names_the_columns_there_are():
+    table = pd.DataFrame({"id": list("abcd"), **{f"lat_{k}": [f"{k + i} ms" for i in range(4)] for k in (1, 2, 3)}})
+    table.loc[2, "lat_2"] = "timeout"
+    with pytest.raises(SchemaError, match=r"feature 'lat' .* 'timeout'") as error:
+        dg.from_table(table, features={"lat": "lat_*"}, sample="id")
+
+    columns = ["lat_1", "lat_2", "lat_3"]
+    assert f"df[{columns}] = df[{columns}].replace(['timeout'], None)" in str(error.value)
+    table[columns] = table[columns].replace(["timeout"], None)
+    ds = dg.from_table(table, features={"lat": "lat_*"}, sample="id", numbers={"lat": "ms"}, fill="linear")
+    assert ds.lat.values[2].tolist() == [3, 4, 5]
+
+
+def test_a_number_without_the_others_unit_is_no_missing_value():
+    table = pd.DataFrame({"id": list("abcd"), "v_1": ["3%", "4%", "5%", "6%"], "v_2": ["0.3", "0.4", "0.5", "0.6"]})
+    with pytest.raises(SchemaError, match="a number without the others' unit: bring all to one") as error:
+        dg.from_table(table, features={"v": "v_*"}, sample="id")
+    assert "None" not in str(error.value)

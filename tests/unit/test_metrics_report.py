@@ -451,3 +451,17 @@ def test_held_out_series_that_are_alike_by_nature_are_not_taken_for_training_one
     report = evaluate(*(ds.isel(sample=some) for some in (slice(0, 150), slice(150, 250), slice(250, None))))
 
     assert report.copied_share_held_out > 0.1
+
+
+def test_two_series_that_are_alike_by_nature_do_not_make_halves_overlap():
+    pages = dg.simulate.web(100)
+    pages.views.values[:2] = 1.0
+    for name in ("domain", "access", "agent"):
+        pages[name].values[:2] = pages[name].values[0]
+    real, held_out = pages.isel(sample=slice(0, None, 2)), pages.isel(sample=slice(1, None, 2))
+
+    found = metrics.evaluate(real, dg.simulate.web(40, seed=3), held_out=held_out)
+    assert np.isfinite(found.nearest_neighbour_ratio)
+    twice = xr.concat([real.isel(sample=slice(3)), held_out.isel(sample=slice(1, 48))], "sample")
+    with pytest.raises(ConfigError, match="3 of 50 held-out samples"):
+        metrics.evaluate(real, held_out, held_out=twice)
