@@ -15,6 +15,7 @@ def after_the_step() -> Iterator[None]:
 
     Examples
     --------
+    >>> before = signal.signal(signal.SIGINT, signal.default_int_handler)  # jobs in the background ignore interrupts
     >>> done = []
     >>> try:
     ...     with after_the_step():
@@ -23,6 +24,7 @@ def after_the_step() -> Iterator[None]:
     ... except KeyboardInterrupt:
     ...     print(done)
     ['the step']
+    >>> _ = signal.signal(signal.SIGINT, before)
     """
     before = signal.getsignal(signal.SIGINT)
     if threading.current_thread() is not threading.main_thread() or not callable(before) or hasattr(before, "waits"):

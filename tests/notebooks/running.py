@@ -118,6 +118,9 @@ class Watch:
                 if child.pid in self.before:
                     continue
                 try:
+                    if child.ppid() in self.before:  # what a server of other tests starts meanwhile
+                        self.before.add(child.pid)
+                        continue
                     if time.time() - child.create_time() < 0.5:
                         continue  # until it runs a program of its own it is its parent once more
                     held.append((child.memory_info(), child))
