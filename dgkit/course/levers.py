@@ -111,12 +111,8 @@ def pulled(train: xr.Dataset, config: Config, lever: str, budget: float) -> tupl
     return model, steps, spent
 
 
-def _halves(point: Point) -> tuple[xr.Dataset, xr.Dataset]:
-    return datasets.split(real.real_data(point["data"]), 0.5, point["seed"])
-
-
 def _cell(train: xr.Dataset, config: Config, point: Point) -> xr.Dataset:
-    lever, held_out = point["lever"], _halves(point)[1]
+    lever, held_out = point["lever"], real.halves(point)[1]
     config = replace(config, **real.doppelganger(point["data"]) | LEVERS[lever])
     model, steps, seconds = pulled(train, config, lever, point["budget"])
     cell = real.measured(train, held_out, model.sample(held_out.sizes["sample"], seed=1))
@@ -157,7 +153,7 @@ def _rows(run: xr.Dataset) -> pd.DataFrame:
 EXPERIMENTS = {
     "real_levers": Experiment(
         "What does each setting do for DoppelGANger on real data, in as many CPU seconds?",
-        lambda point: _halves(point)[0],
+        lambda point: real.halves(point)[0],
         _cell,
         Config(steps=1_000_000, device="cpu"),  # no limit but that of the seconds
         {"seed": (0, 1, 2), "data": ("pages", "mba"), "budget": (60,), "lever": tuple(LEVERS)},

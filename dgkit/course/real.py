@@ -200,12 +200,13 @@ def real_data(name: str) -> xr.Dataset:
     return ds
 
 
-def _halves(point: Point) -> tuple[xr.Dataset, xr.Dataset]:
+def halves(point: Point) -> tuple[xr.Dataset, xr.Dataset]:
+    """The half to train on, and the one held out."""
     return datasets.split(real_data(point["data"]), 0.5, point["seed"])
 
 
 def _real_cell(train: xr.Dataset, config: Config, point: Point) -> xr.Dataset:
-    held_out = _halves(point)[1]
+    held_out = halves(point)[1]
     made, costs, steps = train, {"training_seconds": 0.0, "sampling_seconds": 0.0, "memory": np.nan}, 0
     if point["model"] != "two halves":
         forget_peak()
@@ -239,7 +240,7 @@ def _peer_cell(train: xr.Dataset, config: Config, point: Point) -> xr.Dataset:
     costs = {name: float(made.attrs.get(name, np.nan)) for name in ("training_seconds", "sampling_seconds", "memory")}
     if made.attrs["cannot"]:
         return xr.Dataset({"cannot": made.attrs["cannot"]})
-    return _with_costs(measured(train, _halves(point)[1], made), costs, int(made.attrs["steps"]))
+    return _with_costs(measured(train, halves(point)[1], made), costs, int(made.attrs["steps"]))
 
 
 def peer_file(point: Point) -> str:
@@ -249,7 +250,7 @@ def peer_file(point: Point) -> str:
 
 def _doppelganger_cell(train: xr.Dataset, config: Config, point: Point) -> xr.Dataset:
     """DoppelGANger after some hundred steps, or so many CPU seconds, by the measures of chapters 02 and 03."""
-    held_out, trainer = _halves(point)[1], Trainer(train, config)
+    held_out, trainer = halves(point)[1], Trainer(train, config)
     start = time.process_time()
     for _ in trainer:
         if time.process_time() - start >= point.get("budget", math.inf):
@@ -352,7 +353,7 @@ def peak() -> float:
 def _experiment(question: str, cell: Any, check: str, **grid: Any) -> Experiment:
     return Experiment(
         question,
-        lambda point: _halves(point)[0],
+        lambda point: halves(point)[0],
         cell,
         Config(steps=1_000_000, device="cpu"),  # no limit but that of the budget
         {"seed": (0, 1, 2), "data": ("pages", "mba", "jobs"), "budget": (60,), "model": MODELS} | grid,
@@ -386,7 +387,7 @@ EXPERIMENTS = {
     ),
     "real_normalisation": Experiment(
         "What does auto-normalisation do on real pages, in 400 steps?",
-        lambda point: _halves(point)[0],
+        lambda point: halves(point)[0],
         _doppelganger_cell,
         Config(steps=400, device="cpu"),
         {"seed": (0, 1, 2), "data": ("pages",), "normalisation": NORMALISATION},
@@ -394,7 +395,7 @@ EXPERIMENTS = {
     ),
     "real_sample_len": Experiment(
         "Which S serves real pages best, in as many CPU seconds each?",
-        lambda point: _halves(point)[0],
+        lambda point: halves(point)[0],
         _doppelganger_cell,
         Config(steps=1_000_000, device="cpu", **doppelganger("pages")),
         {"seed": (0, 1, 2), "data": ("pages",), "budget": (60,), "sample_len": (1, 5, 10, 25, 55, 110, 550)},

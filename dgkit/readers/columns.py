@@ -138,17 +138,16 @@ def _check_order(name: str, pattern: str, columns: list[str]) -> None:
         return
     newest_first = any(_rising(one[::-1]) for one in keys)
     in_time = columns[::-1] if newest_first else [c for _, c in sorted(zip(keys[0], columns, strict=True))]
-    how = "newest first" if newest_first else "in no order of time"
-    if columns == sorted(columns):
-        how = "in the order of the alphabet"
-    elif not newest_first:  # over midnight, say, or a new year: names do not tell
+    by_letter = columns == sorted(columns)
+    if not (by_letter or newest_first):  # over midnight, say, or a new year: names do not tell
         raise SchemaError(
             f"feature {name!r}: {pattern!r} matches {some_names(columns, 3)}, whose names do not tell their order. "
             f"Give them in time's order, which a list settles: maybe features={{{name!r}: [{some_names(in_time, 3)}]}}"
             f", or as they stand, [{some_names(columns, 3)}]."
         )
     raise SchemaError(
-        f"feature {name!r}: {pattern!r} matches {some_names(columns, 3)}, {how}. Give them in time's order, which a "
+        f"feature {name!r}: {pattern!r} matches {some_names(columns, 3)}, "
+        f"{'in the order of the alphabet' if by_letter else 'newest first'}. Give them in time's order, which a "
         f"list settles: features={{{name!r}: [{some_names(in_time, 3)}]}}."
     )
 

@@ -102,7 +102,7 @@ def test_steps_fit_into_the_seconds_whatever_a_step_takes(monkeypatch):
 
 
 def test_what_a_model_cannot_do_is_said_in_its_place(monkeypatch, halves):
-    monkeypatch.setattr(real, "_halves", lambda point: halves)
+    monkeypatch.setattr(real, "halves", lambda point: halves)
     grid = {"seed": (0,), "data": ("web",), "budget": (1,), "model": ("two halves", "ar")}
     cells = {}
     for point in points_of(grid):
@@ -137,7 +137,7 @@ def test_budgets_stand_side_by_side_for_models_that_have_several():
 
 
 def test_what_a_peer_made_is_measured_as_ours_is_and_what_it_cannot_is_said(monkeypatch, tmp_path, halves):
-    monkeypatch.setattr(real, "_halves", lambda point: halves)
+    monkeypatch.setattr(real, "halves", lambda point: halves)
     monkeypatch.setenv("DGKIT_PEERS", str(tmp_path))
     point = {"seed": 0, "data": "web", "budget": 60, "model": "gretel dgan, defaults"}
     with pytest.raises(DgkitError, match=r"0-web-60-gretel-dgan-defaults.nc.*DGKIT_PEERS=FOLDER"):
