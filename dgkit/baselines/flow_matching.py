@@ -7,16 +7,18 @@ form that both have. Between noise x_0 and a training sample x_1 lies a straight
 
 There is nothing else to it: no second network, and a loss that falls. Many lines go through a point; what the network
 learns there is their mean, and who follows it, dx/dt = v(x, t, condition), comes from noise to the distribution of the
-data. The condition is a sample's attributes and length, drawn as they occur together (`shapes.Joint`), or given. Ours
-are:
+data. Ours are:
 
-- there are two flows, as DoppelGANger has two generators: of a sample's numbers (level, spread, and how high and low
-  each series goes: `shapes.Shapes`), and of its shapes, given these too. One-hot categories are columns of the shapes;
-  the largest is taken in the end. Nothing past a series' end counts, in the loss or on the way;
+- three models stand in a row, as DoppelGANger's generators do. The first makes a sample's attributes (`Attributes`),
+  unless they are given. The second, a flow, makes the sample's numbers given these: its length (where lengths differ),
+  level, spread, and how high and low each series goes (`shapes.Shapes`). The third, a flow, makes its shapes given
+  both. A step's one-hot categories are columns of the shapes; the largest is taken in the end. Nothing past a series'
+  end counts, in the loss or on the way;
 - shapes become innovations first (`Innovations`): what a step has that a linear forecast from all steps before does not
   tell. Then x_0 and x_1 have the same covariance, and were the data Gaussian, (2 t - 1) / ((1 - t)^2 + t^2) x would be
   all of v. The network adds to that, and begins with zero: an untrained one makes Gaussian series of the right spectrum
-  (a surrogate, nearly), and what it learns goes into what no spectrum tells;
+  (a surrogate, nearly), and what it learns goes into what no spectrum tells. So do categories of attributes: an
+  untrained one draws each by its own frequency;
 - v is an MLP over the whole series, `BLOCKS` residual blocks of `units` (a third of it for the numbers); time comes as
   waves;
 - Adam, its rate falling to 2 % along half a cosine; sampled with a moving average of the weights (decay 0.99, a plain
@@ -26,24 +28,24 @@ Left out: the guidance, distillation and latent codes of the image models, and a
 other: at more than some thousand numbers a sample, one of attention or convolution would be the choice.
 
 Letters for shapes: N samples in the batch, T steps, A attribute width, F feature width without the two flags, P numbers
-of a sample, D the width of x (P, or T F), C that of the condition, H units.
+of a sample (last its length, where lengths differ), D the width of x (P, or T F), C that of the condition, H units.
 """
 
 import copy
 import math
 from collections import deque
 from collections.abc import Iterator
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from dgkit._checks import whole
-from dgkit.baselines.protocol import Data, Made, descend, valid
-from dgkit.baselines.shapes import Joint, Shapes
+from dgkit.baselines.protocol import Data, Made, descend, drawn, mlp, valid
+from dgkit.baselines.shapes import Scores, Shapes, categorical
 from dgkit.core.averages import average_into, average_share
 from dgkit.core.encode import Encoder
+from dgkit.core.heads import widths
 from dgkit.core.optimise import Adam
 from dgkit.schema import slices
 
@@ -51,62 +53,73 @@ STEPS = {"smoke": 20, "live": 600, "full": 5000}
 UNITS, BLOCKS, WAVES = 384, 3, 16
 BATCH, RATE, LAST, DECAY = 256, 1e-3, 0.02, 0.99
 HEUN = 12
+NEVER = 1e-6  # how often, at first, a category that no training sample has
 AT_ONCE = 250  # samples on their way together
 WIDEST, RIDGE = 2048, 1e-2  # numbers whose covariance is taken together; what is added to each one's variance
 
 
 class Network(nn.Module):
-    """Two flows, as DoppelGANger has two generators: of a sample's numbers, and of its series given these."""
+    """A sample's attributes, its numbers given these, and its series given both; no training sample is kept."""
 
     takes_attributes = True
 
     def __init__(self, encoder: Encoder, samples: int, units: int = UNITS):
         super().__init__()
         whole("units", units)
-        self.joint, self.scales, self.time = Joint(encoder, samples), Shapes(encoder), encoder.passes
-        count, given = self.scales.count, self.joint.rows.shape[1] + 2
+        few, given = -(-units // 3), widths(encoder.attribute_heads)
+        self.scales, self.time = Shapes(encoder), encoder.passes
+        self.lengths = Scores(int(encoder.schema.variable_length))
         self.innovations = Innovations(self.time * self.scales.width)
-        self.numbers = Velocity(count, given, -(-units // 3)) if count else None
-        self.series = Velocity(self.time * self.scales.width, given + count, units)
+        count = self.scales.count + len(self.lengths.table)
+        self.attributes = Attributes(encoder, few)
+        self.numbers = Velocity(count, given, few) if count else None
+        self.series = Velocity(self.time * self.scales.width, given + count + 2, units)
 
-    def condition(self, attributes: Tensor, lengths: Tensor) -> Tensor:  # (N, A), (N,) -> (N, A + 2)
-        share = lengths[:, None] / self.time
-        return torch.cat([attributes, share, share.log()], 1)
+    def condition(self, attributes: Tensor, numbers: Tensor) -> Tensor:
+        """What the series are given, (N, A) and (N, P) -> (N, A + P + 2)."""
+        share = self.ends(numbers)[:, None] / self.time
+        return torch.cat([attributes, share, share.log(), numbers], 1)
+
+    def ends(self, numbers: Tensor) -> Tensor:
+        """Lengths, (N, P) -> (N,)."""
+        if not len(self.lengths.table):
+            return torch.full((len(numbers),), self.time)
+        return self.lengths.decode(numbers[:, -1:])[:, 0].round().long().clamp(1, self.time)
 
     def counted(self, lengths: Tensor) -> Tensor:
         """1.0 for what there is of a series, 0.0 past its end, (N,) -> (N, T F)."""
         return valid(lengths, self.time).repeat_interleave(self.scales.width, 1)
 
     def generate(self, n: int, rng: torch.Generator, given: Tensor | None = None) -> Made:
-        attributes, lengths, numbers, features = self.draw(n, rng, given)
+        attributes, numbers, features = self.draw(n, rng, given)
         for some in slices(n, AT_ONCE):
-            x, numbers[some] = _end(self.way(attributes[some], lengths[some], numbers[some], features[some]))
-            features[some] = self.decode(x, numbers[some], lengths[some])
-        return Made(torch.cat([attributes, self.scales.minmax(numbers)], 1), features, lengths)
+            x = _end(self.way(attributes[some], numbers[some], features[some]))
+            features[some] = self.decode(x, numbers[some])
+        return Made(torch.cat([attributes, self.minmax(numbers)], 1), features, self.ends(numbers))
 
-    def draw(self, n: int, rng: torch.Generator, given: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Attributes (N, A) and lengths (N,); noise for the numbers (N, P) and, in their place, features (N, T, F)."""
-        attributes, source = self.joint.draw(n, rng, given)
-        numbers = torch.randn((n, self.scales.count), generator=rng)
+    def draw(self, n: int, rng: torch.Generator, given: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
+        """Attributes (N, A), numbers (N, P) and, in the place of features (N, T, F), the noise that they begin as."""
+        attributes = self.attributes.draw(n, rng) if given is None else given
+        numbers = torch.randn((n, self.scales.count + len(self.lengths.table)), generator=rng)
+        if self.numbers is not None:
+            follow(self.numbers, numbers, attributes)
         features = torch.zeros(n, self.time, len(self.scales.kept) + 2)
         features[..., : self.scales.width].normal_(generator=rng)
-        return attributes, self.joint.lengths[source], numbers, features
+        return attributes, numbers, features
 
-    def way(
-        self, attributes: Tensor, lengths: Tensor, numbers: Tensor, features: Tensor
-    ) -> Iterator[tuple[Tensor, Tensor]]:
-        """From what `draw` gives: x_t (N, T F) of the series at each step, and the numbers, which come first."""
-        condition = self.condition(attributes, lengths)
-        if self.numbers is not None:
-            numbers = _end(path(self.numbers, numbers, condition))
-        noise = features[..., : self.scales.width].flatten(1) * self.counted(lengths)
-        for x in path(self.series, noise, torch.cat([condition, numbers], 1)):
-            yield x, numbers
+    def way(self, attributes: Tensor, numbers: Tensor, features: Tensor) -> Iterator[Tensor]:
+        """From what `draw` gives: x_t (N, T F) of the series at each step."""
+        noise = features[..., : self.scales.width].flatten(1) * self.counted(self.ends(numbers))
+        return path(self.series, noise, self.condition(attributes, numbers))
 
-    def decode(self, x: Tensor, numbers: Tensor, lengths: Tensor) -> Tensor:
+    def decode(self, x: Tensor, numbers: Tensor) -> Tensor:
         """The features (N, T, F) that x_t would be."""
         shapes = self.innovations.decode(x).unflatten(1, (self.time, self.scales.width))
-        return self.scales.decode(shapes, numbers, lengths)
+        return self.scales.decode(shapes, numbers[:, : self.scales.count], self.ends(numbers))
+
+    def minmax(self, numbers: Tensor) -> Tensor:
+        """The ranges of series that are normalised, (N, P) -> (N, M)."""
+        return self.scales.minmax(numbers[:, : self.scales.count])
 
 
 def path(velocity: nn.Module, x: Tensor, condition: Tensor) -> Iterator[Tensor]:
@@ -121,20 +134,31 @@ def path(velocity: nn.Module, x: Tensor, condition: Tensor) -> Iterator[Tensor]:
         yield x
 
 
-def _end(steps: Iterator[Any]) -> Any:
+def _end(steps: Iterator[Tensor]) -> Tensor:
     """Where a way ends, without all its steps at once in memory."""
     return deque(steps, maxlen=1).pop()
 
 
+def follow(velocity: nn.Module, x: Tensor, condition: Tensor) -> None:
+    """Puts in the place of noise (N, D) the ends of its ways, some at a time."""
+    for some in slices(len(x), AT_ONCE):
+        x[some] = _end(path(velocity, x[some], condition[some]))
+
+
 def train(network: Network, data: Data, steps: int, rng: torch.Generator) -> Iterator[dict[str, float]]:
-    """Mean squared error of either velocity; pi / 2 is what a Gaussian of unit variance leaves, and the start."""
-    network.joint.fit(data)
-    shapes, numbers = network.scales.fit(data, rng)
+    """Mean squared error of each velocity; pi / 2 is what a Gaussian of unit variance leaves, and the start.
+
+    Of attributes it is that of their numbers and the cross-entropy of each category, added.
+    """
+    shapes, scores = network.scales.fit(data, rng)
+    lengths = data.lengths[:, None].float()[:, : len(network.lengths.table)]
+    network.lengths.fit(lengths)
+    numbers = torch.cat([scores, network.lengths.encode(lengths)], 1)
     counted = network.counted(data.lengths)
     network.innovations.fit(shapes.flatten(1), counted)
     series = network.innovations.encode(shapes.flatten(1), counted)
-    condition = network.condition(network.joint.rows, data.lengths)  # of numbers; of series, these besides
-    both = torch.cat([condition, numbers], 1)
+    attributes = data.attributes[:, : network.scales.narrow]
+    known, both = network.attributes.fit(attributes), network.condition(attributes, numbers)
 
     learner = copy.deepcopy(network)  # `network` holds a moving average of its weights
     optimiser = Adam(learner, rate=RATE)
@@ -142,7 +166,9 @@ def train(network: Network, data: Data, steps: int, rng: torch.Generator) -> Ite
         rows = torch.randint(len(series), (BATCH,), generator=rng)
         losses = {"loss": error(learner.series, series[rows], network.counted(data.lengths[rows]), both[rows], rng)}
         if learner.numbers is not None:
-            losses["numbers_loss"] = error(learner.numbers, numbers[rows], torch.ones(()), condition[rows], rng)
+            losses["numbers_loss"] = error(learner.numbers, numbers[rows], torch.ones(()), attributes[rows], rng)
+        if known.shape[1]:
+            losses["attributes_loss"] = learner.attributes.loss(known[rows], rng)
         optimiser.rate = RATE * (LAST + (1 - LAST) * (1 + math.cos(math.pi * n / steps)) / 2)
         descend(optimiser, sum(losses.values(), torch.zeros(())))
         average_into(dict(network.named_parameters()), dict(learner.named_parameters()), average_share(DECAY, n))
@@ -155,6 +181,56 @@ def error(velocity: nn.Module, end: Tensor, counted: Tensor, condition: Tensor, 
     start = torch.randn(end.shape, generator=rng) * counted
     found = velocity((1 - t) * start + t * end, t, condition)
     return ((found - (end - start)).square() * counted).sum() / counted.expand(end.shape).sum()
+
+
+class Attributes(nn.Module):
+    """p(first) p(second | first) ... of the categories, then the numbers, by a flow of their scores given these."""
+
+    def __init__(self, encoder: Encoder, units: int):
+        super().__init__()
+        heads = encoder.attribute_heads
+        self.categorical = categorical(heads)  # of each column
+        self.others = [not one for one in self.categorical]
+        self.heads = [head for head in heads if head.activation == "softmax"]
+        self.next = nn.ModuleList(  # a 1, and what stands before, tell each
+            mlp(1 + widths(self.heads[:k]), head.width, units=units, hidden=1) for k, head in enumerate(self.heads)
+        )
+        self.scores = Scores(sum(self.others))
+        self.numbers = Velocity(sum(self.others), widths(self.heads), units) if any(self.others) else None
+
+    def parts(self, categories: Tensor) -> list[Tensor]:
+        return list(categories.split([head.width for head in self.heads], 1)) if self.heads else []
+
+    def fit(self, attributes: Tensor) -> Tensor:
+        """Starts each category at its frequency, makes the table of scores; (N, A), categories first, then scores."""
+        categories, numbers = attributes[:, self.categorical], attributes[:, self.others]
+        for net, part in zip(self.next, self.parts(categories), strict=True):
+            last = net[-1]  # type: ignore[index]
+            nn.init.zeros_(last.weight)
+            last.bias.data = (part > 0).float().mean(0).clamp_min(NEVER).log()
+        self.scores.fit(numbers)
+        return torch.cat([categories, self.scores.encode(numbers)], 1)
+
+    def loss(self, known: Tensor, rng: torch.Generator) -> Tensor:
+        categories, scores = known.split([widths(self.heads), sum(self.others)], 1)
+        told, loss = torch.ones(len(known), 1), torch.zeros(())
+        for net, part in zip(self.next, self.parts(categories), strict=True):
+            loss = loss + functional.cross_entropy(net(told), part.argmax(1))
+            told = torch.cat([told, part], 1)
+        if self.numbers is not None:
+            loss = loss + error(self.numbers, scores, torch.ones(()), categories, rng)
+        return loss
+
+    def draw(self, n: int, rng: torch.Generator) -> Tensor:
+        """Attributes as the encoder has them, (n, A)."""
+        told, scores = torch.ones(n, 1), torch.randn((n, sum(self.others)), generator=rng)
+        for net, head in zip(self.next, self.heads, strict=True):
+            told = torch.cat([told, drawn(net(told).softmax(1), [head], rng)], 1)
+        if self.numbers is not None:
+            follow(self.numbers, scores, told[:, 1:])
+        attributes = torch.empty(n, len(self.categorical))
+        attributes[:, self.categorical], attributes[:, self.others] = told[:, 1:], self.scores.decode(scores)
+        return attributes
 
 
 class Velocity(nn.Module):

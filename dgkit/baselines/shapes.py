@@ -1,4 +1,4 @@
-"""What the surrogate and flow matching do alike: numbers as normal scores, series as shapes, attributes as they occur.
+"""What the surrogate and flow matching do alike: numbers as normal scores, and series as shapes.
 
 A number's normal score is its place among the training data's, as if they were normal: Phi^-1 of the share that lies
 below it. Of scores neither logarithms nor ranges need be known (a feature may go over many decades, or be zero nearly
@@ -29,7 +29,6 @@ from dgkit.core.heads import Head, widths
 FURTHEST, NODES, VALUES = 5.0, 501, 2**18  # scores of a table's ends, its nodes, the values it is made of at most
 STEP = 2 * FURTHEST / (NODES - 1)  # from node to node
 MOVED = 0.1  # h of `moved`
-NEAR = 5  # training samples that numbers given are answered from
 FLAT = 1e-3  # the least spread that a shape is divided by, and the least height
 STRETCH = 3.0  # at most
 NOTHING = -3.0  # the value of a step without an event; others are -1 to 1
@@ -170,68 +169,6 @@ class Shapes(nn.Module):
         numbers = [level, spread, series.amax(1), series.amin(1), data.attributes[:, self.narrow :]]
         plain[..., self.continuous] = series
         return plain, torch.cat(numbers, 1)
-
-
-class Joint(nn.Module):
-    """The training data's attributes and lengths as they occur together, without min/max.
-
-    A new sample has the attributes and the length of a training sample drawn at random: categories and length as they
-    are, numbers `moved`. To attributes that are given belongs a training sample with the same categories, or, where
-    none has these, with as many of them as can be; of several, one of the `NEAR` nearest in numbers.
-    """
-
-    rows: Tensor  # (N, A)
-    steps: Tensor  # (N,), lengths
-
-    def __init__(self, encoder: Encoder, samples: int):
-        super().__init__()
-        heads, self.time = encoder.attribute_heads, encoder.passes
-        self.categorical = categorical(heads)  # of each column
-        self.numbers = [not one for one in self.categorical]
-        self.register_buffer("rows", torch.zeros(samples, widths(heads)))
-        self.register_buffer("steps", torch.full((samples,), self.time))
-        self.scores = Scores(sum(self.numbers))
-
-    def fit(self, data: Data) -> None:
-        self.rows.copy_(data.attributes[:, : self.rows.shape[1]])
-        self.steps.copy_(data.lengths)
-        self.scores.fit(self.rows[:, self.numbers])
-
-    @property
-    def lengths(self) -> Tensor:
-        return self.steps.clamp(1, self.time)
-
-    def draw(self, n: int, rng: torch.Generator, given: Tensor | None) -> tuple[Tensor, Tensor]:
-        """Attributes of n samples (n, A), or those given; and the training sample that each belongs to, (n,)."""
-        chance = torch.rand(n, generator=rng)
-        if given is None:
-            source = (chance * len(self.rows)).long().clamp(max=len(self.rows) - 1)
-            attributes = self.rows[source]
-            attributes[:, self.numbers] = self.scores.decode(
-                moved(self.scores.encode(attributes[:, self.numbers]), rng)
-            )
-            return attributes, source
-        asked, which = kinds(given)
-        source = torch.empty(n, dtype=torch.long)
-        for k, row in enumerate(asked):
-            alike, here = self.alike(row), which == k
-            source[here] = alike[(chance[here] * len(alike)).long().clamp(max=len(alike) - 1)]
-        return given, source
-
-    def alike(self, row: Tensor) -> Tensor:
-        """The training samples that attributes (A,) are answered from."""
-        apart = (self.rows - row).square()
-        others = apart[:, self.categorical].sum(1)
-        alike = (others == others.min()).nonzero()[:, 0]
-        return alike[apart[alike][:, self.numbers].sum(1).argsort()[:NEAR]] if any(self.numbers) else alike
-
-
-def kinds(rows: Tensor) -> tuple[Tensor, Tensor]:
-    """The different ones among rows (N, width), and which of them each is, (N,)."""
-    if not rows.shape[1]:
-        return rows[:1], torch.zeros(len(rows), dtype=torch.long)
-    different, which = rows.unique(dim=0, return_inverse=True)
-    return different, which
 
 
 def categorical(heads: list[Head]) -> list[bool]:

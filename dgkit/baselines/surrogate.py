@@ -7,7 +7,7 @@ turns: give the series the spectrum, then give each step the value of its rank. 
 the same angles, which keeps how they move together (Prichard and Theiler 1994). A test asks whether a series has
 anything that its surrogates have not; here the question is whether a model's series have anything more. Ours are:
 
-- a new sample is made of a training sample, drawn as `shapes.Joint` says, which gives it categories and length as they
+- a new sample is made of a training sample, drawn as `Joint` says, which gives it categories and length as they
   are, and attributes that are numbers, level and spread of its series, and min/max a little moved (`shapes.moved`).
   What is turned is the series' shape in normal scores (`shapes.Shapes`);
 - the mean shape of all samples of the same categories is kept, as far as it is beyond its own noise, and only what
@@ -19,8 +19,8 @@ What it cannot make is whatever no spectrum holds: bursts, or what only happens 
 training data (they are in its file), with each series' values in another order: no series is a copy, and nobody's
 privacy is kept. A training has one step.
 
-Letters for shapes: N training samples, n new ones, T steps, L steps of a series, F feature width without the two flags,
-P numbers of a sample.
+Letters for shapes: N training samples, n new ones, T steps, L steps of a series, A attribute width without min/max, F
+feature width without the two flags, P numbers of a sample.
 """
 
 import math
@@ -30,11 +30,13 @@ import torch
 from torch import Tensor, nn
 
 from dgkit.baselines.protocol import Data, Made, by_blocks, valid
-from dgkit.baselines.shapes import Joint, Shapes, kinds, moved
+from dgkit.baselines.shapes import Scores, Shapes, categorical, moved
 from dgkit.core.encode import Encoder
+from dgkit.core.heads import widths
 
 STEPS = {"smoke": 1, "live": 1, "full": 1}
 ROUNDS, FEW = 3, 10  # turns of spectrum and values; samples whose mean shape tells something
+NEAR = 5  # training samples that numbers given are answered from
 
 
 class Network(nn.Module):
@@ -128,3 +130,65 @@ def with_values(series: Tensor, values: Tensor, categories: list[slice]) -> Tens
             left[chosen[..., k] > 0] = -torch.inf
         result[..., columns] = chosen
     return result
+
+
+class Joint(nn.Module):
+    """The training data's attributes and lengths as they occur together, without min/max.
+
+    A new sample has the attributes and the length of a training sample drawn at random: categories and length as they
+    are, numbers `moved`. To attributes that are given belongs a training sample with the same categories, or, where
+    none has these, with as many of them as can be; of several, one of the `NEAR` nearest in numbers.
+    """
+
+    rows: Tensor  # (N, A)
+    steps: Tensor  # (N,), lengths
+
+    def __init__(self, encoder: Encoder, samples: int):
+        super().__init__()
+        heads, self.time = encoder.attribute_heads, encoder.passes
+        self.categorical = categorical(heads)  # of each column
+        self.numbers = [not one for one in self.categorical]
+        self.register_buffer("rows", torch.zeros(samples, widths(heads)))
+        self.register_buffer("steps", torch.full((samples,), self.time))
+        self.scores = Scores(sum(self.numbers))
+
+    def fit(self, data: Data) -> None:
+        self.rows.copy_(data.attributes[:, : self.rows.shape[1]])
+        self.steps.copy_(data.lengths)
+        self.scores.fit(self.rows[:, self.numbers])
+
+    @property
+    def lengths(self) -> Tensor:
+        return self.steps.clamp(1, self.time)
+
+    def draw(self, n: int, rng: torch.Generator, given: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Attributes of n samples (n, A), or those given; and the training sample that each belongs to, (n,)."""
+        chance = torch.rand(n, generator=rng)
+        if given is None:
+            source = (chance * len(self.rows)).long().clamp(max=len(self.rows) - 1)
+            attributes = self.rows[source]
+            attributes[:, self.numbers] = self.scores.decode(
+                moved(self.scores.encode(attributes[:, self.numbers]), rng)
+            )
+            return attributes, source
+        asked, which = kinds(given)
+        source = torch.empty(n, dtype=torch.long)
+        for k, row in enumerate(asked):
+            alike, here = self.alike(row), which == k
+            source[here] = alike[(chance[here] * len(alike)).long().clamp(max=len(alike) - 1)]
+        return given, source
+
+    def alike(self, row: Tensor) -> Tensor:
+        """The training samples that attributes (A,) are answered from."""
+        apart = (self.rows - row).square()
+        others = apart[:, self.categorical].sum(1)
+        alike = (others == others.min()).nonzero()[:, 0]
+        return alike[apart[alike][:, self.numbers].sum(1).argsort()[:NEAR]] if any(self.numbers) else alike
+
+
+def kinds(rows: Tensor) -> tuple[Tensor, Tensor]:
+    """The different ones among rows (N, width), and which of them each is, (N,)."""
+    if not rows.shape[1]:
+        return rows[:1], torch.zeros(len(rows), dtype=torch.long)
+    different, which = rows.unique(dim=0, return_inverse=True)
+    return different, which

@@ -152,6 +152,6 @@ def test_numbers_that_are_given_are_answered_from_the_nearest_of_the_same_catego
 
     found = network.joint.alike(row)
 
-    assert len(found) == shapes.NEAR and 17 in found.tolist()
+    assert len(found) == surrogate.NEAR and 17 in found.tolist()
     kinds = network.joint.rows[found][:, network.joint.categorical]
     assert torch.equal(kinds, kinds[:1].expand_as(kinds))

@@ -76,13 +76,12 @@ def _way(model: Baseline, look: Look) -> dict[str, Any]:
     few = slice(SHOWN)
     with torch.no_grad():
         drawn = network.draw(look.n, rng)  # as many as `sample` made, so that these are its first
-        attributes, lengths, *noise = (part[few] for part in drawn)
-        last = lengths.numpy().astype(np.int64) if encoder.schema.variable_length else None
+        attributes, numbers, noise = (part[few] for part in drawn)
+        last = network.ends(numbers).numpy().astype(np.int64) if encoder.schema.variable_length else None
         series, points = [], []
-        for x, numbers in network.way(attributes, lengths, *noise):
-            features = network.decode(x, numbers, lengths)
-            minmax = network.scales.minmax(numbers)
-            there = encoder.decode(attributes, minmax, features, last)
+        for x in network.way(attributes, numbers, noise):
+            features = network.decode(x, numbers)
+            there = encoder.decode(attributes, network.minmax(numbers), features, last)
             series.append(np.asarray(there[look.feature]))
             points.append(x[0, :: network.scales.width].numpy())
     return {"steps": len(series) - 1, "series": f4(np.stack(series)), "points": f4(np.stack(points))}
