@@ -156,8 +156,8 @@ def check_apart(real: xr.Dataset, held_out: xr.Dataset) -> None:
     if len(twice) > max(some, (FEW + 3 * twins) * len(theirs)):
         i, k = twice[0]
         raise ConfigError(
-            f"{len(twice)} of {len(theirs)} held-out samples are samples of the real data too: held_out[{k}] equals "
-            f"real[{i}], and so it would not show whether generated samples are copies. Leave out those that were "
+            f"{len(twice)} of {len(theirs)} held-out samples are samples of the training data too: held_out[{k}] equals "
+            f"sample {i} of these. By such data a model that copies would look best. Leave out those that were "
             "trained on, or take halves of one dataset with dgkit.split."
         )
 

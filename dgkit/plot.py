@@ -23,7 +23,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import EngFormatter, FixedLocator, MaxNLocator, MultipleLocator, NullLocator
 
 from dgkit import _checks, metrics
-from dgkit._comparable import check_units
+from dgkit._comparable import check_times, check_units
 from dgkit.errors import ConfigError, SchemaError
 from dgkit.metrics.autocorrelation import FEW_PAIRS
 from dgkit.metrics.distributions import valid_feature
@@ -157,6 +157,8 @@ def autocorrelation(sets: Sets, feature: str | None = None, *, kind: str = "pape
     """
     sets, schema = _named(sets)
     feature = _feature(sets, schema, feature)
+    for name, ds in sets.items():
+        check_times(next(iter(sets.values())), ds, ("the first set", repr(name)))
     with _figure(height=3.2) as (figure, axes):
         axis = axes[0, 0]
         for (name, ds), style in zip(sets.items(), _styles(sets), strict=True):

@@ -12,6 +12,7 @@ from tqdm.auto import tqdm
 
 from dgkit._atomic import usable
 from dgkit._checks import number, whole
+from dgkit._comparable import check_apart
 from dgkit.core import keep
 from dgkit.core.config import Config, given
 from dgkit.core.loading import load, load_state
@@ -104,6 +105,7 @@ def fit(
     choice = None
     if held_out is not None:
         choice = keep.Choice(trainer.encoder.schema, trainer.config, held_out, measure)
+        check_apart(train, held_out)
         for path in keep.checkpoints(checkpoints).values() if checkpoints is not None else ():
             choice.add(load(path))  # of the same training, before it was stopped
 

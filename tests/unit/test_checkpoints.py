@@ -256,9 +256,14 @@ def test_what_cannot_be_chosen_by_is_refused(small, tiny_config, held_out):
     ]:
         with pytest.raises(error, match=message):
             dg.fit(small, tiny_config, progress=False, **arguments)
-    words = small.drop_vars(["views", "cpu"])
+    words, others = (ds.drop_vars(["views", "cpu"]) for ds in (small, held_out))
     with pytest.raises(ConfigError, match="no feature is continuous"):
-        dg.fit(words, tiny_config, progress=False, held_out=words)
+        dg.fit(words, tiny_config, progress=False, held_out=others)
+
+
+def test_held_out_data_that_were_trained_on_choose_no_model(small, tiny_config):
+    with pytest.raises(ConfigError, match=r"5 of 5 held-out samples are samples of the training data.*dgkit\.split"):
+        dg.fit(small, tiny_config, progress=False, held_out=small.isel(sample=slice(5)))
 
 
 def test_in_private_training_choosing_is_named_as_not_covered(small, tiny_config, held_out, tmp_path):

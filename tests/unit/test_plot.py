@@ -99,6 +99,13 @@ def test_a_lag_is_called_days_only_where_a_step_is_a_day(time, label):
     assert dg.plot.autocorrelation({"a": ds, "b": small_dataset()}).axes[0].get_xlabel() == "lag (steps)"
 
 
+def test_lags_of_hours_and_of_days_are_not_drawn_on_one_axis():
+    hours, days = (small_dataset().assign_coords(time=pd.date_range("2024", periods=12, freq=f)) for f in ("h", "D"))
+
+    with pytest.raises(SchemaError, match="1 hour after the first in the first set, 1 day in 'daily'"):
+        dg.plot.autocorrelation({"hourly": hours, "daily": days})
+
+
 @pytest.mark.parametrize(
     ("of", "values", "label"),
     [

@@ -327,7 +327,14 @@ def test_a_model_chosen_among_several_states_what_all_of_them_spent(small):
     data = bounded(small)
     ranks = iter([1.0, 2.0, 3.0, 4.0])  # the first is the best
     with pytest.warns(UserWarning, match="held_out"):
-        model = dg.fit(data, tiny(), held_out=data, measure=lambda *_: next(ranks), every=1, progress=False)
+        model = dg.fit(
+            data,
+            tiny(),
+            held_out=bounded(small_dataset(seed=1)),
+            measure=lambda *_: next(ranks),
+            every=1,
+            progress=False,
+        )
 
     expected = epsilon(noise_multiplier=1.0, sample_rate=8 / 40, steps=4, delta=1e-3, releases=2)
     assert model.history.sizes["step"] == 1

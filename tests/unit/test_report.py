@@ -465,7 +465,7 @@ def test_held_out_data_that_were_trained_on_are_refused_or_said_to_be(web):
     few = xr.concat([train.isel(sample=slice(6)), held_out.isel(sample=slice(6, None))], "sample")
 
     for data, count in ((leaked, 300), (train, 600)):
-        with pytest.raises(ConfigError, match=f"{count} of 600 held-out samples are samples of the real data too"):
+        with pytest.raises(ConfigError, match=f"{count} of 600 held-out samples are samples of the training data too"):
             dg.report(train, train, data)
     nearly = dg.report(train, fake, leaked.assign(views=leaked.views * 1.0000001)).dataset
 

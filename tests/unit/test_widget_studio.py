@@ -22,7 +22,7 @@ from opacus.accountants import RDPAccountant
 
 import dgkit as dg
 from dgkit import Config, Trainer, course, metrics
-from dgkit.errors import ConfigError, DivergenceError
+from dgkit.errors import ConfigError, DivergenceError, SchemaError
 from dgkit.privacy import DP
 from tests.conftest import RunningCell, small_dataset
 
@@ -1097,3 +1097,15 @@ def test_a_log_is_cut_at_a_step():
     assert _session.until(log, 5) == log[:3]
     assert _session.until(log, 7) == [*log[:3], ["steps", 2]]
     assert _session.until(log, 3) == [["steps", 3]]
+
+
+def test_held_out_series_are_others_than_those_trained_on_in_their_unit_and_of_a_dataset_of_ones_own():
+    own, others = small_dataset(), small_dataset(seed=1)
+    for dataset, held_out, error, message in [
+        (own, own.isel(sample=slice(5)), ConfigError, "5 of 5 held-out samples are samples of the training data"),
+        (own, others.assign(cpu=others.cpu.assign_attrs(units="%")), SchemaError, "'cpu' is in 1 .* in %"),
+        (own, others.drop_vars("cpu"), SchemaError, "'cpu' is missing"),
+        ("web", others, ConfigError, "a shipped one brings its other half"),
+    ]:
+        with pytest.raises(error, match=message):
+            TrainingStudio(dataset, TINY, held_out=held_out)

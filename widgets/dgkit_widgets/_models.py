@@ -218,8 +218,8 @@ def _flow_matching(network: Any) -> dict[str, Any]:
     units = network.series.enter.out_features
     return {
         "parts": [
-            _part("attributes", f"and length; {ROWS}", "given"),
-            _part("level and range", "a small flow of their own, before", "net"),
+            _part("attributes", "each from those before it", "net"),
+            _part("length, level, range", "a small flow, given these", "net"),
             _part("noise", "a normal number for each step: x at t = 0", "noise"),
             _part("velocity", f"an MLP of {units} units: which way to go from x at t", "net"),
         ],

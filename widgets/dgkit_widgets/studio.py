@@ -20,7 +20,10 @@ from ipywidgets import GridBox, Layout
 import dgkit as dg
 from dgkit import Config, DivergenceError, DoppelGANger, Trainer, course
 from dgkit._checks import whole
+from dgkit._comparable import check_apart
+from dgkit.core.alike import series_of
 from dgkit.errors import ConfigError
+from dgkit.schema import validate
 from dgkit_widgets import _guarantee, _views
 from dgkit_widgets._lifetime import Attendance, replace_earlier
 from dgkit_widgets._models import parts
@@ -553,6 +556,11 @@ class _Sources:
     """Where a studio's data and training states come from: what it was given, and what is shipped."""
 
     def __init__(self, own: xr.Dataset | None, held_out: xr.Dataset | None, checkpoints: dict[str, Any] | None) -> None:
+        if held_out is not None:
+            if own is None:
+                raise ConfigError("held_out goes with a dataset of your own; a shipped one brings its other half.")
+            series_of(validate(own), held_out)
+            check_apart(own, held_out)
         self._own, self._held_out, self._given = own, held_out, checkpoints
         self._files: set[str] = set()
 
