@@ -156,7 +156,7 @@ def check_apart(real: xr.Dataset, held_out: xr.Dataset) -> None:
     if len(twice) > max(some, (FEW + 3 * twins) * len(theirs)):
         i, k = twice[0]
         raise ConfigError(
-            f"{len(twice)} of {len(theirs)} held-out samples are samples of the training data too: held_out[{k}] equals "
+            f"{len(twice)} of {len(theirs)} held-out samples are samples of the training data too: held_out[{k}] is "
             f"sample {i} of these. By such data a model that copies would look best. Leave out those that were "
             "trained on, or take halves of one dataset with dgkit.split."
         )

@@ -194,6 +194,12 @@ class Config:
     generator_lr: float = _setting(1e-3, "Adam's learning rate for the generator.")
     discriminator_lr: float = _setting(1e-3, "Adam's learning rate for the discriminator.")
     auxiliary_lr: float = _setting(1e-3, "Adam's learning rate for the auxiliary discriminator.")
+    last_lr: float | None = _setting(
+        None,
+        "What is left of the learning rates at the last of `steps`, as a share: they fall evenly. On real pages and "
+        "homes 0.1 brings levels or rises nearer (chapter 11 has numbers). None: they stay, as in the original.",
+        most=1,
+    )
     beta1: float = _setting(0.5, "Adam's first momentum; the second is 0.999.", below=1)
     generator_beta1: float | None = _setting(None, "The generator's own; None: `beta1`.", below=1, follows="beta1")
     discriminator_beta1: float | None = _setting(
@@ -295,6 +301,10 @@ class Config:
             )
         if self.replay and self.dp is not None:
             raise ConfigError("replay=True does not go with dp=..., whose batches vary. Use replay=False.")
+        if self.replay and self.last_lr is not None:
+            raise ConfigError(
+                "replay=True does not go with last_lr=..., for a recorded step has one rate. Leave out one."
+            )
         if self.device != "auto":
             import torch  # here: settings are light until they are to be used on a device
 

@@ -23,7 +23,7 @@ from torch import Tensor
 from dgkit import _files
 from dgkit._interrupts import after_the_step
 from dgkit._seeding import chosen, seeded
-from dgkit.core import accounting, checkpoint, divergence, loading, on_disk
+from dgkit.core import accounting, checkpoint, divergence, loading, on_disk, rates
 from dgkit.core.averages import average_into, average_share
 from dgkit.core.batches import Batch, Draws
 from dgkit.core.clipping import private_gradients
@@ -170,6 +170,7 @@ class Trainer:
     @torch.enable_grad()
     def step_discriminator(self) -> dict[str, float]:
         """Half a step: draw a batch and noise, update the discriminators. Returns its part of the record."""
+        rates.fall(self)
         batch = self.draws.batch(self.real, self.generator, self.updates)
         self.batches += 1
         self.pending = batch.noise, batch.made

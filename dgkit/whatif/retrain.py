@@ -74,7 +74,8 @@ def retrain_attributes(
         - a Dataset: its rows, each as likely as the others. Only the attributes are read.
         - an object with a `target`, such as the widget `DistributionPainter`.
     steps : int
-        Training steps (batches). 500 do for a dozen combinations of categories, a thousand combinations need more.
+        Training steps (batches). 500 do for a dozen combinations of categories, a thousand combinations need more. The
+        learning rates are those of `model.config`; they do not fall.
     seed : int
         Of the new weights, batches and noise.
     progress : bool

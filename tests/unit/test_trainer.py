@@ -662,3 +662,35 @@ def test_a_place_without_room_is_told(small, tiny_config, tmp_path, monkeypatch)
     monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(free=1000))
     with pytest.raises(ConfigError, match=r"1e-06 GB are free. Give store= a folder on a disk with room"):
         Trainer(small, tiny_config, store=tmp_path)
+
+
+def test_rates_fall_evenly_to_a_share_of_what_they_were_and_a_resumed_training_goes_on_so(small, tiny_config):
+    config = replace(tiny_config, steps=5, generator_lr=0.01, discriminator_lr=0.02, last_lr=0.2)
+    trainer, rates = Trainer(small, config), []
+    for record in trainer:
+        rates.append([trainer.optimisers[name].rate for name in ("generator", "discriminator")])
+        if record.step == 2:
+            state = trainer.state()
+
+    np.testing.assert_allclose(rates, np.outer([1, 0.8, 0.6, 0.4, 0.2], [0.01, 0.02]))
+    resumed = Trainer.resume(state, small)
+    list(resumed)
+    for name, value in trainer.weights().items():
+        assert torch.equal(value, resumed.weights()[name]), name
+
+
+def test_rates_stay_as_they_are_or_were_set_by_hand_unless_they_are_to_fall(small, tiny_config):
+    trainer = Trainer(small, tiny_config)
+    trainer.optimisers["generator"].rate = 0.5e-3
+    next(trainer)
+
+    assert trainer.optimisers["generator"].rate == 0.5e-3
+    one = Trainer(small, replace(tiny_config, steps=1, last_lr=0.1))  # the first step is the last one too
+    next(one)
+    assert one.optimisers["generator"].rate == tiny_config.generator_lr
+
+
+@pytest.mark.parametrize("settings", [{"last_lr": 1.5}, {"last_lr": -0.1}, {"last_lr": 0.1, "replay": True}])
+def test_rates_that_cannot_fall_so_are_refused(settings):
+    with pytest.raises(ConfigError, match="last_lr"):
+        dg.Config(**settings)
