@@ -9,15 +9,15 @@ There is nothing else to it: no second network, and a loss that falls. Many line
 learns there is their mean, and who follows it, dx/dt = v(x, t, condition), comes from noise to the distribution of the
 data. Ours are:
 
-- three models stand in a row, as DoppelGANger's generators do. The first makes a sample's attributes (`Attributes`),
-  unless they are given. The second, a flow, makes the sample's numbers given these: its length (where lengths differ),
-  level, spread, and how high and low each series goes (`shapes.Shapes`). The third, a flow, makes its shapes given
-  both. A step's one-hot categories are columns of the shapes; the largest is taken in the end. Nothing past a series'
-  end counts, in the loss or on the way;
+- models stand in a row, as DoppelGANger's generators do, each given what was made before. First come a sample's
+  attributes (`Attributes`), unless they are given, and how long it is (`Lengths`), where that differs. A flow makes its
+  numbers: level, spread, and how high and low each series goes (`shapes.Shapes`). Another makes its shapes. A step's
+  one-hot categories are columns of the shapes; the largest is taken in the end. Nothing past a series' end counts, in
+  the loss or on the way;
 - shapes become innovations first (`Innovations`): what a step has that a linear forecast from all steps before does not
   tell. Then x_0 and x_1 have the same covariance, and were the data Gaussian, (2 t - 1) / ((1 - t)^2 + t^2) x would be
   all of v. The network adds to that, and begins with zero: an untrained one makes Gaussian series of the right spectrum
-  (a surrogate, nearly), and what it learns goes into what no spectrum tells. So do categories of attributes: an
+  (a surrogate, nearly), and what it learns goes into what no spectrum tells. So do categories and lengths: an
   untrained one draws each by its own frequency;
 - v is an MLP over the whole series, `BLOCKS` residual blocks of `units` (a third of it for the numbers); time comes as
   waves;
@@ -28,13 +28,14 @@ Left out: the guidance, distillation and latent codes of the image models, and a
 other: at more than some thousand numbers a sample, one of attention or convolution would be the choice.
 
 Letters for shapes: N samples in the batch, T steps, A attribute width, F feature width without the two flags, P numbers
-of a sample (last its length, where lengths differ), D the width of x (P, or T F), C that of the condition, H units.
+of a sample, D the width of x (P, or T F), C that of the condition, H units.
 """
 
 import copy
 import math
 from collections import deque
 from collections.abc import Iterator
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -54,72 +55,64 @@ UNITS, BLOCKS, WAVES = 384, 3, 16
 BATCH, RATE, LAST, DECAY = 256, 1e-3, 0.02, 0.99
 HEUN = 12
 NEVER = 1e-6  # how often, at first, a category that no training sample has
+LENGTHS = 64  # kinds of lengths at most
 AT_ONCE = 250  # samples on their way together
 WIDEST, RIDGE = 2048, 1e-2  # numbers whose covariance is taken together; what is added to each one's variance
 
 
 class Network(nn.Module):
-    """A sample's attributes, its numbers given these, and its series given both; no training sample is kept."""
+    """Attributes and length of a sample, its numbers given these, and its series given all; it keeps no sample."""
 
     takes_attributes = True
 
     def __init__(self, encoder: Encoder, samples: int, units: int = UNITS):
         super().__init__()
         whole("units", units)
-        few, given = -(-units // 3), widths(encoder.attribute_heads)
+        few, width = -(-units // 3), widths(encoder.attribute_heads)
         self.scales, self.time = Shapes(encoder), encoder.passes
-        self.lengths = Scores(int(encoder.schema.variable_length))
+        count, given = self.scales.count, width + 2
         self.innovations = Innovations(self.time * self.scales.width)
-        count = self.scales.count + len(self.lengths.table)
         self.attributes = Attributes(encoder, few)
+        self.lengths = Lengths(width, few) if encoder.schema.variable_length else None
         self.numbers = Velocity(count, given, few) if count else None
-        self.series = Velocity(self.time * self.scales.width, given + count + 2, units)
+        self.series = Velocity(self.time * self.scales.width, given + count, units)
 
-    def condition(self, attributes: Tensor, numbers: Tensor) -> Tensor:
-        """What the series are given, (N, A) and (N, P) -> (N, A + P + 2)."""
-        share = self.ends(numbers)[:, None] / self.time
-        return torch.cat([attributes, share, share.log(), numbers], 1)
-
-    def ends(self, numbers: Tensor) -> Tensor:
-        """Lengths, (N, P) -> (N,)."""
-        if not len(self.lengths.table):
-            return torch.full((len(numbers),), self.time)
-        return self.lengths.decode(numbers[:, -1:])[:, 0].round().long().clamp(1, self.time)
+    def condition(self, attributes: Tensor, lengths: Tensor) -> Tensor:  # (N, A), (N,) -> (N, A + 2)
+        share = lengths[:, None] / self.time
+        return torch.cat([attributes, share, share.log()], 1)
 
     def counted(self, lengths: Tensor) -> Tensor:
         """1.0 for what there is of a series, 0.0 past its end, (N,) -> (N, T F)."""
         return valid(lengths, self.time).repeat_interleave(self.scales.width, 1)
 
     def generate(self, n: int, rng: torch.Generator, given: Tensor | None = None) -> Made:
-        attributes, numbers, features = self.draw(n, rng, given)
+        attributes, lengths, numbers, features = self.draw(n, rng, given)
         for some in slices(n, AT_ONCE):
-            x = _end(self.way(attributes[some], numbers[some], features[some]))
-            features[some] = self.decode(x, numbers[some])
-        return Made(torch.cat([attributes, self.minmax(numbers)], 1), features, self.ends(numbers))
+            x = _end(self.way(attributes[some], lengths[some], numbers[some], features[some]))
+            features[some] = self.decode(x, numbers[some], lengths[some])
+        return Made(torch.cat([attributes, self.scales.minmax(numbers)], 1), features, lengths)
 
-    def draw(self, n: int, rng: torch.Generator, given: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
-        """Attributes (N, A), numbers (N, P) and, in the place of features (N, T, F), the noise that they begin as."""
+    def draw(self, n: int, rng: torch.Generator, given: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Attributes (N, A), lengths (N,), numbers (N, P); in place of features (N, T, F) the noise they begin as."""
         attributes = self.attributes.draw(n, rng) if given is None else given
-        numbers = torch.randn((n, self.scales.count + len(self.lengths.table)), generator=rng)
+        lengths = torch.full((n,), self.time) if self.lengths is None else self.lengths.draw(attributes, rng)
+        lengths = lengths.clamp(1, self.time)
+        numbers = torch.randn((n, self.scales.count), generator=rng)
         if self.numbers is not None:
-            follow(self.numbers, numbers, attributes)
+            follow(self.numbers, numbers, self.condition(attributes, lengths))
         features = torch.zeros(n, self.time, len(self.scales.kept) + 2)
         features[..., : self.scales.width].normal_(generator=rng)
-        return attributes, numbers, features
+        return attributes, lengths, numbers, features
 
-    def way(self, attributes: Tensor, numbers: Tensor, features: Tensor) -> Iterator[Tensor]:
+    def way(self, attributes: Tensor, lengths: Tensor, numbers: Tensor, features: Tensor) -> Iterator[Tensor]:
         """From what `draw` gives: x_t (N, T F) of the series at each step."""
-        noise = features[..., : self.scales.width].flatten(1) * self.counted(self.ends(numbers))
-        return path(self.series, noise, self.condition(attributes, numbers))
+        noise = features[..., : self.scales.width].flatten(1) * self.counted(lengths)
+        return path(self.series, noise, torch.cat([self.condition(attributes, lengths), numbers], 1))
 
-    def decode(self, x: Tensor, numbers: Tensor) -> Tensor:
+    def decode(self, x: Tensor, numbers: Tensor, lengths: Tensor) -> Tensor:
         """The features (N, T, F) that x_t would be."""
         shapes = self.innovations.decode(x).unflatten(1, (self.time, self.scales.width))
-        return self.scales.decode(shapes, numbers[:, : self.scales.count], self.ends(numbers))
-
-    def minmax(self, numbers: Tensor) -> Tensor:
-        """The ranges of series that are normalised, (N, P) -> (N, M)."""
-        return self.scales.minmax(numbers[:, : self.scales.count])
+        return self.scales.decode(shapes, numbers, lengths)
 
 
 def path(velocity: nn.Module, x: Tensor, condition: Tensor) -> Iterator[Tensor]:
@@ -148,17 +141,17 @@ def follow(velocity: nn.Module, x: Tensor, condition: Tensor) -> None:
 def train(network: Network, data: Data, steps: int, rng: torch.Generator) -> Iterator[dict[str, float]]:
     """Mean squared error of each velocity; pi / 2 is what a Gaussian of unit variance leaves, and the start.
 
-    Of attributes it is that of their numbers and the cross-entropy of each category, added.
+    Of attributes it is that of their numbers and the cross-entropy of each category, added; of lengths the latter.
     """
-    shapes, scores = network.scales.fit(data, rng)
-    lengths = data.lengths[:, None].float()[:, : len(network.lengths.table)]
-    network.lengths.fit(lengths)
-    numbers = torch.cat([scores, network.lengths.encode(lengths)], 1)
+    shapes, numbers = network.scales.fit(data, rng)
     counted = network.counted(data.lengths)
     network.innovations.fit(shapes.flatten(1), counted)
     series = network.innovations.encode(shapes.flatten(1), counted)
     attributes = data.attributes[:, : network.scales.narrow]
-    known, both = network.attributes.fit(attributes), network.condition(attributes, numbers)
+    condition = network.condition(attributes, data.lengths)  # of numbers; of series, these besides
+    both = torch.cat([condition, numbers], 1)
+    known = network.attributes.fit(attributes)
+    kinds = network.lengths.fit(data.lengths) if network.lengths is not None else data.lengths
 
     learner = copy.deepcopy(network)  # `network` holds a moving average of its weights
     optimiser = Adam(learner, rate=RATE)
@@ -166,9 +159,11 @@ def train(network: Network, data: Data, steps: int, rng: torch.Generator) -> Ite
         rows = torch.randint(len(series), (BATCH,), generator=rng)
         losses = {"loss": error(learner.series, series[rows], network.counted(data.lengths[rows]), both[rows], rng)}
         if learner.numbers is not None:
-            losses["numbers_loss"] = error(learner.numbers, numbers[rows], torch.ones(()), attributes[rows], rng)
+            losses["numbers_loss"] = error(learner.numbers, numbers[rows], torch.ones(()), condition[rows], rng)
         if known.shape[1]:
             losses["attributes_loss"] = learner.attributes.loss(known[rows], rng)
+        if learner.lengths is not None:
+            losses["lengths_loss"] = functional.cross_entropy(learner.lengths(attributes[rows]), kinds[rows])
         optimiser.rate = RATE * (LAST + (1 - LAST) * (1 + math.cos(math.pi * n / steps)) / 2)
         descend(optimiser, sum(losses.values(), torch.zeros(())))
         average_into(dict(network.named_parameters()), dict(learner.named_parameters()), average_share(DECAY, n))
@@ -205,9 +200,7 @@ class Attributes(nn.Module):
         """Starts each category at its frequency, makes the table of scores; (N, A), categories first, then scores."""
         categories, numbers = attributes[:, self.categorical], attributes[:, self.others]
         for net, part in zip(self.next, self.parts(categories), strict=True):
-            last = net[-1]  # type: ignore[index]
-            nn.init.zeros_(last.weight)
-            last.bias.data = (part > 0).float().mean(0).clamp_min(NEVER).log()
+            start_at(net, (part > 0).float().mean(0))
         self.scores.fit(numbers)
         return torch.cat([categories, self.scores.encode(numbers)], 1)
 
@@ -256,6 +249,49 @@ class Velocity(nn.Module):
             hidden = hidden + block(hidden + told)
         variance = (1 - t) ** 2 + t**2  # of x_t
         return (2 * t - 1) / variance * x + self.leave(self.norm(hidden + told)) / variance.sqrt()
+
+
+class Lengths(nn.Module):
+    """How long a sample is, given its attributes: p(kind | attributes), then any length of that kind, equally likely.
+
+    Of up to `LENGTHS` different lengths each is a kind; more of them are put together, so many of the samples in each.
+    """
+
+    shortest: Tensor  # (LENGTHS,), of each kind
+    longest: Tensor
+
+    def __init__(self, given: int, units: int):
+        super().__init__()
+        self.chances = mlp(1 + given, LENGTHS, units=units, hidden=1)
+        self.register_buffer("shortest", torch.ones(LENGTHS, dtype=torch.long))
+        self.register_buffer("longest", torch.ones(LENGTHS, dtype=torch.long))
+
+    def fit(self, lengths: Tensor) -> Tensor:
+        """Makes the kinds, and starts each at its frequency; which one each length is of, (N,)."""
+        ends = lengths.unique()
+        if len(ends) > LENGTHS:
+            ends = lengths.sort().values[len(lengths) * torch.arange(1, LENGTHS + 1) // LENGTHS - 1].unique()
+        kinds = torch.searchsorted(ends, lengths)
+        for k in range(len(ends)):
+            here = lengths[kinds == k]
+            self.shortest[k], self.longest[k] = here.min(), here.max()
+        start_at(self.chances, kinds.bincount(minlength=LENGTHS) / len(kinds))
+        return kinds
+
+    def forward(self, attributes: Tensor) -> Tensor:  # (N, A) -> (N, LENGTHS), logarithms of chances
+        return self.chances(torch.cat([attributes, torch.ones(len(attributes), 1)], 1))
+
+    def draw(self, attributes: Tensor, rng: torch.Generator) -> Tensor:  # (N, A) -> (N,)
+        kinds = torch.multinomial(self(attributes).softmax(1), 1, generator=rng)[:, 0]
+        part = torch.rand(len(kinds), generator=rng)
+        return self.shortest[kinds] + (part * (self.longest - self.shortest + 1)[kinds]).long()
+
+
+def start_at(net: Any, shares: Tensor) -> None:
+    """Let an untrained network say these shares, as logarithms, whatever it is told."""
+    last = net[-1]
+    nn.init.zeros_(last.weight)
+    last.bias.data = shares.clamp_min(NEVER).log()
 
 
 class Innovations(nn.Module):

@@ -130,10 +130,9 @@ def test_the_way_stays_at_zero_past_the_end():
     run = baselines.training("flow_matching", ds, steps=3)
     list(run)
     network, counted = run.model.network, run.network.counted(run.data.lengths)
-    attributes, numbers, features = network.draw(len(counted), torch.Generator().manual_seed(0))
-    numbers[:, -1:] = network.lengths.encode(run.data.lengths[:, None].float())
+    attributes, _, numbers, features = network.draw(len(counted), torch.Generator().manual_seed(0))
 
-    points = list(network.way(attributes, numbers, features))
+    points = list(network.way(attributes, run.data.lengths, numbers, features))
 
     assert len(points) == flow_matching.HEUN + 1
     assert all(bool((x[counted == 0] == 0).all()) and bool((x[counted == 1] != 0).all()) for x in points)
@@ -190,6 +189,19 @@ def test_an_untrained_one_draws_each_category_by_its_own_frequency():
 
     kinds = network.attributes.categorical
     torch.testing.assert_close(drawn[:, kinds].mean(0), run.data.attributes[:, kinds].mean(0), atol=0.015, rtol=0)
+
+
+@pytest.mark.parametrize("longest", [40, 1000])  # each length is a kind, or some lengths are
+def test_an_untrained_one_draws_lengths_as_frequent_as_in_the_data(longest):
+    found = torch.randint(1, longest + 1, (3000,), generator=torch.Generator().manual_seed(1)).clamp(min=longest // 4)
+    lengths = flow_matching.Lengths(2, 8)
+    kinds = lengths.fit(found)
+
+    drawn = lengths.draw(torch.rand(20_000, 2), torch.Generator().manual_seed(0))
+
+    assert int(kinds.max()) + 1 == kinds.unique().numel() <= flow_matching.LENGTHS
+    assert dg.metrics.wasserstein(drawn.numpy(), found.numpy()) < 0.01 * longest
+    assert (drawn.min(), drawn.max()) == (found.min(), found.max())
 
 
 def test_its_file_has_no_place_for_training_samples():

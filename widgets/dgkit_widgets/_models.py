@@ -76,12 +76,12 @@ def _way(model: Baseline, look: Look) -> dict[str, Any]:
     few = slice(SHOWN)
     with torch.no_grad():
         drawn = network.draw(look.n, rng)  # as many as `sample` made, so that these are its first
-        attributes, numbers, noise = (part[few] for part in drawn)
-        last = network.ends(numbers).numpy().astype(np.int64) if encoder.schema.variable_length else None
+        attributes, lengths, numbers, noise = (part[few] for part in drawn)
+        last = lengths.numpy().astype(np.int64) if encoder.schema.variable_length else None
         series, points = [], []
-        for x in network.way(attributes, numbers, noise):
-            features = network.decode(x, numbers)
-            there = encoder.decode(attributes, network.minmax(numbers), features, last)
+        minmax = network.scales.minmax(numbers)
+        for x in network.way(attributes, lengths, numbers, noise):
+            there = encoder.decode(attributes, minmax, network.decode(x, numbers, lengths), last)
             series.append(np.asarray(there[look.feature]))
             points.append(x[0, :: network.scales.width].numpy())
     return {"steps": len(series) - 1, "series": f4(np.stack(series)), "points": f4(np.stack(points))}
@@ -218,8 +218,8 @@ def _flow_matching(network: Any) -> dict[str, Any]:
     units = network.series.enter.out_features
     return {
         "parts": [
-            _part("attributes", "each from those before it", "net"),
-            _part("length, level, range", "a small flow, given these", "net"),
+            _part("attributes, length", "each from those before it", "net"),
+            _part("level and range", "a small flow, given these", "net"),
             _part("noise", "a normal number for each step: x at t = 0", "noise"),
             _part("velocity", f"an MLP of {units} units: which way to go from x at t", "net"),
         ],
