@@ -1193,14 +1193,16 @@ def test_11_attributes_are_as_near_as_chance_where_they_come_from_a_table_and_fo
     assert abs(pages.useful["two halves"]) < 0.05
 
 
-def test_11_flow_matching_has_attributes_and_lengths_of_the_training_data_as_rows():
+def test_11_the_surrogate_has_attributes_and_lengths_of_the_training_data_as_rows_and_flow_matching_others():
     jobs = dg.simulate.cluster(60)
-    made = dg.baselines.fit("flow_matching", jobs, steps=1, units=8, seed=0).sample(200, seed=1)
 
     def rows(ds):
         return set(zip(*(ds[name].values.tolist() for name in ("job_class", "end_event", "length")), strict=True))
 
-    assert rows(made) <= rows(jobs)
+    copied, generated = (
+        rows(dg.baselines.fit(name, jobs, steps=1).sample(200, seed=1)) for name in ("surrogate", "flow_matching")
+    )
+    assert copied <= rows(jobs) and not generated <= rows(jobs)
 
 
 def test_11_homes_come_nearer_to_30000_steps_in_the_median_and_after_that_in_one_seed_of_three(paper):
@@ -1640,6 +1642,23 @@ def test_11_on_simulated_jobs_flow_matching_is_nearer_but_level_in_two_and_the_s
             own = some.droplevel("feature").loc[:, :"conditional"].drop("two halves")
             assert set(own.idxmin()) <= set(NULL)
     assert (rows.xs("surrogate", level="model")["train s"] < 1).all()
+
+
+def test_11_on_simulated_data_doppelganger_has_the_nearest_memory_of_the_papers_models_but_not_values():
+    run = open_run("real_simulated").isel(budget=0)
+
+    def nearer(name, data, feature, others=OTHERS):
+        distance = run[f"{name}_decades"].fillna(run[f"{name}_relative"]) if f"{name}_decades" in run else run[name]
+        ours, theirs = (distance.sel(data=data, feature=feature, model=some).min("model") for some in (TRIES, others))
+        return int((ours < theirs).sum())
+
+    features = {"web": ["views"], "cluster": ["cpu_rate", "memory", "assigned_memory"], "broadband": ["traffic_bytes"]}
+    for data, names in features.items():
+        assert [nearer("autocorrelation_mse", data, name) for name in names] == [3] * len(names)
+    assert nearer("autocorrelation_mse", "broadband", "ping_loss", ["hmm"]) == 0
+    assert [nearer("value_wasserstein", "cluster", name, ["hmm"]) for name in features["cluster"]] == [0, 0, 0]
+    for name in ("mid_range_wasserstein", "step_wasserstein", "largest_rise_wasserstein"):
+        assert nearer(name, "web", "views", ["market"]) == 0
 
 
 def test_02_on_homes_the_kinds_of_pages_hardly_see_the_collapse():
