@@ -16,7 +16,7 @@ import pytest
 import torch
 import xarray as xr
 from dgkit_widgets import TrainingStudio, _lifetime, _session, _views
-from dgkit_widgets._models import parts
+from dgkit_widgets._models import KINDS, parts
 from dgkit_widgets.studio import RATE
 from opacus.accountants import RDPAccountant
 
@@ -268,7 +268,7 @@ def test_epsilon_is_shown_as_it_is_spent_also_by_half_steps(studio):
     accountant.history = [(3.0 / 2**0.5, rate, 5)]  # two discriminators on each of five batches
     expected = accountant.get_epsilon(1e-5)
     shown = studio.status["privacy"]
-    assert shown["epsilon"] == f"{expected:.3g}" and f"epsilon {expected:.3g} at delta = 1e-05" in shown["says"]
+    assert shown["epsilon"] == f"{expected:.3g}" and f"epsilon {expected:.3g} at delta = 1e-5" in shown["says"]
     assert "Not covered: a user with more samples than are counted" in shown["covers"]
     assert float(studio.history.epsilon[-1]) == pytest.approx(studio.trainer.epsilon(), rel=0.2)
     json.dumps(studio.status, allow_nan=False)
@@ -1005,6 +1005,29 @@ def test_flow_matching_is_shown_on_its_way_from_noise_to_what_it_samples(studio)
     assert not np.allclose(series[0], series[-1], rtol=0.02, equal_nan=True)
     noise = np.frombuffer(way["points"], "f4").reshape(way["steps"] + 1, -1)[0]
     assert abs(noise.mean()) < 1 and 0.3 < noise.std() < 3
+
+
+def test_the_way_is_that_of_the_feature_shown(studio):
+    model = dg.baselines.fit("flow_matching", small_dataset(), steps=5)
+    press(studio, "look", feature="cpu")
+    look = studio._screen.look
+
+    way = parts(model, look, look.sampled("flow matching", model))["way"]
+
+    with torch.no_grad():
+        drawn = model.network.draw(look.n, torch.Generator().manual_seed(0))
+        x = next(model.network.way(*(part[:6] for part in drawn)))
+    columns = x[0].unflatten(0, (small_dataset().sizes["time"], -1))
+    np.testing.assert_array_equal(np.frombuffer(way["points"], "f4")[: len(columns)], columns[:, 1])  # after views
+
+
+@pytest.mark.parametrize(("variable", "numbers"), [(True, "length, level, range"), (False, "level, range")])
+def test_flow_matching_makes_lengths_where_they_differ_only(variable, numbers):
+    model = dg.baselines.fit("flow_matching", small_dataset(variable=variable), steps=2)
+
+    shown = KINDS["flow_matching"](model.network)["parts"]
+
+    assert [part["name"] for part in shown] == ["attributes", numbers, "noise", "velocity"]
 
 
 def test_what_is_real_is_measured_on_all_of_the_training_data(studio):

@@ -194,6 +194,7 @@ class Look:
             "cloud": f4(self._points(self.train.isel(sample=self.order))),
             "values": self._value_range(),
             "features": self.features,
+            "varies": self.schema.variable_length,
             "feature": self.feature or "",
             "unit": unit,
             "log_values": self.log_values,
