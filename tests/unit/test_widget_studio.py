@@ -1076,7 +1076,16 @@ def test_curves_are_means_of_equally_many_steps_and_end_at_the_last():
     np.testing.assert_allclose(np.frombuffer(frame["generator_loss"], np.float32), expected, rtol=1e-6)
 
 
-def test_many_categories_are_gathered_and_shares_still_sum_to_one():
+def test_all_categories_of_the_shipped_data_are_counted():
+    ds = dg.open_dataset("broadband")
+    studio = TrainingStudio("broadband", dg.Config(steps=1, batch_size=8))
+    state = next(one for one in studio.reference["bars"] if one["name"] == "state")
+    assert state["labels"] == np.unique(ds.state).tolist()
+    studio.close()
+
+
+def test_many_categories_are_gathered_and_shares_still_sum_to_one(monkeypatch):
+    monkeypatch.setattr(_views, "BARS", 12)
     ds = dg.open_dataset("broadband")
     studio = TrainingStudio("broadband", dg.Config(steps=1, batch_size=8))
     state = next(one for one in studio.reference["bars"] if one["name"] == "state")
