@@ -169,7 +169,7 @@ def autocorrelation(sets: Sets, feature: str | None = None, *, kind: str = "pape
         if len(late):
             axis.axvspan(late[0] - 0.5, late[-1] + 0.5, color="0.92", zorder=-1)
             axis.text(
-                late[-1], 1, "few pairs ", va="top", ha="right", transform=axis.get_xaxis_transform(), color="0.4"
+                late[-1], 0.98, "few pairs ", va="top", ha="right", transform=axis.get_xaxis_transform(), color="0.4"
             )
         axis.axhline(0, color="0.7", linewidth=0.8, zorder=0)
         axis.set(xlabel=f"lag ({_step(sets)})", ylabel=f"autocorrelation of {feature}")

@@ -377,7 +377,7 @@ def beside_each_other() -> xr.Dataset:
     both = xr.concat([*trained, ways.assign_coords(way=ways.way.astype(object))], "way", join="outer").sortby("epsilon")
     for name, label in MEASURES.items():
         both[name] = both[name].assign_attrs(run[name].attrs | {"long_name": label})
-    title = "Recorded on 10,000 simulated pages of `web`, medians of three seeds; DP-SGD after 1,000 steps."
+    title = "Recorded on 10,000 simulated pages, medians of three seeds; DP-SGD after 1,000 steps."
     told = {"samples": 10_000, "delta": 1e-5, "gaussian": list(map(str, ways.way.values))}
     both.attrs = {"title": title} | told
     return both

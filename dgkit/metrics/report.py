@@ -177,7 +177,10 @@ class Report(xr.Dataset):
 
 
 def _number(value: float) -> str:
-    return "not defined" if np.isnan(value) else f"{value:.3g}"
+    if np.isnan(value):
+        return "not defined"
+    text = f"{value:.3g}"
+    return f"{float(text):,.0f}" if 1000 <= abs(float(text)) < 1e9 else text
 
 
 def evaluate(

@@ -48,6 +48,8 @@ def test_code_fits_a_window_of_1280_pixels_and_tasks_are_text(chapter):
             assert max(map(len, cell.source.splitlines())) <= 88, cell.id
             if "exercise" in cell.metadata.get("tags", []):
                 assert not cell.source.startswith("#"), cell.id
+        for drawn in re.findall(r"```\w*\n(.*?)```", cell.source, re.DOTALL):
+            assert max(map(len, drawn.splitlines())) <= 88, cell.id
 
 
 def code_cells(chapter):

@@ -107,6 +107,18 @@ def test_mouse_pages_filters_and_selects(lab):
     lab.page.locator(".dgkit-panel-title", has_text=re.compile(rf"^{first}, ")).first.wait_for()
 
 
+def test_a_page_past_the_last_is_the_last(lab):
+    lab.run(CELL)
+    panels(lab, 0).first.wait_for()
+    page = lab.page.get_by_role("spinbutton", name="page")
+
+    page.fill("999")
+    page.press("Enter")
+
+    last = lab.wait_python("browser.page") + 1
+    assert page.input_value() == str(last) == page.get_attribute("max")
+
+
 def test_keyboard_alone(lab):
     lab.run(CELL)
     panels(lab, 0).first.wait_for()

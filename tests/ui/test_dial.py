@@ -42,7 +42,7 @@ def shows(lab, selector, text):
 def agree(lab):
     """The browser shows the kernel's epsilon, which is returned."""
     epsilon = lab.python("dial.epsilon")
-    shows(lab, ".dgd-big > span", f"{epsilon:.3g}")
+    shows(lab, ".dgd-big > span", f"{float(f'{epsilon:.3g}'):,.9g}")
     return epsilon
 
 
@@ -201,7 +201,7 @@ def test_all_ways_follow_the_dial_and_the_measure_that_is_chosen(lab):
     page.get_by_label("Samples of one user").fill("3")
     page.get_by_label("Samples of one user").press("Enter")
 
-    shows(lab, ".dgd-ways", "epsilon of a user with 3 series")
+    shows(lab, ".dgd-ways", "epsilon of a user with 3 samples")
     assert lab.python("dial.settings['series']") == 3
 
 

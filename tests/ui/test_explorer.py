@@ -36,6 +36,14 @@ def wait_text(lab, selector, text):
     )
 
 
+def test_a_dim_of_one_value_is_no_axis(lab):
+    lab.run(SETUP, "Explorer(ds.expand_dims(budget=[60]))")
+
+    lab.page.locator(".dgkit-chart").wait_for()
+    along = lab.page.get_by_label("Along", exact=True).locator("option")
+    assert set(along.evaluate_all("all => all.map(e => e.value)")) == {"sample_len", "lag"}
+
+
 def test_the_mouse_turns_a_dim_reads_a_value_and_compares(lab):
     lab.run(SETUP, "explorer")
     page = lab.page

@@ -446,6 +446,7 @@ studio
     whose.select_option("flow_matching")
     chain = page.get_by_role("region", name="The model flow_matching")
     chain.get_by_text("velocity", exact=True).wait_for()
+    assert page.get_by_label("Measure shown").locator("option[value=length]").is_disabled()  # all homes are as long
     assert not page.locator(".dgkit-diagram").is_visible()
     page.locator(".dgkit-losses", has_text="Losses of flow_matching").wait_for()
     drawn = "document.querySelector('button.dgkit-panel canvas').toDataURL()"
@@ -533,7 +534,7 @@ def test_a_private_run_shows_its_epsilon_and_what_it_covers(lab):
     shows(lab, f"step 3 of 100,000 · epsilon {epsilon:.3g}")
     fold(lab, "Privacy spent")
     note = page.locator(".dgkit-privacy")
-    assert f"epsilon {epsilon:.3g} at delta = 1e-05" in note.inner_text() and "Not covered" in note.inner_text()
+    assert f"epsilon {epsilon:.3g} at delta = 1e-5" in note.inner_text() and "Not covered" in note.inner_text()
 
     page.get_by_label("Batch size (samples)").fill("4")
     page.get_by_label("Batch size (samples)").press("Enter")

@@ -318,6 +318,16 @@ def test_report_reads_as_a_table_and_stays_a_dataset(small, generated, tmp_path)
     assert repr(Report(stored.data_vars, attrs=stored.attrs)) == repr(report)
 
 
+def test_large_numbers_read_with_their_thousands(small, generated):
+    for ds in (small, generated):
+        ds["views"] *= 1e4
+
+    report = evaluate(small, generated)
+
+    value = float(f"{report.value_wasserstein.sel(feature='views').item():.3g}")
+    assert value > 1e5 and f"{value:,.0f} views/day" in repr(report) and "e+" not in repr(report)
+
+
 def test_html_escapes_what_the_data_are_named(small):
     named = small.rename(cpu="<script>x</script>", domain="<b>")
 

@@ -136,7 +136,7 @@ def test_neighbours_of_a_generated_series_are_the_nearest_training_series(web):
     typical = np.median(apart.min(axis=1))
     assert found[0]["ratio"] == pytest.approx(errors.min() / typical, rel=1e-4)
     share = (apart.min(axis=1) <= errors.min()).mean()
-    assert f"{share:.0%} of 150 real series have another at least as near" in browser.detail["text"]
+    assert f"{100 * share:.0f} % of 150 real series have another at least as near" in browser.detail["text"]
 
 
 def test_neighbours_of_a_training_series_are_on_the_training_sets_scale(cluster):

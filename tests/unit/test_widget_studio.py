@@ -16,7 +16,7 @@ import pytest
 import torch
 import xarray as xr
 from dgkit_widgets import TrainingStudio, _lifetime, _session, _views
-from dgkit_widgets._models import parts
+from dgkit_widgets._models import KINDS, parts
 from dgkit_widgets.studio import RATE
 from opacus.accountants import RDPAccountant
 
@@ -268,7 +268,7 @@ def test_epsilon_is_shown_as_it_is_spent_also_by_half_steps(studio):
     accountant.history = [(3.0 / 2**0.5, rate, 5)]  # two discriminators on each of five batches
     expected = accountant.get_epsilon(1e-5)
     shown = studio.status["privacy"]
-    assert shown["epsilon"] == f"{expected:.3g}" and f"epsilon {expected:.3g} at delta = 1e-05" in shown["says"]
+    assert shown["epsilon"] == f"{expected:.3g}" and f"epsilon {expected:.3g} at delta = 1e-5" in shown["says"]
     assert "Not covered: a user with more samples than are counted" in shown["covers"]
     assert float(studio.history.epsilon[-1]) == pytest.approx(studio.trainer.epsilon(), rel=0.2)
     json.dumps(studio.status, allow_nan=False)
@@ -1007,6 +1007,29 @@ def test_flow_matching_is_shown_on_its_way_from_noise_to_what_it_samples(studio)
     assert abs(noise.mean()) < 1 and 0.3 < noise.std() < 3
 
 
+def test_the_way_is_that_of_the_feature_shown(studio):
+    model = dg.baselines.fit("flow_matching", small_dataset(), steps=5)
+    press(studio, "look", feature="cpu")
+    look = studio._screen.look
+
+    way = parts(model, look, look.sampled("flow matching", model))["way"]
+
+    with torch.no_grad():
+        drawn = model.network.draw(look.n, torch.Generator().manual_seed(0))
+        x = next(model.network.way(*(part[:6] for part in drawn)))
+    columns = x[0].unflatten(0, (small_dataset().sizes["time"], -1))
+    np.testing.assert_array_equal(np.frombuffer(way["points"], "f4")[: len(columns)], columns[:, 1])  # after views
+
+
+@pytest.mark.parametrize(("variable", "first"), [(True, "attributes, length"), (False, "attributes")])
+def test_flow_matching_makes_lengths_where_they_differ_only(variable, first):
+    model = dg.baselines.fit("flow_matching", small_dataset(variable=variable), steps=2)
+
+    shown = KINDS["flow_matching"](model.network)["parts"]
+
+    assert [part["name"] for part in shown] == [first, "level, range", "noise", "velocity"]
+
+
 def test_what_is_real_is_measured_on_all_of_the_training_data(studio):
     ds = small_dataset()
     domain = next(one for one in studio.reference["bars"] if one["name"] == "domain")
@@ -1053,7 +1076,16 @@ def test_curves_are_means_of_equally_many_steps_and_end_at_the_last():
     np.testing.assert_allclose(np.frombuffer(frame["generator_loss"], np.float32), expected, rtol=1e-6)
 
 
-def test_many_categories_are_gathered_and_shares_still_sum_to_one():
+def test_all_categories_of_the_shipped_data_are_counted():
+    ds = dg.open_dataset("broadband")
+    studio = TrainingStudio("broadband", dg.Config(steps=1, batch_size=8))
+    state = next(one for one in studio.reference["bars"] if one["name"] == "state")
+    assert state["labels"] == np.unique(ds.state).tolist()
+    studio.close()
+
+
+def test_many_categories_are_gathered_and_shares_still_sum_to_one(monkeypatch):
+    monkeypatch.setattr(_views, "BARS", 12)
     ds = dg.open_dataset("broadband")
     studio = TrainingStudio("broadband", dg.Config(steps=1, batch_size=8))
     state = next(one for one in studio.reference["bars"] if one["name"] == "state")

@@ -6,6 +6,7 @@ these (Kairouz, Oh and Viswanath 2015). The names of the tiers are those of Pono
 """
 
 import math
+import re
 
 from dgkit import Trainer
 
@@ -52,8 +53,19 @@ def best_detection(epsilon: float, delta: float, false_alarms: float = 0.01) -> 
 
 
 def number(value: float) -> str:
-    """A positive number as people read it: 0.031, 1.45, 140, 1.2e+06."""
-    return "∞" if value == math.inf else f"{value:.3g}"
+    """A positive number as people read it.
+
+    Examples
+    --------
+    >>> [number(value) for value in (1e-5, 0.0314, 1.456, 2000, 388_600, math.inf)]
+    ['1e-5', '0.0314', '1.46', '2,000', '389,000', '∞']
+    """
+    if value == math.inf:
+        return "∞"
+    text = f"{value:.3g}"
+    if 1000 <= float(text) < 1e9:
+        return f"{float(text):,.0f}"
+    return re.sub(r"e([+-]?)0*", r"e\1", text).replace("e+", "e")
 
 
 def tier(epsilon: float) -> str:
@@ -69,13 +81,13 @@ def in_words(epsilon: float, delta: float, series: int = 1) -> list[str]:
     if epsilon == math.inf:
         return ["Without noise nothing is promised: an attack may find every member."]
     power = epsilon / math.log(10)
-    factor = number(math.exp(epsilon)) if power < 6 else f"10 to the power of {power:.3g}"
+    factor = number(math.exp(epsilon)) if power < 6 else f"10 to the power of {number(power)}"
     accuracy, found = best_accuracy(epsilon, delta), best_detection(epsilon, delta)
     whose = "sample" if series == 1 else f"user's {series:,} samples"
     one = "one sample" if series == 1 else f"the {series:,} samples of one user"
     return [
         f"Odds: any outcome is at most {factor} times (e to the epsilon) as likely with a {whose} as without, apart "
-        f"from a probability of delta = {delta:g}.",
+        f"from a probability of delta = {number(delta)}.",
         f"So whoever guesses whether {one}, put in by the toss of a coin, {'was' if series == 1 else 'were'} among the "
         "data is right in at most "
         f"{percent(accuracy)} of the cases, where guessing blindly is right in 50 %; with 1 % of false alarms "
@@ -89,7 +101,7 @@ def spent(trainer: Trainer) -> dict[str, str] | None:
         return None
     epsilon, delta = trainer.epsilon(), trainer.config.dp.delta
     says = (
-        f"Privacy spent so far: epsilon {number(epsilon)} at delta = {delta:g}, by the RDP accountant: "
+        f"Privacy spent so far: epsilon {number(epsilon)} at delta = {number(delta)}, by the RDP accountant: "
         f"{tier(epsilon)}. {in_words(epsilon, delta)[-1]}"
     )
     if trainer.config.private:

@@ -1,7 +1,7 @@
-"""What the studio draws of a model that is not in training there: its parts, its losses, a page on its way.
+"""What the studio draws of a model that is not in training there: its parts, its losses, a series on its way.
 
 Parts are boxes from left to right, with what is known of them: sizes as the network has them, and of flow matching the
-series at each step between noise and page. Each is told as the baseline's own module tells it. Left out: what goes on
+series at each step between noise and t = 1. Each is told as the baseline's own module tells it. Left out: what goes on
 inside a part, which those modules say.
 """
 
@@ -70,10 +70,11 @@ def _losses(history: xr.Dataset) -> dict[str, Any]:
 
 
 def _way(model: Baseline, look: Look) -> dict[str, Any]:
-    """The drawn series of flow matching at each step of the way, in the feature's unit, and the first one's noise."""
+    """The drawn series of flow matching at each step of the way, in the feature's unit, and the first one's x."""
     network: Any = model.network
     encoder, rng = model.encoder, torch.Generator().manual_seed(0)
-    few = slice(SHOWN)
+    few, heads = slice(SHOWN), [head for head in encoder.feature_heads if not head.gates]
+    column = sum(head.width for head in heads[: [head.name for head in heads].index(look.feature or "")])
     with torch.no_grad():
         drawn = network.draw(look.n, rng)  # as many as `sample` made, so that these are its first
         attributes, lengths, numbers, noise = (part[few] for part in drawn)
@@ -83,7 +84,7 @@ def _way(model: Baseline, look: Look) -> dict[str, Any]:
         for x in network.way(attributes, lengths, numbers, noise):
             there = encoder.decode(attributes, minmax, network.decode(x, numbers, lengths), last)
             series.append(np.asarray(there[look.feature]))
-            points.append(x[0, :: network.scales.width].numpy())
+            points.append(x[0, column :: network.scales.width].numpy())
     return {"steps": len(series) - 1, "series": f4(np.stack(series)), "points": f4(np.stack(points))}
 
 
@@ -216,15 +217,19 @@ def _surrogate(network: Any) -> dict[str, Any]:
 
 def _flow_matching(network: Any) -> dict[str, Any]:
     units = network.series.enter.out_features
+    drawn = ["attributes"] * bool(network.attributes.categorical) + ["length"] * (network.lengths is not None)
+    first = _part(", ".join(drawn), "one after another, each given those before", "net")
+    numbers = _part("level, range", "a small flow of their own, given all before", "net")
     return {
         "parts": [
-            _part("attributes, length", "each from those before it", "net"),
-            _part("level and range", "a small flow, given these", "net"),
+            *[first] * bool(drawn),
+            *[numbers] * (network.numbers is not None),
             _part("noise", "a normal number for each step: x at t = 0", "noise"),
-            _part("velocity", f"an MLP of {units} units: which way to go from x at t", "net"),
+            _part("velocity", f"an MLP of {units} units: which way to go from x at t, given all before", "net"),
         ],
         "back": "x moves a little, t grows: 12 steps to t = 1",
-        "says": "One loss, and it falls: how far the velocity is from the straight way from noise to a real series.",
+        "says": "No second network judges, so the losses fall: how far the velocity is from the straight way from "
+        "noise to a real series (loss), that of the small flow (numbers), and how unlikely what is real is said to be.",
     }
 
 

@@ -33,6 +33,7 @@ VALUES = {
         "rnn": "recurrent network",
         "rcgan": "RCGAN",
         "timegan": "TimeGAN",
+        "market": "Market Simulator",
     },
     "attack": {"rmia": "RMIA"},
 }

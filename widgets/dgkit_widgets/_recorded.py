@@ -219,4 +219,4 @@ class Ways:
         return str(self.ds[name].attrs.get("long_name", name.replace("_", " ")))
 
     def _users(self, now: Mapping[str, Any]) -> list[str]:
-        return [f"epsilon of a user with {now['series']} series"] if now["series"] > 1 else []
+        return [f"epsilon of a user with {now['series']} samples"] if now["series"] > 1 else []

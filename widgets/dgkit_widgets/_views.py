@@ -41,7 +41,7 @@ POINTS = 300  # of a curve on the screen
 SHOWN = 6  # series that are drawn
 JUDGED = 60  # samples whose scores are drawn
 ARROWS, STEP_UP = 30, 0.5  # of the cloud, and how long a step they stand for, of encoded numbers
-BARS = 12  # of an attribute's categories; the rest is one bar
+BARS = 60  # of an attribute's categories are counted; the rest together
 
 
 class Curves:
@@ -194,6 +194,7 @@ class Look:
             "cloud": f4(self._points(self.train.isel(sample=self.order))),
             "values": self._value_range(),
             "features": self.features,
+            "varies": self.schema.variable_length,
             "feature": self.feature or "",
             "unit": unit,
             "log_values": self.log_values,

@@ -409,9 +409,10 @@ class SeriesBrowser(Widget):
         text = f"Nearest {nearest['set']} series: {nearest['sample']}, at distance {nearest['distance']:.3g}. "
         if nearest["ratio"] is None:
             return text + f"Half of {basis} or more have an exact double, so no ratio can be given."
+        times = f"{nearest['ratio']:,.0f}" if nearest["ratio"] >= 10 else f"{nearest['ratio']:.2g}"
         return text + (
-            f"That is {nearest['ratio']:.2g} times the {typical:.3g} that is typical from one {training} series to the "
-            f"next; {near:.0%} of {basis} have another at least as near. A copy has a ratio near 0."
+            f"That is {times} times the {typical:.3g} that is typical from one {training} series to the "
+            f"next; {100 * near:.0f} % of {basis} have another at least as near. A copy has a ratio near 0."
         )
 
     def _nearest(self, set: str, samples: list[int]) -> list[list[dict[str, Any]]]:
@@ -546,7 +547,8 @@ def _values_of(ds: xr.Dataset, attribute: str) -> np.ndarray:
 
 
 def _labels(variable: Variable) -> dict[str, str]:
-    return {key: str(variable.attrs.get(name, "")) for key, name in (("label", "long_name"), ("unit", "units"))}
+    unit = str(variable.attrs.get("units", ""))
+    return {"label": str(variable.attrs.get("long_name", "")), "unit": unit * (unit != "1")}
 
 
 def _one_of(what: str, value: Any, known: Any) -> Any:

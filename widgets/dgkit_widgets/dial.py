@@ -467,14 +467,16 @@ class PrivacyDial(Widget):
         self.beside = self._beside(now)
         user = f", for a user with {now['series']:,} samples" if now["series"] > 1 else ""
         head = (
-            f"after {now['steps']:,} steps ({_guarantee.number(now['epochs'])} epochs), at delta = {now['delta']:g}, "
-            f"by the {accountant} accountant{user}"
+            f"after {now['steps']:,} steps ({_guarantee.number(now['epochs'])} epochs), at delta = "
+            f"{_guarantee.number(now['delta'])}, by the {accountant} accountant{user}"
         )
         note = ""
         if now["accountant"] == "prv" and accountant == "RDP" and math.isfinite(value):
+            slow = value > TIGHT_UP_TO or now["steps"] > TIGHT_STEPS
             note = (
-                f"PRV is asked up to an epsilon of {TIGHT_UP_TO} and {TIGHT_STEPS:,} steps: above, it takes too long. "
-                "For a very small delta it has no answer."
+                f"PRV is asked up to an epsilon of {TIGHT_UP_TO} and {TIGHT_STEPS:,} steps: above, it takes too long."
+                if slow
+                else "At these settings PRV's own rounding is too large for an epsilon smaller than RDP's."
             )
         return common | {
             "big": _guarantee.number(value),

@@ -57,7 +57,7 @@ class TrainingStudio(Widget):
     models : dict of name to model, optional
         Trained on the same data, of any kind that has `sample(n, seed=...)`, such as flow matching and the surrogate of
         `dgkit.baselines`: chosen above the model, their parts, losses, series, cloud, curves and scores are shown in
-        the place of DoppelGANger's, and of flow matching the way from noise to a page, in slow motion.
+        the place of DoppelGANger's, and of flow matching the way from noise to a series, in slow motion.
     hide : sequence of str
         Controls not to show: names of settings (see `TrainingStudio.CONTROLS`) or "network", "privacy", "checkpoint",
         "slow_motion", "code", "state".

@@ -135,7 +135,11 @@ function toolbar(info, ask) {
   const number = (name, first) => {
     const input = h("input", { type: "number", step: 1, min: first });
     input.onchange = () => {
-      if (input.validity.valid && input.value !== "") ask({ [name]: Number(input.value) - first });
+      if (input.value === "") return;
+      const most = input.max === "" ? Infinity : Number(input.max);
+      const value = Math.max(first, Math.min(most, Math.round(Number(input.value))));
+      input.value = String(value);
+      ask({ [name]: value - first });
     };
     return input;
   };
@@ -195,6 +199,9 @@ function toolbar(info, ask) {
     const midRange = order.querySelector('[value="mid-range"]');
     const shown = info.features.find(({ name }) => name === now.feature);
     /** @type {HTMLOptionElement} */ (midRange).disabled = !!shown?.categories.length;
+    const length = order.querySelector('[value="length"]');
+    const varies = info.attributes.some(({ name }) => name === "length");
+    /** @type {HTMLOptionElement} */ (length).disabled = !varies; // all are as long
     seedField.hidden = now.order !== "random";
     // not under the hands of who is typing
     if (seed !== document.activeElement) seed.value = now.seed;

@@ -594,7 +594,8 @@ function lines(beside) {
   }));
   if (at.length) {
     const ends = [...new Array(x.length).fill(Number.NaN), Math.min(...known), Math.max(...known)];
-    series.push({ name: "the dial's epsilon", y: inOrder(ends), real: true, mark: true });
+    const one = beside.head.length > 3 ? ", of one sample" : ""; // beside that of a user
+    series.push({ name: `the dial's epsilon${one}`, y: inOrder(ends), real: true, mark: true });
   }
   return { x: places.map(({ value }) => value), series };
 }

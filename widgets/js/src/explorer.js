@@ -118,11 +118,12 @@ function render({ model, el }) {
       controls = offer;
       /** @type {Dim[]} */
       const own = frame.own.map(dimOf);
-      const lines = own.filter((dim) => dim.name !== frame.seed_dim);
       const several = own.filter((dim) => dim.values.length > 1);
+      const lines = own.filter((dim) => dim.name !== frame.seed_dim);
+      const turned = lines.filter((dim) => several.includes(dim) || dim.name === chosen.x);
       const pair = (/** @type {Dim} */ dim) => [dim.name, dim.label];
       setOptions(variable.element, model.get("variables"));
-      setOptions(along.element, lines.map(pair));
+      setOptions(along.element, turned.map(pair));
       setOptions(overlay.element, [["", "nothing"], ...several.map(pair)]);
       fillChoices(chosen);
     }

@@ -32,8 +32,8 @@ test("a number is read with four significant digits and its thousands apart", ()
 
 test("very large and very small numbers are read in powers of ten", () => {
   pairs(short, [
-    [1e6, "1.00e+6"],
-    [-2345678, "-2.35e+6"],
+    [1e6, "1.00e6"],
+    [-2345678, "-2.35e6"],
     [0.00099, "9.90e-4"],
     [-1e-9, "-1.00e-9"],
     [0.001, "0.001"],

@@ -126,7 +126,7 @@ export function lineChart(container, options) {
       ...ticksOf(xAxis),
       ...(xAxis.labels ? named(xAxis.labels) : {}),
     };
-    const vertical = { ...upright, ...(names ? categoryTicks(names) : { size: 48 }) };
+    const vertical = { ...upright, ...(names ? categoryTicks(names) : { size: 54 }) };
     plot = new uPlot(
       {
         width: width(),

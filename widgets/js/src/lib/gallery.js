@@ -162,10 +162,10 @@ export function gallery(container, { panel = [150, 74], onselect, onpage } = {})
 }
 
 /**
- * A range whose powers of ten have a digit less: "5.04e+7 to 1.00e+9" becomes "5.0e7 to 1.0e9".
+ * A range whose powers of ten have a digit less: "5.04e7 to 1.00e9" becomes "5.0e7 to 1.0e9".
  * @param {string} text
  */
-const shorter = (text) => text.replaceAll(/(\.\d)\de\+/g, "$1e").replaceAll("e+", "e");
+const shorter = (text) => text.replaceAll(/(\.\d)\de(?=\d)/g, "$1e");
 
 /**
  * Draw one series; returns its lowest and highest value.

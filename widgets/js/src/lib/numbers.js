@@ -17,10 +17,16 @@ export const mean = (values) => sum(values) / values.length;
 export function short(value) {
   if (value === null || value === undefined || Number.isNaN(value)) return "–";
   const size = Math.abs(value);
-  if (size !== 0 && (size < 1e-3 || size >= 1e6)) return value.toExponential(2);
+  if (size !== 0 && (size < 1e-3 || size >= 1e6)) return value.toExponential(2).replace("e+", "e");
   const rounded = Number.isInteger(value) ? value : Number(value.toPrecision(SIGNIFICANT));
   return Math.abs(rounded) >= 1000 ? rounded.toLocaleString("en") : String(rounded);
 }
+
+/**
+ * The text of a number with a minus in the place of a hyphen.
+ * @param {string} text
+ */
+export const minus = (text) => text.replace(/^-/, "−");
 
 /**
  * A number as one types it: 6 significant digits, small ones in powers of ten, no signs between

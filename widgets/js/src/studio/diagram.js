@@ -2,7 +2,7 @@
 // paths and gradients are wires between them.
 
 import { h, oncePerFrame, svg } from "../lib/dom.js";
-import { floats, mean, rows, short } from "../lib/numbers.js";
+import { floats, mean, minus, rows, short } from "../lib/numbers.js";
 import {
   definitions,
   drawing,
@@ -161,7 +161,8 @@ const less = (v) => (v !== null && v < 0 ? `(${fixed(v)})` : fixed(v));
 function judged({ real, fake }) {
   const text = (/** @type {number[]} */ values) => {
     const middle = mean(values);
-    return short(Number(Math.abs(middle) < 10 ? middle.toFixed(2) : middle.toPrecision(3)));
+    const shown = Math.abs(middle) < 10 ? middle.toFixed(2) : middle.toPrecision(3);
+    return minus(short(Number(shown)));
   };
   const ours = real.length ? `real ${text(real)}, ` : "";
   return [

@@ -1,6 +1,6 @@
 // The losses of a batch as sums with their numbers. No DOM here.
 
-import { mean } from "../lib/numbers.js";
+import { mean, minus } from "../lib/numbers.js";
 
 /**
  * Scores that a discriminator gives, and what comes of them.
@@ -25,7 +25,7 @@ import { mean } from "../lib/numbers.js";
  * Three digits after the point, with a minus sign; a dash where there is no number.
  * @param {number | null} v
  */
-export const fixed = (v) => (v === null ? "–" : v.toFixed(3).replace("-", "−"));
+export const fixed = (v) => (v === null ? "–" : minus(v.toFixed(3)));
 
 /**
  * The losses as sums with their numbers.

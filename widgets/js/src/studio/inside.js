@@ -4,7 +4,7 @@
 import { padded } from "../lib/axes.js";
 import { lineChart } from "../lib/chart.js";
 import { button, h, reducedMotion, setOff, taken, uid, undoAll } from "../lib/dom.js";
-import { floats, mean, percent, rows, short } from "../lib/numbers.js";
+import { floats, mean, minus, percent, rows, short } from "../lib/numbers.js";
 import { PARTS, upToEnd } from "./diagram.js";
 import { definitions, drawing, line, noiseBars, slopes, strip } from "./drawings.js";
 import { fixed, formulas } from "./formulas.js";
@@ -238,7 +238,7 @@ export function insidePanel(say, onmove) {
     const { flow } = now;
     const place = order.indexOf(at);
     const whose = flow.exact
-      ? `the batch of step ${short(flow.exact)}, before it (${short(flow.batch)} samples)`
+      ? `the batch of step ${short(flow.exact)}, before it`
       : `generated series ${flow.sample + 1} at step ${short(flow.step)}, always of the same noise`;
     heading.textContent = `${place + 1} ${PARTS[place][1]}${at === "real" ? "" : `: ${whose}`}`;
     caption.textContent = INSIDES[at].caption(now);
@@ -318,7 +318,7 @@ function vector(values, label) {
     {},
     h("figcaption", {}, label),
     noiseBars(values, 64),
-    h("div", { class: "dgkit-ends" }, ...values.map((v) => h("span", {}, v.toFixed(2)))),
+    h("div", { class: "dgkit-ends" }, ...values.map((v) => h("span", {}, minus(v.toFixed(2))))),
   );
 }
 

@@ -1,5 +1,5 @@
 // Another model in the place of DoppelGANger's drawing: its parts from left to right, and of flow
-// matching the way from noise to a page, in slow motion.
+// matching the way from noise to a series, in slow motion.
 
 import { button, h, uid } from "../lib/dom.js";
 import { floats, short } from "../lib/numbers.js";
@@ -15,7 +15,7 @@ import { drawing, line, noiseBars } from "./drawings.js";
  */
 
 /**
- * The series (steps + 1, panels, time) between noise and page, and the first one's own x at t.
+ * The series (steps + 1, panels, time) between noise and t = 1, and the first one's own x at t.
  * @typedef {{ steps: number, series: DataView, points: DataView }} Way
  */
 
@@ -36,7 +36,7 @@ export function otherModel(onmove) {
   const readout = h("output", {});
   const play = button("Slow motion", () => run(!timer), { "aria-pressed": "false" });
   const point = h("div", { class: "dgkit-point" });
-  const field = h("label", { for: slider.id }, "From noise (t = 0) to page (t = 1)");
+  const field = h("label", { for: slider.id }, "From noise (t = 0) to series (t = 1)");
   const moving = h("div", { class: "dgkit-way" }, play, field, slider, readout, point);
   const root = h(
     "section",
@@ -78,9 +78,11 @@ export function otherModel(onmove) {
     readout.textContent = `t = ${short(Number((place() / way.steps).toFixed(2)))}`;
     const points = floats(way.points);
     const size = points.length / (way.steps + 1);
-    const x = points.slice(place() * size, (place() + 1) * size);
-    const label = `x at t: ${size} numbers, of which the page is made`;
-    point.replaceChildren(drawing(44, label, line(x, { range: [-3.5, 3.5] })), label);
+    const range = [-3.5, 3.5];
+    const noise = line(points.slice(0, size), { range, className: "dgkit-start" });
+    const x = line(points.slice(place() * size, (place() + 1) * size), { range });
+    const label = `x at t: ${size} numbers, of which the first series is made; grey: the noise`;
+    point.replaceChildren(drawing(64, label, noise, x), label);
     onmove();
   }
 
@@ -113,7 +115,7 @@ export function otherModel(onmove) {
       return all.slice(place() * size, (place() + 1) * size);
     },
     /** Words for that step. */
-    at: () => (way && place() < way.steps ? `, on their way: ${readout.textContent}` : ""),
+    at: () => (way && place() < way.steps ? ` (on their way: ${readout.textContent})` : ""),
     destroy: () => clearTimeout(timer),
   };
 }

@@ -333,6 +333,8 @@ function measureChart(model) {
     const { of, of_unit: unit, log, feature } = ours;
     const isAcf = choice.value === "acf";
     if (!isAcf) choice.value = of;
+    const length = choice.querySelector('[value="length"]');
+    /** @type {HTMLOptionElement} */ (length).disabled = !ours.varies; // all are as long
     const now = JSON.stringify([isAcf || of, unit, log]);
     if (!feature && (isAcf || of !== "length")) {
       chart?.destroy();
