@@ -99,6 +99,10 @@ DIMS = {
 }
 VARIABLES = {
     "told_apart": "share told apart from real",
+    "useful": "accuracy in how jobs end, or R² of a forecast",
+    "conditional_total": "distance of totals, given the attribute",
+    "step_wasserstein": "distance of changes from step to step",
+    "largest_rise_wasserstein": "distance of largest rises",
     "distance": "distance from the truth, asked of the model",
     "rows_distance": "distance from the truth, asked of real rows",
     "chance": "distance of the truth from itself, by chance",

@@ -7,6 +7,7 @@ from dgkit_widgets import SeriesBrowser
 
 import dgkit as dg
 from dgkit.errors import ConfigError, SchemaError
+from tests.conftest import small_dataset
 
 
 @pytest.fixture(scope="module")
@@ -137,6 +138,16 @@ def test_neighbours_of_a_generated_series_are_the_nearest_training_series(web):
     assert found[0]["ratio"] == pytest.approx(errors.min() / typical, rel=1e-4)
     share = (apart.min(axis=1) <= errors.min()).mean()
     assert f"{100 * share:.0f} % of 150 real series have another at least as near" in browser.detail["text"]
+
+
+def test_a_distance_over_more_features_than_the_one_drawn_says_so(web):
+    several = SeriesBrowser({"real": small_dataset(), "fake": small_dataset(seed=1)})
+    one = SeriesBrowser({"real": web.isel(sample=slice(20)), "fake": web.isel(sample=slice(20, 40))})
+
+    for browser in (several, one):
+        browser.selected = {"set": "fake", "sample": 0}
+
+    assert "over all 3 features" in several.detail["text"] and "over all" not in one.detail["text"]
 
 
 def test_neighbours_of_a_training_series_are_on_the_training_sets_scale(cluster):

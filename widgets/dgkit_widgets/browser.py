@@ -406,7 +406,8 @@ class SeriesBrowser(Widget):
         basis = f"{len(self._typical):,} {training} series"
         typical = float(np.median(self._typical))
         near = float((self._typical <= nearest["distance"]).mean())
-        text = f"Nearest {nearest['set']} series: {nearest['sample']}, at distance {nearest['distance']:.3g}. "
+        over = f" over all {len(self._features)} features" if len(self._features) > 1 else ""  # of which one is drawn
+        text = f"Nearest {nearest['set']} series: {nearest['sample']}, at distance {nearest['distance']:.3g}{over}. "
         if nearest["ratio"] is None:
             return text + f"Half of {basis} or more have an exact double, so no ratio can be given."
         times = f"{nearest['ratio']:,.0f}" if nearest["ratio"] >= 10 else f"{nearest['ratio']:.2g}"
