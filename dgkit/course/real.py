@@ -371,7 +371,7 @@ EXPERIMENTS = {
     ),
     "real_peers": _experiment(
         "How close do other libraries' models come in the same seconds?", _peer_cell, "two halves",
-        model=tuple(PEERS),
+        data=("pages", "mba", "jobs", *SIMULATED), model=tuple(PEERS),
     ),
     "real_simulated": _experiment(
         "How close do models come to simulated data in as many CPU seconds each?", _real_cell, "surrogate",

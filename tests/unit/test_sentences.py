@@ -1661,6 +1661,21 @@ def test_11_on_simulated_data_doppelganger_has_the_nearest_memory_of_the_papers_
         assert nearer(name, "web", "views", ["market"]) == 0
 
 
+def test_11_on_simulated_data_other_libraries_have_no_memory_and_argn_has_values_and_attributes(peers):
+    ours = real.table(open_run("real_simulated")).droplevel("budget").xs(TRIES[1], level="model")
+    worse = real.table(open_run("real_simulated")).droplevel("budget")["autocorrelation MSE"]
+
+    for data, feature in ours.index:
+        theirs = peers.loc[data, feature]
+        assert (theirs.seeds >= 2).all() and len(theirs) == len(real.PEERS)
+        if feature != "ping_loss":
+            assert theirs["autocorrelation MSE"].min() > 4 * worse.loc[data, feature][TRIES].max()
+        argn = theirs.loc[["mostlyai argn", "mostlyai argn, defaults"]]
+        assert (argn["values"] < ours["values"][data, feature]).all()
+        if data == "cluster":
+            assert (argn[["lengths", "jointly"]] < ours.loc[(data, feature), ["lengths", "jointly"]]).all(axis=None)
+
+
 def test_02_on_homes_the_kinds_of_pages_hardly_see_the_collapse():
     real, made = dg.open_dataset("broadband").traffic_bytes, chapter_02.homes("D").traffic_bytes
     of_real, kept = dg.metrics.distinct_modes(real, made).values
