@@ -69,6 +69,7 @@ OPENINGS: dict[str, dict[str, Any]] = {
     },
     "real": {"variable": "told_apart", "x": "model", "overlay": "data", "beside": COIN},
     "real_peers": {"variable": "told_apart", "x": "model", "overlay": "data", "beside": COIN},
+    "real_simulated": {"variable": "told_apart", "x": "model", "overlay": "data", "beside": COIN},
     "real_levers": {"variable": "told_apart", "x": "lever", "overlay": "data", "beside": COIN},
     "real_quarter": {**CURVE, "overlay": "seed"},
     "real_normalisation": {**CURVE, "overlay": "normalisation"},
