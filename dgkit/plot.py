@@ -24,6 +24,7 @@ from matplotlib.ticker import EngFormatter, FixedLocator, MaxNLocator, MultipleL
 
 from dgkit import _checks, metrics
 from dgkit._comparable import check_times, check_units
+from dgkit._text import number
 from dgkit.errors import ConfigError, SchemaError
 from dgkit.metrics.autocorrelation import FEW_PAIRS
 from dgkit.metrics.distributions import valid_feature
@@ -782,7 +783,7 @@ def _weeks(axis: Axes, days: int) -> None:
 
 def _attributes_of(schema: Schema, one: xr.Dataset, width: int) -> str:
     parts = [one[v.name].values.item() for v in schema.attributes]
-    text = ", ".join(f"{part:.3g}" if isinstance(part, float) else str(part) for part in parts)
+    text = ", ".join(number(part) if isinstance(part, float) else str(part) for part in parts)
     return textwrap.fill(text, width, max_lines=2, placeholder=" …", break_on_hyphens=False)
 
 

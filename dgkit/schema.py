@@ -32,6 +32,7 @@ import xarray as xr
 from dgkit import _bounds
 from dgkit._checks import mended, shown
 from dgkit._plain import made
+from dgkit._text import number
 from dgkit.errors import FileFormatError, SchemaError
 
 __all__ = ["Description", "Proposal", "Schema", "Variable", "describe", "lengths", "proposals", "validate"]
@@ -1127,7 +1128,7 @@ def describe(ds: xr.Dataset) -> Description:
                 for b, size in _known(valid_values(da, length))
             ]
             low, high, total, count, size = (np.array(column) for column in zip(*found, strict=True))
-            smallest, largest, mean = map(_short, (low.min(), high.max(), total.sum() / count.sum()))
+            smallest, largest, mean = (number(one, 4) for one in (low.min(), high.max(), total.sum() / count.sum()))
             holds = f"{smallest} to {largest}, mean {mean}"
             holds += f", {size.sum() - count.sum():,} missing" if size.sum() > count.sum() else ""
         else:
@@ -1146,9 +1147,3 @@ def describe(ds: xr.Dataset) -> Description:
     name = f"{schema.attrs['title']}: " if "title" in schema.attrs else ""
     title = f"{name}{ds.sizes['sample']:,} samples of up to {schema.time} steps"
     return Description(title, tuple(rows))
-
-
-def _short(value: float) -> str:
-    """Four digits; large numbers written out, with commas."""
-    text = f"{value:.4g}"
-    return f"{float(text):,.0f}" if 1e3 <= abs(value) < 1e12 else text

@@ -16,6 +16,7 @@ import pandas as pd
 import xarray as xr
 
 from dgkit._comparable import check_apart, check_times, check_units
+from dgkit._text import number
 from dgkit.errors import ConfigError, SchemaError
 from dgkit.metrics.autocorrelation import block_sums, curve_errors, mean_curve
 from dgkit.metrics.distributions import (
@@ -163,24 +164,17 @@ class Report(xr.Dataset):
         table = self[metric + end]
         own = [str(self[f"{dim}_units"].values[at[dim]]) for dim in table.dims if f"{dim}_units" in self.coords]
         units = table.attrs.get("units", *own[:1] or "1")
-        parts = [_number(table[at].item()) + (f" {units}" if units != "1" else "")]
+        parts = [number(table[at].item()) + (f" {units}" if units != "1" else "")]
         for form, text in FORMS.items():
             other = self.get(metric + form + end)
             if other is not None and not np.isnan(other[at].item()):
-                parts.append(text.format(_number(other[at].item())))
+                parts.append(text.format(number(other[at].item())))
         missing = self.get(UNDEFINED.get(metric, ""))
         if missing is not None and not end:
             counts = {str(source.item()): int(missing.sel(source=source)[at]) for source in missing.source}
             if any(counts.values()):
                 parts.append("undefined in " + ", ".join(f"{n} {source}" for source, n in counts.items()))
         return "; ".join(parts)
-
-
-def _number(value: float) -> str:
-    if np.isnan(value):
-        return "not defined"
-    text = f"{value:.3g}"
-    return f"{float(text):,.0f}" if 1000 <= abs(float(text)) < 1e9 else text
 
 
 def evaluate(

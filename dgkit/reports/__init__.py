@@ -21,6 +21,7 @@ import xarray as xr
 
 from dgkit import _atomic, _checks
 from dgkit._comparable import check_apart
+from dgkit._text import number
 from dgkit.datasets import codes_of, data_hash
 from dgkit.errors import ConfigError
 from dgkit.metrics.report import common_schema, datasets_of
@@ -77,10 +78,10 @@ class Report:
         _atomic.replace(path, [self.html.encode()])
 
     def __repr__(self) -> str:
-        return f"Report: {counted(self.dataset)}\n\n{self._table().to_string(float_format='{:.3g}'.format, na_rep='')}"
+        return f"Report: {counted(self.dataset)}\n\n{self._table().to_string(float_format=number, na_rep='')}"
 
     def _repr_html_(self) -> str:
-        table = self._table().to_html(float_format="{:.3g}".format, na_rep="", justify="left")
+        table = self._table().to_html(float_format=number, na_rep="", justify="left")
         return f"<p>Report: {counted(self.dataset)}</p>{table}"
 
     def _table(self) -> pd.DataFrame:

@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from dgkit._text import number
 from dgkit.errors import SchemaError
 from dgkit.metrics.distributions import holds_categories, is_series, valid_feature
 from dgkit.reports.lines import DEALS
@@ -73,7 +74,7 @@ def _plain(value: Any) -> str:
 
 
 def _short(value: float) -> str:
-    return "–" if np.isnan(value) else "∞" if np.isinf(value) else f"{value:.3g}"
+    return "–" if np.isnan(value) else number(value)
 
 
 # --- tables ----------------------------------------------------------------------------------------------------------

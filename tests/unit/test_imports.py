@@ -12,7 +12,7 @@ from tests.house import House, room
 ROOT = Path(__file__).parents[2]
 HOUSE = House(ROOT)
 FLOORS = [  # from the ground up: what stands on a floor knows those below, and of its own only in one direction
-    {"errors", "_threads", "_moved", "_netcdf_child", "_interrupts"},
+    {"errors", "_threads", "_moved", "_netcdf_child", "_interrupts", "_text"},
     {"_atomic", "_plain", "_seeding", "_checks", "_netcdf"},
     {"_files", "_bounds"},
     {"schema"},

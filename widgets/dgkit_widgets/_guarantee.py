@@ -6,9 +6,9 @@ these (Kairouz, Oh and Viswanath 2015). The names of the tiers are those of Pono
 """
 
 import math
-import re
 
 from dgkit import Trainer
+from dgkit._text import number
 
 COVERS = (
     "Covered: whether one sample was among the training data, however the trained networks and what they generate are "
@@ -50,22 +50,6 @@ def best_detection(epsilon: float, delta: float, false_alarms: float = 0.01) -> 
     outside = math.exp(-epsilon)
     few = false_alarms / outside + delta if outside else math.inf
     return min(few, 1 - (1 - delta - false_alarms) * outside, 1.0)
-
-
-def number(value: float) -> str:
-    """A positive number as people read it.
-
-    Examples
-    --------
-    >>> [number(value) for value in (1e-5, 0.0314, 1.456, 2000, 388_600, math.inf)]
-    ['1e-5', '0.0314', '1.46', '2,000', '389,000', '∞']
-    """
-    if value == math.inf:
-        return "∞"
-    text = f"{value:.3g}"
-    if 1000 <= float(text) < 1e9:
-        return f"{float(text):,.0f}"
-    return re.sub(r"e([+-]?)0*", r"e\1", text).replace("e+", "e")
 
 
 def tier(epsilon: float) -> str:

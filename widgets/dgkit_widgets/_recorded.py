@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from dgkit._text import number
 from dgkit.errors import ConfigError
 from dgkit.privacy.releases import user_epsilon
-from dgkit_widgets._guarantee import number
 from dgkit_widgets.explorer import spread
 
 SHOWN = 6  # series

@@ -14,6 +14,7 @@ import traitlets
 import xarray as xr
 
 from dgkit import metrics
+from dgkit._text import number
 from dgkit.errors import ConfigError, DgkitError, SchemaError
 from dgkit.metrics.distributions import valid_feature
 from dgkit.schema import Schema, Variable, lengths, validate
@@ -407,12 +408,14 @@ class SeriesBrowser(Widget):
         typical = float(np.median(self._typical))
         near = float((self._typical <= nearest["distance"]).mean())
         over = f" over all {len(self._features)} features" if len(self._features) > 1 else ""  # of which one is drawn
-        text = f"Nearest {nearest['set']} series: {nearest['sample']}, at distance {nearest['distance']:.3g}{over}. "
+        text = (
+            f"Nearest {nearest['set']} series: {nearest['sample']}, at distance {number(nearest['distance'])}{over}. "
+        )
         if nearest["ratio"] is None:
             return text + f"Half of {basis} or more have an exact double, so no ratio can be given."
         times = f"{nearest['ratio']:,.0f}" if nearest["ratio"] >= 10 else f"{nearest['ratio']:.2g}"
         return text + (
-            f"That is {times} times the {typical:.3g} that is typical from one {training} series to the "
+            f"That is {times} times the {number(typical)} that is typical from one {training} series to the "
             f"next; {100 * near:.0f} % of {basis} have another at least as near. A copy has a ratio near 0."
         )
 
@@ -563,7 +566,7 @@ def _plain(value: Any) -> Any:
 
 
 def _short(value: Any) -> str:
-    return f"{float(value):.4g}" if np.asarray(value).dtype.kind == "f" else str(value)
+    return number(float(value), 4) if np.asarray(value).dtype.kind == "f" else str(value)
 
 
 def _time_label(ds: xr.Dataset) -> str:

@@ -16,6 +16,7 @@ import traitlets
 import xarray as xr
 
 from dgkit._checks import whole
+from dgkit._text import number
 from dgkit.core.accounting import TIGHT_STEPS, TIGHT_UP_TO
 from dgkit.core.config import DP, Config
 from dgkit.errors import ConfigError
@@ -467,8 +468,8 @@ class PrivacyDial(Widget):
         self.beside = self._beside(now)
         user = f", for a user with {now['series']:,} samples" if now["series"] > 1 else ""
         head = (
-            f"after {now['steps']:,} steps ({_guarantee.number(now['epochs'])} epochs), at delta = "
-            f"{_guarantee.number(now['delta'])}, by the {accountant} accountant{user}"
+            f"after {now['steps']:,} steps ({number(now['epochs'])} epochs), at delta = "
+            f"{number(now['delta'])}, by the {accountant} accountant{user}"
         )
         note = ""
         if now["accountant"] == "prv" and accountant == "RDP" and math.isfinite(value):
@@ -479,7 +480,7 @@ class PrivacyDial(Widget):
                 else "At these settings PRV's own rounding is too large for an epsilon smaller than RDP's."
             )
         return common | {
-            "big": _guarantee.number(value),
+            "big": number(value),
             "tier": _guarantee.tier(value),
             "head": head,
             "note": note,
@@ -578,7 +579,7 @@ class PrivacyDial(Widget):
         ways = "; ".join(f"{row[0]}: {row[1]}" for row in self.beside.get("rows", []))
         ways = f"{self.beside['title']}: {ways}. {self.beside['note']} " if ways else ""
         return (
-            f"Epsilon {_guarantee.number(value)} ({_guarantee.tier(value)}) after {now['steps']} steps, delta "
+            f"Epsilon {number(value)} ({_guarantee.tier(value)}) after {now['steps']} steps, delta "
             f"{now['delta']:g}, by {accountant}. {words} {_guarantee.COVERS} {_guarantee.NOT_COVERED} {ways}"
             f"In code: {self.code()}"
         )

@@ -16,6 +16,7 @@ import numpy as np
 import xarray as xr
 
 from dgkit import _atomic
+from dgkit._text import number
 from dgkit.errors import ConfigError
 from dgkit_widgets._lifetime import replace_earlier
 from dgkit_widgets.painter import DistributionPainter
@@ -168,7 +169,7 @@ def _picture(sets: Mapping[str, Any], label: str) -> str:
         f'<text x="{(_LEFT + right) / 2}" y="{_HEIGHT - 4}" text-anchor="middle">{html.escape(label)}</text>',
     ]
     for tick in np.arange(0, most, step):
-        parts.append(f'<text x="{across(tick):.0f}" y="{bottom + 16}" text-anchor="middle">{tick:.3g}</text>')
+        parts.append(f'<text x="{across(tick):.0f}" y="{bottom + 16}" text-anchor="middle">{number(tick)}</text>')
     parts.append(f'<text transform="translate(12 {bottom / 2 + 5:.0f}) rotate(-90)" text-anchor="middle">share</text>')
     for share in (0, 0.5, 1):
         y = bottom - share * (bottom - 10)
@@ -183,7 +184,7 @@ def _picture(sets: Mapping[str, Any], label: str) -> str:
         y = bottom - 16 - 18 * (len(values) - 1 - k)
         parts.append(f'<line x1="{right - 150}" x2="{right - 112}" y1="{y - 4}" y2="{y - 4}" {style}/>')
         parts.append(f'<text x="{right - 106}" y="{y}">{html.escape(name)}</text>')
-    told = "; ".join(f"{name}: median {np.median(v):.3g}" for name, v in values.items() if len(v))
+    told = "; ".join(f"{name}: median {number(np.median(v))}" for name, v in values.items() if len(v))
     return (
         f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" width="{_WIDTH}" style="max-width:100%;font:13px sans-serif;'
         f'color:var(--jp-content-font-color1,#333)" fill="currentColor" role="img" '
