@@ -469,11 +469,12 @@ def _r2(error: np.ndarray, truth: np.ndarray, weights: np.ndarray) -> np.ndarray
 
     Where all samples agree in a step there is nothing to explain: 1 if that was foretold, else 0 (as scikit-learn).
     """
-    count, power, residual = weights.sum(1, keepdims=True), weights @ truth**2, weights @ error  # (D, 1), (D, H) twice
-    total = power - (weights @ truth) ** 2 / count
+    near = truth - np.median(truth, axis=0)  # or far from 0 all would seem to agree
+    count, power, residual = weights.sum(1, keepdims=True), weights @ near**2, weights @ error  # (D, 1), (D, H) twice
+    total = power - (weights @ near) ** 2 / count
     constant = total <= 1e-9 * power
     scores = 1 - residual / np.where(constant, 1, total)
-    mean: np.ndarray = np.where(constant, residual <= 1e-9 * power, scores).mean(1)
+    mean: np.ndarray = np.where(constant, residual <= 1e-9 * (weights @ truth**2), scores).mean(1)
     return mean
 
 
