@@ -13,7 +13,7 @@ import numpy as np
 import xarray as xr
 
 from dgkit.errors import ConfigError, SchemaError
-from dgkit.schema import Schema, blocks
+from dgkit.schema import Schema, blocks, lengths
 
 SAME = 0.01  # of a step: times that are no whole numbers differ by rounding
 CALENDAR = 0.85  # the shortest month over the longest, and less
@@ -168,20 +168,28 @@ def _pairs(ours: list[bytes], theirs: list[bytes]) -> list[tuple[int, int]]:
 
 
 def _printed(first: xr.Dataset, second: xr.Dataset) -> tuple[list[bytes], list[bytes]]:
-    """A hash of each sample's values, of the variables that both have."""
+    """A hash of each sample's values up to its end, of the variables that both have."""
     names = sorted(str(name) for name in first.data_vars if name in second.data_vars)
-    return _hashes(first[names]), _hashes(second[names])
+    rough = {name for name in names if np.float32 in (first[name].dtype, second[name].dtype)}
+    return _hashes(first[names], rough), _hashes(second[names], rough)
 
 
-def _hashes(ds: xr.Dataset) -> list[bytes]:
+def _hashes(ds: xr.Dataset, rough: set[str]) -> list[bytes]:
+    """Of the variables `rough` as float32: one of the two sets has no more digits."""
     found: list[bytes] = []
     for some in blocks(ds):
         block = ds.isel(sample=some).load()
+        past = np.arange(block.sizes["time"]) >= lengths(block)[:, None] if "length" in block else None
         hashes = [hashlib.blake2b(digest_size=16) for _ in range(block.sizes["sample"])]
-        for da in block.data_vars.values():
+        for name, da in block.data_vars.items():
             values = da.transpose("sample", ...).values
             text = values.dtype.kind not in "iufb"
-            values = values.astype(str) if text else values.astype(np.float64) + 0.0  # of any width; -0 is 0
+            with np.errstate(over="ignore"):
+                values = values.astype(str if text else np.float32 if name in rough else np.float64)
+            if not text:
+                values = np.where(np.isnan(values), np.nan, values + 0)  # -0 is 0, and NaN has a sign, too
+            if past is not None and values.shape == past.shape:
+                values[past] = "" if text else np.nan  # integers may hold anything there
             for one, row in zip(hashes, values, strict=True):
                 one.update("\0".join(np.atleast_1d(row)).encode() if text else row.tobytes())
         found += [one.digest() for one in hashes]

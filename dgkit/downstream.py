@@ -429,7 +429,7 @@ def _forecast(
     (x_mean, x_scale), (y_mean, y_scale) = ((z.mean(0), z.std() or 1.0) for z in (x, y))
     x, y = (x - x_mean) / x_scale, (y - y_mean) / y_scale
     errors = {}
-    for name, (regressor, most) in _regressors(seed).items():
+    for name, (regressor, most) in _regressors(len(x), seed).items():
         drawn = np.random.default_rng(seed).permutation(len(x))[:most]
         with warnings.catch_warnings():
             _not_converged_is_fine()
@@ -449,13 +449,14 @@ def _forecast(
     )
 
 
-def _regressors(seed: int) -> dict[str, tuple[Any, int | None]]:
+def _regressors(n: int, seed: int) -> dict[str, tuple[Any, int | None]]:
     """Each with the most training samples it is given."""
     from sklearn.kernel_ridge import KernelRidge
     from sklearn.linear_model import Ridge
     from sklearn.neural_network import MLPRegressor
 
-    mlp = {"max_iter": EPOCHS, "early_stopping": True, "random_state": seed % 2**32}
+    held_out = max(0.1, 1.5 / n)  # scikit-learn's tenth, and two of ten series: it stops by no fewer
+    mlp = {"max_iter": EPOCHS, "early_stopping": True, "validation_fraction": held_out, "random_state": seed % 2**32}
     return {
         "MLP": (MLPRegressor(hidden_layer_sizes=(LAYER,), **mlp), None),
         "deep MLP": (MLPRegressor(hidden_layer_sizes=(LAYER,) * 5, **mlp), None),
@@ -469,11 +470,12 @@ def _r2(error: np.ndarray, truth: np.ndarray, weights: np.ndarray) -> np.ndarray
 
     Where all samples agree in a step there is nothing to explain: 1 if that was foretold, else 0 (as scikit-learn).
     """
-    count, power, residual = weights.sum(1, keepdims=True), weights @ truth**2, weights @ error  # (D, 1), (D, H) twice
-    total = power - (weights @ truth) ** 2 / count
+    near = truth - np.median(truth, axis=0)  # or far from 0 all would seem to agree
+    count, power, residual = weights.sum(1, keepdims=True), weights @ near**2, weights @ error  # (D, 1), (D, H) twice
+    total = power - (weights @ near) ** 2 / count
     constant = total <= 1e-9 * power
     scores = 1 - residual / np.where(constant, 1, total)
-    mean: np.ndarray = np.where(constant, residual <= 1e-9 * power, scores).mean(1)
+    mean: np.ndarray = np.where(constant, residual <= 1e-9 * (weights @ truth**2), scores).mean(1)
     return mean
 
 

@@ -195,6 +195,7 @@ class Trainer:
     @torch.enable_grad()
     def step_generator(self) -> dict[str, float]:
         """Half a step: update the generator, on the noise of the discriminator step before if there was one."""
+        rates.fall(self)  # again: a resumed training may begin here
         noise, made = self.pending or (self.draws.noise(self.generator), None)
         self.pending = None
         measured = values_of(self.update_generator(noise, made))

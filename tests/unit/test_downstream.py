@@ -200,6 +200,18 @@ def test_noise_is_not_forecast_better_than_by_its_mean():
     assert (forecast(*dg.split(noise)).r2 < 0.1).all()
 
 
+def test_ten_series_are_enough_to_train_a_forecast_on():
+    few = series_of(np.random.default_rng(0).normal(size=(10, 22)))
+
+    assert forecast(few, few).r2.notnull().all()
+
+
+def test_noise_far_from_zero_is_noise():
+    far = series_of(1e6 + np.random.default_rng(0).normal(size=(400, 22)))
+
+    assert (forecast(*dg.split(far), relative=False).r2 < 0.1).all()
+
+
 def test_r2_equals_a_plain_calculation():
     train, test = dg.split(waves(noise=0.5))
     x, x_test = (ds.x.values[:, :30] - ds.x.values[:, :30].mean(1, keepdims=True) for ds in (train, test))

@@ -216,6 +216,24 @@ def test_held_out_data_give_a_column_of_their_own(small, generated):
         evaluate(small, generated, held_out.drop_vars("cpu"))
 
 
+@pytest.mark.parametrize("stored", ["float32", "other padding", "NaN with a sign"])
+def test_held_out_samples_are_training_ones_however_they_are_stored(stored):
+    random = np.random.default_rng(0)
+    real = small_dataset(40)[["cpu", "length"]]
+    past = STEP.values[: real.sizes["time"]] >= real.length.values[:, None]
+    packets = (("sample", "time"), np.where(past, 0, random.integers(0, 1000, past.shape)))
+    real = real.assign(cpu=real.cpu.astype("f8") + random.random(past.shape), packets=packets)
+
+    held_out = {
+        "float32": real.assign(cpu=real.cpu.astype("f4")),
+        "other padding": real.assign(packets=real.packets.where(~past, -1)),
+        "NaN with a sign": real.assign(cpu=real.cpu.copy(data=np.where(past, np.copysign(np.nan, -1), real.cpu))),
+    }[stored]
+
+    with pytest.raises(ConfigError, match="40 of 40 held-out samples are samples of the training data"):
+        evaluate(real, real, held_out)
+
+
 def test_a_constant_at_the_median_has_relative_distance_one(small):
     flat = small.copy(deep=True)
     flat["cpu"] = xr.full_like(small.cpu, float(small.cpu.median())).where(small.cpu.notnull())

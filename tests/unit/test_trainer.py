@@ -217,8 +217,9 @@ def test_a_finished_run_can_be_trained_longer(small, tiny_config):
     assert_same(weights(long), weights(longer))
 
 
-def test_resume_between_half_steps_is_bit_identical(small, tiny_config):
-    whole = Trainer(small, tiny_config)
+@pytest.mark.parametrize("last_lr", [None, 0.1])
+def test_resume_between_half_steps_is_bit_identical(small, tiny_config, last_lr):
+    whole = Trainer(small, replace(tiny_config, last_lr=last_lr))
     next(whole)
     whole.step_discriminator()
 
