@@ -224,7 +224,8 @@ def cdf(sets: Sets, feature: str | None = None, *, of: str = "mid_range") -> Fig
             axis.ecdf(values, label=name, **style)
         if of != "length" and next(iter(sets.values()))[feature].attrs.get("scale") == "log":
             axis.set_xscale("log")
-        what = {"value": "", "mid_range": "mid-range of ", "half_range": "half-range of ", "total": "total of "}
+        what = {"value": "", "mid_range": "mid-range of ", "half_range": "half-range of "}
+        what["total"] = "sum over all steps of "  # whose unit is the values' own
         unit = _unit(next(iter(sets.values()))[feature])
         axis.set(
             xlabel="length (steps)" if of == "length" else what[of] + unit,

@@ -75,10 +75,10 @@ def dataset(value: Any, ask: str, wrong: str, *needed: str) -> xr.Dataset:
         raise Wrong(ask)
     try:
         validate(value, training=False)
-        for name in needed:
-            value[name]
-    except (SchemaError, KeyError) as error:
+    except SchemaError as error:
         raise Wrong(f"{wrong}: {error}") from error
+    if missing := [name for name in needed if name not in value.variables]:
+        raise Wrong(f"{wrong}: there is no {missing[0]} among {', '.join(map(str, value.data_vars))}.")
     return value
 
 

@@ -375,6 +375,15 @@ def test_real_pages_are_not_taken_for_generated_ones():
     assert "real pages" in course.answer("01.2", (wide, other, 1.0)).message
 
 
+@pytest.mark.parametrize("number", ["02.2", "04.1", "05.3"])
+def test_other_data_are_told_in_words_which_variable_is_not_there(number):
+    missing = "job_class" if number == "04.1" else "views"
+
+    said = course.answer(number, dg.open_dataset("broadband")).message
+
+    assert f": there is no {missing} among traffic_bytes, ping_loss, " in said
+
+
 def test_a_number_may_come_as_an_array_without_dims():
     curve = dg.metrics.autocorrelation(dg.open_dataset("web").views)
 

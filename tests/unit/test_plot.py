@@ -111,7 +111,7 @@ def test_lags_of_hours_and_of_days_are_not_drawn_on_one_axis():
     [
         ("mid_range", lambda ds: (ds.views.max("time") + ds.views.min("time")) / 2, "mid-range of views (views/day)"),
         ("half_range", lambda ds: (ds.views.max("time") - ds.views.min("time")) / 2, "half-range of views (views/day)"),
-        ("total", lambda ds: ds.views.sum("time"), "total of views (views/day)"),
+        ("total", lambda ds: ds.views.sum("time"), "sum over all steps of views (views/day)"),
         ("value", lambda ds: ds.views, "views (views/day)"),
         ("length", lambda ds: ds.length, "length (steps)"),
     ],

@@ -9,7 +9,9 @@ import {
   named,
   padded,
   reading,
+  texts,
   tick,
+  tickRoom,
   ticksOf,
   withAlpha,
   xRange,
@@ -106,6 +108,23 @@ test("a logarithmic axis has ticks at 1, 2, ... 9 times the powers of ten in vie
     [0.5, 0.6, 0.7, 0.8, 0.9, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 20, 30],
   );
   assert.deepEqual(decades(2e-3, 4e-3), [0.002, 0.003, 0.004]);
+});
+
+test("a logarithmic axis has as many texts as there is room for, and those of some powers of ten", () => {
+  const within = [200, 300, 400, 500, 600, 700, 800, 900, 1000];
+  const shown = (decade) => texts(within, decade, 40).filter((tick) => tick !== null);
+  assert.deepEqual(shown(1000), within);
+  assert.deepEqual(shown(300), [200, 300, 500, 700, 1000]);
+  assert.deepEqual(shown(150), [200, 500, 1000]);
+  assert.deepEqual(shown(60), [1000]);
+  const wide = [0.1, 1, 10, 100, 1000, 2000];
+  assert.deepEqual(texts(wide, 30, 40), [0.1, null, 10, null, 1000, null]);
+});
+
+test("a low chart has ticks closer together than a tall one, but not on top of each other", () => {
+  assert.equal(tickRoom(200), 30);
+  assert.ok(tickRoom(56) <= 56 / 4);
+  assert.ok(tickRoom(10) >= 11); // the height of a text
 });
 
 test("an axis of texts names whole numbers only, upright where they fit and else slanted", () => {

@@ -149,6 +149,34 @@ export function decades(low, high) {
   return ticks.filter((v) => v >= low && v <= high);
 }
 
+/**
+ * Which ticks of a logarithmic axis have a text; null for the others. All where there is room, else
+ * those at 1, 2, 3, 5 and 7, at 1, 2 and 5, or at 1, and of these some. (What uPlot chooses is the
+ * powers of ten alone wherever an axis is horizontal.)
+ * @param {number[]} ticks
+ * @param {number} decade pixels from 1 to 10
+ * @param {number} room pixels that a text takes
+ * @returns {(number | null)[]}
+ */
+export function texts(ticks, decade, room) {
+  const upToTen = (/** @type {string} */ digits) => decade * Math.log10(10 / Number(digits.at(-1)));
+  const some = ["123456789", "12357", "125"].find((digits) => upToTen(digits) >= room) ?? "1";
+  const power = (/** @type {number} */ tick) => Math.floor(Math.log10(tick) + 1e-9);
+  const every = Math.max(1, Math.ceil(room / decade));
+  const top = power(ticks[ticks.length - 1]);
+  return ticks.map((tick) => {
+    const named = some.includes(tick.toExponential()[0]);
+    return named && (top - power(tick)) % every === 0 ? tick : null;
+  });
+}
+
+/**
+ * Pixels between the ticks of a vertical axis, at least: on a low chart they come closer, since one
+ * tick alone is no scale.
+ * @param {number} height of what is drawn in
+ */
+export const tickRoom = (height) => Math.min(30, Math.max(14, height / 4));
+
 const MOST_SLANTED = 24; // texts; of more, such as days, some are left out
 const SLANT = 35; // degrees
 

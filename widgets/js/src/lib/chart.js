@@ -11,7 +11,9 @@ import {
   isJoined,
   named,
   reading,
+  texts,
   tick,
+  tickRoom,
   ticksOf,
   withAlpha,
   xRange,
@@ -109,7 +111,7 @@ export function lineChart(container, options) {
       labelSize: 20,
       values: (/** @type {uPlot} */ _, /** @type {(number | null)[]} */ ticks) =>
         ticks.map((v) => (v === null ? null : tick(v))),
-      ...(log ? { splits: logTicks } : {}),
+      ...(log ? { splits: logTicks, filter: logTexts } : {}),
     });
     /**
      * Upright texts that the axis is too short for are left out: the title says them.
@@ -117,6 +119,7 @@ export function lineChart(container, options) {
      */
     const upright = {
       ...axis(yAxis),
+      space: (_plot, _axis, _low, _high, tall) => tickRoom(tall),
       label: ({ bbox }) =>
         yAxis.label.length * 6.5 < bbox.height / devicePixelRatio ? yAxis.label : "",
     };
@@ -287,6 +290,13 @@ export function lineChart(container, options) {
 
 /** @type {uPlot.Axis.Splits} */
 const logTicks = (_plot, _axis, low, high) => decades(low, high);
+
+/** @type {uPlot.Axis.Filter} */
+const logTexts = (plot, ticks, axis) => {
+  const [scale, room] = axis === 0 ? ["x", 40] : ["y", 20];
+  const decade = Math.abs(plot.valToPos(10, scale) - plot.valToPos(1, scale));
+  return texts(ticks, decade, room);
+};
 
 /**
  * A vertical axis with a name at each of 0, 1, ...
