@@ -1092,6 +1092,21 @@ def test_04_most_jobs_are_small_and_most_jobs_finish():
     assert jobs.sizes["time"] == int(jobs.length.max()) == 60
 
 
+def test_05_the_nearest_memory_of_the_ping_loss_is_the_autoregressions_and_of_jobs_at_the_equal_budget_rcgans():
+    error = open_run("baselines").autocorrelation_mse
+    loss = error.sel(dataset="broadband", feature="ping_loss")
+    memory = error.sel(dataset="cluster", feature="memory")
+
+    assert (loss.sel(model="ar") < loss.sel(model="doppelganger")).all()
+    assert (loss.median("seed").idxmin("model") == "ar").all()
+    assert memory.median("seed").idxmin("model").sel(budget=["equal", "own"]).values.tolist() == [
+        "rcgan",
+        "doppelganger",
+    ]
+    for data, feature in (("web", "views"), ("cluster", "cpu_rate"), ("broadband", "traffic_bytes")):
+        assert (error.sel(dataset=data, feature=feature).median("seed").idxmin("model") == "doppelganger").all()
+
+
 def test_05_there_is_a_sketch_for_each_model_of_the_recorded_run():
     from dgkit.course import sketches
 
