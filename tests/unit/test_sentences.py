@@ -1633,6 +1633,9 @@ def test_11_seeds_0_and_1_of_the_papers_models_ran_at_two_thirds_of_seed_2s_spee
     share = (timed.sel(seed=[0, 1]) / timed.sel(seed=2)).stack(all=[...]).dropna("all")
     assert 0.6 < share.median() < 0.75 and f"{share.min():.2f}" == "0.35"
 
+    timegan = run.training_seconds.sel(model="timegan", data="pages")
+    assert within(timegan, 35.5, 45.5)
+
     row = open_run("real_levers").isel(budget=0).sel(lever="as in the table")
     for run in (row, open_run("real").isel(budget=0).sel(model="flow_matching")):
         speed = run.training_seconds / run.steps
