@@ -3,7 +3,7 @@
 `mba_paper` has the original's settings for Measuring Broadband America on the authors' own homes, `pages_paper` those
 for Wikipedia's pages on 3,589 real ones, `jobs_paper` those for Google's cluster on 251 real jobs of up to 240 hours.
 All is measured against the training data, as in the paper. The data are those of `real`. Recorded on a GPU, with each
-step replayed (`Config.replay`), but for S = 8 and one more cell of MBA, and one of jobs: the files' attrs say so.
+step replayed (`Config.replay`), but for S = 1 and 8 of MBA, and one cell of jobs: the files' attrs say so.
 `pages_still` has pages again, on a processor and without replay: whether the same goes wrong there, and with which
 pages. To record one: `python -m dgkit.course record mba_paper`.
 """
@@ -103,7 +103,7 @@ def _experiment(what: str, name: str, data: str, lengths: dict[int, int], seeds:
 
 
 EXPERIMENTS = {
-    "mba_paper": _experiment("MBA", "MBA", "mba", {4: 102_000, 8: 102_000, 1: 30_000}),
+    "mba_paper": _experiment("MBA", "MBA", "mba", {4: 102_000, 8: 102_000, 1: 102_000}),
     "pages_paper": _experiment("WWT", "WWT", "pages", {10: 30_000}, seeds=2),
     "pages_still": Experiment(
         "With the paper's settings, on a processor: which pages spoil the autocorrelation as training goes on?",
