@@ -110,7 +110,7 @@ test("a logarithmic axis has ticks at 1, 2, ... 9 times the powers of ten in vie
   assert.deepEqual(decades(2e-3, 4e-3), [0.002, 0.003, 0.004]);
 });
 
-test("a logarithmic axis has as many texts as there is room for, and those of some powers of ten", () => {
+test("a logarithmic axis has as many texts as there is room for", () => {
   const within = [200, 300, 400, 500, 600, 700, 800, 900, 1000];
   const shown = (decade) => texts(within, decade, 40).filter((tick) => tick !== null);
   assert.deepEqual(shown(1000), within);
