@@ -246,7 +246,13 @@ def test_the_glossary_opens_by_keyboard_and_says_every_term(start):
     summary = panel.locator("summary")
     hidden = panel.locator("dd").first.is_visible()
 
-    summary.press("Enter")  # focus and key at once: JupyterLab takes the focus when it has started
+    holds = "panel => panel.contains(document.activeElement)"  # which it takes once it has been drawn
+    lab.page.wait_for_function(f"({holds})(document.querySelector('{PANEL}'))")
+    for _ in range(20):  # on a busy machine the focus is elsewhere again before the key comes
+        if panel.locator("details").evaluate("details => details.open"):
+            break
+        summary.press("Enter")
+        lab.page.wait_for_timeout(500)
     panel.locator("dd").first.wait_for()
     summary.scroll_into_view_if_needed()
     lab.shot("course-glossary")
