@@ -25,6 +25,7 @@ from dgkit.schema import Variable, lengths, valid_values, validate
 SETTINGS = ("real to real", "generated to real", "generated to generated")  # A to A', B to A', B to B'
 FEWEST = 10  # series to train on, and to test on
 LAYER, EPOCHS = 100, 150  # of the MLPs
+LARGEST = 1e140
 KERNEL_SAMPLES = 2000  # kernel regression costs the cube of its training samples
 
 # N samples, T steps, P predictors, D draws of the bootstrap, H steps of the forecast
@@ -145,7 +146,7 @@ def predict_events(
     ------
     SchemaError
         No such categorical attribute; features, units or steps that differ; fewer than 10 series (left); a training
-        set of one class.
+        set of one class; values beyond 1e140 on a linear scale.
     ConfigError
         `observed` or `draws` is not a whole number that can be.
 
@@ -372,7 +373,8 @@ def forecast(
     Raises
     ------
     SchemaError
-        No such continuous feature; another unit or other steps; fewer than 10 series (of so many steps).
+        No such continuous feature; another unit or other steps; fewer than 10 series (of so many steps); values beyond
+        1e140 on a linear scale.
     ConfigError
         `steps`, `horizon` or `draws` is not a whole number that can be.
 
@@ -563,6 +565,11 @@ def _on_scale(values: np.ndarray, variable: Variable, like: xr.Dataset) -> np.nd
     """As float64; log10 where the variable's attrs say so, raised to the smallest positive value in `like`."""
     values = values.astype(np.float64)
     if variable.attrs.get("scale") != "log":
+        if np.nanmax(abs(values), initial=0.0) > LARGEST:
+            raise SchemaError(
+                f"{variable.name!r} has values beyond {LARGEST:g}, whose squares no float holds. Give it in another "
+                "unit, or with attrs['scale'] = 'log' where all are above 0."
+            )
         return values
     known = np.concatenate(list(valid_values(like[variable.name], lengths(like)))).astype(np.float64)
     floor = known[known > 0].min(initial=np.inf)

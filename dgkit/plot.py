@@ -24,7 +24,7 @@ from matplotlib.ticker import EngFormatter, FixedLocator, MaxNLocator, MultipleL
 
 from dgkit import _checks, metrics
 from dgkit._comparable import check_times, check_units
-from dgkit._text import number
+from dgkit._text import listed
 from dgkit.errors import ConfigError, SchemaError
 from dgkit.metrics.autocorrelation import FEW_PAIRS
 from dgkit.metrics.distributions import valid_feature
@@ -773,7 +773,7 @@ def _steps(ds: xr.Dataset, dated: bool) -> np.ndarray:
 
 def _short(value: float, _position: int) -> str:
     """A tick's label, short at every size: 20k, 1.6G, 0.02."""
-    return EngFormatter(sep="")(value) if abs(value) >= 1000 else f"{value:.3g}".replace("-", "−")
+    return EngFormatter(sep="")(value) if abs(value) >= 1000 else f"{value:.6g}".replace("-", "−")
 
 
 def _weeks(axis: Axes, days: int) -> None:
@@ -783,8 +783,7 @@ def _weeks(axis: Axes, days: int) -> None:
 
 
 def _attributes_of(schema: Schema, one: xr.Dataset, width: int) -> str:
-    parts = [one[v.name].values.item() for v in schema.attributes]
-    text = ", ".join(number(part) if isinstance(part, float) else str(part) for part in parts)
+    text = listed(one[v.name].values.item() for v in schema.attributes)
     return textwrap.fill(text, width, max_lines=2, placeholder=" …", break_on_hyphens=False)
 
 

@@ -27,6 +27,7 @@ import xarray as xr
 
 from dgkit._checks import outside, whole
 from dgkit._interrupts import after_the_step
+from dgkit._text import at_most
 from dgkit.core.config import Config
 from dgkit.errors import ConfigError
 from dgkit.schema import Schema, bare
@@ -444,7 +445,7 @@ def spent_on(history: xr.Dataset) -> tuple[float, int]:
 def in_words(config: Config, history: xr.Dataset) -> str:
     """What a private model says of itself."""
     delta = config.dp.delta if config.dp else math.nan
-    return f"epsilon {spent_on(history)[0]:.3g} at delta {delta:g} (at most, by RDP)"
+    return f"epsilon {at_most(spent_on(history)[0])} at delta {delta:g} (at most, by RDP)"
 
 
 def public(

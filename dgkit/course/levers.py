@@ -3,7 +3,8 @@
 `real_levers` trains and measures as `real` does, from the settings of its "doppelganger" row; the halves, the seeds and
 the CPU seconds are the same. Rates fall along the seconds here, and along the steps in `Config(last_lr=0.1)`; choice
 by data held out is by seconds, too, where `fit(held_out=...)` has steps. One lever is no setting of `Config`: a
-discriminator that reads each pass by a few projections.
+discriminator that reads each pass by a few projections. `real_moments` looks at the same training on pages every fifty
+steps, with rates that stay and with rates that fall.
 """
 
 import time
@@ -17,7 +18,7 @@ import xarray as xr
 from torch import Tensor, nn
 from torch.nn.functional import linear
 
-from dgkit import datasets
+from dgkit import datasets, metrics
 from dgkit._cells import Point
 from dgkit.core.config import Config
 from dgkit.core.heads import widths
@@ -27,6 +28,7 @@ from dgkit.core.optimise import Adam
 from dgkit.core.trainer import Trainer
 from dgkit.course import real
 from dgkit.course.experiment import Experiment
+from dgkit.course.measures import look
 from dgkit.course.store import open_run
 
 SLOW = {"generator_lr": 3e-4, "discriminator_lr": 3e-4, "auxiliary_lr": 3e-4}
@@ -47,6 +49,7 @@ LEVERS: dict[str, dict[str, Any]] = {  # changed settings; of those without any 
 LAST_RATE = 0.1  # of the first one, at the end of the seconds
 PROJECTIONS = 16  # of a pass
 LOOKS = 6  # at data held out, which are a tenth of the training half
+MOMENTS = range(1000, 2401, 50)  # a minute is about 2,000 steps
 
 
 class PerPass(nn.Module):
@@ -96,8 +99,8 @@ def pulled(train: xr.Dataset, config: Config, lever: str, budget: float) -> tupl
     if lever == "per-pass projections":
         read_by_passes(trainer)
     rates = {name: optimiser.rate for name, optimiser in trainer.optimisers.items()}
-    for look in range(1, LOOKS + 1):
-        while spent < budget * look / LOOKS and trainer.step < config.steps:
+    for part in range(1, LOOKS + 1):
+        while spent < budget * part / LOOKS and trainer.step < config.steps:
             start = time.process_time()
             if lever == "falling rates":
                 for name, rate in rates.items():
@@ -108,7 +111,7 @@ def pulled(train: xr.Dataset, config: Config, lever: str, budget: float) -> tupl
             model = trainer.model
             error = autocorrelation_error(apart, model.sample(apart.sizes["sample"], seed=2))
             looks.append((error, trainer.step, model))
-    _, steps, model = min(looks, default=(0.0, trainer.step, trainer.model), key=lambda look: look[0])
+    _, steps, model = min(looks, default=(0.0, trainer.step, trainer.model), key=lambda one: one[0])
     return model, steps, spent
 
 
@@ -119,6 +122,17 @@ def _cell(train: xr.Dataset, config: Config, point: Point) -> xr.Dataset:
     cell = real.measured(train, held_out, model.sample(held_out.sizes["sample"], seed=1))
     units = {"units": "s", "long_name": "CPU time of training, one thread"}
     return cell.assign(training_seconds=((), seconds, units), steps=steps)
+
+
+def _moments_cell(train: xr.Dataset, config: Config, point: Point) -> xr.Dataset:
+    """Memory, values and levels at one moment after the other."""
+    held_out, at = real.halves(point)[1], [step for step in MOMENTS if step <= config.steps] or [config.steps]
+    names = ("autocorrelation_mse", "value_wasserstein_decades", "mid_range_wasserstein_decades")
+    rows = []
+    for _, _, model in look(Trainer(train, config), at):
+        report = metrics.evaluate(held_out, model.sample(held_out.sizes["sample"], seed=1)).isel(feature=0, drop=True)
+        rows.append(xr.Dataset({name: report[name].drop_vars("feature_units", errors="ignore") for name in names}))
+    return xr.concat(rows, pd.Index(at, name="step"))
 
 
 def table() -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -159,5 +173,13 @@ EXPERIMENTS = {
         Config(steps=1_000_000, device="cpu"),  # no limit but that of the seconds
         {"seed": (0, 1, 2), "data": ("pages", "mba"), "budget": (60,), "lever": tuple(LEVERS)},
         {"steps": 4, "data": "web", "budget": 60, "lever": "per-pass projections", "seed": 0},
-    )
+    ),
+    "real_moments": Experiment(
+        "How much do the levels of pages hang on the step at which training ends?",
+        lambda point: real.halves(point)[0],
+        _moments_cell,
+        Config(steps=MOMENTS[-1], device="cpu", **real.doppelganger("pages")),
+        {"seed": (0, 1, 2), "data": ("pages",), "rates": {"constant": {}, "falling": {"last_lr": LAST_RATE}}},
+        {"steps": 4, "data": "web", "rates": "falling", "seed": 0},
+    ),
 }

@@ -71,6 +71,9 @@ OPENINGS: dict[str, dict[str, Any]] = {
     "real_peers": {"variable": "told_apart", "x": "model", "overlay": "data", "beside": COIN},
     "real_simulated": {"variable": "told_apart", "x": "model", "overlay": "data", "beside": COIN},
     "real_levers": {"variable": "told_apart", "x": "lever", "overlay": "data", "beside": COIN},
+    "real_moments": {
+        "variable": "mid_range_wasserstein_decades", "x": "step", "overlay": "rates", "log_y": True,
+    },
     "real_quarter": {**CURVE, "overlay": "seed"},
     "real_normalisation": {**CURVE, "overlay": "normalisation"},
     "mba_paper": {**ERROR, "x": "step", "overlay": "sample_len", "at": {"feature": "traffic_bytes"}},
@@ -97,6 +100,7 @@ DIMS = {
     "shadows": "shadow models",
     "series": "series of one person",
     "zeros": "zeros as",
+    "rates": "learning rates",
 }
 VARIABLES = {
     "told_apart": "share told apart from real",

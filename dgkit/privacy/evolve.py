@@ -41,6 +41,7 @@ from tqdm.auto import trange
 from dgkit import _checks, _files
 from dgkit._checks import whole
 from dgkit._plain import check_names
+from dgkit._text import at_most
 from dgkit.core.accounting import check_delta
 from dgkit.core.given import as_given, asked_of
 from dgkit.errors import ConfigError, FileFormatError, SchemaError
@@ -114,7 +115,8 @@ class PrivateEvolution:
     votes: np.ndarray = field(default_factory=lambda: np.zeros((0, 0)))
 
     def __repr__(self) -> str:
-        return f"<PrivateEvolution: {len(self.weights)} candidates, epsilon {self.epsilon:.3g} at delta {self.delta:g}>"
+        promise = f"epsilon {at_most(self.epsilon)} at delta {self.delta:g}"
+        return f"<PrivateEvolution: {len(self.weights)} candidates, {promise}>"
 
     def sample(
         self, n: int | None = None, seed: int = 0, *, attributes: xr.Dataset | Mapping[str, Any] | None = None

@@ -48,6 +48,7 @@ import xarray as xr
 from dgkit import _checks, _files
 from dgkit._checks import shown, whole
 from dgkit._plain import check_names, made
+from dgkit._text import at_most
 from dgkit.core.accounting import check_delta
 from dgkit.core.given import as_given, asked_of
 from dgkit.errors import ConfigError, FileFormatError, SchemaError
@@ -391,7 +392,7 @@ class PrivateSpectrum:
         attributes = ", ".join(variable.name for variable in schema.attributes) or "none"
         by = f", by {', '.join(self.layout.by)}" if self.layout.by else ""
         return (
-            f"<PrivateSpectrum: epsilon {self.epsilon:.3g} at delta {self.delta:g}>\n"
+            f"<PrivateSpectrum: epsilon {at_most(self.epsilon)} at delta {self.delta:g}>\n"
             f"releases {', '.join(self.layout.releases)}{by}\n"
             f"features {features} over {schema.time} steps; attributes {attributes}"
         )

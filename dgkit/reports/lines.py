@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import xarray as xr
 
+from dgkit._text import at_most
 from dgkit.errors import ConfigError, DgkitError
 from dgkit.metrics import nearest_neighbours
 from dgkit.metrics.distributions import valid_feature
@@ -333,7 +334,8 @@ def promised(model: Any, n: int) -> Promise | None:
     by_rdp, batches = spent_on(model.history)
     counts = config, n, batches, config.discriminator_rounds * (2 if model.auxiliary is not None else 1)
     if config.batch_size <= n and np.isclose(spent(*counts), by_rdp, rtol=1e-6):
-        return Promise(spent(*counts, accountant="prv"), dp.delta, f"by the PRV accountant; by RDP it is {by_rdp:.3g}")
+        how = f"by the PRV accountant; by RDP it is {at_most(by_rdp)}"
+        return Promise(spent(*counts, accountant="prv"), dp.delta, how)
     return Promise(by_rdp, dp.delta, "at most, by the RDP accountant")
 
 

@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from dgkit._text import apart
 from dgkit.metrics import autocorrelation, cross_correlation, half_range, mid_range, range_coverage, wasserstein
 from dgkit.metrics.distributions import count_modes, from_median, valid_feature
 from dgkit.metrics.report import DECADES
@@ -300,7 +301,8 @@ def _pairs(codes: np.ndarray) -> np.ndarray:
 
 def _quarters(values: np.ndarray, real: Rows) -> np.ndarray:
     edges = np.unique(np.quantile(values[real], [0.25, 0.5, 0.75]))
-    names = [f"up to {edges[0]:.4g}", *(f"{a:.4g} to {b:.4g}" for a, b in pairwise(edges)), f"above {edges[-1]:.4g}"]
+    told = apart(edges.tolist())
+    names = [f"up to {told[0]}", *(f"{a} to {b}" for a, b in pairwise(told)), f"above {told[-1]}"]
     return np.array(names)[np.searchsorted(edges, values)]
 
 

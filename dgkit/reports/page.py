@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from dgkit._text import number
+from dgkit._text import at_most, number
 from dgkit.errors import SchemaError
 from dgkit.metrics.distributions import holds_categories, is_series, valid_feature
 from dgkit.reports.lines import DEALS
@@ -46,7 +46,7 @@ def page(found: xr.Dataset, samples: Sets) -> str:
         trim_blocks=True,
         finalize=lambda value: value if isinstance(value, Markup) else _plain(value),
     )
-    environment.filters["short"] = _short
+    environment.filters |= {"short": _short, "at_most": at_most}
     environment.tests["infinite"] = lambda value: value == np.inf
     of, attrs = str(found.attrs["title"]), found.attrs
     names = {name: name.replace("-", "_") for name in ("held-out", "generated", "training") if name in samples}

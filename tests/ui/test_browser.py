@@ -176,7 +176,7 @@ def test_python_sets_what_is_shown_and_errors_are_seen(lab):
     lab.page.locator(".dgkit-browser h4", has_text="real, sample 20").wait_for()
 
     lab.python("0", "browser._receive(browser, {'action': 'show', 'values': {'feature': 'visits'}}, [])")
-    lab.page.locator(".dgkit-error", has_text="ConfigError: feature 'visits' is none of 'views'").wait_for()
+    lab.page.locator(".dgkit-error", has_text="feature 'visits' is none of 'views'").wait_for()
 
 
 def test_categories_and_lengths(lab):

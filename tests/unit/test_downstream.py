@@ -421,6 +421,17 @@ def test_what_cannot_be_predicted_is_named(jobs, small):
             call()
 
 
+def test_values_too_large_to_be_squared_are_refused_and_on_a_logarithmic_scale_taken():
+    huge = planted(60)
+    huge["x"] = abs(huge.x) * 1e300
+
+    for task, steps in ((predict_events, {}), (forecast, {"steps": 4})):
+        with pytest.raises(SchemaError, match=r"'x' has values beyond 1e\+140, .* another unit"):
+            task(*dg.split(huge), **steps)
+    logarithmic = dg.split(huge.assign(x=huge.x.assign_attrs(scale="log")))
+    assert predict_events(*logarithmic).accuracy.notnull().all()
+
+
 def test_settings_that_cannot_be_are_named(jobs):
     for wrong in (0, 60, 2.5, True, "5"):
         with pytest.raises(ConfigError, match=r"observed=.* must be a whole number of at least 1 and less than 60"):

@@ -188,6 +188,16 @@ def test_gallery_shows_whole_series_and_their_attributes(sets):
     assert "views (views/day)" in drawn[0].get_ylabel()
 
 
+def test_ticks_of_a_narrow_range_are_told_apart():
+    kelvin = xr.Dataset({"temperature": (("sample", "time"), 290 + np.linspace(0, 0.12, 20)[None])})
+
+    figure = dg.plot.series(kelvin, n=1)
+    figure.canvas.draw()
+
+    ticks = [tick.get_text() for tick in figure.axes[0].get_yticklabels()]
+    assert len(set(ticks)) == len(ticks) > 2
+
+
 def test_gallery_of_a_dask_backed_dataset_is_that_of_the_same_in_memory(sets):
     figures = [dg.plot.series(ds, n=3) for ds in (sets["real"], sets["real"].chunk(sample=7))]
 

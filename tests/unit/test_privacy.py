@@ -17,6 +17,7 @@ from scipy.stats import chisquare, kstest
 import dgkit as dg
 from dgkit import Config, Trainer
 from dgkit._seeding import secret_normal, secret_uniform
+from dgkit._text import at_most
 from dgkit.core import accounting
 from dgkit.core.accounting import ORDERS
 from dgkit.core.losses import critic_loss
@@ -197,7 +198,7 @@ def test_a_private_models_file_says_no_more_than_epsilon_covers(small, tmp_path)
     assert model.sample(2).views.attrs["units"] == "views/day"
     for said in (b"ward 7", b"Visits", b"dropped", b"4711", b"seconds", b"wasserstein", trainer.data_hash.encode()):
         assert said not in content
-    assert "seed" not in repr(model) and f"epsilon {trainer.epsilon():.3g}" in repr(model)
+    assert "seed" not in repr(model) and f"epsilon {at_most(trainer.epsilon())}" in repr(model)
 
 
 def test_a_private_model_before_its_first_step_says_nothing_of_the_data_either(small):
@@ -338,7 +339,7 @@ def test_a_model_chosen_among_several_states_what_all_of_them_spent(small):
 
     expected = epsilon(noise_multiplier=1.0, sample_rate=8 / 40, steps=4, delta=1e-3, releases=2)
     assert model.history.sizes["step"] == 1
-    assert f"epsilon {expected:.3g} " in repr(model)
+    assert f"epsilon {at_most(expected)} " in repr(model)
 
 
 def test_what_a_diverged_run_has_seen_stays_spent(small):
@@ -366,7 +367,7 @@ def test_what_is_made_of_a_private_model_states_its_epsilon_everywhere(way, tmp_
     made.save(tmp_path / "made.dgkit")
 
     for one in (made, dg.load(tmp_path / "made.dgkit")):
-        assert f"epsilon {trainer.epsilon():.3g} " in repr(one)
+        assert f"epsilon {at_most(trainer.epsilon())} " in repr(one)
         assert promised(one, 200).epsilon == pytest.approx(trainer.epsilon("prv"))
 
 

@@ -47,6 +47,40 @@ def test_measures_of_two_halves_are_small_and_of_copies_say_so(halves):
     assert set(chance.conditional_total.attribute.values) == {"domain", "access", "agent"}
 
 
+def test_an_attribute_value_that_is_never_made_counts_as_the_median_of_all_totals(halves):
+    held_out = halves[1].assign_coords(sample=np.arange(halves[1].sizes["sample"]))
+    own = np.log10(held_out.views.sum("time"))
+    classes = held_out.domain.values
+    most = held_out.isel(sample=classes == "en.wikipedia.org")
+
+    far = real._conditional(held_out, most, ["views"]).sel(feature="views", attribute="domain")
+    none = real._conditional(held_out, held_out.assign(domain=held_out.domain.where(False, "xx")), ["views"])
+
+    others = abs(own - own.median()).values[classes != "en.wikipedia.org"]
+    assert 0 < others.size < classes.size
+    np.testing.assert_allclose(far, others.sum() / abs(own - own.median()).sum())
+    np.testing.assert_allclose(none.sel(attribute="domain"), 1)
+
+
+def test_a_group_whose_totals_are_all_zero_has_a_distance(halves):
+    quiet = halves[1].assign(views=halves[1].views.where(halves[1].agent != "spider", 0.0))
+
+    for made in (quiet, halves[0]):
+        far = real._conditional(quiet, made, ["views"]).sel(attribute="agent")
+        assert (far == 0) if made is quiet else (far > 0.1)
+
+
+def test_what_a_model_makes_of_zero_does_not_change_what_it_is_asked_for(halves):
+    zeros = [ds.assign(views=ds.views.where(ds.views > ds.views.quantile(0.1), 0.0)) for ds in halves]
+    least = float(zeros[1].views.where(zeros[1].views > 0).min())
+    made = [zeros[0].assign(views=zeros[0].views.where(zeros[0].views > least, low)) for low in (0.0, 1e-6, least)]
+
+    scores = [real.useful(one.assign(views=one.views.assign_attrs(zeros[0].views.attrs)), zeros[1]) for one in made]
+
+    for one in scores[1:]:
+        np.testing.assert_array_equal(one, scores[0])
+
+
 def test_steps_and_largest_rises_are_those_of_a_loop():
     values = np.array([[1.0, 10.0, 0.0], [5.0, 50.0, np.nan]])
     series = xr.DataArray(values, dims=("sample", "time"))
@@ -99,6 +133,23 @@ def test_steps_fit_into_the_seconds_whatever_a_step_takes(monkeypatch):
     steps = real._steps_that_fit(begin, 60, 10**6)
 
     assert 0.9 * 60 < 1 + 0.25 * steps < 60
+
+
+def test_steps_fit_where_the_last_third_takes_longer(monkeypatch):
+    clock = [0.0]
+    monkeypatch.setattr(real.time, "process_time", lambda: clock[0])
+
+    def begin(steps):
+        clock[0] += 0.1
+        for step in range(steps):
+            clock[0] += 0.2 if step < 2 * (steps // 3) else 2.7
+            yield {}
+
+    steps = real._steps_that_fit(begin, 60, 10**6)
+
+    clock[0] = 0.0
+    assert len(list(begin(steps))) == steps
+    assert 0.85 * 60 < clock[0] < 60
 
 
 def test_what_a_model_cannot_do_is_said_in_its_place(monkeypatch, halves):

@@ -16,7 +16,7 @@ from dgkit.datasets import data_hash
 
 EXPERIMENTS = experiments()
 
-FEW_SEEDS = {"pages_paper": 2, "pages_still": 1, "real_long": 1}  # minutes of a GPU, and hours of a processor
+FEW_SEEDS = {"pages_paper": 2, "pages_still": 1}  # minutes of a GPU, and hours of a processor
 FEW_SEEDS["whatif_secret"] = 0  # a cell has twenty models, with seeds of their own
 
 FILES = sorted(store.folder().rglob("*.*"))
@@ -275,15 +275,19 @@ def test_on_real_pages_nothing_is_nearer_than_chance_and_spectra_alone_have_the_
     assert error.sel(model="two halves") == error.min("model")
     for model in ("surrogate", "flow_matching"):
         assert 2 * error.sel(model=model) < error.sel(model="doppelganger")
-    assert error.sel(model="doppelganger") < 0.001 and at.mid_range_wasserstein_decades.sel(model="doppelganger") < 0.15
+    assert error.sel(model="doppelganger") < 0.001 and at.mid_range_wasserstein_decades.sel(model="doppelganger") < 0.2
     assert abs(at.told_apart.sel(model="two halves") - 0.5) < 0.1
     assert (at.told_apart.drop_sel(model="two halves") > 0.85).all()
 
 
-def test_doppelganger_has_memory_and_levels_of_real_pages_after_a_minute_with_every_seed():
-    run = open_run("real").isel(budget=0).sel(data="pages", feature="views", model="doppelganger")
+def test_doppelganger_has_memory_and_levels_of_real_pages_after_ten_minutes_with_every_seed():
+    minute, long = (
+        open_run(name).isel(budget=0).sel(data="pages", feature="views", model="doppelganger")
+        for name in ("real", "real_long")
+    )
 
-    assert (run.autocorrelation_mse < 0.001).all() and (run.mid_range_wasserstein_decades < 0.1).all()
+    assert (minute.autocorrelation_mse < 0.001).all()
+    assert (long.autocorrelation_mse < 0.0002).all() and (long.mid_range_wasserstein_decades < 0.1).all()
 
 
 def test_flow_matching_and_the_surrogate_are_as_near_and_as_quick_as_was_asked():

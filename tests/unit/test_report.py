@@ -129,6 +129,14 @@ def test_a_fault_of_values_fails_its_line_and_none_of_attributes(web, fault, mea
     assert not found & {"attribute", "missing", "joint", "copies", "nearness", "lengths"}
 
 
+def test_quarters_of_close_numbers_are_four():
+    from dgkit.reports.measures import _quarters
+
+    names = _quarters(np.linspace(290.101, 290.104, 100), np.arange(100))
+
+    assert np.unique(names, return_counts=True)[1].tolist() == [25, 25, 25, 25]
+
+
 def test_one_series_over_and_over_fails_the_line_on_kinds(web):
     train, held_out, fake = web
 

@@ -304,6 +304,6 @@ def test_what_the_browser_asks_is_done_or_shown_as_an_error(web):
     browser._receive(browser, {"action": "show", "values": {"page": 3, "page_size": 12}}, [])
     assert (browser.page, browser.page_size, browser.error) == (0, 12, "")
     browser._receive(browser, {"action": "show", "values": {"layout": 1}}, [])
-    assert browser.error == "ConfigError: 'layout' is not a setting of the browser."
+    assert browser.error == "'layout' is not a setting of the browser."
     browser._receive(browser, {"action": "select", "values": {"set": "data", "sample": 2}}, [])
     assert (browser.selected, browser.error) == ({"set": "data", "sample": 2}, "")

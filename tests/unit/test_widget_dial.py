@@ -12,6 +12,7 @@ from opacus.accountants import RDPAccountant
 
 import dgkit as dg
 from dgkit import ConfigError, simulate
+from dgkit._text import at_most
 from dgkit.privacy import DP, epsilon
 from dgkit.privacy.releases import user_epsilon
 
@@ -48,7 +49,7 @@ def test_epsilon_is_the_accountants_for_these_settings(noise, releases, batch_si
     expected = opacus_epsilon(noise / math.sqrt(releases), batch_size / 10_000, steps, 1e-5)
     assert dial.steps == steps
     assert dial.epsilon == pytest.approx(expected, rel=1e-9)
-    assert dial.frame["big"] == f"{expected:.3g}"
+    assert dial.frame["big"] == at_most(expected)
 
 
 def test_the_curve_is_the_accountants_at_every_epoch_and_passes_through_the_settings():
@@ -131,7 +132,7 @@ def test_words_name_the_factor_and_never_round_a_bound_down_or_to_certainty():
 
     assert "at most 3 times" in few[0] and "delta = 1e-5" in few[0]
     assert "at most 75.1 %" in few[1]  # 75.0002 %
-    assert "10 to the power of 21.7" in many[0]
+    assert "10 to the power of 21.8" in many[0]
     assert _guarantee.percent(0.99999) == "99.999 %" and _guarantee.percent(1.0) == "100 %"
 
 
@@ -473,7 +474,7 @@ def test_the_page_without_javascript_says_epsilon_and_what_it_covers():
 
     text = dial.without_browser()
 
-    assert f"Epsilon {dial.epsilon:.3g}" in text and "Not covered" in text and dial.code() in text
+    assert f"Epsilon {at_most(dial.epsilon)}" in text and "Not covered" in text and dial.code() in text
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import functools
 import json
 import math
+import re
 
 import dgkit_widgets
 import numpy as np
@@ -13,6 +14,7 @@ from dgkit_widgets._widget import SHOWN, bounded
 
 import dgkit as dg
 from dgkit import Config, ConfigError
+from dgkit._text import at_most
 from tests.conftest import small_dataset
 
 TINY = Config(steps=50, sample_len=4, batch_size=8, lstm_units=6, attribute_units=8, discriminator_units=10)
@@ -34,6 +36,7 @@ MADE = {
     "SeriesBrowser": lambda: SeriesBrowser({"real": small_dataset(), "fake": small_dataset(seed=1)}),
     "TrainingStudio": lambda: TrainingStudio(small_dataset(), TINY),
 }
+PLACE = re.compile(r" \(\w+\.py, line \d+\)$")  # of an error that is none of dgkit's own
 TRAITS = [(kind, name) for kind in MADE for name in getattr(dgkit_widgets, kind).class_traits(sync=True)]
 
 
@@ -66,7 +69,7 @@ def works(one):
         press("change", noise_multiplier=2.0, token="t")
         expected = dg.privacy.epsilon(noise_multiplier=2.0, sample_rate=0.05, steps=300, delta=1e-5, releases=2)
         assert one.answered == "t" and one.epsilon == pytest.approx(expected)
-        assert one.frame["big"] == f"{expected:.3g}"
+        assert one.frame["big"] == at_most(expected)
         press("undo")
     elif isinstance(one, SeriesBrowser):
         press("show", feature="cpu", page=1, filters={})
@@ -175,7 +178,7 @@ def attack(kind, name, seed, count):
             message(one, "update", state={name: value})
         if one.error and not (kind == "PrivacyDial" and one.frame["problem"] == one.error):
             assert one.get_state() == before | {"error": one.error}, f"refused, and yet not as it was: {value!r:.200}"
-            assert one.error.startswith(("ConfigError: ", "SchemaError: ")) and len(one.error) < SHOWN + 50, one.error
+            assert not PLACE.search(one.error) and len(one.error) < SHOWN + 50, one.error
         else:
             taken += 1
             assert right(one, name), f"taken, and not right: {value!r:.200}"
@@ -205,7 +208,7 @@ def test_a_page_is_told_the_old_value_and_the_reason_of_a_refusal(kind):
     message(one, "update", state={"_view_name": "Evil", "nowhere": 1, "error": "all is well"})
 
     assert {"_view_name", "error"} <= {*told} and one._view_name == "AnyView"
-    assert one.error == "ConfigError: _view_name cannot be set from a page. Set it in Python."
+    assert one.error == "_view_name cannot be set from a page. Set it in Python."
 
 
 def test_one_bad_trait_of_a_message_does_not_keep_out_the_others():
@@ -258,7 +261,7 @@ def test_a_page_asks_for_an_action_with_any_values_and_the_widget_works(kind, ac
         values = {str(name): any_value(rng, None) for name in rng.choice(VALUES, rng.integers(0, 3), replace=False)}
         message(one, "custom", content={"action": action, "values": any_value(rng, values)})
         if one.error and not (kind == "PrivacyDial" and one.frame["problem"] == one.error):
-            assert one.error.startswith(("ConfigError: ", "SchemaError: ", "FileFormatError: ")), one.error
+            assert not PLACE.search(one.error), one.error
     if kind == "TrainingStudio":
         one.session.halt()
 

@@ -22,6 +22,7 @@ from opacus.accountants import RDPAccountant
 
 import dgkit as dg
 from dgkit import Config, Trainer, course, metrics
+from dgkit._text import at_most
 from dgkit.errors import ConfigError, DivergenceError, SchemaError
 from dgkit.privacy import DP
 from tests.conftest import RunningCell, small_dataset
@@ -268,7 +269,7 @@ def test_epsilon_is_shown_as_it_is_spent_also_by_half_steps(studio):
     accountant.history = [(3.0 / 2**0.5, rate, 5)]  # two discriminators on each of five batches
     expected = accountant.get_epsilon(1e-5)
     shown = studio.status["privacy"]
-    assert shown["epsilon"] == f"{expected:.3g}" and f"epsilon {expected:.3g} at delta = 1e-5" in shown["says"]
+    assert shown["epsilon"] == at_most(expected) and f"epsilon {at_most(expected)} at delta = 1e-5" in shown["says"]
     assert "Not covered: a user with more samples than are counted" in shown["covers"]
     assert float(studio.history.epsilon[-1]) == pytest.approx(studio.trainer.epsilon(), rel=0.2)
     json.dumps(studio.status, allow_nan=False)
@@ -411,7 +412,7 @@ def test_divergence_is_shown_and_the_last_good_state_kept():
     studio.start()
     studio.wait()
 
-    assert "DivergenceError" in studio.error and "back at step" in studio.error
+    assert "training diverged at step 1" in studio.error and "back at step" in studio.error
     assert studio.status["state"] == "error"
     with pytest.raises(DivergenceError) as raised:
         for _ in Trainer(small_dataset(), config):
@@ -531,6 +532,8 @@ def test_buttons_of_linked_studios_act_on_both_and_settings_on_one():
     press(a, "step", n=2)
     press(b, "discriminator_step")
     press(b, "look", sample=3)
+    press(b, "slow_motion")
+    assert a.walk and b.walk
     press(a, "change", generator_lr=0.01)
     assert a.session.log[:2] == [["steps", 2], ["discriminator", 1]] and b.session.log == a.session.log[:2]
     assert a.picture["flow"]["sample"] == b.picture["flow"]["sample"] == 3
@@ -804,7 +807,7 @@ def test_a_replayed_log_ends_where_the_loaded_run_does(tmp_path):
     press(studio, "paste", text=json.dumps({"dataset": None, "log": [["load", "a"], ["steps", 9]]}))
     studio.wait()
 
-    assert studio.trainer.step == 3 and studio.error.startswith("ConfigError: all 3 steps are taken")
+    assert studio.trainer.step == 3 and studio.error.startswith("all 3 steps are taken")
     studio.close()
 
 

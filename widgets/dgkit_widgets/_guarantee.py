@@ -8,7 +8,7 @@ these (Kairouz, Oh and Viswanath 2015). The names of the tiers are those of Pono
 import math
 
 from dgkit import Trainer
-from dgkit._text import number
+from dgkit._text import at_most, number
 
 COVERS = (
     "Covered: whether one sample was among the training data, however the trained networks and what they generate are "
@@ -65,7 +65,7 @@ def in_words(epsilon: float, delta: float, series: int = 1) -> list[str]:
     if epsilon == math.inf:
         return ["Without noise nothing is promised: an attack may find every member."]
     power = epsilon / math.log(10)
-    factor = number(math.exp(epsilon)) if power < 6 else f"10 to the power of {number(power)}"
+    factor = at_most(math.exp(epsilon)) if power < 6 else f"10 to the power of {at_most(power)}"
     accuracy, found = best_accuracy(epsilon, delta), best_detection(epsilon, delta)
     whose = "sample" if series == 1 else f"user's {series:,} samples"
     one = "one sample" if series == 1 else f"the {series:,} samples of one user"
@@ -85,13 +85,13 @@ def spent(trainer: Trainer) -> dict[str, str] | None:
         return None
     epsilon, delta = trainer.epsilon(), trainer.config.dp.delta
     says = (
-        f"Privacy spent so far: epsilon {number(epsilon)} at delta = {number(delta)}, by the RDP accountant: "
+        f"Privacy spent so far: epsilon {at_most(epsilon)} at delta = {number(delta)}, by the RDP accountant: "
         f"{tier(epsilon)}. {in_words(epsilon, delta)[-1]}"
     )
     if trainer.config.private:
         says += " Losses of the discriminators are not drawn: they are means over real samples, without noise."
     return {
-        "epsilon": number(epsilon),
+        "epsilon": at_most(epsilon),
         "says": REPLACEMENT if trainer.config.dp.sampling != "poisson" else says,
         "covers": f"{COVERS} {NOT_COVERED}" if epsilon < math.inf else "",
     }

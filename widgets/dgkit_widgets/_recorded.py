@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from dgkit._text import number
+from dgkit._text import at_most, number
 from dgkit.errors import ConfigError
 from dgkit.privacy.releases import user_epsilon
 from dgkit_widgets.explorer import spread
@@ -212,7 +212,7 @@ class Ways:
         user = []
         if now["series"] > 1:
             whole = str(name) in self.ds.attrs.get("gaussian", ()) and k is not None
-            user = [number(user_epsilon(float(places[k]), now["delta"], now["series"])) if whole else "–"]
+            user = [at_most(user_epsilon(float(places[k]), now["delta"], now["series"])) if whole else "–"]
         return [str(name), said, without[0] if without else "not measured", *user]
 
     def _label(self, name: str) -> str:

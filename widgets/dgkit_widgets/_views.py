@@ -14,7 +14,7 @@ import torch
 import xarray as xr
 
 from dgkit import DoppelGANger, Trainer, metrics
-from dgkit._text import number
+from dgkit._text import apart, listed
 from dgkit.core.batches import Batch
 from dgkit.core.encode import Encoder
 from dgkit.core.heads import harden
@@ -340,8 +340,7 @@ def _autocorrelation(ds: xr.Dataset, feature: str) -> xr.DataArray | None:
 
 
 def _title(schema: Schema, one: xr.Dataset) -> str:
-    parts = [one[v.name].item() for v in schema.attributes]
-    return ", ".join(number(part) if isinstance(part, float) else str(part) for part in parts)
+    return listed(one[v.name].item() for v in schema.attributes)
 
 
 def _bar_edges(variable: Variable, train: xr.Dataset) -> Any:
@@ -361,7 +360,7 @@ def _bars(variable: Variable, ds: xr.Dataset, edges: Any) -> dict[str, Any]:
     values = np.asarray(ds[variable.name].values)
     if variable.kind == "continuous":
         inside = np.clip(values.astype(float), edges[0], edges[-1])
-        labels = [f"{number(a)} to {number(b)}" for a, b in pairwise(edges)]
+        labels = [f"{a} to {b}" for a, b in pairwise(apart(edges.tolist()))]
         counts = np.histogram(inside, edges)[0]
         return {"name": variable.name, "labels": labels, "shares": (counts / len(values)).tolist()}
     shares = [float((values == category).mean()) for category in edges]

@@ -22,6 +22,17 @@ LARGEST = 2**64  # of its whole numbers
 SHOWN = 1000  # letters of an error
 
 
+def told(error: BaseException) -> str:
+    """An exception as a widget shows it: dgkit's own as its message, any other with the place it came from."""
+    text = str(error)
+    text = text if len(text) <= SHOWN else f"{text[:SHOWN]} ..."
+    if type(error).__module__.startswith("dgkit"):
+        return text
+    where = traceback.extract_tb(error.__traceback__)
+    place = f" ({Path(where[-1].filename).name}, line {where[-1].lineno})" if where else ""
+    return f"{type(error).__name__}: {text}{place}"
+
+
 class Widget(anywidget.AnyWidget):
     """A widget whose JavaScript asks for actions by name.
 
@@ -103,16 +114,8 @@ class Widget(anywidget.AnyWidget):
             self.show_error(error)
 
     def show_error(self, error: BaseException) -> None:
-        """Show an exception: dgkit's own as its message, any other with the place it came from."""
-        if isinstance(error, traitlets.TraitError):
-            error = ConfigError(str(error))
-        name = type(error).__name__
-        where = traceback.extract_tb(error.__traceback__)
-        place = f" ({Path(where[-1].filename).name}, line {where[-1].lineno})" if where else ""
-        own = type(error).__module__.startswith("dgkit")
-        text = str(error)
-        text = text if len(text) <= SHOWN else f"{text[:SHOWN]} ..."
-        self.error = f"{name}: {text}" + ("" if own else place)
+        """Show an exception as the widget's `error`."""
+        self.error = told(ConfigError(str(error)) if isinstance(error, traitlets.TraitError) else error)
 
     def to_html(self, path: str | os.PathLike[str]) -> None:
         """Write the widget as one HTML file that needs neither kernel nor network.

@@ -413,7 +413,7 @@ class SeriesBrowser(Widget):
         )
         if nearest["ratio"] is None:
             return text + f"Half of {basis} or more have an exact double, so no ratio can be given."
-        times = f"{nearest['ratio']:,.0f}" if nearest["ratio"] >= 10 else f"{nearest['ratio']:.2g}"
+        times = number(nearest["ratio"], 2)
         return text + (
             f"That is {times} times the {number(typical)} that is typical from one {training} series to the "
             f"next; {100 * near:.0f} % of {basis} have another at least as near. A copy has a ratio near 0."

@@ -16,7 +16,7 @@ import traitlets
 import xarray as xr
 
 from dgkit._checks import whole
-from dgkit._text import number
+from dgkit._text import at_most, number
 from dgkit.core.accounting import TIGHT_STEPS, TIGHT_UP_TO
 from dgkit.core.config import DP, Config
 from dgkit.errors import ConfigError
@@ -480,7 +480,7 @@ class PrivacyDial(Widget):
                 else "At these settings PRV's own rounding is too large for an epsilon smaller than RDP's."
             )
         return common | {
-            "big": number(value),
+            "big": at_most(value),
             "tier": _guarantee.tier(value),
             "head": head,
             "note": note,
@@ -579,7 +579,7 @@ class PrivacyDial(Widget):
         ways = "; ".join(f"{row[0]}: {row[1]}" for row in self.beside.get("rows", []))
         ways = f"{self.beside['title']}: {ways}. {self.beside['note']} " if ways else ""
         return (
-            f"Epsilon {number(value)} ({_guarantee.tier(value)}) after {now['steps']} steps, delta "
+            f"Epsilon {at_most(value)} ({_guarantee.tier(value)}) after {now['steps']} steps, delta "
             f"{now['delta']:g}, by {accountant}. {words} {_guarantee.COVERS} {_guarantee.NOT_COVERED} {ways}"
             f"In code: {self.code()}"
         )

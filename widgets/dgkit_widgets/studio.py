@@ -35,7 +35,9 @@ from dgkit_widgets._widget import Widget
 
 RATE = 30  # messages a second to the browser at most
 BESIDE = "repeat(auto-fit, minmax(min(100%, 370px), 1fr))"  # two columns where each has room
-LINKED = ("start", "pause", "step", "discriminator_step", "generator_step", "reset", "look")  # buttons of both
+LINKED = (  # buttons of both
+    "start", "pause", "step", "discriminator_step", "generator_step", "slow_motion", "reset", "look",
+)  # fmt: skip
 PATIENCE = 600  # seconds that a hidden page may ask for at most
 FRAME_SHARE, PICTURE_SHARE = 0.03, 0.03  # of the training thread's time that drawing may take
 

@@ -19,6 +19,7 @@ from dgkit import _atomic
 from dgkit._text import number
 from dgkit.errors import ConfigError
 from dgkit_widgets._lifetime import replace_earlier
+from dgkit_widgets._widget import told
 from dgkit_widgets.painter import DistributionPainter
 
 _REST = 0.3  # seconds without a change before answers are made
@@ -132,7 +133,7 @@ class WhatIfExplorer(ipywidgets.VBox):  # type: ignore[misc]
                     picture = _picture({name: self._curve(ds) for name, ds in answers.items()}, self._label)
                     self.answers, self._picture.value = answers, picture + self._table(answers)
             except Exception as error:
-                self.error = f"{type(error).__name__}: {error}"
+                self.error = told(error)
                 self._picture.value = f'<p role="alert">{html.escape(self.error[:1000])}</p>'
             with self._asking:  # or a target that comes between the two would count as answered
                 if not self._changed.is_set():

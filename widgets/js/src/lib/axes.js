@@ -132,8 +132,9 @@ export function padded([low, high], log) {
  */
 export function tick(value) {
   const size = Math.abs(value);
-  if (size >= 1e5 || (size !== 0 && size < 1e-3)) return value.toExponential(0).replace("e+", "e");
-  return String(Number(value.toPrecision(6)));
+  const rounded = Number(value.toPrecision(6));
+  const far = size >= 1e5 || (size !== 0 && size < 1e-3);
+  return far ? rounded.toExponential().replace("e+", "e") : String(rounded);
 }
 
 /**
