@@ -281,7 +281,7 @@ def test_an_error_of_the_training_thread_is_shown(lab):
     lab.python("1", "studio.change(discriminator_lr=1e6, auxiliary_lr=1e6)")
     button(lab, "Start").click()
     alert = lab.page.locator(f"{STUDIO} [role=alert]")
-    alert.filter(has_text="DivergenceError: training diverged at step").wait_for()
+    alert.filter(has_text="training diverged at step").wait_for()
     shows(lab, "Stopped by an error")
     assert lab.violations(STUDIO) == []
 
@@ -561,7 +561,7 @@ def test_a_private_run_shows_its_epsilon_and_what_it_covers(lab):
     assert lab.python("studio.trainer.config.dp.noise_multiplier") == 2.5
     button(lab, "Pause").click()
     shows(lab, "Paused")
-    shows(lab, f"epsilon {lab.python('studio.trainer.epsilon()'):.3g}")
+    shows(lab, f"epsilon {at_most(lab.python('studio.trainer.epsilon()'))}")
     button(lab, "Reset").click()
     shows(lab, "Ready · step 0 of 100,000")
     page.wait_for_function("() => document.querySelector('.dgkit-privacy').hidden")
