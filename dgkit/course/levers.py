@@ -28,7 +28,7 @@ from dgkit.core.optimise import Adam
 from dgkit.core.trainer import Trainer
 from dgkit.course import real
 from dgkit.course.experiment import Experiment
-from dgkit.course.measures import look
+from dgkit.course.measures import look, within_reach
 from dgkit.course.store import open_run
 
 SLOW = {"generator_lr": 3e-4, "discriminator_lr": 3e-4, "auxiliary_lr": 3e-4}
@@ -126,9 +126,8 @@ def _cell(train: xr.Dataset, config: Config, point: Point) -> xr.Dataset:
 
 def _moments_cell(train: xr.Dataset, config: Config, point: Point) -> xr.Dataset:
     """Memory, values and levels at one moment after the other."""
-    held_out, at = real.halves(point)[1], [step for step in MOMENTS if step <= config.steps] or [config.steps]
     names = ("autocorrelation_mse", "value_wasserstein_decades", "mid_range_wasserstein_decades")
-    rows = []
+    held_out, at, rows = real.halves(point)[1], within_reach(MOMENTS, config.steps), []
     for _, _, model in look(Trainer(train, config), at):
         report = metrics.evaluate(held_out, model.sample(held_out.sizes["sample"], seed=1)).isel(feature=0, drop=True)
         rows.append(xr.Dataset({name: report[name].drop_vars("feature_units", errors="ignore") for name in names}))

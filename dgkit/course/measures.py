@@ -1,7 +1,7 @@
 """What the chapters' experiments share: how generated web data are measured, and a training looked at on its way."""
 
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -87,6 +87,11 @@ def look(run: Any, at: Collection[int]) -> Iterator[tuple[int, float, Any]]:
             took = time.process_time() - before - looked
             yield step, took, run.model
             looked = time.process_time() - before - took  # what the caller does with the model is no training
+
+
+def within_reach(at: Iterable[int], steps: int) -> list[int]:
+    """Which of these steps a training of so many comes to; its last one where it comes to none."""
+    return [step for step in at if step <= steps] or [steps]
 
 
 def shipped(name: str) -> Callable[[Point], xr.Dataset]:

@@ -18,7 +18,7 @@ from dgkit.core.config import Config
 from dgkit.core.trainer import Trainer
 from dgkit.course import real
 from dgkit.course.experiment import Experiment
-from dgkit.course.measures import look
+from dgkit.course.measures import look, within_reach
 
 # 102,000 is the original's last step for MBA, 200,000 for the others
 LOOKS = (1000, 3000, 10_000, 30_000, 102_000, 200_000)
@@ -28,7 +28,7 @@ ENDS = 100  # days at either end, in which a page may stand still
 
 def _paper_cell(train: xr.Dataset, config: Config, point: Point) -> xr.Dataset:
     """In the paper's terms: Figure 1, Table 3, and Figure 9 for each technology and each provider."""
-    at, rows = [steps for steps in LOOKS if steps <= config.steps] or [config.steps], []
+    at, rows = within_reach(LOOKS, config.steps), []
     groups = GROUPS if set(GROUPS) <= set(train) else ()
     for _, _, model in look(Trainer(train, config), at):
         made = model.sample(2000, seed=1)
@@ -61,7 +61,7 @@ def stands_still(views: xr.DataArray) -> np.ndarray:
 
 def _still_cell(train: xr.Dataset, config: Config, point: Point) -> xr.Dataset:
     """Autocorrelation of all generated pages, and of those that move."""
-    at, rows = [steps for steps in LOOKS if steps <= config.steps] or [config.steps], []
+    at, rows = within_reach(LOOKS, config.steps), []
     real_curve, of_real = metrics.autocorrelation(train.views), float(stands_still(train.views).mean())
     for _, _, model in look(Trainer(train, config), at):
         made = model.sample(2000, seed=1).views
