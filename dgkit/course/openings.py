@@ -70,15 +70,19 @@ OPENINGS: dict[str, dict[str, Any]] = {
     "real": {"variable": "told_apart", "x": "model", "overlay": "data", "beside": COIN},
     "real_peers": {"variable": "told_apart", "x": "model", "overlay": "data", "beside": COIN},
     "real_simulated": {"variable": "told_apart", "x": "model", "overlay": "data", "beside": COIN},
+    "real_long": {"variable": "told_apart", "x": "model", "overlay": "data", "beside": COIN},
     "real_levers": {"variable": "told_apart", "x": "lever", "overlay": "data", "beside": COIN},
     "real_moments": {
         "variable": "mid_range_wasserstein_decades", "x": "step", "overlay": "rates", "log_y": True,
     },
     "real_quarter": {**CURVE, "overlay": "seed"},
     "real_normalisation": {**CURVE, "overlay": "normalisation"},
-    "mba_paper": {**ERROR, "x": "step", "overlay": "sample_len", "at": {"feature": "traffic_bytes"}},
+    "mba_paper": {
+        **ERROR, "x": "step", "log_x": True, "overlay": "sample_len", "at": {"feature": "traffic_bytes"},
+    },
     "pages_paper": {**CURVE, "overlay": "step"},
-    "jobs_paper": {**ERROR, "x": "step", "overlay": "feature"},
+    "pages_still": {**ERROR, "x": "step", "overlay": "pages", "log_x": True},
+    "jobs_paper": {**ERROR, "x": "step", "log_x": True, "overlay": "feature"},
 }  # fmt: skip
 
 DIMS = {
@@ -120,6 +124,8 @@ VARIABLES = {
     "conditional_wasserstein": "Wasserstein distance of levels, given the attribute",
     "median_day_coverage": "share of the range of median days that is reached",
     "zero_share": "share of zeros",
+    "still_share": "share of pages that stand still",
+    "real_still_share": "share of real pages that stand still",
     "all_zero_share": "share of series that are zero throughout",
     "components": "principal components",
 }

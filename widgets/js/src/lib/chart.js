@@ -135,7 +135,7 @@ export function lineChart(container, options) {
         width: width(),
         height,
         legend: { show: false },
-        padding: [8, 16, 0, 0],
+        padding: [8, 24, 0, 0], // half of a long last number
         cursor: {
           drag: { x: false, y: false },
           points: { size: 7 },
