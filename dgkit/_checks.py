@@ -1,6 +1,8 @@
 """Guards that many functions share."""
 
+import contextlib
 import math
+import os
 import sys
 from collections.abc import Hashable, Mapping
 from typing import Any
@@ -92,3 +94,37 @@ def number(name: str, value: Any, least: float = 0.0) -> float:
     if not real or not value >= least or (isinstance(value, int) and value > 1e300):
         raise ConfigError(f"{name}={shown(value)} must be a number of at least {least:g}.")
     return float(value)
+
+
+def scores(name: str, values: Any) -> np.ndarray:
+    """The values as an array that has an order; ConfigError, with the argument's name, where one is NaN or no number.
+
+    Examples
+    --------
+    >>> scores("present", [1, 2, np.inf])
+    array([ 1.,  2., inf])
+    """
+    try:
+        found = np.asarray(values, np.float64)
+    except (TypeError, ValueError):
+        found = np.array(np.nan)
+    if np.isnan(found).any():
+        raise ConfigError(f"{name} is {shown(values)}; give a number for each, none of them NaN.")
+    return found
+
+
+def fits(what: str, numbers: int) -> None:
+    """ConfigError where so many numbers of 8 bytes take more than half of this machine's memory, as far as it tells.
+
+    Examples
+    --------
+    >>> fits("n=1000", 168_000)
+    """
+    most = math.inf
+    with contextlib.suppress(AttributeError, OSError, ValueError):  # not on Windows
+        most = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if 8 * numbers > most / 2 > 0:
+        raise ConfigError(
+            f"{what} takes {8 * numbers / 1e9:,.0f} GB of numbers, more than half of this machine's memory "
+            f"({most / 1e9:,.0f} GB). Ask for fewer at a time, with another seed each."
+        )

@@ -13,6 +13,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -75,12 +76,24 @@ def parsed(
         if not content.startswith(_SIGNATURES):
             raise ValueError("its first bytes are those of another format")
         attrs, variables = _here(content, group, most) if trusted else _in_child(content, group, most)
-        store = InMemoryDataStore({name: xr.Variable(*parts) for name, parts in variables.items()}, attrs)
+        store = InMemoryDataStore({name: xr.Variable(*_in_units(*parts)) for name, parts in variables.items()}, attrs)
         return texts(xr.decode_cf(store).load(), most)
     except TooMuchError as error:
         raise FileFormatError(f"{str(path)!r} {error}") from None
     except Exception as error:  # the libraries below have errors of many kinds
         raise FileFormatError(f"{str(path)!r} cannot be read as NetCDF, or is damaged: {error!s:.200}") from error
+
+
+def _in_units(dims: Any, values: np.ndarray, attrs: dict[str, Any]) -> tuple[Any, np.ndarray, dict[str, Any]]:
+    """Bounds of a packed variable in the units that its values will have (CF conventions, 2.5.1 and 8.1).
+
+    Of the packed type they are packed as well, which xarray leaves so; of another they are in units.
+    """
+    factor, offset = attrs.get("scale_factor", 1), attrs.get("add_offset", 0)
+    for key in ("valid_min", "valid_max") if {"scale_factor", "add_offset"} & set(attrs) else ():
+        if getattr(attrs.get(key), "dtype", None) == values.dtype:
+            attrs = attrs | {key: attrs[key] * np.float64(factor) + np.float64(offset)}
+    return dims, values, attrs
 
 
 def limit(size: int, max_bytes: int | None) -> int:

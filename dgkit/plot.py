@@ -121,7 +121,7 @@ def series(sets: Sets, feature: str | None = None, *, n: int = 6, seed: int = 0,
                 axis.set_visible(False)
             label = name if len(sets) > 1 else ""
             block[0].set_ylabel(f"{label}\n{_unit(ds[feature], short=True)}".strip(), color=_colours(sets)[k])
-        for axis in (next(axis for axis in column[::-1] if axis.get_visible()) for column in axes.T):
+        for axis in (axis for column in axes.T for axis in [one for one in column if one.get_visible()][-1:]):
             axis.tick_params(labelbottom=True)
             axis.set_xlabel("" if dated else "time (steps)")
             if dated:

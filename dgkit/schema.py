@@ -589,8 +589,8 @@ def _check_attrs(name: Hashable, role: str, da: xr.DataArray, mends: Mapping[str
         if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= _LARGEST:
             refuse(key, value, f"a number, at most {_LARGEST:g},", "0.0 (the bound)")
     scale, counts, zeros = (da.attrs.get(key) for key in ("scale", "counts", "zeros"))
-    if scale is not None and not isinstance(scale, str):
-        refuse("scale", scale, "text, such as 'log',", "'log'")
+    if scale is not None and not (isinstance(scale, str) and scale in ("log", "linear")):
+        refuse("scale", scale, "'log' or 'linear'", "'log'")
     if counts is not None and not (isinstance(counts, bool | int | np.bool_ | np.integer) and counts in (0, 1)):
         refuse("counts", counts, "1 (whole numbers) or 0", "1")
     if zeros is not None and not (isinstance(zeros, str) and zeros == "inflated"):
@@ -787,7 +787,7 @@ def _proposed(name: str, da: xr.DataArray, profile: _Profile) -> list[Proposal]:
     if profile.size < 100 or profile.low == profile.high:
         return []
     found, attrs, share = [], da.attrs, profile.zeros / profile.size
-    if "scale" not in attrs and profile.low >= 0:
+    if "scale" not in attrs and profile.low >= 0 and da.ndim == 2:  # of attributes private releases alone read it
         tenths = np.array(sorted(profile.decades))
         times = np.cumsum([profile.decades[k] for k in tenths.tolist()])
         low, high = tenths[np.searchsorted(times, [0.01 * times[-1], 0.99 * times[-1]])] / 10
@@ -1077,7 +1077,8 @@ def _time_lines(said: Mapping[str, Any]) -> Iterator[str]:
         yield f"series start {said['starts']}"
     if "snapped" in said:
         most = f"{said['snapped_most']} (tolerance {said['tolerance']})"
-        yield f"{said['snapped']:,} times put on their step, by up to {most}"
+        moved = "1 time put on its" if said["snapped"] == 1 else f"{said['snapped']:,} times put on their"
+        yield f"{moved} step, by up to {most}"
     if "duplicates" in said:
         yield f"{said['duplicates']:,} rows more than one for their step: {said['duplicates_by']} counts"
     if "gaps" in said:

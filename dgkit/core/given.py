@@ -57,6 +57,13 @@ def _rows(schema: Schema, attributes: Any, n: int | None) -> xr.Dataset:
         )
     if not isinstance(attributes, xr.Dataset):
         return _filled(schema, attributes, n)
+    names = [variable.name for variable in schema.attributes if variable.name in attributes]
+    attributes = attributes.reset_coords([name for name in names if name in attributes.coords])
+    for name in names:
+        if attributes[name].dims != ("sample",):
+            raise SchemaError(
+                f"attribute {name!r} has the dims {attributes[name].dims}; give a row a series: dims ('sample',)."
+            )
     rows = attributes.sizes.get("sample", 0)
     if n not in (None, rows):
         raise ConfigError(f"n={n} but `attributes` has {rows} rows. Leave n out, or select n rows.")
@@ -92,7 +99,7 @@ def _exactly(values: np.ndarray, dtype: np.dtype) -> np.ndarray:
 
 def lasting(encoder: Encoder, steps: int) -> Encoder:
     """The encoder for series of another number of steps; says what is not known of them."""
-    trained, schema = encoder.schema, encoder.schema.lasting(whole("length", steps))
+    trained, schema = encoder.schema, encoder.schema.lasting(steps)
     if steps > trained.time:
         if encoder.passes == 1:
             raise ConfigError(

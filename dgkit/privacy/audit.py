@@ -251,7 +251,8 @@ def one_run_lower_bound(
     (2.17, 0.0)
     """
     _check(delta, confidence)
-    if not 0 <= right <= guesses <= canaries or not guesses:
+    right, guesses, canaries = whole("right", right, 0), whole("guesses", guesses), whole("canaries", canaries)
+    if not right <= guesses <= canaries:
         raise ConfigError(f"{right} right of {guesses} guesses of {canaries} canaries cannot be.")
     alpha = 1 - confidence
 
@@ -321,7 +322,7 @@ def gaussian_lower_bound(present: np.ndarray, absent: np.ndarray, *, delta: floa
     Raises
     ------
     ConfigError
-        Fewer than 40 runs on a side, or a value out of its range.
+        Fewer than 40 runs on a side, a score is NaN, or a value out of its range.
 
     Notes
     -----
@@ -336,7 +337,7 @@ def gaussian_lower_bound(present: np.ndarray, absent: np.ndarray, *, delta: floa
     """
     from scipy.special import ndtri
 
-    present, absent = np.asarray(present, np.float64), np.asarray(absent, np.float64)
+    present, absent = _checks.scores("present", present), _checks.scores("absent", absent)
     if min(present.size, absent.size) < 40 or present.ndim != 1 or absent.ndim != 1:
         raise ConfigError(f"a bound needs 40 runs or more on each side, not {present.shape} and {absent.shape}.")
     _check(delta, confidence)

@@ -24,7 +24,7 @@ import xarray as xr
 from tqdm.auto import tqdm
 
 from dgkit import _checks
-from dgkit._checks import whole
+from dgkit._checks import shown, whole
 from dgkit._comparable import in_both
 from dgkit.errors import ConfigError
 from dgkit.schema import validate
@@ -369,13 +369,27 @@ def estimates(
     tuple of Estimate
         As `MembershipAttack` has them.
 
+    Raises
+    ------
+    ConfigError
+        A score is NaN, `is_member` is not True or False for each, or `resamples` is no whole number of at least 1.
+
     Examples
     --------
     >>> success_rate, auc, _ = estimates(np.arange(20), np.arange(20) >= 10)
     >>> success_rate.value, auc.value
     (1.0, 1.0)
     """
-    members, others = _counts(np.asarray(scores, np.float64), np.asarray(is_member, bool))
+    whole("resamples", resamples)
+    scores, truth = _checks.scores("scores", scores), np.asarray(is_member)
+    if (
+        scores.ndim != 1
+        or truth.shape != scores.shape
+        or not np.isin(truth, (False, True)).all()
+        or len(np.unique(truth)) != 2
+    ):
+        raise ConfigError(f"is_member is {shown(is_member)}; give True or False for each score, and some of each.")
+    members, others = _counts(scores, truth.astype(bool))
     rng = np.random.default_rng(_checks.seed(seed))
     values = _measures(members[None], others[None])[:, 0]
     drawn, block = [], max(1, 2_000_000 // len(members))  # bounds memory
@@ -408,7 +422,7 @@ def epsilon_lower_bound(present: np.ndarray, absent: np.ndarray, *, delta: float
     Raises
     ------
     ConfigError
-        Fewer than 20 models on a side, or a value out of its range.
+        Fewer than 20 models on a side, a score is NaN, or a value out of its range.
 
     Notes
     -----
@@ -427,7 +441,7 @@ def epsilon_lower_bound(present: np.ndarray, absent: np.ndarray, *, delta: float
     >>> told_apart > 2, alike
     (True, 0.0)
     """
-    present, absent = np.asarray(present, np.float64), np.asarray(absent, np.float64)
+    present, absent = _checks.scores("present", present), _checks.scores("absent", absent)
     if min(present.size, absent.size) < 20 or present.ndim != 1 or absent.ndim != 1:
         raise ConfigError(f"an audit needs 20 models or more on each side, not {present.shape} and {absent.shape}.")
     if not (0 <= delta < 1 and 0 < confidence < 1):

@@ -314,6 +314,7 @@ class Step:
     text: str  # as `step` takes it
     kind: str = "even"
     count: int = 1  # of months
+    anchor: int = 0  # of bins: months after January's beginning, or the day on which a week begins (0: Monday)
 
 
 @dataclass
@@ -354,19 +355,24 @@ def _given(value: Any, times: Times, argument: str = "step") -> Step:
             f"{argument}={shown(value)} is no length of time such as '5min', '1h', '1D', 'MS' (months) or 'B' "
             "(business days)."
         ) from error
-    text, n = str(offset.freqstr), int(getattr(offset, "n", 0))
+    text, n, kind = str(offset.freqstr), int(getattr(offset, "n", 0)), type(offset).__name__
     months = {"Month": 1, "Quarter": 3, "Year": 12}
-    found = re.fullmatch(r"(Month|Quarter|Year)(Begin|End)", type(offset).__name__)
+    found = re.fullmatch(r"(Month|Quarter|Year)(Begin|End)", kind)
     if found and n > 0:
-        return Step(28 * _DAY, text, "months", n * months[found[1]])
+        # "QS-FEB" begins in February, "QE-FEB" ends there
+        named = int(getattr(offset, "startingMonth", getattr(offset, "month", 0)))
+        begins = named - 1 if found[2] == "Begin" else named
+        return Step(28 * _DAY, text, "months", n * months[found[1]], begins % months[found[1]])
     if type(offset) is offsets.BusinessDay and n == 1:
         return Step(_DAY, text, "business days")
-    size = {"Day": _DAY, "Week": 7 * _DAY}.get(type(offset).__name__, 0) * n or getattr(offset, "nanos", 0)
-    if size <= 0:
+    size = int(offset.nanos) if isinstance(offset, offsets.Tick) else {"Day": _DAY, "Week": 7 * _DAY}.get(kind, 0) * n
+    if not 0 < size < _MOST:
         raise ConfigError(
             f"{argument}={shown(value)} is no step that is known here; choose e.g. '5min', '1D', 'MS', 'B'."
         )
-    return Step(int(size), times.size(size, exact=True))
+    # "W-WED" ends on Wednesdays, "W" on Sundays; and so do seven days
+    ends = getattr(offset, "weekday", 6)
+    return Step(size, times.size(size, exact=True) if ends == 6 else text, anchor=(ends + 1) % 7)
 
 
 def _slots(ticks: np.ndarray, series: np.ndarray, step: Step, tolerance: float) -> Slots:
@@ -404,9 +410,28 @@ def _slots(ticks: np.ndarray, series: np.ndarray, step: Step, tolerance: float) 
                 rounded = np.rint(usual / round_) * round_
                 usual = np.where(np.abs(rounded - usual) <= unsure, rounded, usual)
             usual = np.rint(usual).astype(np.int64)
-        tried = [_even(ticks, series, origin, step) for origin in (clock, usual)]
-        best = max(tried, key=lambda one: int((np.abs(one.off) <= tolerance).sum()))
+        tried = [_even(ticks, series, origin, step) for origin in (clock, usual, _usual(ticks, series, first, step))]
+        best = max(
+            tried, key=lambda one: (_near(one.off, tolerance), _near(one.off, 1e-6 * step.size) > len(ticks) / 2)
+        )
     return best
+
+
+def _usual(ticks: np.ndarray, series: np.ndarray, first: np.ndarray, step: Step) -> np.ndarray:
+    """A place of each series' steps at which most of its rows are exactly."""
+    rest = (ticks - ticks[first][series]) % step.size
+    order = np.lexsort((rest, series))
+    same = (np.diff(series[order]) == 0) & (np.diff(rest[order]) == 0)
+    begins = np.flatnonzero(np.append(True, ~same))
+    often = np.diff(np.append(begins, len(rest)))
+    best = begins[np.lexsort((-often, series[order][begins]))]
+    best = best[np.diff(series[order][best], prepend=-1) != 0]
+    return np.asarray(ticks[first] + rest[order][best])
+
+
+def _near(off: np.ndarray, tolerance: float) -> int:
+    """How many rows are so near to their places."""
+    return int((np.abs(off) <= tolerance).sum())
 
 
 def _even(ticks: np.ndarray, series: np.ndarray, origin: np.ndarray, step: Step) -> Slots:
@@ -486,11 +511,14 @@ def _find(ticks: np.ndarray, series: np.ndarray, times: Times) -> tuple[Step | N
         if off.max() <= 1e-6 * step.size:
             return step, share, mode
         if step.size != mode or mode in sizes:  # with jitter the most frequent distance is chance
-            fits.append((float((off <= _JITTER * step.size).mean()), float(np.sqrt((off**2.0).mean())), step, share))
+            fits.append((float((off <= _JITTER * step.size).mean()), float(slots.off.std()), step, share))
     good = max((fit[0] for fit in fits), default=0.0)
-    if good < 0.8:
-        return None, float((apart == mode).mean()), mode
+    usual = float((apart == mode).mean())
+    if good < 0.8:  # of a clock that was set once, the next question is how far from their places times may be
+        return (steps_of_sizes[0] if usual > 0.9 else None), usual, mode
     fits = [fit for fit in fits if fit[0] >= good - 0.01]
+    if usual > 0.9:  # a clock that was set, not one that is wrong by a little all the time
+        fits = [fit for fit in fits if fit[2].size == mode] or fits
     least = min(fit[1] for fit in fits)
     return next((step, share, mode) for _, left, step, share in fits if left <= 1.3 * least)
 
@@ -677,7 +705,8 @@ def _step_of(rows: _Rows, features: list[str]) -> Step:
         width = min([size for size in _NICE if size >= 10 * mean], default=_NICE[-1])
     k = int(np.flatnonzero(rows.same)[0])
     ways = {**dict.fromkeys(features[:2], "mean"), "events": "count"}
-    example = ("'5min'", "'2min'") if times.dates else (f"{mean:.3g}", f"{mean / 2:.3g}")
+    usual = float(mode) if share > _USUAL else float(width)
+    example = times.argument(usual), times.argument(usual / 2)
     raise SchemaError(
         f"column {times.name!r}: no step explains the distances of its rows; the most frequent, {times.size(mode)}, is "
         f"{share:.0%} of them (the first two rows of sample {rows.sample(k)} are at {rows.show(k)} and "
@@ -856,14 +885,17 @@ def _bins(ticks: np.ndarray, series: np.ndarray, step: Step) -> Slots:
         if step.kind == "business days":
             raise ConfigError("bin='B' would leave out weekends; bin by '1D' and drop them, or choose another bin.")
         start = ticks.view("M8[ns]").astype("M8[M]")
-        count = start.astype(np.int64) // step.count
+        count = (start.astype(np.int64) - step.anchor) // step.count
         begin = count[first]
         return Slots(
             count - begin[series],
             np.zeros(len(ticks)),
-            lambda of, k: ((begin[of] + k) * step.count).astype("M8[M]").astype("M8[ns]").astype(np.int64),
+            lambda of, k: ((begin[of] + k) * step.count + step.anchor)
+            .astype("M8[M]")
+            .astype("M8[ns]")
+            .astype(np.int64),
         )
-    shift = 4 * _DAY if step.size % (7 * _DAY) == 0 else 0  # weeks begin on a Monday; 1970 began on a Thursday
+    shift = (step.anchor + 4) % 7 * _DAY if step.size % (7 * _DAY) == 0 else 0  # 1970 began on a Thursday
     count = (
         np.floor((ticks - shift) / step.size).astype(np.int64)
         if ticks.dtype.kind == "f" or isinstance(step.size, float)
@@ -912,14 +944,17 @@ def binned(values: np.ndarray | None, at: Placed, way: str) -> np.ndarray:
     """Events of a column (None: no column, all rows count) in bins, (N, T); blank where a bin has no value."""
     n, steps = len(at.length), int(at.length.max())
     cell = at.series * steps + at.slot
+    unknown: np.ndarray | bool = False
     if values is not None:
         kept = ~missing_in(values) if values.dtype.kind in "fU" else np.ones(len(values), bool)
+        if way == "sum":  # what is missing is not 0
+            unknown = np.bincount(cell[~kept], minlength=n * steps).reshape(n, steps) > 0
         cell, values = cell[kept], values[kept]
     valid = np.arange(steps) < at.length[:, None]
     if way in ("count", "sum"):
         weights = None if way == "count" else np.asarray(values, np.float64)
         total = np.bincount(cell, weights, minlength=n * steps).reshape(n, steps)
-        return np.where(valid, total, np.nan)
+        return np.where(valid & ~np.asarray(unknown), total, np.nan)
     text = values is not None and values.dtype.kind == "U"
     grouped = getattr(pd.Series(values).groupby(cell), way)()
     result = np.full(n * steps, "" if text else np.nan, np.asarray(values).dtype if text else np.float64)

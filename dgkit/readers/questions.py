@@ -5,6 +5,7 @@ stand for missing values. Each question says which calls settle it; none is aske
 """
 
 import re
+import unicodedata
 from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import partial
 from typing import Any
@@ -170,8 +171,15 @@ def about_whole_numbers(ds: xr.Dataset, settled: Collection[str], asked: Asked) 
         )
 
 
+def _folded(text: str) -> str:
+    """What a reader sees of a text: no capitals, blanks at its ends, signs without width, nor forms of one letter."""
+    if not text.isascii():
+        text = "".join(sign for sign in unicodedata.normalize("NFKC", text) if unicodedata.category(sign) != "Cf")
+    return " ".join(text.split()).casefold()
+
+
 def about_spelling(ds: xr.Dataset, sample: str | None, settled: Collection[str], asked: Asked) -> None:
-    """Asks about texts that differ in blanks around them, or in capitals, alone: ids of samples, or categories."""
+    """Asks about texts that look alike, but for capitals, blanks and forms of Unicode: ids, or categories."""
     texts = {str(name): da for name, da in ds.data_vars.items() if da.dtype.kind == "U"}
     texts |= {} if sample is None else {sample: ds["sample"]}
     for name, da in texts.items():
@@ -181,12 +189,15 @@ def about_spelling(ds: xr.Dataset, sample: str | None, settled: Collection[str],
         for values in valid_values(da, lengths(ds)):
             held |= dict.fromkeys(pd.unique(values).tolist())
         first: dict[str, str] = {}
-        again = [(first[key], text) for text in held if first.setdefault(key := text.strip().casefold(), text) != text]
+        again = [(first[key], text) for text in held if first.setdefault(key := _folded(text), text) != text]
         if again:
             one, two = again[0]
-            mend = "" if asked.of_file else f" before, e.g. df[{name!r}].str.strip().str.lower()"
+            plain = one.strip().casefold() == two.strip().casefold()
+            shown_as, how = (repr, "capitals or blanks") if plain else (ascii, "blanks or forms of Unicode")
+            way = ".str.strip().str.lower()" if plain else ".str.normalize('NFKC').str.split().str.join(' ')"
+            mend = "" if asked.of_file else f" before, e.g. df[{name!r}]{way}"
             asked.add(
-                f"column {name!r} has {one!r} and {two!r}, which differ in capitals or blanks alone ({len(again)} "
+                f"column {name!r} has {shown_as(one)} and {shown_as(two)}, which differ in {how} alone ({len(again)} "
                 f"such). If they are the same, write them alike{mend}; if they are not: text=[{name!r}].",
                 text=[name],
             )

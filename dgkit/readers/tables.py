@@ -123,7 +123,7 @@ def from_table(
     bin, bins : as `step`, and mapping of name to way
         For events: the rows of a `bin` ("1h") become one step, by "sum", "mean", "count", "min", "max", "median",
         "first" or "last" of each feature; a name that is no column with "count" counts rows. Bins without a row: 0 for
-        "sum" and "count", else a gap.
+        "sum" and "count", else a gap; so is a sum of which a part is missing.
     text : list of str
         Columns or features of text that are categories, although they look like numbers; also `sample` and others whose
         texts are to be taken as they are, "A" apart from "a".
@@ -137,7 +137,8 @@ def from_table(
     decimal : {None, ".", ","}
         Decimal sign of numbers in text.
     scale, valid_min, valid_max : mapping, optional
-        Of each feature or attribute: "log" where its values span decades; bounds that are public knowledge. A
+        Of each feature or attribute: "log" where its values span decades (an attribute's private releases alone
+        read); bounds that are public knowledge. A
         feature's `valid_max` may be the name of an attribute, such as a link's speed: a number, or categories that
         `categories` says the numbers of.
     counts, zeros : list of str, or mapping
@@ -523,11 +524,16 @@ def dataset(
     _fill(series, length, read)
     asked.ask()
 
+    coords, said = _coordinates(at, length, next(iter(series.values())).shape[1], wide)
+    for name in sorted({*data, *series} & {*coords, "sample", "time", "length"} | set(data) & set(series)):
+        raise SchemaError(
+            f"{name!r} is the name of more than one thing in this dataset (series that begin at different times have "
+            "'start'). Rename the column, or what is counted in `bins`."
+        )
     per = at.said.get("_per", "s")
     for name, values in series.items():
         attrs = {"units": f"{(units or {}).get(name, '1')}/{per}"} if name in counters else _attrs(name, units)
         data[name] = (("sample", "time"), values, attrs)
-    coords, said = _coordinates(at, length, next(iter(series.values())).shape[1], wide)
     if (length != next(iter(series.values())).shape[1]).any():
         data["length"] = ("sample", length.astype(np.int64))
     if sample is not None:
@@ -719,6 +725,9 @@ def windows(
     valid = lengths(ds)
     counts = np.maximum((valid - length) // step + 1, 0)
     zone = _zone_of(ds, timezone)
+    for name in ("series", "start", *(["start_local"] if begin is not None else [])):
+        if name in ds.data_vars:
+            raise SchemaError(f"{name!r} is what windows are told by; rename the variable: ds.rename({name}=...).")
     if not counts.any():
         raise ConfigError(f"length is {length}, but the longest series has {valid.max()} steps; cut shorter windows.")
     whole_to = _steps_to_gap(ds, valid)  # (N, T)
@@ -754,12 +763,7 @@ def _steps_to_gap(ds: xr.Dataset, valid: np.ndarray) -> np.ndarray:
     """From each step of each series how many follow, itself included, before a gap or the end, (N, T)."""
     steps = ds.sizes["time"]
     broken = np.zeros(steps + 1, bool)  # no window goes over the border before this step
-    if (
-        "time" in ds.coords
-        and steps > 2
-        and ds["time"].dtype.kind in "iufM"
-        and not time_read(ds.attrs).get("step", "").endswith("B")
-    ):
+    if "time" in ds.coords and steps > 2 and ds["time"].dtype.kind in "iufM" and time_read(ds.attrs).get("step") != "B":
         apart = np.diff(ds["time"].values).astype(np.float64)
         broken[1:-1] = np.abs(apart) > 1.5 * np.abs(np.median(apart))
     result = np.empty((ds.sizes["sample"], steps), np.int64)
@@ -775,10 +779,17 @@ def _steps_to_gap(ds: xr.Dataset, valid: np.ndarray) -> np.ndarray:
 
 
 def _zone_of(ds: xr.Dataset, timezone: str | None) -> str | None:
-    """The zone whose clock counts: the one given, or the one that the data were read with."""
-    if timezone is not None:
-        return grid.known_zone(timezone)
-    return str(time_read(ds.attrs).get("timezone", "")).partition(",")[0] or None
+    """The zone whose clock counts, of times in UTC: the one given, or the one that the data were read with.
+
+    None where the times are that clock's already, as days are.
+    """
+    zone, _, in_utc = str(time_read(ds.attrs).get("timezone", "")).partition(",")
+    given = None if timezone is None else grid.known_zone(timezone)
+    if zone in ("", "UTC") or in_utc:
+        return given or zone or None
+    if given not in (None, zone):
+        raise ConfigError(f"timezone={timezone!r}, but the days of this dataset go by the clock of {zone}.")
+    return None
 
 
 def _local(times: np.ndarray, zone: str | None) -> np.ndarray:

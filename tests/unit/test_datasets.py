@@ -553,3 +553,15 @@ def test_another_table_is_refused_with_what_reads_it(tmp_path):
 def test_the_pinned_files_are_those_of_one_commit():
     assert datasets._MBA_SOURCE.count(datasets._MBA_COMMIT) == 1
     assert all(value.startswith("sha256:") and len(value) == 71 for value in datasets._MBA_FILES.values())
+
+
+@pytest.mark.parametrize("kind", [np.int16, np.float64])
+def test_bounds_of_a_packed_variable_are_in_units_whichever_way_they_were_written(tmp_path, kind):
+    low, high = (-20_000, 25_000) if kind is np.int16 else (260.0, 305.0)
+    warm = np.random.default_rng(0).uniform(270, 300, (6, 4))
+    ds = xr.Dataset({"temp": (("sample", "time"), warm, {"valid_min": kind(low), "valid_max": kind(high)})})
+    packing = {"dtype": "i2", "scale_factor": 0.001, "add_offset": 280.0, "_FillValue": -32768}
+    ds.to_netcdf(tmp_path / "packed.nc", encoding={"temp": packing})
+
+    attrs = dg.open_dataset(tmp_path / "packed.nc").temp.attrs
+    assert (attrs["valid_min"], attrs["valid_max"]) == (260, 305)

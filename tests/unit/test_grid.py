@@ -1159,7 +1159,8 @@ def test_columns_with_dates_beside_others_without_are_refused_in_whichever_order
 def test_dates_of_columns_that_are_moved_to_their_step_are_told():
     ds = steps(["2024-01-09", "2024-02-02", "2024-03-01"], "2024*")
 
-    assert read(ds)["snapped"] == 3 and "3 times put on their step" in str(dg.schema.describe(ds))
+    assert read(ds)["snapped"] == 1 and "1 time put on its step, by up to 2D" in str(dg.schema.describe(ds))
+    assert ds.time.dt.strftime("%m-%d").values.tolist() == ["01-09", "02-04", "03-01"]
 
 
 def test_a_pattern_of_series_asks_for_no_order_and_takes_no_column_of_another_role(tmp_path):
@@ -1305,3 +1306,91 @@ def test_a_number_without_the_others_unit_is_no_missing_value():
     with pytest.raises(SchemaError, match="a number without the others' unit: bring all to one") as error:
         dg.from_table(table, features={"v": "v_*"}, sample="id")
     assert "None" not in str(error.value)
+
+
+# -- bins that begin elsewhere, clocks that were set, names that are taken ---------------------------------------------
+
+DAYS = pd.DataFrame({"t": pd.date_range("2023-01-01", periods=800), "x": np.arange(800.0)})
+
+
+@pytest.mark.parametrize("width", ["YS-APR", "YE-MAR", "QS-FEB", "QE-JAN", "QS", "2QS", "W", "W-WED", "2W-WED"])
+def test_bins_of_years_quarters_and_weeks_begin_where_pandas_has_them(width):
+    ds = dg.from_table(DAYS, **ONE, bin=width, bins={"x": "sum"})
+
+    assert ds.x.values[0].tolist() == DAYS.set_index("t").x.resample(width).sum().tolist()
+
+
+@pytest.mark.parametrize("argument", ["step", "bin"])
+@pytest.mark.parametrize("width", ["2B", "BME", "SME", "C", "BQS", "WOM-1MON", "99999999D"])
+def test_lengths_of_time_that_are_not_known_here_are_refused(argument, width):
+    bins = {"bins": {"x": "sum"}} if argument == "bin" else {}
+
+    with pytest.raises(ConfigError, match=f"{argument}='{width}' is no step that is known here"):
+        dg.from_table(DAYS, **ONE, **{argument: width}, **bins)
+
+
+@pytest.mark.parametrize("known", [[1.5, np.nan, np.nan, 5], [1.5, np.nan, 3, 5]])
+def test_a_sum_of_which_a_part_is_missing_is_a_gap(known):
+    times = pd.to_datetime(["2024-01-01 00:05", "2024-01-01 01:10", "2024-01-01 01:30", "2024-01-01 02:01"])
+
+    with pytest.raises(SchemaError, match=r"'x' has 1 steps without a value, the first in sample '0', step 1"):
+        dg.from_table(polls(times, known), **ONE, bin="1h", bins={"x": "sum"})
+    kept = dg.from_table(polls(times, known), **ONE, bin="1h", bins={"x": "sum"}, gaps="keep")
+    np.testing.assert_array_equal(kept.x[0], [1.5, np.nan, 5])
+
+
+@pytest.mark.parametrize("days", [100, 365])
+def test_midnights_of_another_zone_in_utc_are_days_and_most_stay_where_they_are(days):
+    local = pd.date_range("2024-03-25", periods=days, tz="Europe/Berlin")
+    ds = dg.from_table(polls(local.tz_convert("UTC")), **ONE)
+
+    summer = int((local.map(lambda at: at.dst()) > pd.Timedelta(0)).sum())
+    assert read(ds)["step"] == "1D" and read(ds)["snapped"] == days - summer
+    assert (pd.DatetimeIndex(ds.time).hour == 22).all()
+
+
+def test_a_clock_that_was_set_once_does_not_change_the_step():
+    times = pd.Series(pd.date_range("2024-01-01", periods=3000, freq="1min"))
+    times[1500:] += pd.Timedelta("3s")
+
+    assert read(dg.from_table(polls(times), **ONE))["step"] == "1min"
+    times[1500:] += pd.Timedelta("17s")
+    with pytest.raises(
+        SchemaError, match=r"(?s)further than 6s from where steps of 1min.*step='1min', tolerance='20s'"
+    ):
+        dg.from_table(polls(times), **ONE)
+
+
+def test_jitter_of_whole_seconds_leaves_the_round_step():
+    late = np.random.default_rng(0).integers(0, 4, 3000)
+    times = pd.date_range("2024-01-01", periods=3000, freq="1min") + pd.to_timedelta(late, unit="s")
+
+    assert read(dg.from_table(polls(times), **ONE))["step"] == "1min"
+
+
+def test_days_by_the_clock_of_a_zone_are_not_moved_to_it_again():
+    days = dg.from_table(polls(pd.date_range("2024-01-01", periods=100, tz="Europe/Berlin")), **ONE)
+
+    for zone in (None, "Europe/Berlin"):
+        cut = windows(days, 7, begin="00:00", timezone=zone)
+        assert (cut.start_local.values == cut.start.values).all() and cut.sizes["sample"] == 14
+    with pytest.raises(ConfigError, match="days of this dataset go by the clock of Europe/Berlin"):
+        windows(days, 7, begin="00:00", timezone="UTC")
+
+
+@pytest.mark.parametrize("name", ["series", "start"])
+def test_windows_do_not_replace_a_variable(name):
+    ds = xr.Dataset({"x": (("sample", "time"), np.ones((4, 12))), name: ("sample", list("pqpq"))})
+
+    with pytest.raises(SchemaError, match=rf"ds.rename\({name}=...\)"):
+        windows(ds, 6)
+
+
+def test_a_column_named_as_the_dataset_names_something_else_is_refused():
+    table = pd.DataFrame({"job": list("aabb"), "t": [0, 1, 5, 6], "x": [1.5, 2, 3, 5.25], "start": list("uuvv")})
+    names = {"sample": "job", "time": "t", "features": ["x"]}
+
+    with pytest.raises(SchemaError, match="'start' is the name of more than one thing"):
+        dg.from_table(table, **names, attributes=["start"])
+    with pytest.raises(SchemaError, match="'length' is the name of more than one thing"):
+        dg.from_table(table, **names, bin=1, bins={"x": "sum", "length": "count"})

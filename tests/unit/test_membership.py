@@ -444,7 +444,7 @@ def test_an_audit_of_too_little_is_refused(present, absent, options, said):
 DELTA = 1e-3
 
 
-def canary_scores(noise_multiplier, *, in_training, models=100):
+def canary_scores(noise_multiplier, *, in_training, models=300):
     """How much more the critics of small private trainings like an odd series than the nine dull ones beside it.
 
     The worst case that an auditor may choose: little data, known initial weights, a canary unlike all else. Where it is
@@ -485,3 +485,21 @@ def test_an_audit_at_epsilon_one_finds_no_more_and_one_of_too_little_noise_does(
     assert bounds[enough] <= 1.0
     assert 1.0 < bounds[enough / 20] <= epsilon(noise_multiplier=enough / 20, **spent)  # the attack can tell
     assert bounds[0.0] > 1.5
+
+
+def test_scores_that_have_no_order_are_refused():
+    truth = np.arange(60) >= 30
+    for one in (np.full(60, np.nan), np.where(np.arange(60) == 3, np.nan, np.arange(60)), [["a"]]):
+        with pytest.raises(ConfigError, match=r"scores is .*none of them NaN"):
+            estimates(one, truth)
+        with pytest.raises(ConfigError, match=r"present is .*none of them NaN"):
+            epsilon_lower_bound(one, np.zeros(60), delta=1e-5)
+    assert estimates(np.where(truth, np.inf, -np.inf), truth)[0].value == 1
+
+
+@pytest.mark.parametrize("truth", [np.ones(20), np.arange(19) > 9, 2 * (np.arange(20) > 9) - 1])
+def test_members_have_to_be_told_from_others(truth):
+    with pytest.raises(ConfigError, match="give True or False for each score, and some of each"):
+        estimates(np.arange(20), truth)
+    with pytest.raises(ConfigError, match="resamples=0 must be a whole number"):
+        estimates(np.arange(20), np.arange(20) > 9, resamples=0)

@@ -463,3 +463,20 @@ def test_a_length_that_makes_no_sense_is_refused(model):
     with pytest.raises(ConfigError, match="never learned to go on"):
         one_pass.sample(3, length=13)
     assert one_pass.sample(3, length=6).sizes["time"] == 6
+
+
+def test_attributes_may_be_coordinates_and_need_a_row_a_series(model):
+    rows = small_dataset(seed=3)[["domain", "spider", "size"]].isel(sample=slice(0, 10))
+
+    fake = model.sample(attributes=rows.set_coords("domain"))
+    assert (fake.domain.values == rows.domain.values).all() and "domain" in fake.data_vars
+    with pytest.raises(SchemaError, match=r"has the dims \('row',\); give a row a series"):
+        model.sample(attributes=rows.rename(sample="row"))
+
+
+@pytest.mark.parametrize(("n", "options"), [(10**12, {}), (10**20, {}), (2, {"length": 10**12})])
+def test_more_series_than_the_memory_holds_are_refused_before_it_is_full(model, n, options):
+    if not hasattr(os, "sysconf"):
+        pytest.skip("this system does not tell how much memory it has")
+    with pytest.raises(ConfigError, match="GB of numbers, more than half of this machine's memory"):
+        model.sample(n, **options)

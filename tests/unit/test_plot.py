@@ -550,3 +550,11 @@ def test_a_histogram_of_what_is_no_array_of_numbers_says_what_to_give(sets):
         dg.plot.histogram(sets["real"].views)
     with pytest.raises(ConfigError, match="'real' is a list, not numbers"):
         dg.plot.histogram({"real": ["a"]})
+
+
+def test_fewer_series_than_columns_are_drawn():
+    ds = small_dataset()
+
+    for sets in (ds.isel(sample=[0]), {"one": ds.isel(sample=[0]), "many": ds}):
+        figure = dg.plot.series(sets)
+        assert any(axis.get_xlabel() == "time (steps)" for axis in figure.axes if axis.get_visible())

@@ -110,7 +110,9 @@ def test_scores_that_know_nothing_prove_nothing():
         (lambda: audit_runs(gaussian_sum(1, 0), np.eye(2), along, delta=0.0), "many runs audit one"),
         (lambda: audit_runs(gaussian_sum(1, 0), np.eye(1), along, delta=0.0, runs=10), "80"),
         (lambda: one_run_lower_bound(5, 4, 10, delta=0.0), "cannot be"),
+        (lambda: one_run_lower_bound(7.5, 100, 200, delta=0.0), "right=7.5 must be a whole number"),
         (lambda: gaussian_lower_bound(np.ones(3), np.ones(3), delta=0.0), "40 runs"),
+        (lambda: gaussian_lower_bound(np.full(50, np.nan), np.ones(50), delta=0.0), "none of them NaN"),
     ],
 )
 def test_an_audit_that_cannot_be_is_refused(call, says):

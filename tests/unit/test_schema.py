@@ -388,3 +388,11 @@ def test_a_description_writes_large_numbers_out_and_names_no_unit_where_there_is
 
     assert rows[0] == ("feature", "views", "views/day", "9 to 470,800, mean 117,700")
     assert rows[1] == ("feature", "share", "", "0.0001234 to 0.3, mean 0.15")
+
+
+def test_a_scale_that_is_not_known_is_refused():
+    ds = small_dataset()
+    ds.views.attrs["scale"] = "log10"
+
+    with pytest.raises(SchemaError, match="'log10'; 'log' or 'linear' is needed"):
+        validate(ds)

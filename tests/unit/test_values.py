@@ -1088,3 +1088,20 @@ def test_a_bound_may_be_text_that_stands_for_numbers():
         SchemaError, match=r"which is no attribute; there are 'speed'\. Give another value of valid_max="
     ):
         dg.from_table(table, **{**asked, "valid_max": {"rate": "link speed"}})
+
+
+@pytest.mark.parametrize(
+    ("one", "two"),
+    [("München", "Mu\u0308nchen"), ("x\u00a0y", "x y"), ("x\u200b", "x"), ("x  y", "x y"), ("\uff21", "A")],
+)
+def test_texts_that_look_alike_are_asked_about(one, two):
+    table = pd.DataFrame(
+        {"job": list("aabb"), "t": [0, 1, 0, 1], "load": [1.5, 2, 3, 5.25], "n": [one] * 2 + [two] * 2}
+    )
+    names = {"time": "t", "features": ["load"]}
+
+    for column, more in (("n", {"sample": "job", "attributes": ["n"]}), ("n", {"sample": "n"})):
+        with pytest.raises(SchemaError, match=r"differ in blanks or forms of Unicode alone.*NFKC") as found:
+            from_table(table, **names, **more)
+        assert ascii(one) in str(found.value)
+        assert from_table(table, **names, **more, text=[column]).sizes["sample"] == 2
