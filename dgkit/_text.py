@@ -32,7 +32,18 @@ def number(value: float, digits: int = 3) -> str:
 
 
 def at_most(value: float, digits: int = 3) -> str:
-    """`number`, rounded up: as a bound has to be written, which would not hold if it were rounded down.
+    """A bound as text: rounded up, since it would not hold if it were rounded down.
+
+    Parameters
+    ----------
+    value : float
+    digits : int
+        How many count.
+
+    Returns
+    -------
+    str
+        As dgkit writes numbers: large ones with commas, small ones with an exponent, "∞".
 
     Examples
     --------

@@ -18,6 +18,7 @@ from .rooms import room as room
 from .runs import record as record
 from .runs import rerun as rerun
 from .store import Checkpoint as Checkpoint
+from .store import at_most as at_most
 from .store import checkpoints as checkpoints
 from .store import open_run as open_run
 from .store import spread as spread

@@ -75,8 +75,11 @@ QUIZZES = {
         "Three frauds are held against real days, number by number. Which one looks best?",
         "a",
         (
-            ("The copies of training days.", "They are real days. Only lines that look for copies find them."),
-            ("The days with mixed hours.", "Each number that knows of an order finds them."),
+            (
+                "The copies of training days.",
+                "They are real days. Lines that look for copies find them, and hardly another.",
+            ),
+            ("The days with mixed hours.", "Autocorrelation, steps and rises know of an order, and find them."),
             ("The days with the attributes of others.", "Series and attributes are right, but effects are lines, too."),
         ),
     ),

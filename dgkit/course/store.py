@@ -8,6 +8,7 @@ import xarray as xr
 
 from dgkit import datasets
 from dgkit._cells import read
+from dgkit._text import at_most as at_most  # of `course`, for chapters
 from dgkit.course.chapters import experiment_of
 from dgkit.course.openings import opening
 from dgkit.errors import ConfigError, FileFormatError

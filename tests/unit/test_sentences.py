@@ -268,7 +268,9 @@ def test_03_the_data_are_the_limit_up_to_300_pages_and_the_training_beyond():
     assert within((middle / data.median("seed")).sel(samples=100), 0.8, 1.3)
     assert (middle > 2 * data.median("seed")).sel(samples=slice(300, None)).all()
     more = middle.sel(samples=slice(300, None))
-    assert more[-1] < more[0] and float(more.max() - more.min()) < float((model.max("seed") - model.min("seed")).max())
+    assert 1.8 < more[0] / more[-1] < 2.2 and model.sel(samples=10_000).max() < model.sel(samples=300).min()
+    at = model.sel(samples=3000)
+    assert (f"{at.min():.4f}", f"{at.max():.4f}") == ("0.0005", "0.0084")
 
 
 def test_04_large_jobs_that_fail_do_so_within_21_steps():
@@ -278,16 +280,14 @@ def test_04_large_jobs_that_fail_do_so_within_21_steps():
     assert long.max() == 21 and np.quantile(long, 0.9) < 18
 
 
-def test_04_each_part_helps_in_the_medians_and_only_the_naive_gans_bar_stands_apart():
+def test_04_each_part_helps_in_the_medians_and_with_every_seed_but_averaging():
     divergence = open_run("event_types").attribute_divergence.sel(attribute="end_event")
     designs = ["DoppelGANger", "no averaging", "no auxiliary", "naive GAN"]
     each = [divergence.sel(model=name).values for name in designs]
 
     assert np.all(np.diff(np.median(each, 1)) > 0)
-    assert each[1].min() < each[0].max() and each[2].min() < each[1].max()
-    assert each[3].min() > max(one.max() for one in each[:3])
-    pairs = [int((one[:, None] < other).sum()) for one, other in itertools.pairwise(each)]
-    assert pairs == [19, 22, 25]
+    assert each[1].min() < each[0].max() < min(each[2].min(), each[3].min())
+    assert [int((each[0][:, None] < other).sum()) for other in each[1:]] == [19, 25, 25]
 
 
 def test_04_the_naive_gan_misses_the_rarest_event_first():
@@ -1092,7 +1092,7 @@ def test_04_most_jobs_are_small_and_most_jobs_finish():
     assert jobs.sizes["time"] == int(jobs.length.max()) == 60
 
 
-def test_05_the_nearest_memory_of_the_ping_loss_is_the_autoregressions_and_of_jobs_at_the_equal_budget_rcgans():
+def test_05_the_nearest_memory_is_others_of_the_ping_loss_and_of_jobs_at_the_equal_budget():
     error = open_run("baselines").autocorrelation_mse
     loss = error.sel(dataset="broadband", feature="ping_loss")
     memory = error.sel(dataset="cluster", feature="memory")
@@ -1103,6 +1103,10 @@ def test_05_the_nearest_memory_of_the_ping_loss_is_the_autoregressions_and_of_jo
         "rcgan",
         "doppelganger",
     ]
+    of_six = error.sel(dataset="cluster").drop_sel(model=["rcgan", "timegan"]).median("seed")
+    for feature in ("memory", "assigned_memory"):
+        nearest = of_six.sel(feature=feature).idxmin("model").sel(budget=["equal", "own"])
+        assert nearest.values.tolist() == ["market", "doppelganger"]
     for data, feature in (("web", "views"), ("cluster", "cpu_rate"), ("broadband", "traffic_bytes")):
         assert (error.sel(dataset=data, feature=feature).median("seed").idxmin("model") == "doppelganger").all()
 
@@ -1546,8 +1550,8 @@ def test_06_real_jobs_teach_hardly_more_than_how_most_of_them_end(real_run):
     ends = {model: (of[0], of[-1]) for model, of in told.items()}
     assert [ends[model] for model in (*TRIES, "naive_gan")] == [("0.69", "0.70"), ("0.72", "0.74"), ("0.70", "0.74")]
     assert ends["rnn"] == ("0.52", "0.61") and told["ar"] == ["0.53", "0.56", "0.70"]
-    assert told["rcgan"] == ["0.29", "0.72", "0.74"]
-    assert seeds.drop_sel(model=["rnn", "ar", "rcgan"]).min() > 0.56
+    assert told["rcgan"] == ["0.29", "0.72", "0.74"] and told["market"] == ["0.57", "0.66", "0.77"]
+    assert seeds.drop_sel(model=["rnn", "ar", "rcgan", "market"]).min() > 0.58
 
 
 def test_02_real_pages_without_auto_normalisation_are_few_kinds_and_their_levels_are_off_too():

@@ -1,5 +1,7 @@
 """The instructor's folder: solutions that pass, none of them where learners look, and a guide to all chapters."""
 
+import ast
+import builtins
 import json
 import os
 import re
@@ -48,6 +50,52 @@ def test_a_chapters_solutions_pass(number, tmp_path, monkeypatch):
 
     passed = json.loads(Path("dgkit-progress.json").read_text())["passed"]
     assert passed == [exercise for exercise in list(course.exercises()) if exercise.startswith(number)]
+
+
+def bound(code: str) -> set[str]:
+    """Names that code gives a value where it stands, not inside functions and comprehensions."""
+    names: set[str] = set()
+
+    def visit(node: ast.AST) -> None:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            names.add(node.name)
+        elif isinstance(node, ast.alias):
+            names.add((node.asname or node.name).partition(".")[0])
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            names.add(node.id)
+        if not isinstance(
+            node, ast.FunctionDef | ast.Lambda | ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp
+        ):
+            for child in ast.iter_child_nodes(node):
+                visit(child)
+
+    visit(ast.parse(code))
+    return names
+
+
+def read(code: str) -> set[str]:
+    """Names that code takes from elsewhere."""
+    tree = ast.parse(code)
+    nodes = list(ast.walk(tree))
+    own = {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+    own |= bound(code) | {node.arg for node in nodes if isinstance(node, ast.arg)}
+    return {node.id for node in nodes if isinstance(node, ast.Name)} - own - set(dir(builtins))
+
+
+@pytest.mark.parametrize("number", CHAPTERS)
+def test_a_solution_goes_into_its_cell_as_it_stands(number):
+    """It takes what the chapter has by then, and leaves alone what the chapter needs later."""
+    (path,) = (ROOT / "notebooks").glob(f"{number}*.ipynb")
+    cells = [cell for cell in json.loads(path.read_text())["cells"] if cell["cell_type"] == "code"]
+    code = ["".join(line for line in cell["source"] if not line.startswith("%")) for cell in cells]
+
+    assert bound(blocks(CHAPTERS[number].split("###")[0])[0]) <= set().union(*map(bound, code))
+    for exercise, text in exercises(CHAPTERS[number]).items():
+        (at,) = [k for k, one in enumerate(code) if f'course.answer("{exercise}"' in one or f"# {exercise}" in one]
+        solution = blocks(text)[0]
+        there, later = set().union(*map(bound, code[:at])), set().union(*map(read, code[at + 1 :]))
+        assert read(solution) <= there, exercise
+        assert not (bound(solution) - {"answer"}) & there & later, exercise
 
 
 def test_chapters_ask_and_do_not_answer():

@@ -75,10 +75,14 @@ class Recorded:
         far = np.abs(np.log(np.maximum(self.places, 1e-12)) - math.log(max(min(value, 1e300), 1e-12)))
         return int(np.where(np.isfinite(self.places), far, 1e300).argmin())
 
+    def _written(self, place: float) -> str:
+        """An epsilon is a bound: rounded up."""
+        return at_most(float(place)) if self.key == "epsilon" else number(float(place))
+
     def title(self, k: int) -> str:
         """A run's own epsilon, and what else its dim says."""
         value = self.places[k]
-        text = f"{self.key.replace('_', ' ')} {number(value)}"
+        text = f"{self.key.replace('_', ' ')} {self._written(value)}"
         if self.dim == self.key or self.dim not in self.ds.coords:
             return text
         label = self.ds[self.dim].values[k]
@@ -95,7 +99,7 @@ class Recorded:
         near = there == value or (0 < there < math.inf and 1 / NEAR <= value / there <= NEAR)
         if not differ and near:
             return ""
-        runs = ", ".join(f"{number(one)}" for one in sorted(self.places))
+        runs = ", ".join(map(self._written, sorted(self.places)))
         how = ", ".join(SAID[name].format(one) for name, one in told.items())
         where = f" They were made with {how}." if told else ""
         why = f"The dial has {', '.join(SAID[name].format(now[name]) for name in differ)}. " if differ else ""
@@ -118,7 +122,7 @@ class Recorded:
         seeds = self.ds.autocorrelation.sizes.get("seed", 1)
         return {
             "title": f"Recorded run of the nearest {word}: {self.title(k)}",
-            "compared": f"The dial's {word} is {number(value)}, this run's {number(self.places[k])}.",
+            "compared": f"The dial's {word} is {self._written(value)}, this run's {self._written(self.places[k])}.",
             "x": np.asarray(self.lags, np.float32).tobytes(),
             "x_label": f"lag ({self.ds.lag.attrs.get('units', 'steps')})" if "lag" in self.ds.coords else "lag (steps)",
             "n": len(self.lags),
@@ -206,9 +210,9 @@ class Ways:
         if k is None:
             said = "not measured"
         elif 1 / NEAR <= epsilon / places[k] <= NEAR:
-            said = f"{number(float(values[k]))} at epsilon {number(places[k])}"
+            said = f"{number(float(values[k]))} at epsilon {at_most(float(places[k]))}"
         else:
-            said = f"not measured; at {number(places[k])} it is {number(float(values[k]))}"
+            said = f"not measured; at {at_most(float(places[k]))} it is {number(float(values[k]))}"
         user = []
         if now["series"] > 1:
             whole = str(name) in self.ds.attrs.get("gaussian", ()) and k is not None
