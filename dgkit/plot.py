@@ -627,10 +627,14 @@ def histogram(numbers: Mapping[str, Any], *, bins: int = 30, log: bool = False) 
             ) from error
         if isinstance(first, xr.DataArray) and isinstance(values, xr.DataArray):
             check_units(values.name or "values", first.attrs, values.attrs, ("the first set", repr(name)))
-        plain = plain[np.isfinite(plain)]
-        flat[name] = plain[plain > 0] if log else plain
-        missing = plain.size - flat[name].size
-        notes[name] = f", without {missing} of {plain.size} at or below 0" if missing else ""
+        plain = plain[~np.isnan(plain)]
+        flat[name] = plain[np.isfinite(plain) & (plain > 0 if log else True)]
+        left_out = {
+            "infinite": np.isinf(plain).sum(),
+            "at or below 0": (plain[np.isfinite(plain)] <= 0).sum() if log else 0,
+        }
+        said = " and ".join(f"{many} of {plain.size} {what}" for what, many in left_out.items() if many)
+        notes[name] = f", without {said}" if said else ""
     empty = [name for name, values in flat.items() if not values.size]
     if empty or not flat:
         raise ConfigError(f"{empty[0]!r} has no value to show." if empty else "give at least one set of numbers.")

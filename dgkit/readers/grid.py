@@ -394,8 +394,7 @@ def _slots(ticks: np.ndarray, series: np.ndarray, step: Step, tolerance: float) 
 
     # each series from its own first row, if all are where this puts them; with jitter from the clock's whole steps, or
     # else from where most rows of a series are
-    origins = [ticks[first]]
-    best = _even(ticks, series, origins[0], step)
+    best = _even(ticks, series, ticks[first], step)
     if np.abs(best.off).max() > 1e-6 * step.size:
         clock = np.rint(ticks[first] / step.size).astype(np.int64) * step.size
         phase = np.exp(2j * np.pi * (((ticks - ticks[first][series]) / step.size) % 1))
@@ -410,7 +409,10 @@ def _slots(ticks: np.ndarray, series: np.ndarray, step: Step, tolerance: float) 
                 rounded = np.rint(usual / round_) * round_
                 usual = np.where(np.abs(rounded - usual) <= unsure, rounded, usual)
             usual = np.rint(usual).astype(np.int64)
-        tried = [_even(ticks, series, origin, step) for origin in (clock, usual, _usual(ticks, series, first, step))]
+        origins = [clock, usual]
+        if (np.diff(ticks) % step.size == 0).mean() > 0.25:  # most rows may be exactly in some place
+            origins.append(_usual(ticks, series, first, step))
+        tried = [_even(ticks, series, origin, step) for origin in origins]
         best = max(
             tried, key=lambda one: (_near(one.off, tolerance), _near(one.off, 1e-6 * step.size) > len(ticks) / 2)
         )

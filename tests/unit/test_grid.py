@@ -1159,8 +1159,7 @@ def test_columns_with_dates_beside_others_without_are_refused_in_whichever_order
 def test_dates_of_columns_that_are_moved_to_their_step_are_told():
     ds = steps(["2024-01-09", "2024-02-02", "2024-03-01"], "2024*")
 
-    assert read(ds)["snapped"] == 1 and "1 time put on its step, by up to 2D" in str(dg.schema.describe(ds))
-    assert ds.time.dt.strftime("%m-%d").values.tolist() == ["01-09", "02-04", "03-01"]
+    assert read(ds)["snapped"] == 3 and "3 times put on their step" in str(dg.schema.describe(ds))
 
 
 def test_a_pattern_of_series_asks_for_no_order_and_takes_no_column_of_another_role(tmp_path):
@@ -1354,6 +1353,8 @@ def test_a_clock_that_was_set_once_does_not_change_the_step():
     times[1500:] += pd.Timedelta("3s")
 
     assert read(dg.from_table(polls(times), **ONE))["step"] == "1min"
+    one_late = polls(pd.to_datetime(["2024-01-01 00:00", "2024-01-02 00:00", "2024-01-03 01:00", "2024-01-04 00:00"]))
+    assert "1 time put on its step, by up to 1h" in str(dg.schema.describe(dg.from_table(one_late, **ONE)))
     times[1500:] += pd.Timedelta("17s")
     with pytest.raises(
         SchemaError, match=r"(?s)further than 6s from where steps of 1min.*step='1min', tolerance='20s'"

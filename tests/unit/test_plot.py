@@ -558,3 +558,10 @@ def test_fewer_series_than_columns_are_drawn():
     for sets in (ds.isel(sample=[0]), {"one": ds.isel(sample=[0]), "many": ds}):
         figure = dg.plot.series(sets)
         assert any(axis.get_xlabel() == "time (steps)" for axis in figure.axes if axis.get_visible())
+
+
+def test_a_histogram_says_what_it_leaves_out():
+    (axis,) = dg.plot.histogram({"one": [1.0, np.inf, 2.0, np.nan, -np.inf]}).axes
+    assert axis.get_xlabel() == "value, without 2 of 4 infinite"
+    (axis,) = dg.plot.histogram({"one": [1.0, np.inf, 2.0, 0.0]}, log=True).axes
+    assert axis.get_xlabel() == "value, without 1 of 4 infinite and 1 of 4 at or below 0"
