@@ -97,7 +97,7 @@ def open_dataset(name: str | os.PathLike[str], *, max_bytes: int | None = None) 
     Returns
     -------
     Dataset
-        In memory; a file's strings as fixed-width strings.
+        In memory; a file's strings as fixed-width strings, codes with `flag_values` and `flag_meanings` as their words.
 
     Raises
     ------
@@ -137,6 +137,7 @@ def open_dataset(name: str | os.PathLike[str], *, max_bytes: int | None = None) 
     if ".csv" in path.suffixes:
         return _open_kaggle(path, max_bytes)
     ds = _open_zarr(path, max_bytes) if path.is_dir() else read(path, max_bytes=max_bytes, trusted=name in SHIPPED)
+    ds = _in_words(ds)
     validate(ds)
     return ds
 
@@ -350,6 +351,29 @@ def _open_zarr(path: Path, max_bytes: int | None) -> xr.Dataset:
         raise FileFormatError(f"{str(path)!r} {error}") from None
     except Exception as error:  # zarr has errors of its own
         raise FileFormatError(f"{str(path)!r} cannot be read as NetCDF or zarr: {error!s:.200}") from error
+
+
+def _in_words(ds: xr.Dataset) -> xr.Dataset:
+    """Codes as the words that `flag_values` and `flag_meanings` give them (CF conventions, 3.5)."""
+    for name, da in ds.data_vars.items():
+        if not {"flag_values", "flag_meanings"} <= set(da.attrs) or "flag_masks" in da.attrs:
+            continue
+        codes, words = np.atleast_1d(da.attrs["flag_values"]).tolist(), str(da.attrs["flag_meanings"]).split()
+        values, place = np.unique(da.values, return_inverse=True)
+        meant = dict(zip(codes, words, strict=False))
+        strange = [value for value in values.tolist() if value not in meant]
+        if len(codes) != len(words) or strange:
+            what = f"no word for {strange[0]!r}" if strange else f"{len(words)} words for {len(codes)} codes"
+            raise SchemaError(
+                f"the codes of {name!r} have {what} in flag_meanings. Open the file with xarray and make text of them, "
+                "or drop the attrs flag_values and flag_meanings if they are quantities."
+            )
+        attrs = {key: value for key, value in da.attrs.items() if not key.startswith(("flag_", "valid_"))}
+        ds = ds.assign(
+            {name: (da.dims, np.array([meant[value] for value in values.tolist()])[place].reshape(da.shape))}
+        )
+        ds[name].attrs = {**attrs, "categories": words}
+    return ds
 
 
 def data_hash(ds: xr.Dataset) -> str:

@@ -565,3 +565,24 @@ def test_bounds_of_a_packed_variable_are_in_units_whichever_way_they_were_writte
 
     attrs = dg.open_dataset(tmp_path / "packed.nc").temp.attrs
     assert (attrs["valid_min"], attrs["valid_max"]) == (260, 305)
+
+
+def test_codes_with_meanings_are_read_as_words(tmp_path):
+    flags = {"flag_values": np.array([0, 1, 2], np.int8), "flag_meanings": "fibre cable dsl"}
+    kind = np.array([2, 0, 0, 2], np.int8)
+    ds = xr.Dataset({"x": (("sample", "time"), np.ones((4, 3))), "kind": ("sample", kind, flags)})
+    ds.to_netcdf(tmp_path / "flags.nc")
+
+    read = dg.open_dataset(tmp_path / "flags.nc").kind
+    assert (
+        read.values.tolist() == ["dsl", "fibre", "fibre", "dsl"]
+        and read.attrs["categories"] == flags["flag_meanings"].split()
+    )
+    for wrong, says in (
+        ({"flag_meanings": "fibre cable"}, "2 words for 3 codes|no word for 2"),
+        ({"flag_values": np.array([0, 1, 3], np.int8)}, "no word for 2"),
+    ):
+        ds.kind.attrs.update(flags | wrong)
+        ds.to_netcdf(tmp_path / "wrong.nc")
+        with pytest.raises(SchemaError, match=f"the codes of 'kind' have ({says})"):
+            dg.open_dataset(tmp_path / "wrong.nc")
