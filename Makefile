@@ -32,7 +32,7 @@ format:  ## ruff's form for all sources, and what it can mend by itself
 bench:  ## the benchmarks, in one table; ARGS="speed" runs a part
 	@$(PYTHON) dev.py bench $(ARGS)
 
-record:  ## compute what is missing of the recorded runs; ARGS="sample_len" only that one
+record:  ## compute recorded runs, but for finished cells in build/cells; ARGS="sample_len" only that one
 	@$(PYTHON) dev.py record $(ARGS)
 
 course:  ## run all chapters under Binder's limits and write instructor/budget.md; ARGS="03" only shows that one

@@ -33,7 +33,7 @@ TASKS = {
     "lint": "ruff, mypy, the form of docstrings, and the check that notebooks hold no outputs",
     "format": "ruff's form for all sources, and what it can mend by itself",
     "bench": "the benchmarks, in one table (further arguments: which)",
-    "record": "compute what is missing of the recorded runs in data/runs, hours at most (further arguments: which)",
+    "record": "compute recorded runs, but for finished cells in build/cells (further arguments: which; all: a day)",
     "course": "run all chapters under Binder's limits and write instructor/budget.md (further arguments: only these)",
     "book": "the course as a static site in build/book, chapters run (further arguments: only these)",
     "build": "bundle the widgets' JavaScript and the JupyterLab extension (needs Node; using dgkit does not)",
