@@ -82,7 +82,7 @@ def test_the_mouse_turns_the_noise_and_everything_follows(lab):
     shows(lab, ".dgkit-chart[aria-label*='epsilon 0.5 (noise multiplier 4)']", "")
 
     over = page.locator(".dgkit-chart .u-over").first
-    over.hover(position={"x": over.bounding_box()["width"] / 2, "y": 50})
+    over.hover()  # in its middle, once it is there: the chart may be drawn anew just now
     shows(lab, ".dgkit-readout", "epochs:")
     read = page.locator(".dgkit-readout").first.inner_text()
     epochs = float(read.split("epochs:")[1].split()[0])

@@ -67,7 +67,7 @@ def test_the_mouse_turns_a_dim_reads_a_value_and_compares(lab):
     assert float(row.split("\t")[1].split(" (")[0]) == pytest.approx(median, rel=1e-3)
 
     over = page.locator(".dgkit-chart .u-over")
-    over.hover(position={"x": over.bounding_box()["width"] / 2, "y": 50})
+    over.hover()  # in its middle, once it is there
     wait_text(lab, ".dgkit-readout", "lag (days):")
     read = page.locator(".dgkit-readout").inner_text()
     lag = int(read.split("lag (days):")[1].split()[0])
