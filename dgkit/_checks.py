@@ -4,7 +4,7 @@ import contextlib
 import math
 import os
 import sys
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -94,6 +94,38 @@ def number(name: str, value: Any, least: float = 0.0) -> float:
     if not real or not value >= least or (isinstance(value, int) and value > 1e300):
         raise ConfigError(f"{name}={shown(value)} must be a number of at least {least:g}.")
     return float(value)
+
+
+def several(option: str, value: Any) -> list[Any]:
+    """The values as a list, empty for None; ConfigError for what is none, such as a text, whose letters it would take.
+
+    Examples
+    --------
+    >>> several("text", ("port", "zip")), several("text", None)
+    (['port', 'zip'], [])
+    """
+    if value is None:
+        return []
+    if isinstance(value, str) or not isinstance(value, Iterable):
+        raise ConfigError(f"{option} is {shown(value)}; give a list: {option}=[{shown(value)}].")
+    found = list(value)
+    for one in found:
+        if not isinstance(one, Hashable):
+            raise ConfigError(f"{option} has {shown(one)} in it; give a list of names or values.")
+    return found
+
+
+def mapping(option: str, value: Any) -> dict[Any, Any]:
+    """The value as a dict, empty for None; ConfigError for what is no mapping.
+
+    Examples
+    --------
+    >>> mapping("units", {"load": "Mbps"}), mapping("units", None)
+    ({'load': 'Mbps'}, {})
+    """
+    if not isinstance(value, Mapping | None):
+        raise ConfigError(f"{option} is {shown(value)}; give a mapping, such as {option}={{'a column': ...}}.")
+    return dict(value or {})
 
 
 def scores(name: str, values: Any) -> np.ndarray:

@@ -205,7 +205,7 @@ def _by_groups(
     ds: xr.Dataset, schema: Schema, fraction: float, order: np.ndarray, by: Any, stratify: Any
 ) -> tuple[np.ndarray, int]:
     """The samples in an order, and how many of them make the first part: whole groups, its share of each stratum."""
-    n, names = len(order), [stratify] if isinstance(stratify, str) else list(stratify or ())
+    n, names = len(order), [stratify] if isinstance(stratify, str) else _checks.several("stratify", stratify)
     group, group_names = (np.arange(n), np.arange(n)) if by is None else codes_of(ds, by, "by")
 
     # strata: the combinations of these attributes

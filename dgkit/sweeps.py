@@ -16,6 +16,7 @@ from tqdm.auto import tqdm
 from dgkit import metrics
 from dgkit._atomic import usable
 from dgkit._cells import assemble, file_name, kept, name_of, points_of, stored, timed
+from dgkit._checks import mapping, several, shown
 from dgkit.core.config import Config, given
 from dgkit.core.model import DoppelGANger
 from dgkit.core.trainer import Trainer
@@ -85,13 +86,16 @@ def sweep(
     2
     """
     base = given(base, "base")
-    wrong = sorted(set(grid) - {item.name for item in fields(Config)})
-    if wrong or not grid or not all(len(values) for values in grid.values()):
+    grid = {name: several(f"grid[{name!r}]", values) for name, values in mapping("grid", grid).items()}
+    wrong = [name for name in grid if name not in {item.name for item in fields(Config)}]
+    if wrong or not grid or not all(grid.values()):
         what = f"{wrong[0]!r} is no field of Config" if wrong else "the grid is empty, or one of its lists is"
         raise ConfigError(f"{what}. Give e.g. {{'sample_len': [1, 7], 'seed': [0, 1]}}.")
+    if measure is not None and not callable(measure):
+        raise ConfigError(f"measure is {shown(measure)}; give a function of a model that returns a Dataset.")
 
     for name, values in grid.items():
-        _check_axis(name, list(values))
+        _check_axis(name, values)
 
     points = points_of(grid)
     configs = [replace(base, **point) for point in points]  # all are checked before the first is trained

@@ -17,7 +17,7 @@ import pandas as pd
 import xarray as xr
 from pandas.api.types import is_numeric_dtype, is_object_dtype, is_string_dtype
 
-from dgkit._checks import whole
+from dgkit._checks import mapping, several, whole
 from dgkit._netcdf import limit
 from dgkit.errors import ConfigError, FileFormatError, SchemaError
 from dgkit.readers import sources, tabular
@@ -89,7 +89,8 @@ def from_csv(
     """
     of_file = {key: options.pop(key) for key in list(options) if key in _OF_FILE}
     choices = {key: options.pop(key) for key in list(options) if key in CHOICES}
-    features = as_names(features)
+    features, attributes, text = as_names(features), several("attributes", attributes), several("text", text)
+    categories = categories if isinstance(categories, Mapping) else several("categories", categories)
     blank_rows = options.pop("blank_rows", None)
     content = _Files(path, max_bytes=max_bytes, **of_file)
     keys = [name for name in (sample, time) if name is not None]
@@ -310,7 +311,7 @@ class _Files:
         self.told: list[str] = []
         self.commas: set[str] = set()  # columns whose cells of numbers are written with decimal commas, as their text
         self.from_path = None if from_path is None else Pattern("from_path", from_path)
-        self.split = {name: Pattern(f"split[{name!r}]", pattern) for name, pattern in (split or {}).items()}
+        self.split = {name: Pattern(f"split[{name!r}]", pattern) for name, pattern in mapping("split", split).items()}
         for name in self.split:
             if name not in self.first.header:
                 raise SchemaError(f"split: no column {name!r}; the file has {some_names(self.first.header)}.")
@@ -322,7 +323,8 @@ class _Files:
 
     def table(self, wanted: Sequence[str] | None, *, text: Sequence[str] = (), **meaning: Any) -> pd.DataFrame:
         """The wanted columns, as `read_csv` gives them."""
-        names = list(self.header if wanted is None else wanted)
+        names = self.header if wanted is None else several("columns", wanted)
+        text, meaning["missing"] = several("text", text), several("missing", meaning.get("missing"))
         if self.first.kind == "parquet":
             table = self._typed(names, text, meaning)
         else:
@@ -548,6 +550,7 @@ class _File:
         top = [self.records.fields(k) for k in full[: max(header or 1, 1) + 1]]
         line = self.records.lines[full[0]]
         if names is not None:
+            names = several("names", names)
             if header:
                 raise ConfigError(f"header={header} says where names are, and names= gives them. Leave one out.")
             if header is None and len(top) > 1 and _reads_as_names(top[0], top[1]):

@@ -6,7 +6,7 @@ Rows go to their place by their time (`grid`): what is missing between two rows 
 import json
 import re
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from dgkit._checks import shown, whole
+from dgkit._checks import mapping, several, shown, whole
 from dgkit._netcdf import limit
 from dgkit.errors import ConfigError, SchemaError
 from dgkit.readers import grid
@@ -182,19 +182,28 @@ def from_table(
     choices = Choices(step, tolerance, fill, max_gap, gaps, duplicates, counters, timezone, ambiguous, bin, bins)
     table, features = opened(df), as_names(features)
     check_decimal(decimal)
-    asked = Asked(table)
+    asked, attributes, text = Asked(table), several("attributes", attributes), several("text", text)
+    for role, name in {"sample": sample, "time": time}.items():
+        if not isinstance(name, Hashable):
+            raise ConfigError(f"{role} is {shown(name)}; give the name of one column.")
 
     # what is said of columns and variables
     forms, given = given_forms(numbers), dict.fromkeys(text)
-    order = categories if isinstance(categories, Mapping) else dict.fromkeys(_listed("categories", categories))
-    told = {name: unit for name, form in forms.items() if (unit := unit_of(form))} | dict(units or {})
+    order = (
+        categories
+        if isinstance(categories, Mapping)
+        else dict.fromkeys(map(as_name, several("categories", categories)))
+    )
+    told = {name: unit for name, form in forms.items() if (unit := unit_of(form))} | mapping("units", units)
     notes: dict[str, Mapping[str, Any]] = {
         "units": told,
         "scale": scale or {},
         "valid_min": valid_min or {},
         "valid_max": valid_max or {},
-        "counts": counts if isinstance(counts, Mapping) else dict.fromkeys(_listed("counts", counts), 1),
-        "zeros": zeros if isinstance(zeros, Mapping) else dict.fromkeys(_listed("zeros", zeros), "inflated"),
+        "counts": counts if isinstance(counts, Mapping) else dict.fromkeys(map(as_name, several("counts", counts)), 1),
+        "zeros": zeros
+        if isinstance(zeros, Mapping)
+        else dict.fromkeys(map(as_name, several("zeros", zeros)), "inflated"),
     }
     roles = {name for name in (sample, time, *attributes) if name is not None}
     steps = feature_columns(table.columns, features, roles)
@@ -342,12 +351,6 @@ MENDS = {  # what the reader's caller can do, who has no `ds` yet
 }
 
 
-def _listed(option: str, names: Any) -> list[str]:
-    if isinstance(names, str):
-        raise ConfigError(f"{option} is {names!r}; give a list: {option}=[{names!r}].")
-    return [str(name) for name in names or ()]
-
-
 def _check_named(
     table: nw.DataFrame[Any],
     steps: Mapping[str, Sequence[str]],
@@ -376,7 +379,7 @@ def _categorical(da: xr.DataArray, listed: Sequence[Any] | Mapping[Any, float] |
         return da
     values = da.values
     found = [value for value in np.unique(values).tolist() if value != ""]
-    order: list[Any] = found if listed is None else list(map(str, listed))
+    order: list[Any] = found if listed is None else list(map(str, several("categories", listed)))
     if all(re.fullmatch(r"-?\d+", value, re.ASCII) and str(int(value)) == value and len(value) < 16 for value in found):
         values = np.where(values == "", "0", values).astype(np.int64)
         order = [int(value) if re.fullmatch(r"-?\d+", value, re.ASCII) else value for value in order]
@@ -424,9 +427,9 @@ def as_name(name: Any) -> str:
 def as_names(features: Features) -> Features:
     """`features` with text for names, as `opened` makes it."""
     if not isinstance(features, Mapping):
-        return [as_name(name) for name in ([features] if isinstance(features, str) else features)]
+        return [as_name(name) for name in ([features] if isinstance(features, str) else several("features", features))]
     return {
-        as_name(name): columns if isinstance(columns, str) else [as_name(column) for column in columns]
+        as_name(name): columns if isinstance(columns, str) else list(map(as_name, several("features", columns)))
         for name, columns in features.items()
     }
 

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from dgkit._checks import several
 from dgkit._comparable import duration
 from dgkit.errors import SchemaError
 from dgkit.readers.columns import Features, feature_columns, some_names
@@ -67,7 +68,13 @@ def read_together(
     no time: rows are steps in their order
     """
     choices = Choices(fill=fill, counters=())  # what counts up in both is compared as it stands
-    names = {"sample": sample, "time": time, "attributes": attributes, "units": units, "choices": choices}
+    names = {
+        "sample": sample,
+        "time": time,
+        "attributes": several("attributes", attributes),
+        "units": units,
+        "choices": choices,
+    }
     first, *others = tables
     frames = {source: _named(source, opened, table) for source, table in tables.items()}
     columns = _named(first, feature_columns, frames[first].columns, features)

@@ -15,6 +15,7 @@ import narwhals as nw
 import numpy as np
 import pandas as pd
 
+from dgkit._checks import mapping, several
 from dgkit._netcdf import limit
 from dgkit.errors import ConfigError, SchemaError
 from dgkit.readers.numbers import (
@@ -127,7 +128,7 @@ def understood(
     check_decimal(decimal)
     typed = typed and decimal is None
     decimal = "." if typed else decimal
-    dates, forms = dates or {}, given_forms(numbers)
+    dates, forms = mapping("dates", dates), given_forms(numbers)
     for name, form in dates.items():
         if form not in _DATE_FORMS and "%" not in form:
             raise ConfigError(
@@ -209,7 +210,7 @@ def given_forms(numbers: Mapping[str, str] | Sequence[str] | None) -> dict[str, 
         raise ConfigError(
             f"numbers is {numbers!r}; give a list of columns, or a mapping such as {{{numbers!r}: 'ms'}}."
         )
-    forms = dict(numbers) if isinstance(numbers, Mapping) else dict.fromkeys(numbers or (), "plain")
+    forms = dict(numbers) if isinstance(numbers, Mapping) else dict.fromkeys(several("numbers", numbers), "plain")
     for name, form in forms.items():
         if not isinstance(form, str) or not form.strip():
             raise ConfigError(f"numbers[{name!r}] is {form!r}; give a unit as it is written, or one of {_FORMS}.")

@@ -263,7 +263,7 @@ def _groups(sets: Mapping[str, xr.Dataset], by: str | Sequence[str]) -> tuple[li
     """
     train, held_out = sets["training"], sets.get("held-out")
     known = [str(one) for one in train.variables if train[one].dims == ("sample",) and one != "length"]
-    named, grouped, lacking = [by] if isinstance(by, str) else list(by), [], {}
+    named, grouped, lacking = [by] if isinstance(by, str) else _checks.several("by", by), [], {}
     apart: dict[str, int] = {}  # how many values of each that training and held-out data do not share
     for name in named or [one for one in ["series"] if one in known]:
         if name not in known:

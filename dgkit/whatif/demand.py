@@ -18,7 +18,7 @@ import numpy as np
 import xarray as xr
 
 from dgkit import _checks, schema
-from dgkit._checks import whole
+from dgkit._checks import several, whole
 from dgkit.core.model import DoppelGANger
 from dgkit.errors import ConfigError, SchemaError
 from dgkit.whatif.retrain import sample_target
@@ -94,7 +94,7 @@ def run_demand(
         if target is None:
             raise ConfigError("like=... weighs its rows to a target: give one.")
         asked = _alike(model, sample_target(Rows(like), target, n, seed=seed), seed)
-        for name in levels:
+        for name in several("levels", levels):
             asked = _at_level(asked, like, name, [variable.name for variable in model.encoder.schema.attributes])
     elif levels:
         raise ConfigError("levels=[...] are those of like=...: give the data.")
@@ -168,7 +168,8 @@ def demand_of(
     >>> bool(abs(asked.length.mean() - alone.length.mean()) < 0.1 * alone.length.mean() < seen.length.mean())
     True
     """
-    seed = _checks.seed(seed)
+    seed, features = _checks.seed(seed), several("features", features)
+    done, machine = several("done", done), several("machine", machine)
     share, ds = _granted_in(ds, granted)
     for name in features:
         if name not in ds or set(ds[name].dims) != {"sample", "time"}:
@@ -234,6 +235,7 @@ def infer_granted(
     >>> bool(abs(guess - seen.granted).mean() < 0.1)
     True
     """
+    by = several("by", by)
     for name in (feature, *by):
         if name not in ds:
             raise SchemaError(f"the data have no {name!r}.")
@@ -325,8 +327,8 @@ def _at_its_pace(
     share: np.ndarray,
     lengths: np.ndarray,
     ends: str | None,
-    done: Sequence[str],
-    machine: Sequence[str],
+    done: list[str],
+    machine: list[str],
     seed: int,
 ) -> xr.Dataset:
     """The steps of each series in the order of its work."""
@@ -336,7 +338,9 @@ def _at_its_pace(
         raise SchemaError(f"the data have no attribute {ends!r} that says how a series ended; ends=None: all are done.")
     rng, n, steps = np.random.default_rng(seed), *share.shape
     end = ds[ends].values.astype(str) if ends is not None else np.full(n, done[0])
-    is_done, cut = np.isin(end, list(done)), np.isin(end, list(machine))
+    is_done, cut = np.isin(end, done), np.isin(end, machine)
+    if not is_done.any():
+        raise SchemaError(f"no series has ended in one of done={done!r}; {ends!r} has {np.unique(end).tolist()}.")
     work = np.cumsum(np.where(np.arange(steps) < lengths[:, None], share, 0), 1)  # (N, T), after each step
     total = work[:, -1] - is_done * rng.random(n) * share[np.arange(n), lengths - 1]  # of the last step a part
     length = np.where(is_done | cut, np.clip(np.ceil(total - 1e-6), 1, steps), lengths).astype(int)
@@ -366,8 +370,8 @@ def _at_its_pace(
             result[name] = da.dims, np.where(place < new_length[:, None], moved, np.nan).astype(da.dtype), da.attrs
     if ends is not None:
         new_end = np.where(cut, end[donor], end)
-        new_end = np.where(np.isin(new_end, list(machine)), done[0], new_end)  # nobody was as far as it
-        left = [c for c in ds[ends].attrs.get("categories", []) if c not in list(machine)]
+        new_end = np.where(np.isin(new_end, machine), done[0], new_end)  # nobody was as far as it
+        left = [c for c in ds[ends].attrs.get("categories", []) if c not in machine]
         result[ends] = ds[ends].dims, new_end, ds[ends].attrs | ({"categories": left} if left else {})
     result["length"] = ds["length"].dims, new_length.astype(ds["length"].dtype), ds["length"].attrs
     return result

@@ -515,3 +515,52 @@ def test_a_million_rows_are_read_within_30_seconds(tmp_path):
     assert (ds.domain.values == domain).all()
     assert (ds.time.values == days.values).all()
     assert seconds < 30
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("missing", "-9"),
+        ("missing", -9),
+        ("text", "ab"),
+        ("text", 3),
+        ("names", "ab"),
+        ("columns", "ab"),
+        ("numbers", 3),
+        ("dates", "day first"),
+        ("split", "{a}_{b}"),
+    ],
+)
+def test_a_text_is_no_list_whose_letters_are_taken(option, value, write):
+    with pytest.raises(ConfigError, match=f"^{option} is .*; give a (list|mapping)"):
+        read_csv(write("a,b\n9,1\n-9,2\n"), **{option: value})
+
+
+@pytest.mark.parametrize("read", ["csv", "table"])
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("attributes", "ab"),
+        ("attributes", 3),
+        ("attributes", [["a"]]),
+        ("text", "ab"),
+        ("categories", "ab"),
+        ("categories", {"a": "xy"}),
+        ("counts", True),
+        ("zeros", "v"),
+        ("features", 3),
+        ("features", {"v": 3}),
+        ("units", ["v"]),
+    ],
+)
+def test_a_reader_takes_no_letters_of_a_text_for_names(read, option, value, write):
+    rows = "a,b,v\n" + "".join(f"{'xy'[k % 2]},{'uv'[k // 2 % 2]},{k + 0.5}\n" for k in range(8))
+    given = {"features": {"v": ["v"]}, "attributes": ["a", "b"]} | {option: value}
+    with pytest.raises(ConfigError, match=f"^{option} (is|has) .*give a (list|mapping)"):
+        from_csv(write(rows), **given) if read == "csv" else dg.from_table(pd.read_csv(io.StringIO(rows)), **given)
+
+
+@pytest.mark.parametrize("role", ["sample", "time"])
+def test_a_role_is_one_column(role):
+    with pytest.raises(ConfigError, match=rf"^{role} is \['a'\]; give the name of one column"):
+        dg.from_table(pd.DataFrame({"a": [1, 2], "v": [1.5, 2.5]}), features=["v"], **{role: ["a"]})

@@ -74,6 +74,12 @@ def test_a_fraction_that_leaves_a_part_empty_is_refused(fraction):
         dg.split(small_dataset(), fraction)
 
 
+@pytest.mark.parametrize("stratify", [3, [["domain"]]])
+def test_what_is_no_attribute_to_stratify_by_is_refused(stratify):
+    with pytest.raises(ConfigError, match="^stratify"):
+        dg.split(small_dataset(), stratify=stratify)
+
+
 def fleet(devices=12, days=7):
     """Samples of devices, unlike in number, with a kind that is a device's own."""
     device = np.repeat([f"d{k:02d}" for k in range(devices)], [days + k % 3 for k in range(devices)])

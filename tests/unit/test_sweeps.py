@@ -293,10 +293,27 @@ def test_a_client_without_dask_says_what_to_install(web, monkeypatch):
         sweep(web, {"seed": [0]}, base=TINY, client="a cluster", progress=False)
 
 
-@pytest.mark.parametrize("grid", [{"sample_length": [1]}, {}, {"seed": []}])
-def test_a_grid_that_cannot_be_is_refused(grid, web):
-    with pytest.raises(ConfigError, match=r"sample_length|empty"):
+@pytest.mark.parametrize(
+    ("grid", "said"),
+    [
+        ({"sample_length": [1]}, "'sample_length' is no field of Config"),
+        ({}, "the grid is empty"),
+        (None, "the grid is empty"),
+        ({"seed": []}, "one of its lists is"),
+        ({"seed": None}, "one of its lists is"),
+        ({"sample_len": 7}, r"^grid\['sample_len'\] is 7; give a list: grid\['sample_len'\]=\[7\]"),
+        ({"minmax_scale": "log"}, r"^grid\['minmax_scale'\] is 'log'; give a list"),
+        ([("seed", [0])], "^grid is .*; give a mapping"),
+    ],
+)
+def test_a_grid_that_cannot_be_is_refused(grid, said, web):
+    with pytest.raises(ConfigError, match=said):
         sweep(web, grid, progress=False)
+
+
+def test_a_measure_that_is_no_function_is_refused_before_anything_is_trained(web):
+    with pytest.raises(ConfigError, match=r"^measure is 'autocorrelation_mse'; give a function"):
+        sweep(web, {"seed": [0]}, measure="autocorrelation_mse", progress=False)
 
 
 @pytest.mark.parametrize(

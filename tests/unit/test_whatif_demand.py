@@ -214,6 +214,11 @@ def test_data_that_say_too_little_are_refused(seen):
         whatif.demand_of(seen.assign(granted=seen.granted * 0), "granted", ["cpu_rate"])
     with pytest.raises(SchemaError, match="no attribute 'exit'"):
         whatif.demand_of(seen, "granted", ["cpu_rate"], paced=True, ends="exit")
+    with pytest.raises(SchemaError, match=r"no series has ended in one of done=\['DONE'\]; 'end_event' has .*'FINISH'"):
+        whatif.demand_of(seen, "granted", ["cpu_rate"], paced=True, done=["DONE"])
+    for option, value in {"features": "cpu_rate", "done": "FINISH", "machine": "EVICT"}.items():
+        with pytest.raises(ConfigError, match=f"^{option} is '{value}'; give a list"):
+            whatif.demand_of(seen, "granted", **{"features": ["cpu_rate"], "paced": True} | {option: value})
     with pytest.raises(SchemaError, match=r"every step of 'cpu_rate' was capped"):
         whatif.infer_granted(seen, "cpu_rate", seen.granted <= 1, seen.granted * 0)
 

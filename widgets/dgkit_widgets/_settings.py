@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
 from dgkit import Config
+from dgkit._checks import several
 from dgkit.core.config import DP
 from dgkit.errors import ConfigError
 from dgkit_widgets._session import LIVE, Log, check_log
@@ -60,7 +61,7 @@ GROUPS = ("network", "privacy")  # of `CONTROLS` that can be hidden as one
 
 def controls(hide: Collection[str], datasets: list[str], checkpoints: list[str]) -> list[dict[str, Any]]:
     """What the browser is to show. Raises ConfigError where `hide` has a name that is not there."""
-    hide, known = set(hide), [*(control["name"] for control in CONTROLS), *GROUPS, *PARTS]
+    hide, known = set(several("hide", hide)), [*(control["name"] for control in CONTROLS), *GROUPS, *PARTS]
     if unknown := sorted(hide - set(known)):
         raise ConfigError(f"hide has {', '.join(unknown)}; there are: {', '.join(known)}.")
     options: dict[str, dict[str, Any]] = {
