@@ -44,30 +44,37 @@ def main(arguments: list[str] | None = None) -> None:
     asking.add_argument("--reveal", action="store_true", help="what came out, too")
     _grading(commands)
     options = parser.parse_args(arguments)
-    ask = {"export": _export, "collect": _collect, "room": _room}
-    if options.command in ask:
-        try:
-            return ask[options.command](options)
-        except DgkitError as error:
-            parser.exit(1, f"{error}\n")
-    if options.command == "table":
-        print(*blocks(table(seeds=options.seeds)), sep="\n\n")
-        return
-    if options.command == "list":
-        for name, experiment in known.items():
-            done = "recorded" if (folder() / f"{name}.nc").exists() else "missing"
-            print(f"{name:14} {done:9} {len(points_of(experiment.grid)):3} cells  {experiment.question}")
-        return
-    names = [*known, "checkpoints"] if options.all else options.names
-    unknown = [name for name in names if name not in (*known, "checkpoints")]
-    if unknown or not names:
-        parser.error(f"{f'no experiment {unknown[0]!r}' if unknown else 'no NAME'}; see `list`, or use --all")
-    for name in names:
+    if options.command == "record":
+        options.names = [*known, "checkpoints"] if options.all else options.names
+        unknown = [name for name in options.names if name not in (*known, "checkpoints")]
+        if unknown or not options.names:
+            parser.error(f"{f'no experiment {unknown[0]!r}' if unknown else 'no NAME'}; see `list`, or use --all")
+    ask = {
+        "list": _list, "record": _record, "table": _table, "export": _export, "collect": _collect, "room": _room,
+    }  # fmt: skip
+    try:
+        ask[options.command](options)
+    except DgkitError as error:
+        parser.exit(1, f"{error}\n")
+
+
+def _list(options: argparse.Namespace) -> None:
+    for name, experiment in experiments().items():
+        done = "recorded" if (folder() / f"{name}.nc").exists() else "missing"
+        print(f"{name:14} {done:9} {len(points_of(experiment.grid)):3} cells  {experiment.question}")
+
+
+def _record(options: argparse.Namespace) -> None:
+    for name in options.names:
         if name == "checkpoints":
             record_checkpoint(options.out / "checkpoints" / "web_s7.state")
         else:
             path = record(name, out=options.out, cells=options.cells, jobs=options.jobs)
             print(f"{path}: {path.stat().st_size / 1e6:.2f} MB")
+
+
+def _table(options: argparse.Namespace) -> None:
+    print(*blocks(table(seeds=options.seeds)), sep="\n\n")
 
 
 def _grading(commands: Any) -> None:

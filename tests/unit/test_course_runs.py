@@ -11,6 +11,7 @@ import xarray as xr
 
 import dgkit as dg
 from dgkit import _atomic, course
+from dgkit._cells import _SEAL
 from dgkit.course import runs, store
 from dgkit.course.__main__ import main
 from dgkit.course.measures import train_and_look
@@ -228,3 +229,16 @@ def test_the_command_line_lists_and_records(toy, tmp_path, capsys, monkeypatch):
     for wrong in (["record"], ["record", "nothing"], []):
         with pytest.raises(SystemExit):
             main(wrong)
+
+
+def test_what_cannot_be_recorded_here_ends_in_a_line_that_says_why(tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("DGKIT_CACHE", str(tmp_path))
+    with pytest.raises(SystemExit) as end:
+        main(["record", "real_long", "--out", str(tmp_path / "runs"), "--cells", str(tmp_path / "cells")])
+    assert end.value.code == 1
+    assert capsys.readouterr().err.startswith("no pages in ") and not (tmp_path / "runs" / "real_long.nc").exists()
+
+
+def test_the_list_of_checksums_is_of_the_files_that_have_none_of_their_own():
+    without = {path.name for path in store.folder().glob("*.nc") if _SEAL not in path.read_bytes()}
+    assert set(store._sums()) == without != set()

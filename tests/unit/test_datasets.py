@@ -76,7 +76,7 @@ def test_a_fraction_that_leaves_a_part_empty_is_refused(fraction):
 
 @pytest.mark.parametrize("stratify", [3, [["domain"]]])
 def test_what_is_no_attribute_to_stratify_by_is_refused(stratify):
-    with pytest.raises(ConfigError, match="^stratify"):
+    with pytest.raises(ConfigError, match=r"^stratify"):
         dg.split(small_dataset(), stratify=stratify)
 
 
