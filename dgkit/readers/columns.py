@@ -42,10 +42,32 @@ def feature_columns(
         if not found[name]:
             raise SchemaError(f"feature {name!r}: {empty}; the table has {some_names(table)}.")
         if steps:
+            _check_units(name, found[name])
             found[name] = _in_order(name, columns, found[name])
     if steps:
         _check_numbers(features, found)
     return found
+
+
+_UNITS = {"W", "Wh", "VA", "V", "A", "Hz", "b", "B", "bit", "bits", "byte", "bytes", "bps", "bit/s", "b/s", "B/s"}
+_LENGTHS = {"s", "sec", "m"}  # in brackets alone: "rtt 500 ms" may be a step
+
+
+def _check_units(name: str, columns: list[str]) -> None:
+    """SchemaError for columns whose names end in one unit with other prefixes: load 1 (MW), load 2 (kW)."""
+    first: dict[str, tuple[str, str]] = {}  # of each unit without its prefix: with it, and the column
+    for column in columns:
+        m = re.search(r"([\[(]|[ _])([A-Za-zµ/]+)[\])]?$", column)
+        known = _UNITS | (_LENGTHS if m and m[1] in "[(" else set())
+        base = next((b for b in (m[2], m[2][1:]) if b in known), None) if m else None
+        if m is None or base is None or (base != m[2] and m[2][0] not in "kKMGTmµu"):
+            continue
+        unit, other = first.setdefault(base, (m[2], column))
+        if unit != m[2]:
+            raise SchemaError(
+                f"feature {name!r}: by their names column {other!r} is in {unit}, {column!r} in {m[2]}, which would "
+                "mix them. Bring all its columns to one unit before, or call them otherwise if these are no units."
+            )
 
 
 def _in_order(name: str, asked: str | Sequence[str], columns: list[str]) -> list[str]:

@@ -564,3 +564,22 @@ def test_a_reader_takes_no_letters_of_a_text_for_names(read, option, value, writ
 def test_a_role_is_one_column(role):
     with pytest.raises(ConfigError, match=rf"^{role} is \['a'\]; give the name of one column"):
         dg.from_table(pd.DataFrame({"a": [1, 2], "v": [1.5, 2.5]}), features=["v"], **{role: ["a"]})
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [("load 1 (MW)", "load 2 (kW)"), ("rtt 1 [ms]", "rtt 2 [s]"), ("in_1_Mbps", "in_2_kbps"), ("in 1 MB", "in 2 B")],
+)
+def test_columns_of_a_feature_in_two_units_are_no_series(first, second, write):
+    file = write(f"{first},{second}\n1.5,900.5\n2.5,800.5\n")
+    for columns in ([first, second], "*"):
+        with pytest.raises(SchemaError, match=r"is in \w+, .* in \w+, which would mix them\. Bring all"):
+            from_csv(file, features={"x": columns})
+
+
+@pytest.mark.parametrize(
+    "names", ["load 1 (MW),load 2 (MW)", "rtt 500 ms,rtt 1 s", "x 1 (Mon),x 2 (Tue)", "1 (A),2 (B)"]
+)
+def test_names_that_end_in_one_unit_or_in_none_are_steps(names, write):
+    file = write(f"{names}\n1.5,900.5\n2.5,800.5\n")
+    assert from_csv(file, features={"x": names.split(",")}).x.shape == (2, 2)
