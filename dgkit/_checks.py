@@ -145,18 +145,23 @@ def scores(name: str, values: Any) -> np.ndarray:
     return found
 
 
-def fits(what: str, numbers: int) -> None:
-    """ConfigError where so many numbers of 8 bytes take more than half of this machine's memory, as far as it tells.
+def many(n: Any, steps: int, features: int = 1) -> int:
+    """`whole("n", n)` for n series; ConfigError where their numbers take more than half of this machine's memory.
+
+    As far as the system tells how much that is.
 
     Examples
     --------
-    >>> fits("n=1000", 168_000)
+    >>> many(1000, steps=168)
+    1000
     """
-    most = math.inf
+    n, most = whole("n", n), math.inf
     with contextlib.suppress(AttributeError, OSError, ValueError):  # not on Windows
         most = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    if 8 * numbers > most / 2 > 0:
+    numbers = 8 * n * steps * features
+    if numbers > most / 2 > 0:
         raise ConfigError(
-            f"{what} takes {8 * numbers / 1e9:,.0f} GB of numbers, more than half of this machine's memory "
-            f"({most / 1e9:,.0f} GB). Ask for fewer at a time, with another seed each."
+            f"n={n} (of {steps} steps) takes {numbers / 1e9:,.0f} GB of numbers, more than half of this machine's "
+            f"memory ({most / 1e9:,.0f} GB). Ask for fewer at a time, with another seed each."
         )
+    return n

@@ -132,8 +132,7 @@ class Baseline:
                 )
             asked, rows = asked_of(schema, attributes, n)
             n, given = rows.sizes["sample"], {"given": torch.from_numpy(self.encoder.encode_attributes(rows))}
-        n, rng = whole("n", n), torch.Generator().manual_seed(_checks.seed(seed))
-        _checks.fits(f"n={n} (of {schema.time} steps)", n * schema.time * len(schema.features))
+        n, rng = _checks.many(n, schema.time, len(schema.features)), torch.Generator().manual_seed(_checks.seed(seed))
         made = self.network.generate(n, rng, **given)  # type: ignore[operator]
         length = made.lengths.numpy().astype(np.int64) if schema.variable_length else None
         ds = self.encoder.decode(made.attributes[:, :width], made.attributes[:, width:], made.features, length)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from dgkit._checks import whole
+from dgkit._checks import many
 from dgkit.core.encode import Encoder
 from dgkit.errors import ConfigError, SchemaError
 from dgkit.schema import Schema, check_dtype, known_dtype
@@ -74,7 +74,7 @@ def _filled(schema: Schema, values: Mapping[str, Any], n: int | None) -> xr.Data
     """One value of each attribute, n times."""
     if n is None:
         raise ConfigError("sample(attributes={...}) needs n: how many series for these attributes.")
-    whole("n", n)
+    many(n, schema.time, len(schema.features))
     dtypes = {variable.name: np.dtype(variable.dtype) for variable in schema.attributes}
     for name, value in values.items():
         if name not in dtypes or np.shape(value) not in ((), (n,)):

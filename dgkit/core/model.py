@@ -150,11 +150,10 @@ class DoppelGANger:
             n, given = rows.sizes["sample"], torch.from_numpy(self.encoder.encode_attributes(rows))
 
         # everything random, at once: how the samples are cut into blocks below changes none
-        n = _checks.whole("n", n)
         if fixed_length is None:
             fixed_length = not schema.variable_length
         steps = schema.time if length is None else _checks.whole("length", length)
-        _checks.fits(f"n={n} (of {steps} steps)", n * steps * len(schema.features))
+        n = _checks.many(n, steps, len(schema.features))
         encoder = self.encoder if length is None else lasting(self.encoder, length)
         noise = self.generator.draw(n, torch.Generator().manual_seed(_checks.seed(seed)), encoder.passes)
 

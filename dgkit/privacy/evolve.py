@@ -148,7 +148,7 @@ class PrivateEvolution:
         if attributes is not None:
             asked, rows = asked_of(self.schema, attributes, n)
             n = rows.sizes["sample"]
-        n = whole("n", n)
+        n = _checks.many(n, self.schema.time, len(self.schema.features))
         uniform = np.random.default_rng(_checks.seed(seed)).random(n)
         if asked is None:
             return self.population.isel(sample=_drawn(self.weights, uniform))

@@ -46,7 +46,7 @@ import torch
 import xarray as xr
 
 from dgkit import _checks, _files
-from dgkit._checks import shown, whole
+from dgkit._checks import shown
 from dgkit._plain import check_names, made
 from dgkit._text import at_most
 from dgkit.core.accounting import check_delta
@@ -431,7 +431,7 @@ class PrivateSpectrum:
             for variable in schema.attributes:
                 if variable.name not in asked:
                     raise SchemaError(f"attribute {variable.name!r} is missing; it was released with the others.")
-        n = whole("n", n)
+        n = _checks.many(n, schema.time, len(schema.features))
         rng, form = np.random.default_rng(_checks.seed(seed)), _Form.of(self)
 
         def parts() -> Iterator[xr.Dataset]:

@@ -140,9 +140,8 @@ def broadband(n: int = 1500, seed: int = 0, *, time: int = 56) -> xr.Dataset:
     >>> bool((ds.ping_loss == 0).mean() > 0.95)
     True
     """
-    whole("n", n)
+    _checks.many(n, whole("time", time, 8), 2)
     seed = _checks.seed(seed)
-    whole("time", time, 8)
     for_attributes, for_homes, for_traffic, for_loss, for_sizes = np.random.default_rng(seed).spawn(5)
     u_isp, u_technology, u_state, u_loss = for_attributes.random((n, 4)).T
     names, providers = np.array(list(PROVIDERS)), tuple(PROVIDERS.values())

@@ -142,9 +142,8 @@ def cluster(
     >>> rate[1] < 0.8 * rate[0]
     True
     """
-    whole("n", n)
+    _checks.many(n, whole("time", time, 20), 3)
     seed = _checks.seed(seed)
-    whole("time", time, 20)
     check_range("capacity", capacity, 0.1, 1000)
     shares = _job_shares(mix)
     for_arrivals, for_requests, for_demand, for_ends = np.random.default_rng(seed).spawn(4)

@@ -141,9 +141,8 @@ def web(n: int = 2000, seed: int = 0, *, time: int = 168, decades: float = 3.0, 
     >>> ds.views.shape, sorted(set(ds.agent.values.tolist()))
     ((100, 168), ['all-agents', 'spider'])
     """
-    whole("n", n)
+    _checks.many(n, whole("time", time, 14))
     seed = _checks.seed(seed)
-    whole("time", time, 14)
     check_range("decades", decades, 0.1, 6)
     check_range("noise", noise, 0, 1)
     for_attributes, for_pages, for_bursts, for_noise = np.random.default_rng(seed).spawn(4)

@@ -7,7 +7,6 @@ import numpy as np
 import xarray as xr
 
 from dgkit import _checks
-from dgkit._checks import whole
 from dgkit.core.encode import Encoder
 from dgkit.core.given import asked_of
 from dgkit.errors import ConfigError
@@ -70,10 +69,11 @@ class Rows:
         ConfigError
             n is missing, or the data have no row with these attributes.
         """
-        rng = np.random.default_rng(_checks.seed(seed))
+        rng, schema = np.random.default_rng(_checks.seed(seed)), self.encoder.schema
         if attributes is None:
-            return self._ds.isel(sample=rng.integers(self._ds.sizes["sample"], size=whole("n", n)))
-        wanted = self.encoder.encode_attributes(asked_of(self.encoder.schema, attributes, n)[1]).astype(np.float32)
+            n = _checks.many(n, schema.time, len(schema.features))
+            return self._ds.isel(sample=rng.integers(self._ds.sizes["sample"], size=n))
+        wanted = self.encoder.encode_attributes(asked_of(schema, attributes, n)[1]).astype(np.float32)
         kinds, kind = np.unique(wanted, axis=0, return_inverse=True)
         chosen = np.empty(len(wanted), int)
         for k, one in enumerate(kinds):

@@ -480,3 +480,21 @@ def test_more_series_than_the_memory_holds_are_refused_before_it_is_full(model, 
         pytest.skip("this system does not tell how much memory it has")
     with pytest.raises(ConfigError, match="GB of numbers, more than half of this machine's memory"):
         model.sample(n, **options)
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda model: model.sample(10**12, attributes={"domain": "de", "spider": True, "size": 1.0}),
+        lambda model: dg.whatif.Rows(small_dataset().drop_vars("size")).sample(10**12),
+        lambda model: dg.baselines.fit("surrogate", small_dataset()).sample(10**12),
+        lambda model: dg.simulate.web(10**12),
+        lambda model: dg.simulate.cluster(10, time=10**12),
+        lambda model: dg.simulate.broadband(10**12),
+    ],
+)
+def test_so_does_all_else_that_makes_series(model, ask):
+    if not hasattr(os, "sysconf"):
+        pytest.skip("this system does not tell how much memory it has")
+    with pytest.raises(ConfigError, match="more than half of this machine's memory"):
+        ask(model)

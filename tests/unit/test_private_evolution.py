@@ -1,6 +1,7 @@
 """Private Evolution: one vote a series, whatever it holds; what is released, what a file says, and fidelity."""
 
 import math
+import os
 import sys
 
 import numpy as np
@@ -134,6 +135,9 @@ def test_samples_are_of_the_schema_within_public_bounds_and_files_give_them_agai
     assert ("length" in made) == variable
     assert again.sample(200, seed=1).identical(made) and again.epsilon == model.epsilon
     assert b"secret" not in (tmp_path / "model").read_bytes()
+    if hasattr(os, "sysconf"):  # which tells how much memory there is
+        with pytest.raises(ConfigError, match="more than half of this machine's memory"):
+            model.sample(10**15)
 
 
 def test_given_attributes_come_back_with_candidates_that_have_them():

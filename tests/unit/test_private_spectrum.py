@@ -1,6 +1,7 @@
 """Private spectrum: what one sample moves, by brute force; noise, accounting, what a file says, and fidelity."""
 
 import math
+import os
 import sys
 
 import dp_accounting
@@ -174,6 +175,9 @@ def test_the_same_seed_samples_the_same_and_another_does_not():
 
     assert model.sample(50, seed=3).identical(model.sample(50, 3))
     assert not model.sample(50, seed=3).identical(model.sample(50, seed=4))
+    if hasattr(os, "sysconf"):  # which tells how much memory there is
+        with pytest.raises(ConfigError, match="more than half of this machine's memory"):
+            model.sample(10**15)
 
 
 def test_given_attributes_come_back_and_levels_follow_them():
