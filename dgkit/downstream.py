@@ -12,6 +12,7 @@ would have to be done on A, or on B, for each algorithm; and attributes as predi
 
 import warnings
 from collections.abc import Callable, Mapping
+from inspect import signature
 from typing import Any
 
 import numpy as np
@@ -87,6 +88,9 @@ def evaluate(
     if not isinstance(generated, Mapping) or not generated:
         raise ConfigError('generated names no model. Give {"DoppelGANger": (B, B\')}, two samples of each.')
     checked: dict[str, Callable[..., xr.Dataset]] = {"events": predict_events, "forecast": forecast}
+    known = [name for name in signature(checked[task]).parameters if name not in ("train", "test", "seed")]
+    if unknown := [name for name in options if name not in known]:
+        raise ConfigError(f"{unknown[0]!r} is no option of the task {task!r}; it has {', '.join(known)}.")
     real = checked[task](train, test, seed=seed, **options)
     models = []
     for name, pair in generated.items():
@@ -217,9 +221,9 @@ def event_inputs(ds: xr.Dataset, *, observed: int | None = None, like: xr.Datase
     for variable in schema.features:
         name, values = variable.name, ds[variable.name].values[keep]  # (N, T)
         last = np.take_along_axis(values, length[:, None] - 1, 1)[:, 0]
-        if variable.kind == "categorical":
-            seen = steps < length[:, None]
-            for category in variable.categories:
+        if variable.kind == "categorical":  # as text: the other set may hold the same codes as such
+            seen, values, last = steps < length[:, None], values.astype(str), last.astype(str)
+            for category in map(str, variable.categories):
                 columns[f"{name} {category} share"] = ((values == category) & seen).sum(1) / length
                 columns[f"{name} {category} last"] = (last == category).astype(float)
             continue
@@ -317,7 +321,7 @@ def _target(ds: xr.Dataset, target: str) -> np.ndarray:
         raise SchemaError(
             f"no categorical attribute {target!r}; the dataset has {', '.join(map(repr, known)) or 'none'}."
         )
-    return ds[target].values
+    return ds[target].values.astype(str)  # which other sets may hold as codes
 
 
 def _long_enough(ds: xr.Dataset, observed: int | None) -> np.ndarray:
@@ -414,6 +418,8 @@ def _forecast(
     if not chosen:
         known = ", ".join(repr(variable.name) for variable in continuous) or "none"
         raise SchemaError(f"no continuous feature {feature!r}; the dataset has {known}.")
+    if schema.time < 2:
+        raise SchemaError("the series have 1 step: there is nothing to forecast from.")
     steps = schema.time if steps is None else _checks.whole("steps", steps, 2, schema.time + 1)
     horizon = max(1, round(steps / 11)) if horizon is None else _checks.whole("horizon", horizon, 1, steps)
     before, after = [], []

@@ -23,12 +23,14 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import EngFormatter, FixedLocator, MaxNLocator, MultipleLocator, NullLocator
 
 from dgkit import _checks, metrics
+from dgkit._checks import whole
 from dgkit._comparable import check_times, check_units
 from dgkit._text import listed
 from dgkit.errors import ConfigError, SchemaError
 from dgkit.metrics.autocorrelation import FEW_PAIRS
 from dgkit.metrics.distributions import valid_feature
-from dgkit.schema import Schema, lengths, validate
+from dgkit.metrics.inputs import unmasked
+from dgkit.schema import Schema, Variable, lengths, validate
 
 Sets = xr.Dataset | Mapping[str, xr.Dataset]
 WIDTH = 7.5  # inches: a window of 800 pixels shrinks it little
@@ -92,8 +94,7 @@ def series(sets: Sets, feature: str | None = None, *, n: int = 6, seed: int = 0,
     >>> len(figure.axes)
     6
     """
-    if n < 1:
-        raise ConfigError(f"n={n}: a gallery shows at least 1 series.")
+    whole("n", n)
     seed = _checks.seed(seed)
     sets, schema = _named(sets)
     feature = _feature(sets, schema, feature, one_unit=shared)
@@ -267,7 +268,8 @@ def attributes(sets: Sets, attribute: str | None = None) -> Figure:
         raise SchemaError(f"no attribute {attribute!r}; the dataset has {known}.")
     for variable, (name, ds) in itertools.product(chosen, sets.items()):
         _same(name, ds, next(iter(sets.values())), variable.name, one_unit=variable.kind == "continuous")
-    sizes = [max(2, len(v.categories) or 6) for v in chosen]
+    held = {v.name: _categories(sets, v) for v in chosen if v.kind == "categorical"}
+    sizes = [max(2, len(held[v.name]) if v.name in held else 6) for v in chosen]
     height = (0.12 + 0.08 * len(sets)) * sum(sizes) + 0.7 * len(chosen)
     with _figure(len(chosen), 1, height=height / len(chosen), height_ratios=sizes) as (figure, axes):
         for axis, variable in zip(axes[:, 0], chosen, strict=True):
@@ -278,11 +280,13 @@ def attributes(sets: Sets, attribute: str | None = None) -> Figure:
                     axis.stairs(np.histogram(values, edges)[0] / len(values), edges, **style)
                 axis.set(xlabel=_unit(sets[next(iter(sets))][variable.name]), ylabel="share")
                 continue
-            place, width = np.arange(len(variable.categories)), 0.8 / len(sets)
+            categories = held[variable.name]
+            place, width = np.arange(len(categories)), 0.8 / len(sets)
             for k, (label, ds) in enumerate(sets.items()):
-                shares = [float((ds[variable.name] == value).mean()) for value in variable.categories]
+                texts = ds[variable.name].values.astype(str)
+                shares = [float((texts == value).mean()) for value in categories]
                 axis.barh(place + k * width, shares, width * 0.9, label=label, color=_colours(sets)[k])
-            axis.set_yticks(place + 0.4 - width / 2, [str(value) for value in variable.categories])
+            axis.set_yticks(place + 0.4 - width / 2, categories)
             axis.invert_yaxis()
             axis.set(xlabel="share of samples", title=variable.name)
             axis.xaxis.set_major_locator(MaxNLocator(5))
@@ -319,7 +323,7 @@ def joint(sets: Sets, x: str, y: str) -> Figure:
     ['real', 'others']
     """
     sets, schema = _named(sets)
-    known = {v.name: [str(value) for value in v.categories] for v in schema.attributes if v.kind == "categorical"}
+    known = {v.name: v for v in schema.attributes if v.kind == "categorical"}
     for name in (x, y):
         if name not in known:
             having = ", ".join(map(repr, known)) or "none"
@@ -328,13 +332,13 @@ def joint(sets: Sets, x: str, y: str) -> Figure:
         _same(name, ds, next(iter(sets.values())), x)
         _same(name, ds, next(iter(sets.values())), y)
 
-    shares = {}
+    shares, (across, down) = {}, (_categories(sets, known[name]) for name in (x, y))
     for name, ds in sets.items():
         table = pd.crosstab(ds[y].values.astype(str), ds[x].values.astype(str), normalize="all")
-        shares[name] = table.reindex(index=known[y], columns=known[x], fill_value=0.0)
+        shares[name] = table.reindex(index=down, columns=across, fill_value=0.0)
     most = max(float(share.to_numpy().max()) for share in shares.values())
 
-    height = 0.9 + 0.22 * len(known[y]) + 0.06 * max(map(len, known[x]))
+    height = 0.9 + 0.22 * len(down) + 0.06 * max(map(len, across))
     with _figure(1, len(sets), height=height, sharey=True) as (figure, axes):
         for axis, (name, share) in zip(axes[0], shares.items(), strict=True):
             drawn = axis.pcolormesh(share, vmin=0.0, vmax=most, cmap="viridis")
@@ -444,6 +448,12 @@ def history(model: Any) -> Figure:
         "loss": {"discriminator": "discriminator_loss", "generator": "generator_loss"},
         "gradient norm": {"discriminator": "discriminator_gradient", "generator": "generator_gradient"},
     }
+    lacking = {name for curves in panels.values() for name in curves.values()} - set(map(str, records.data_vars))
+    if lacking:
+        raise ConfigError(
+            f"this history has {', '.join(map(repr, records.data_vars))}, not what a DoppelGANger's has. Draw one of "
+            "these: model.history[...].plot()"
+        )
     colours = dict(zip(("discriminator", "generator", "auxiliary"), COLOURS, strict=False))
     dashes = {"discriminator": "-", "generator": "--", "auxiliary": "-."}
     window = max(1, records.sizes["step"] // 50)
@@ -483,12 +493,13 @@ def length_histogram(sets: Sets, *, bins: int = 20) -> Figure:
     >>> figure.axes[0].get_xlabel()
     'length (steps)'
     """
-    sets, schema = _named(sets)
-    edges = np.linspace(0.5, schema.time + 0.5, min(bins, schema.time) + 1)
+    sets, _ = _named(sets)
+    steps = max(ds.sizes["time"] for ds in sets.values())
+    edges = np.linspace(0.5, steps + 0.5, min(whole("bins", bins), steps) + 1)
     with _figure(height=3) as (figure, axes):
         for (name, ds), style in zip(sets.items(), _styles(sets), strict=True):
             counts, _ = np.histogram(lengths(ds), edges)
-            axes[0, 0].stairs(counts / counts.sum(), edges, label=name, **style)
+            axes[0, 0].stairs(counts / ds.sizes["sample"], edges, label=name, **style)
         axes[0, 0].set(xlabel="length (steps)", ylabel="share of samples")
         _legend(axes[0, 0], sets)
     return figure
@@ -530,6 +541,8 @@ def against(
     >>> figure.axes[0].get_xlabel().startswith("sample_len")
     True
     """
+    if log not in ("", "x", "y", "xy", "yx"):
+        raise ConfigError(f"log={_checks.shown(log)}: which axes are logarithmic is one of '', 'x', 'y', 'xy'.")
     rest = set(values.dims) - {x, hue, "seed"}
     if rest or not {x, *([hue] if hue else [])} <= set(values.dims):
         raise ConfigError(f"values has dims {values.dims}; expected {x!r}, {hue!r} and seed. Select one of the others.")
@@ -616,10 +629,11 @@ def histogram(numbers: Mapping[str, Any], *, bins: int = 30, log: bool = False) 
     """
     if not isinstance(numbers, Mapping):
         raise ConfigError(f"give a mapping of names to numbers, not a {type(numbers).__name__}: {{'real': values}}.")
+    whole("bins", bins)
     flat, notes, first = {}, {}, next(iter(numbers.values()), None)
     for name, values in numbers.items():
         try:
-            plain = np.asarray(values, np.float64).ravel()
+            plain = np.asarray(unmasked(values), np.float64).ravel()
         except (TypeError, ValueError) as error:
             way = ", such as ds['views'] or dgkit.metrics.mid_range(ds['views'])"
             raise ConfigError(
@@ -639,7 +653,9 @@ def histogram(numbers: Mapping[str, Any], *, bins: int = 30, log: bool = False) 
     if empty or not flat:
         raise ConfigError(f"{empty[0]!r} has no value to show." if empty else "give at least one set of numbers.")
     every = np.concatenate(list(flat.values()))
-    edges = np.geomspace(every.min(), every.max(), bins + 1) if log else np.histogram_bin_edges(every, bins)
+    low, high = every.min(), every.max()
+    ends = (low / 2, high * 2) if low == high else (low, high)  # bins need a width
+    edges = np.geomspace(*ends, bins + 1) if log else np.histogram_bin_edges(every, bins)
     with _figure(height=3) as (figure, axes):
         axis = axes[0, 0]
         for (name, values), style in zip(flat.items(), _styles(flat), strict=True):
@@ -711,6 +727,12 @@ def _feature(sets: Mapping[str, xr.Dataset], schema: Schema, feature: str | None
     for name, ds in sets.items():
         _same(name, ds, next(iter(sets.values())), feature, one_unit=one_unit)
     return str(feature)
+
+
+def _categories(sets: Mapping[str, xr.Dataset], variable: Variable) -> list[str]:
+    """A variable's categories as text: the first set's, then what others have beside them."""
+    held = [np.unique(ds[variable.name].values.astype(str)).tolist() for ds in sets.values()]
+    return list(dict.fromkeys([*map(str, variable.categories), *itertools.chain(*held)]))
 
 
 def _same(name: str, ds: xr.Dataset, reference: xr.Dataset, variable: str, *, one_unit: bool = False) -> None:

@@ -833,7 +833,7 @@ def _categories(
         problem = f"lacks the value {lacking}" if missing else "names one twice"
         way = mended(mends, "categories", name, f"del ds[{name!r}].attrs['categories']")
         raise SchemaError(f"{role} {name!r}: attrs['categories'] {problem}. {way}")
-    return categories
+    return categories if da.dtype.kind == "U" else tuple(map(int, categories))
 
 
 def _is_category(value: Any, dtype: np.dtype) -> bool:

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from dgkit._checks import number, whole
 from dgkit._comparable import check_times, check_units
 from dgkit.errors import ConfigError, SchemaError
 from dgkit.metrics import kernels
@@ -28,6 +29,7 @@ from dgkit.metrics.inputs import (
     near_one,
     on_scale,
     over_chunks,
+    unmasked,
     within_length,
 )
 from dgkit.schema import lengths
@@ -65,7 +67,7 @@ def ecdf(values: xr.DataArray | np.ndarray, *, points: int | None = None) -> xr.
     """
     flat = np.sort(flat_values(values))
     last = np.append(np.flatnonzero(flat[1:] != flat[:-1]), flat.size - 1)  # last position of each distinct value
-    if points is not None and last.size > points:
+    if points is not None and last.size > whole("points", points, 2):
         last = last[np.unique(np.searchsorted(last, np.linspace(0, flat.size - 1, points)))]
     attrs = {key: text for key, text in getattr(values, "attrs", {}).items() if key in ("units", "long_name")}
     return xr.DataArray(
@@ -205,6 +207,12 @@ def jensen_shannon(a: xr.DataArray | np.ndarray, b: xr.DataArray | np.ndarray) -
     1.0
     """
     check_same_dims(a, b)
+    kinds = {
+        np.asarray(values).dtype.kind if not isinstance(values, xr.DataArray) else values.dtype.kind
+        for values in (a, b)
+    }
+    if "b" in kinds and kinds & set("iu"):
+        raise SchemaError("one set holds truth values and the other integers. Bring both to one: .astype(bool).")
     return divergence(category_counts(a, "a"), category_counts(b, "b"))
 
 
@@ -236,9 +244,9 @@ def _bits(a: np.ndarray, b: np.ndarray) -> float:
 def category_counts(labels: xr.DataArray | np.ndarray, role: str) -> pd.Series:
     """How often each category occurs, indexed by its text."""
     label = name_of(labels, role)
-    array = labels if isinstance(labels, xr.DataArray) else xr.DataArray(np.asarray(labels))
+    array = labels if isinstance(labels, xr.DataArray) else xr.DataArray(np.asarray(unmasked(labels)))
     if set(array.dims) == {"sample", "time"}:
-        array = within_length(array, label)
+        array = within_length(array.assign_attrs(categories=[]), label)  # integers are categories here
     if array.dtype.kind == "f":
         raise SchemaError(
             f"{label} holds floats, not categories. Compare them with wasserstein(a, b), "
@@ -256,7 +264,8 @@ def _text_counts(block: np.ndarray) -> pd.Series:
     flat = np.asarray(block).ravel()
     counts = []
     for at in range(0, max(flat.size, 1), TEXT_AT_ONCE):
-        labels = pd.Series(flat[at : at + TEXT_AT_ONCE].astype(object), dtype=object)
+        labels = pd.Series(flat[at : at + TEXT_AT_ONCE].astype(object), dtype=object).dropna()
+        labels = labels.str.decode("utf-8", "replace") if flat.dtype.kind == "S" else labels
         counts.append((labels if flat.dtype.kind == "U" else labels.map(str)).value_counts())
     return pd.concat(counts).groupby(level=0).sum()
 
@@ -351,8 +360,7 @@ def conditional_distances(
     -------
     Dataset, dims (value, feature)
         `distance`, in each feature's unit (infinite where no float holds it) or in decades, NaN where either set has no
-        such sample; `count` (source,
-        value), samples of each value.
+        such sample; `count` (source, value), samples of each value.
 
     Raises
     ------
@@ -385,6 +393,13 @@ def conditional_distances(
                 f"Cut it into classes first, e.g. with pandas.cut(ds['{attribute}'], 4).astype(str)."
             )
         labels.append(ds[attribute].values)
+        if labels[-1].dtype.kind == "O" and not all(isinstance(value, str) for value in labels[-1]):
+            raise SchemaError(
+                f"attribute {attribute!r} of the {source} data has samples whose value is no text. Leave them out: "
+                f"ds = ds.isel(sample=ds[{attribute!r}].notnull().values)"
+            )
+    if len({label.dtype.kind for label in labels}) > 1:
+        labels = [label.astype(str) for label in labels]
     check_times(real, generated, ("the real data", "the generated"))
     values = np.unique(np.concatenate(labels))
     names = [str(name) for name in real if is_series(real[name]) and not holds_categories(real[name])]
@@ -421,7 +436,7 @@ def _statistic(series: xr.DataArray, statistic: str) -> xr.DataArray:
     if statistic == "value":
         return series
     if statistic == "total":
-        return series.sum("time", min_count=1).compute()
+        return series.sum("time", min_count=1, dtype=np.float64).compute()
     return {"mid_range": mid_range, "half_range": half_range}[statistic](series).compute()
 
 
@@ -444,6 +459,13 @@ def valid_feature(ds: xr.Dataset, name: str, source: str = "the") -> xr.DataArra
     if feature.dtype.kind in "iu":
         feature = within_length(feature.assign_coords(length=("sample", lengths(ds))), name).drop_vars("length")
     return feature
+
+
+def ends_of(series: xr.DataArray) -> np.ndarray:
+    """Steps of each series (sample, time) up to the last that is there, (N,): a gap before it counts."""
+    places = xr.DataArray(np.arange(1, series.sizes["time"] + 1), dims="time")
+    ends: np.ndarray = (series.notnull() * places).max("time").values
+    return ends
 
 
 def range_coverage(
@@ -478,7 +500,7 @@ def range_coverage(
     >>> range_coverage(np.arange(101), np.arange(51), tail=0)
     0.5
     """
-    if not 0 <= tail < 0.5:
+    if not 0 <= number("tail", tail) < 0.5:
         raise ConfigError(f"tail is {tail}; it must be at least 0 and below 0.5.")
     real, generated = near_one(*on_scale(*flat_pair(real, generated, ("real", "generated")), scale))[0]
     (low, high), (made_low, made_high) = (np.quantile(x, [tail, 1 - tail]) for x in (real, generated))
@@ -516,9 +538,9 @@ def distinct_modes(real: xr.DataArray, generated: xr.DataArray) -> xr.DataArray:
     >>> distinct_modes(level, np.full((100, 3), 50.0)).values
     array([3, 1])
     """
-    points = []
-    for series, role in ((real, "real"), (generated, "generated")):
-        series = as_series(series, role)
+    points, pair = [], [as_series(series, role) for series, role in ((real, "real"), (generated, "generated"))]
+    check_units(pair[0].name or "values", pair[0].attrs, pair[1].attrs, ("real", "generated"))
+    for series, role in zip(pair, ("real", "generated"), strict=True):
         ranges = xr.Dataset({"mid": mid_range(series), "half": half_range(series)}).compute()  # one reading for both
         both = np.column_stack([ranges.mid.values, ranges.half.values]).astype(np.float64)
         both = both[~np.isnan(both).any(axis=1)]
@@ -584,6 +606,10 @@ def cross_correlation(x: xr.DataArray, y: xr.DataArray) -> xr.DataArray:
         raise SchemaError(
             f"{name_of(x, 'x')} has shape {x.shape}, {name_of(y, 'y')} {y.shape}: not two features of one data set."
         )
+    if any(dim in x.coords and dim in y.coords and not x[dim].equals(y[dim]) for dim in ("sample", "time")):
+        raise SchemaError(
+            f"{name_of(x, 'x')} and {name_of(y, 'y')} have other samples or times: no two of one data set."
+        )
     if x.chunks is not None or y.chunks is not None:
         x, y = xr.unify_chunks(x.chunk(), y.chunk())
     result: xr.DataArray = xr.apply_ufunc(
@@ -645,7 +671,8 @@ def length_histogram(data: xr.Dataset | xr.DataArray) -> xr.DataArray:
         valid, steps = lengths(data), data.sizes["time"]
     else:
         series = as_series(data)
-        valid, steps = series.notnull().sum("time").values, series.sizes["time"]
+        steps = series.sizes["time"]
+        valid = ends_of(series)
     return xr.DataArray(
         np.bincount(valid, minlength=steps + 1)[1:],
         coords={"length": ("length", np.arange(1, steps + 1), {"long_name": "length", "units": "steps"})},
@@ -722,11 +749,12 @@ def nearest_neighbours(
             check_units(name, real[name].attrs, ds[name].attrs, ("the real data", f"the {role}"))
         check_times(real, ds, ("the real data", f"the {role}"))
     candidates = real.sizes["sample"] - exclude_self
-    if not 1 <= k <= candidates:
+    whole("block", block)
+    if not 1 <= whole("k", k) <= candidates:
         raise ConfigError(
             f"k is {k}; with {candidates} real samples to choose from it must lie between 1 and {candidates}."
         )
-    encoders = {name: _encoder(scaled_by, name) for name in names}
+    encoders = {name: _encoder(name, scaled_by, real, generated) for name in names}
     count = generated.sizes["sample"]
     nearest = Nearest(count, k)
     for start, theirs in vectors(real, encoders, block):
@@ -789,16 +817,18 @@ def _smallest(table: np.ndarray, k: int) -> np.ndarray:
     return np.take_along_axis(columns, order, axis=1)
 
 
-def _encoder(real: xr.Dataset, name: str) -> Encode:
+def _encoder(name: str, real: xr.Dataset, *others: xr.Dataset) -> Encode:
     feature = valid_feature(real, name, "real")
     if holds_categories(feature):
-        return category_encoder(sorted(category_counts(feature, "real feature").index))
+        sets = [feature, *(valid_feature(ds, name) for ds in others)]
+        return category_encoder(sorted({text for one in sets for text in category_counts(one, "feature").index}))
     positive = feature.where(feature > 0)
     floor = float(positive.min()) if feature.attrs.get("scale") == "log" else np.nan
     shown = np.log10(positive.fillna(floor).where(feature.notnull())) if floor > 0 else feature
     exponent = int(exponents(np.abs(shown).max().values))
     near = np.ldexp(shown, -exponent) if exponent else shown
     mean, deviation = float(near.mean(dtype=np.float64)), float(near.std(dtype=np.float64))
+    deviation = 0.0 if float(near.min()) == float(near.max()) else deviation  # which rounding may make
     if not np.isfinite(deviation):
         what = "infinite values" if np.isinf(mean) else "no valid value"
         raise SchemaError(f"real feature {name!r} holds {what}.")
@@ -814,14 +844,15 @@ def category_encoder(categories: list[str]) -> Encode:
 def number_encoder(mean: float, deviation: float, floor: float, exponent: int = 0) -> Encode:
     """A function from a feature's values to (B, T, 1) numbers, 0 past the end; of logarithms where `floor` > 0.
 
-    Mean and deviation are of the values divided by 2**exponent.
+    Mean and deviation are of the values divided by 2**exponent. A constant is the unit of what differs from it.
     """
+    unit = deviation or abs(mean) or 1.0
 
     def encode(feature: xr.DataArray) -> np.ndarray:
         values = feature.values.astype(np.float64)
         values = np.log10(np.maximum(values, floor)) if floor > 0 else values
         values = np.ldexp(values, -exponent) if exponent else values
-        return np.nan_to_num((values - mean) / (deviation or 1.0))[..., None]
+        return np.nan_to_num((values - mean) / unit)[..., None]
 
     return encode
 
@@ -837,6 +868,6 @@ def vectors(ds: xr.Dataset, encoders: Mapping[str, Encode], block: int) -> Itera
             part = chunk.isel(sample=slice(start - first, start - first + block))
             features = {name: valid_feature(part, name) for name in encoders}
             rows = np.concatenate([encode(features[name]) for name, encode in encoders.items()], axis=2)
-            ends = [feature.notnull().sum("time").values for feature in features.values() if feature.dtype.kind == "f"]
+            ends = [ends_of(feature) for feature in features.values() if feature.dtype.kind == "f"]
             steps = lengths(part) if "length" in part or not ends else np.max(ends, axis=0)
             yield start, (rows.reshape(len(rows), -1), np.maximum(steps, 1), len(encoders))

@@ -22,7 +22,7 @@ MOST_VALUES = 4_000_000  # of a dask-backed array, how many values a sorting met
 def as_series(series: object, role: str = "series") -> xr.DataArray:
     """A numeric DataArray with dims (sample, time), not empty, each series in one chunk; else SchemaError."""
     if not isinstance(series, xr.DataArray):
-        plain = np.asarray(series)
+        plain = np.asarray(unmasked(series))
         if plain.ndim not in (1, 2):
             raise SchemaError(f"{role} has {plain.ndim} dimensions; give a DataArray or array of (sample, time).")
         series = xr.DataArray(plain, dims=("sample", "time")[2 - plain.ndim :])
@@ -52,7 +52,7 @@ def flat_values(values: object, role: str = "values") -> np.ndarray:
         values = within_length(values.transpose("sample", "time"), label)
     if isinstance(values, xr.DataArray) and (drawn := drawn_samples(values)) is not None:
         values = values.isel({values.dims[0]: drawn})
-    flat = np.asarray(values).ravel()
+    flat = np.asarray(unmasked(values)).ravel()
     _check_numeric(flat, label)
     if flat.dtype not in (np.float32, np.float64):
         flat = flat.astype(np.float64)
@@ -63,6 +63,14 @@ def flat_values(values: object, role: str = "values") -> np.ndarray:
     if np.isinf(flat[flat.argmax()]) or np.isinf(flat[flat.argmin()]):
         raise SchemaError(f"{label} holds infinite values. Replace them, e.g. with .where(np.isfinite(x)).")
     return flat
+
+
+def unmasked(values: object) -> object:
+    """A masked array with NaN, or an empty text, for what is masked; all else as it is."""
+    if not isinstance(values, np.ma.MaskedArray):
+        return values
+    numbers = values.dtype.kind in "fiu"
+    return values.astype(np.float64).filled(np.nan) if numbers else values.astype(object).filled("")
 
 
 def within_length(series: xr.DataArray, label: str) -> xr.DataArray:
@@ -104,11 +112,21 @@ def drawn_samples(values: xr.DataArray) -> np.ndarray | None:
 
 
 def flat_pair(a: object, b: object, roles: tuple[str, str] = ("a", "b")) -> tuple[np.ndarray, np.ndarray]:
-    """`flat_values` of both, after a check that two DataArrays have the same dims and the same unit."""
+    """`flat_values` of both, after a check that two DataArrays have the same dims and the same unit.
+
+    Where one has float32 alone, so has the other: what was rounded in one is no difference.
+    """
     check_same_dims(a, b, roles)
     if isinstance(a, xr.DataArray) and isinstance(b, xr.DataArray):
         check_units(a.name or "values", a.attrs, b.attrs, roles)
-    return flat_values(a, roles[0]), flat_values(b, roles[1])
+    pair = [flat_values(a, roles[0]), flat_values(b, roles[1])]
+    with np.errstate(over="ignore"):
+        short = [one.astype(np.float32) for one in pair] if pair[0].dtype != pair[1].dtype else pair
+    lost = any(
+        not np.isfinite(one).all() or (one == 0).sum() > (of == 0).sum() for one, of in zip(short, pair, strict=True)
+    )
+    a, b = pair if lost else short  # what float32 cannot hold stays as it is
+    return a, b
 
 
 def check_same_dims(a: object, b: object, roles: tuple[str, str] = ("a", "b")) -> None:

@@ -8,7 +8,7 @@ and any single overall score: which of these matters depends on the use.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
-from itertools import combinations
+from itertools import chain, combinations
 from typing import Any
 
 import numpy as np
@@ -440,6 +440,7 @@ def _summary(ds: xr.Dataset, name: str, role: str, asked: np.ndarray) -> _Summar
     kept, few, high, low, moments, sums = zip(*over_chunks(read, series), strict=True)
     highs, lows = np.concatenate(high), np.concatenate(low)  # (N,)
     mean, deviation, floor, exponent = _all_moments(moments)
+    deviation = 0.0 if np.nanmin(lows) == np.nanmax(highs) else deviation  # which rounding may make
     return _Summary(
         values=flat_values(xr.DataArray(kept[0] if len(kept) == 1 else np.concatenate(kept), name=name), role),
         lowest=float(np.nanmin(lows)),
@@ -640,17 +641,21 @@ def _neighbours(
     """
     if sets["real"].sizes["sample"] < 3:
         return {source: {} for source in sets}
-    encoders = {
-        v.name: category_encoder([str(category) for category in v.categories])
-        if v.kind == "categorical"
-        else number_encoder(*(getattr(found["real"][v.name], of) for of in ("mean", "deviation", "floor", "exponent")))
-        for v in schema.features
-    }
-    rows, steps = [], []
+    queried = []
     for source, ds in sets.items():
-        some = ds[[name for name in [*encoders, "length"] if name in ds and name not in found[source]]]
-        some = some.isel(sample=asked[source], missing_dims="ignore")
-        some = some.assign({name: (("sample", "time"), one.asked) for name, one in found[source].items()})
+        some = ds[[name for name in [*(v.name for v in schema.features), "length"] if name in ds.variables]]
+        some = some.drop_vars(list(found[source])).isel(sample=asked[source], missing_dims="ignore").compute()
+        queried.append(some.assign({name: (("sample", "time"), one.asked) for name, one in found[source].items()}))
+    encoders = {}
+    for v in schema.features:
+        if v.kind == "categorical":  # a generated one may have others
+            held = [category_counts(valid_feature(some, v.name), "feature").index for some in queried]
+            encoders[v.name] = category_encoder(list(dict.fromkeys([*map(str, v.categories), *chain(*held)])))
+        else:
+            own = found["real"][v.name]
+            encoders[v.name] = number_encoder(own.mean, own.deviation, own.floor, own.exponent)
+    rows, steps = [], []
+    for some in queried:
         for _, (part, ends, _) in vectors(some, encoders, NEIGHBOUR_BLOCK):
             rows.append(part)
             steps.append(ends)

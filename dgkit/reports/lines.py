@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import xarray as xr
 
+from dgkit import _bounds
 from dgkit._text import at_most
 from dgkit.errors import ConfigError, DgkitError
 from dgkit.metrics import nearest_neighbours
@@ -184,7 +185,7 @@ def kept(
 ) -> Iterator[Line]:
     """Constraints and declared bounds: the share of all generated samples that break each; chance: of all real ones."""
     groups = belonging([ds for name, ds in sets.items() if name != "generated"], together)
-    bounds = dict(bound for variable in (*schema.features, *schema.attributes) for bound in _bound(variable))
+    bounds = dict(bound for variable in (*schema.features, *schema.attributes) for bound in _bound(variable, schema))
     for of, rule in {**bounds, **constraints}.items():
         broken = {name: _broken(ds, of, rule) for name, ds in sets.items()}
         made = broken.pop("generated")
@@ -208,16 +209,19 @@ def _recounted(
     return list(np.maximum(share + off, 0))
 
 
-def _bound(variable: Variable) -> Iterator[tuple[str, Any]]:
-    """A constraint of the bounds that the training data declare."""
+def _bound(variable: Variable, schema: Schema) -> Iterator[tuple[str, Any]]:
+    """A constraint of the bounds that the training data declare; one that an attribute names is each sample's own."""
     low, high = (variable.attrs.get(name) for name in ("valid_min", "valid_max"))
     if variable.kind == "categorical" or low is high is None:
         return
-    told = "".join(f" {word} {end:g}" for word, end in (("from", low), ("to", high)) if end is not None)
+    ends = {word: end for word, end in (("from", low), ("to", high)) if end is not None}
+    told = "".join(f" {word} {end if isinstance(end, str) else f'{end:g}'}" for word, end in ends.items())
 
     def rule(ds: xr.Dataset) -> np.ndarray:
         values = (valid_feature(ds, variable.name) if variable.role == "feature" else ds[variable.name]).values
-        wrong = (values < (-np.inf if low is None else low)) | (values > (np.inf if high is None else high))
+        own = _bounds.of(variable, schema.attributes, ds)
+        most = (np.inf if high is None else high) if own is None else own[:, None]
+        wrong = (values < (-np.inf if low is None else low)) | (values > most)
         return np.logical_not(wrong.reshape(len(wrong), -1).any(axis=1))
 
     yield f"{variable.name}{told}", rule

@@ -317,7 +317,9 @@ def course(values: np.ndarray, bins: Sequence[np.ndarray] | None = None) -> np.n
     `bins` are the steps of each.
     """
     known = ~np.isnan(values)
-    values = np.where(known, values / (np.abs(values[known]).max() or 1.0), 0)  # whose squares are numbers
+    values = np.where(known, values, 0)
+    largest = np.abs(values).max(1, keepdims=True)  # of each: by which its squares are numbers
+    values = values / np.where(largest > 0, largest, 1)
     counts = np.maximum(known.sum(1, keepdims=True), 1)
     centred = np.where(known, values - values.sum(1, keepdims=True) / counts, 0)
     deviation = np.sqrt((centred**2).sum(1, keepdims=True) / counts)

@@ -16,6 +16,7 @@ import xarray as xr
 from dgkit import _checks
 from dgkit._checks import whole
 from dgkit.errors import ConfigError, SchemaError
+from dgkit.schema import lengths
 from dgkit.simulate.draws import check_range, rounded
 from dgkit.simulate.jobs import ARRIVALS, END_EVENTS, EVICT_HAZARD, JOB_CLASSES, MACHINES
 
@@ -81,14 +82,16 @@ def share_machines(demand: xr.Dataset, seed: int = 0, *, capacity: float = 1.0) 
             f"{int((ends == evict).sum())} jobs of the demand end with EVICT, which is the machine's doing: what they "
             "would have asked for is not known. dgkit.whatif.demand_of lets them go on."
         )
+    on_steps = [str(name) for name, da in demand.data_vars.items() if set(da.dims) == {"sample", "time"}]
+    for name in on_steps:
+        if demand[name].dtype.kind not in "iuf" or "categories" in demand[name].attrs:
+            raise SchemaError(f"feature {name!r} holds categories; machines move numbers alone. Leave it out.")
     features = {
-        str(name): da.transpose("sample", "time").values.astype(float)
-        for name, da in demand.data_vars.items()
-        if set(da.dims) == {"sample", "time"} and name != "granted"
+        name: demand[name].transpose("sample", "time").values.astype(float) for name in on_steps if name != "granted"
     }
     if "cpu_rate" not in features or "length" not in demand:
         raise SchemaError("the demand needs `cpu_rate` on (sample, time) and `length`, as simulate.cluster has them.")
-    length, (n, steps) = demand["length"].values.astype(int), features["cpu_rate"].shape
+    length, (n, steps) = lengths(demand), features["cpu_rate"].shape
     asked = np.nan_to_num(features["cpu_rate"])
     factor = np.array([job.evict for job in JOB_CLASSES.values()])[kinds]
     hazards = _hazards(kinds, ends, length, steps)  # (class, age, FAIL or KILL)
@@ -202,12 +205,15 @@ def share_uplinks(
     check_range("capacity", capacity, 1e-300, 1e300)
     if feature not in demand or set(demand[feature].dims) != {"sample", "time"}:
         raise SchemaError(f"the demand has no feature {feature!r} on (sample, time).")
-    asked = demand[feature].transpose("sample", "time").values.astype(float)
+    if demand[feature].dtype.kind not in "iuf" or not demand.sizes["sample"]:
+        raise SchemaError(f"feature {feature!r} must hold numbers, of one home at least.")
+    valid = np.arange(demand.sizes["time"]) < lengths(demand)[:, None]
+    asked = np.where(valid, demand[feature].transpose("sample", "time").values.astype(float), np.nan)
     uplink = np.random.default_rng(seed).permutation(len(asked)) // homes  # (N,)
     total = np.zeros((uplink.max() + 1, asked.shape[1]))
     np.add.at(total, uplink, np.nan_to_num(asked))
     room = capacity * np.minimum(np.bincount(uplink) / homes, 1)[:, None]
-    granted = np.minimum(1, room / np.maximum(total, 1e-300))[uplink]  # (N, T)
+    granted = np.where(valid, np.minimum(1, room / np.maximum(total, 1e-300))[uplink], np.nan)  # (N, T)
     attrs = {"units": "1", "long_name": "share of the demand granted", "valid_min": 0.0, "valid_max": 1.0}
     return demand.assign(
         {

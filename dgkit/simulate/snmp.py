@@ -13,6 +13,8 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from dgkit import _checks
+
 ZONE, STEP, DEVICES = "Europe/Berlin", 300, 30
 LATE, LATE_STEPS = 7, 35 * 12  # which device, and by how many steps
 RESTARTS = {3: 2_200, 19: 6_051}  # device: step
@@ -42,7 +44,7 @@ def snmp_month(seed: int) -> tuple[pd.DataFrame, xr.Dataset]:
     >>> table.columns.tolist(), truth.sizes["sample"], truth.attrs["resets"]
     (['time', 'device', 'site', 'in_octets', 'out_octets', 'cpu'], 30, 2)
     """
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(_checks.seed(seed))
     begin = pd.Timestamp("2024-10-01", tz=ZONE).tz_convert("UTC")
     steps = 31 * 288 + 12  # October, and the hour that comes twice
     step = np.arange(steps)

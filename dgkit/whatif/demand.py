@@ -21,6 +21,7 @@ from dgkit import _checks, schema
 from dgkit._checks import several, whole
 from dgkit.core.model import DoppelGANger
 from dgkit.errors import ConfigError, SchemaError
+from dgkit.metrics.distributions import valid_feature
 from dgkit.whatif.retrain import sample_target
 from dgkit.whatif.rows import Rows
 
@@ -171,16 +172,13 @@ def demand_of(
     seed, features = _checks.seed(seed), several("features", features)
     done, machine = several("done", done), several("machine", machine)
     share, ds = _granted_in(ds, granted)
-    for name in features:
-        if name not in ds or set(ds[name].dims) != {"sample", "time"}:
-            raise SchemaError(f"the data have no feature {name!r} on (sample, time).")
+    asked = {name: _numbers(ds, name, "the data") for name in features}
     lengths = schema.lengths(ds)
     result = ds.copy()
     valid = np.arange(ds.sizes["time"]) < lengths[:, None]  # (N, T)
     if not ((share > 0) & (share <= 1 + 1e-6))[valid].all():
         raise SchemaError("`granted` has values that are no share of a demand, above 0 and at most 1, within a series.")
-    for name in features:
-        values = ds[name].transpose("sample", "time").values
+    for name, values in asked.items():
         result[name] = ("sample", "time"), (values / np.where(valid, share, 1)).astype(values.dtype), ds[name].attrs
     return _at_its_pace(result, share, lengths, ends, done, machine, seed) if paced else result
 
@@ -236,12 +234,12 @@ def infer_granted(
     True
     """
     by = several("by", by)
-    for name in (feature, *by):
-        if name not in ds:
-            raise SchemaError(f"the data have no {name!r}.")
-    seen = ds[feature].transpose("sample", "time").values.astype(float)
-    cut = capped.transpose("sample", "time").values.astype(bool)
-    who = shared.transpose("sample", "time").values
+    for name in by:
+        if name not in ds or ds[name].dims != ("sample",):
+            raise SchemaError(f"the data have no attribute {name!r}.")
+    seen = _numbers(ds, feature, "the data").astype(float)
+    cut = _on_steps(capped, "capped", seen.shape).astype(bool)
+    who = _on_steps(shared, "shared", seen.shape)
     valid = np.arange(seen.shape[1]) < schema.lengths(ds)[:, None]
     with np.errstate(divide="ignore", invalid="ignore"):
         log = np.where(valid & (seen > 0), np.log(seen), np.nan)
@@ -300,26 +298,44 @@ def _alike(model: DoppelGANger | Rows, rows: xr.Dataset, seed: int) -> xr.Datase
 
 def _at_level(asked: xr.Dataset, like: xr.Dataset, name: str, attributes: Sequence[str]) -> xr.Dataset:
     """A feature times a factor for each combination of attributes: its mean there is that of `like`."""
-    if name not in like or name not in asked:
-        raise SchemaError(f"levels names {name!r}, which is no feature of the demand.")
+    pair = _numbers(asked, name, "levels: the demand"), _numbers(like, name, "levels: the data")
     keys = [np.stack([ds[k].values.astype(str) for k in attributes], 1) for ds in (asked, like)]
     kind = np.unique(np.concatenate(keys), axis=0, return_inverse=True)[1].ravel()
     means = []
-    for ds, of in zip((asked, like), np.split(kind, [len(keys[0])]), strict=True):
-        steps = ds[name].transpose("sample", "time")
-        total, count = (np.bincount(of, x.sum("time").values, kind.max() + 1) for x in (steps, steps.notnull()))
+    for steps, of in zip(pair, np.split(kind, [len(keys[0])]), strict=True):
+        total, count = (np.bincount(of, x.sum(1), kind.max() + 1) for x in (np.nan_to_num(steps), ~np.isnan(steps)))
         means.append(np.divide(total, count, out=np.full(len(total), np.nan), where=count > 0))
     factor = np.divide(means[1], means[0], out=np.ones(len(means[0])), where=means[0] > 0)[kind[: len(keys[0])]]
-    values = asked[name].transpose("sample", "time")
-    return asked.assign({name: (values * factor[:, None]).astype(values.dtype).assign_attrs(asked[name].attrs)})
+    values = (pair[0] * factor[:, None]).astype(pair[0].dtype)
+    return asked.assign({name: (("sample", "time"), values, asked[name].attrs)})
+
+
+def _numbers(ds: xr.Dataset, name: str, whose: str) -> np.ndarray:
+    """A feature of numbers, (N, T), NaN past the end; whole ones as float64, which a share leaves whole no longer."""
+    if name not in ds or set(ds[name].dims) != {"sample", "time"}:
+        raise SchemaError(f"{whose}: no feature {name!r} on (sample, time).")
+    if ds[name].dtype.kind not in "iuf" or "categories" in ds[name].attrs:
+        raise SchemaError(f"feature {name!r} holds categories; what is asked for is a number.")
+    values: np.ndarray = valid_feature(ds, name).values
+    return values
+
+
+def _on_steps(values: Any, name: str, shape: tuple[int, int]) -> np.ndarray:
+    """A DataArray's values (N, T); SchemaError where it is none of that shape."""
+    if not isinstance(values, xr.DataArray) or set(values.dims) != {"sample", "time"}:
+        raise SchemaError(f"{name} must be a DataArray on (sample, time).")
+    found: np.ndarray = values.transpose("sample", "time").values
+    if found.shape != shape:
+        raise SchemaError(f"{name} has the shape {found.shape}; the data have {shape}.")
+    return found
 
 
 def _granted_in(ds: xr.Dataset, granted: str | xr.DataArray) -> tuple[np.ndarray, xr.Dataset]:
     if isinstance(granted, str):
         if granted not in ds:
             raise SchemaError(f"the data have no {granted!r}; give what was granted as a DataArray, see infer_granted.")
-        return ds[granted].transpose("sample", "time").values.astype(float), ds.drop_vars(granted)
-    return granted.transpose("sample", "time").values.astype(float), ds
+        granted, ds = ds[granted], ds.drop_vars(granted)
+    return _on_steps(granted, "granted", (ds.sizes["sample"], ds.sizes["time"])).astype(float), ds
 
 
 def _at_its_pace(
@@ -361,13 +377,17 @@ def _at_its_pace(
     new_length = length[donor]
     result = ds.copy()
     for name, da in ds.data_vars.items():
-        if set(da.dims) == {"sample", "time"} and da.dtype.kind == "f":
-            values = da.transpose("sample", "time").values
-            own = values[np.arange(n)[:, None], at]
-            means = [np.nanmean(np.where(place < length[:, None], v, np.nan), 1) for v in (own, own[donor])]
+        if set(da.dims) != {"sample", "time"}:
+            continue
+        own = da.transpose("sample", "time").values[np.arange(n)[:, None], at]
+        others = own[donor]
+        if da.dtype.kind in "iuf" and "categories" not in da.attrs:  # at its own level
+            means = [np.nanmean(np.where(place < length[:, None], v, np.nan), 1) for v in (own, others)]
             ratio = np.divide(means[0], means[1], out=np.ones(n), where=means[1] > 0)[:, None]
-            moved = np.where(goes_on, own[donor] * ratio, own)
-            result[name] = da.dims, np.where(place < new_length[:, None], moved, np.nan).astype(da.dtype), da.attrs
+            others = others * ratio
+        past = {"f": np.nan, "U": "", "O": ""}.get(da.dtype.kind, 0)
+        moved = np.where(place < new_length[:, None], np.where(goes_on, others, own), past)
+        result[name] = ("sample", "time"), schema.cast(moved, da.dtype.str), da.attrs
     if ends is not None:
         new_end = np.where(cut, end[donor], end)
         new_end = np.where(np.isin(new_end, machine), done[0], new_end)  # nobody was as far as it

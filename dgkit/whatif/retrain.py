@@ -250,7 +250,7 @@ def rejection_sample(
             f"in {DRAWS} draws the model made no {in_words(model, never[0])}, of which the target wants "
             f"{wanted[never[0]]:.3g}: rejection cannot reach it. Use sample_target or retrain_attributes."
         )
-    ratio = {combination: wanted[combination] * DRAWS / count for combination, count in made.items()}
+    ratio = {combination: wanted[combination] * len(own) / count for combination, count in made.items()}
     rate = float(1 / max(ratio.values()))
     if n / rate > most_draws:
         raise ConfigError(

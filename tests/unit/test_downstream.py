@@ -461,3 +461,35 @@ def test_a_test_set_in_another_unit_or_with_other_steps_is_refused():
                 task(train, other, draws=1, **options)
         with pytest.raises(SchemaError, match=f"'GAN': .*{message}"):
             evaluate(train, test, {"GAN": (train, other)}, draws=1)
+
+
+def test_codes_and_the_same_codes_as_text_are_one_feature_and_one_target():
+    def held(seed, code, end):
+        random = np.random.default_rng(seed)
+        kind = random.integers(0, 2, 40)
+        x = random.normal(size=(40, 6)) + 2 * kind[:, None] > 1
+        return xr.Dataset({"s": (("sample", "time"), *code(x.astype(int))), "e": ("sample", end(kind == 1))})
+
+    def codes(x):
+        return x, {"categories": [0, 1]}
+
+    def text(x):
+        return (x.astype(str),)
+
+    def as_text(end):
+        return end.astype(str)
+
+    train = held(0, codes, np.asarray)
+    scores = [
+        predict_events(train, held(1, *form), "e", draws=2).accuracy for form in ((codes, np.asarray), (text, as_text))
+    ]
+    xr.testing.assert_equal(*scores)
+    assert (scores[0] > 0.8).all()
+
+
+def test_an_option_of_the_other_task_and_series_of_one_step_are_refused():
+    a, b = (dg.simulate.web(60, seed=seed) for seed in (0, 1))
+    with pytest.raises(ConfigError, match="'target' is no option of the task 'forecast'"):
+        evaluate(a, b, {"m": (a, b)}, task="forecast", target="e")
+    with pytest.raises(SchemaError, match="the series have 1 step"):
+        forecast(a.isel(time=[0]), b.isel(time=[0]))

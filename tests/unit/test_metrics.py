@@ -723,3 +723,124 @@ def test_infinite_real_values_have_no_neighbours_and_are_refused():
 
     with pytest.raises(SchemaError, match="holds infinite values"), np.errstate(invalid="ignore"):
         metrics.nearest_neighbours(series[1:], series, k=1)
+
+
+# ---- what goes in: masks, codes, units, precision
+
+ON = ("sample", "time")
+
+
+@pytest.mark.parametrize("kind", ["number", "integer", "text"])
+def test_what_is_masked_is_missing(kind):
+    values = {"number": [[1.0, 2.0, -9999.0]], "integer": [[1, 2, -9999]], "text": [["a", "b", "-"]]}[kind]
+    masked = np.ma.masked_array(values, [[False, False, True]])
+
+    if kind == "text":
+        assert metrics.jensen_shannon(masked, np.array(["a", "b"])) == 0
+    else:
+        assert metrics.wasserstein(masked, [1.0, 2.0]) == 0 and metrics.mid_range(masked).item() == 1.5
+
+
+def test_what_one_set_has_in_float32_is_the_same_number_in_the_other():
+    short, long = np.array([0.1, 0.2, 0.3] * 5, np.float32), np.array([0.1, 0.2, 0.3] * 5)
+
+    assert metrics.kolmogorov_smirnov(short, long) == metrics.wasserstein(short, long) == 0
+    assert metrics.range_coverage(short[:1], long[:1]) == 1
+    assert metrics.wasserstein(short, long * 1e300) > 1e298  # which float32 does not hold
+    constant = xr.Dataset({"x": (ON, np.full((20, 5), 0.1))})
+    report = metrics.evaluate(constant.astype(np.float32), constant)
+    assert report.value_wasserstein_relative.item() == 0 and report.range_coverage.item() == 1
+
+
+def test_a_category_that_one_set_lacks_counts_one_to_any_other():
+    def text(*rows):
+        return xr.Dataset({"s": (ON, [list(row) for row in rows])})
+
+    def distance(a, b, **options):
+        return metrics.nearest_neighbours(a, b, k=1, **options).distance[0].item()
+
+    assert distance(text("zz"), text("xy", "xx")) == pytest.approx(1)
+    assert distance(text("zz"), text("qq"), scaled_by=text("xy")) == pytest.approx(1)
+    assert distance(text("zq"), text("zz"), scaled_by=text("xy")) == pytest.approx(0.5)
+    real, held_out, made = (
+        xr.Dataset({"s": (ON, np.random.default_rng(k).choice(list(letters), (60, 20)))})
+        for k, letters in enumerate(("abcdefghijkl", "abcdefghijkl", "mnopqrstuvwx"))
+    )
+    report = metrics.evaluate(real, made, held_out)
+    assert float(report.nearest_neighbour_ratio) > 1.1 > float(report.nearest_neighbour_ratio_held_out)
+
+
+@pytest.mark.parametrize("unit", [1.0, 1e6])
+def test_a_constant_feature_is_the_unit_of_what_differs_from_it_whatever_rounding_makes_of_its_mean(unit):
+    def with_constant(seed, constant, noise, n):
+        random = np.random.default_rng(seed)
+        x, y = random.normal(size=(n, 10)), constant + noise * random.normal(size=(n, 10))
+        return xr.Dataset({"x": (ON, x), "y": (ON, unit * y)})
+
+    ratios = [
+        float(metrics.evaluate(with_constant(0, c, 0, n), with_constant(1, c, 1e-6 * c, n)).nearest_neighbour_ratio)
+        for c, n in ((0.1, 60), (0.1, 63), (0.5, 63))
+    ]
+    assert max(ratios) < 1.2
+    far = metrics.evaluate(with_constant(0, 5, 0, 60), with_constant(1, 5, 5, 60))
+    assert 1.5 < float(far.nearest_neighbour_ratio) < 4
+
+
+def test_codes_listed_as_floats_are_the_same_codes():
+    def coded(seed, categories):
+        values = np.random.default_rng(seed).integers(0, 3, (60, 20))
+        return xr.Dataset({"code": (ON, values, {"categories": categories})})
+
+    assert dg.schema.validate(coded(0, [0.0, 1.0, 2.0])).features[0].categories == (0, 1, 2)
+    assert float(metrics.evaluate(coded(0, [0.0, 1.0, 2.0]), coded(1, [0.0, 1.0, 2.0])).copied_share) == 0
+
+
+def test_categories_in_two_forms_are_one_and_what_is_none_is_left_out_or_refused():
+    assert metrics.jensen_shannon(np.array([b"a", b"b"]), np.array(["a", "b"])) == 0
+    assert metrics.jensen_shannon(np.array(["a", "b", None], object), np.array(["a", "b"])) == 0
+    with pytest.raises(SchemaError, match="one set holds truth values and the other integers"):
+        metrics.jensen_shannon(np.array([True, False]), np.array([0, 1]))
+    states = xr.DataArray([[1, 2, 0], [2, 2, 1]], dims=ON, coords={"length": ("sample", [2, 3])})
+    assert metrics.jensen_shannon(states, np.array([1, 2, 2, 2, 1])) == 0
+
+    def held(values):
+        return xr.Dataset({"x": (ON, [[1.0, 2.0], [3.0, 5.0]]), "on": ("sample", values)})
+
+    apart = metrics.conditional_distances(held([True, False]), held(["True", "False"]), "on")
+    assert (apart.distance == 0).all() and (apart["count"] == 1).all()
+    with pytest.raises(SchemaError, match="'on' of the real data has samples whose value is no text"):
+        metrics.conditional_distances(held(np.array(["a", None], object)), held(["a", "b"]), "on")
+
+
+def test_totals_of_half_precision_are_sums_of_numbers():
+    def held(value):
+        return xr.Dataset({"x": (ON, np.full((2, 5), value, np.float16)), "k": ("sample", ["a", "b"])})
+
+    found = metrics.conditional_distances(held(30000), held(60000), "k", statistic="total").distance
+    assert found.values.ravel() == pytest.approx([150_000, 150_000], rel=1e-3)
+
+
+def test_what_cannot_be_compared_or_asked_is_refused():
+    load = xr.DataArray(np.random.default_rng(0).random((40, 8)), dims=ON, attrs={"units": "byte"})
+    with pytest.raises(SchemaError, match=r"in byte in real, in MB in generated"):
+        metrics.distinct_modes(load, (load / 1e6).assign_attrs(units="MB"))
+    with pytest.raises(SchemaError, match="holds infinite values"):
+        metrics.seam(load.where(load != load[0, 3], np.inf), 4)
+    with pytest.raises(SchemaError, match="have other samples or times"):
+        metrics.cross_correlation(load.assign_coords(sample=range(40)), load.assign_coords(sample=range(1, 41)))
+    for wrong in ({"k": 1.0}, {"block": 0}):
+        with pytest.raises(ConfigError, match=next(iter(wrong))):
+            metrics.nearest_neighbours(load, load, **wrong)
+    for points in (0, -1):
+        with pytest.raises(ConfigError, match="points"):
+            metrics.ecdf(load, points=points)
+    with pytest.raises(ConfigError, match="tail"):
+        metrics.range_coverage(load, load, tail="a")
+
+
+def test_a_gap_within_a_series_makes_it_no_shorter():
+    gap = xr.DataArray([[1.0, np.nan, 3.0, 4.0]], dims=ON)
+    assert metrics.length_histogram(gap).values.tolist() == [0, 0, 0, 1]
+    start, end = ([[1.0, 2.0, np.nan, np.nan]], [[np.nan, np.nan, 1.0, 2.0]])
+    (near,) = metrics.nearest_neighbours(np.array(start), np.array(end), k=1).distance.values.ravel()
+    assert near == pytest.approx((2 * 1 + 2 * 1) / 4)  # each of the four steps against the mean

@@ -565,3 +565,35 @@ def test_a_histogram_says_what_it_leaves_out():
     assert axis.get_xlabel() == "value, without 2 of 4 infinite"
     (axis,) = dg.plot.histogram({"one": [1.0, np.inf, 2.0, 0.0]}, log=True).axes
     assert axis.get_xlabel() == "value, without 1 of 4 infinite and 1 of 4 at or below 0"
+
+
+def test_what_only_a_later_set_has_is_drawn_too():
+    def held(names, steps):
+        ends = np.arange(len(names)) % steps + 1
+        values = np.where(np.arange(steps) < ends[:, None], 1.5, np.nan)
+        own = {"isp": ("sample", names), "via": ("sample", names[::-1]), "length": ("sample", ends)}
+        return xr.Dataset({"x": (("sample", "time"), values), **own})
+
+    sets = {"real": held(["a", "b"] * 30, 20), "made": held(["a", "z", "z", "z"] * 15, 60)}
+    bars = dg.plot.attributes(sets, "isp").axes[0]
+    assert [text.get_text() for text in bars.get_yticklabels()] == ["a", "b", "z"]
+    assert [bar.get_width() for bar in bars.containers[1]] == [0.25, 0.0, 0.75]
+    lengths = dg.plot.length_histogram(sets).axes[0].patches
+    assert [round(sum(one.get_data()[0]), 6) for one in lengths] == [1, 1]
+    assert lengths[1].get_data()[1][-1] == 60.5
+    for axis in dg.plot.joint(sets, "isp", "via").axes[:2]:
+        assert axis.collections[0].get_array().sum() == pytest.approx(1)
+
+
+def test_a_picture_that_cannot_be_says_why(sets):
+    with pytest.raises(ConfigError, match=r"n=2\.5 must be a whole number"):
+        dg.plot.series(sets, n=2.5)
+    with pytest.raises(ConfigError, match="bins=0"):
+        dg.plot.histogram({"a": np.arange(3)}, bins=0)
+    with pytest.raises(ConfigError, match="log='z'"):
+        dg.plot.against(xr.DataArray([1.0], {"s": [1]}, "s"), "s", log="z")
+    with pytest.raises(ConfigError, match="not what a DoppelGANger's has"):
+        dg.plot.history(dg.baselines.fit("ar", small_dataset(), steps=2))
+    assert dg.plot.histogram({"a": np.full(10, 5.0)}, log=True).axes[0].get_xscale() == "log"
+    masked = np.ma.masked_equal([1.0, 2.0, -9999.0], -9999.0)
+    assert dg.plot.histogram({"a": masked}).axes[0].patches[0].get_data()[1][0] == 1

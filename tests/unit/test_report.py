@@ -784,3 +784,34 @@ def test_the_repr_counts_and_lists(web):
 
     assert text.startswith("Report: ") and "not judged" in text.splitlines()[0]
     assert any(line.startswith("values: views (log)") and line.endswith("pass") for line in text.splitlines())
+
+
+def test_bounds_of_each_samples_own_are_a_constraint_that_only_what_is_above_breaks():
+    def links(seed, above=0.0):
+        random = np.random.default_rng(seed)
+        speed = random.choice([10, 100], 80)
+        load = random.random((80, 8)) * speed[:, None]
+        load[:40, 0] += above * speed[:40]
+        bounded = {"valid_min": 0.0, "valid_max": "speed"}
+        worth = {"numbers": [10.0, 100.0], "categories": ["10", "100"]}
+        return xr.Dataset({"load": (("sample", "time"), load, bounded), "speed": ("sample", speed.astype(str), worth)})
+
+    def line(made):
+        found = dg.report(links(0), made, links(2)).dataset
+        return found.sel(line="constraint: load from 0 to speed")
+
+    assert float(line(links(1)).measured) == 0 and str(line(links(1)).verdict.values) == "pass"
+    assert float(line(links(1, above=1.0)).measured) > 0.4
+    assert str(line(links(1, above=1.0)).verdict.values) == "fail"
+
+
+def test_one_huge_value_hides_no_shape():
+    def waves(seed, turned=0.0, outlier=False):
+        random, steps = np.random.default_rng(seed), np.arange(24)
+        x = 1e3 * (2 + np.sin(steps * 2 * np.pi / 24 + turned) + 0.1 * random.normal(size=(120, 24)))
+        x[0] *= 1e11 if outlier else 1
+        return xr.Dataset({"x": (("sample", "time"), x, {"scale": "log"})})
+
+    for outlier in (False, True):
+        found = dg.report(waves(0, outlier=outlier), waves(1, turned=np.pi), waves(2)).dataset.sel(line="shape: x")
+        assert float(found.measured) > 1.5 and str(found.verdict.values) == "fail"

@@ -201,7 +201,7 @@ def test_a_model_s_demand_takes_lengths_and_levels_from_the_data(asked):
     assert level.length.equals(plain.length)
     with pytest.raises(ConfigError, match="like"):
         whatif.run_demand(model, lambda ds: ds, 10, levels=["cpu_rate"])
-    with pytest.raises(SchemaError, match="'cpu', which is no feature"):
+    with pytest.raises(SchemaError, match="levels: the demand: no feature 'cpu'"):
         ask(levels=["cpu"])
 
 
@@ -387,3 +387,90 @@ def test_a_release_forgets_the_mix_that_batch_norm_remembers():
     unchanged = {k: v for k, v in model.generator.state_dict().items() if k.startswith("feature")}
     assert all(torch.equal(v, given.generator.state_dict()[k]) for k, v in unchanged.items())
     assert not dataclasses.asdict(given.encoder.schema)["attrs"]
+
+
+# ---- features that are whole numbers or text
+
+ON = ("sample", "time")
+
+
+def test_a_demand_of_whole_numbers_neither_overflows_nor_is_cut():
+    ds = xr.Dataset({"asked": (ON, np.array([[100, 3], [120, 7]], np.int8)), "granted": (ON, [[0.5, 0.7], [0.5, 0.7]])})
+    np.testing.assert_allclose(whatif.demand_of(ds, "granted", ["asked"]).asked, [[200, 3 / 0.7], [240, 10]])
+    random = np.random.default_rng(0)
+    like = xr.Dataset({"jobs": (ON, random.poisson(1.5, (400, 10))), "k": ("sample", random.choice(["a", "b"], 400))})
+    target = {"k": {"a": 0.5, "b": 0.5}}
+    made = whatif.run_demand(whatif.Rows(like), lambda ds: ds, 300, target=target, like=like, levels=["jobs"], seed=1)
+    for kind in ("a", "b"):
+        own, theirs = (float(ds.jobs.where(ds.k == kind).mean()) for ds in (like, made))
+        assert theirs == pytest.approx(own, rel=1e-6)
+
+
+def test_at_its_own_pace_all_that_a_series_has_comes_along():
+    steps = np.arange(1, 9)
+    ds = xr.Dataset(
+        {
+            "cpu": (ON, np.tile(steps * 1.0, (3, 1))),
+            "jobs": (ON, np.tile(steps, (3, 1))),
+            "state": (ON, np.tile(list("abcdefgh"), (3, 1))),
+            "granted": (ON, np.full((3, 8), 0.5)),
+            "length": ("sample", [8] * 3),
+            "end_event": ("sample", ["FINISH"] * 3),
+        }
+    )
+    found = whatif.demand_of(ds, "granted", ["cpu"], paced=True).isel(sample=0)
+    assert found.length == 4 and found.cpu.values[:4].tolist() == [2, 6, 10, 14]  # of steps 1, 3, 5, 7, doubled
+    assert found.jobs.values[:4].tolist() == [1, 3, 5, 7]
+    assert found.state.values.tolist() == ["a", "c", "e", "g", "", "", "", ""]
+    dg.schema.validate(whatif.demand_of(ds, "granted", ["cpu"], paced=True), training=False)
+
+
+def padded(filling, n=200):
+    """Series of ones, as integers with a filling past their end, and as floats."""
+    random = np.random.default_rng(0)
+    length = random.integers(1, 4, n)
+    values = np.where(np.arange(10) < length[:, None], 1, filling)
+    kinds = {"length": ("sample", length), "k": ("sample", random.choice(["a", "b"], n))}
+    whole = xr.Dataset({"jobs": (ON, values), **kinds})
+    return whole, whole.assign(jobs=whole.jobs.where(xr.DataArray(np.arange(10), dims="time") < whole.length))
+
+
+@pytest.mark.parametrize("filling", [-1, 99])
+def test_integers_past_the_end_add_nothing_to_what_is_shared(filling):
+    whole, floats = padded(filling)
+    shared = [simulate.share_uplinks(ds, capacity=10.0, homes=20, feature="jobs") for ds in (whole, floats)]
+    np.testing.assert_array_equal(*(ds.granted for ds in shared))
+    assert shared[0].granted.isnull().any()
+    dg.schema.validate(shared[1], training=False)
+    target = {"k": {"a": 0.5, "b": 0.5}}
+    sums = [
+        whatif.trust(whatif.Rows(ds), target, limits={"jobs": 1.0}, starts=0.4).sums["mean"] for ds in (whole, floats)
+    ]
+    np.testing.assert_array_equal(*sums)
+    assert (sums[0] > 0).all()
+
+
+def test_what_is_shared_or_asked_is_a_number_on_the_steps(seen):
+    jobs = simulate.cluster(60, capacity=1000)
+    text = jobs.assign(phase=(ON, np.where(np.isfinite(jobs.cpu_rate), "x", "")))
+    with pytest.raises(SchemaError, match="'phase' holds categories"):
+        simulate.share_machines(text)
+    with pytest.raises(SchemaError, match="'phase' must hold numbers"):
+        simulate.share_uplinks(text, capacity=1.0, feature="phase")
+    with pytest.raises(SchemaError, match="'phase' holds categories"):
+        whatif.demand_of(text.assign(granted=jobs.cpu_rate * 0 + 1), "granted", ["phase"])
+    with pytest.raises(SchemaError, match="granted must be a DataArray on"):
+        whatif.demand_of(seen, "job_class", ["cpu_rate"])
+    with pytest.raises(SchemaError, match="granted has the shape"):
+        whatif.demand_of(seen, seen.granted.isel(sample=[0]), ["cpu_rate"])
+    with pytest.raises(SchemaError, match="shared must be a DataArray on"):
+        whatif.infer_granted(seen, "cpu_rate", seen.granted < 1, seen.granted.isel(time=0))
+    with pytest.raises(SchemaError, match="no feature 'job_class'"):
+        whatif.infer_granted(seen, "job_class", seen.granted < 1, seen.granted)
+
+
+def test_rejection_from_real_rows_expects_what_it_gets():
+    whole, _ = padded(-1)
+    made = whatif.rejection_sample(whatif.Rows(whole), {"k": {"a": 0.5, "b": 0.5}}, 100)
+    assert made.attrs["expected_acceptance_rate"] > 0.7
+    assert abs(made.attrs["acceptance_rate"] - made.attrs["expected_acceptance_rate"]) < 0.15
