@@ -72,8 +72,8 @@ QUIZZES = {
             ("How many days a page has.", "The length is as it was."),
             ("That no page is above 1.", "Each is scaled by its own range, so none can be."),
             (
-                "Which range goes with which attributes and which shape.",
-                "The range is made before the series, by a network of its own. Each may be right, and the pair wrong.",
+                "That the range, made by a network of its own, goes with the shape.",
+                "The range is made before the series. Each may be right, and the pair wrong.",
             ),
         ),
     ),

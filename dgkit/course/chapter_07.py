@@ -364,12 +364,12 @@ QUIZZES = {
         ),
     ),
     "07.b": Quiz(
-        "There is no simulator. When is the answer to be believed?",
+        "There is no simulator. Which of these speaks for the answer?",
         "a",
         (
             (
                 "Where what the jobs add up to stays well below a limit that you know.",
-                "Then they are as little in each other's way as today, and P(series | attributes) is what it was.",
+                "Then they are as little in each other's way as today. It is not enough: no sum shows a hidden cause.",
             ),
             ("Where the attributes meet the target.", "They do at every shift. The series are the question."),
             (

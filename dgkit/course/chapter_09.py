@@ -6,7 +6,7 @@ models of the other pairs are the attacker's shadows. All trainings take as many
 often, as the paper's Figure 15 has it. The critic is half as wide as the paper's, to be recorded in an hour.
 
 `exposure` takes the two apart: how many samples there are, and how often a training sees each of them. `stronger` has
-what an attacker gains: by shadows, of which RMIA needs fewer than the likelihood ratio, and on users of several pages.
+what an attacker gains: by shadows (likelihood ratio, RMIA), and on users of several pages.
 """
 
 import math
@@ -171,7 +171,7 @@ QUIZZES = {
         "You double the data and train as many epochs on them as before. What becomes of the attack?",
         "b",
         (
-            ("It fails twice as often.", "That holds for as many steps: each sample is then seen half as often."),
+            ("It fails more often.", "So it would with as many *steps*: each sample is then seen half as often."),
             (
                 "Hardly anything, as far as was recorded.",
                 "Each sample is seen as often as before. What is gained is fidelity.",
