@@ -500,3 +500,12 @@ def test_a_target_that_asks_for_noise_out_of_range_changes_nothing():
         dial.solve(1e20)
 
     assert dial.settings == before
+
+
+def test_a_change_in_a_cell_answers_no_page():
+    dial = PrivacyDial(2000)
+    dial._receive(dial, {"action": "change", "values": {"noise_multiplier": 2.0, "token": "a page's"}}, [])
+    assert dial.answered == "a page's"
+    dial.change(steps=100)
+    dial.solve(5.0)
+    assert dial.answered == "a page's"  # and none that it would take for another's

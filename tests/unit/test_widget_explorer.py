@@ -248,3 +248,27 @@ def test_its_text_gives_the_code_that_draws_the_same(ds):
     assert explorer.code() in repr(explorer)
     compared = Explorer(ds, overlay="sample_len")
     np.testing.assert_allclose(lines(compared)[:, 0], eval(compared.code(), {"ds": ds}), rtol=1e-6)
+
+
+def test_the_first_that_a_page_hears_of_is_whole(ds, monkeypatch):
+    seen = []
+    monkeypatch.setattr(Explorer, "open", lambda self: seen.append((dict(self.selection), dict(self.frame))))
+    explorer = Explorer(ds)
+    assert seen == [(explorer.selection, explorer.frame)]
+    assert seen[0][1]["own"] == ["sample_len", "seed", "lag"]
+    seen.clear()
+    with pytest.raises(ConfigError, match="no numeric variable 'nope'"):
+        Explorer(ds, variable="nope")
+    assert not seen  # nothing is left of it
+
+
+def test_what_is_infinite_is_told_from_what_was_not_measured_and_bounds_are_named():
+    ds = xr.Dataset(
+        {"epsilon": ("way", [np.inf, np.nan, 1.99605]), "gain": ("way", [-np.inf, 1.0, 2.0])}, {"way": ["a", "b", "c"]}
+    )
+    explorer = Explorer(ds)
+    rows = {way: (setattr(explorer, "selection", {"at": {"way": way}}), explorer.frame["rows"])[1] for way in "abc"}
+    assert rows["a"] == [["epsilon", ["∞"] * 3], ["gain", ["−∞"] * 3]]
+    assert rows["b"][0][1] == [None] * 3 and rows["c"][0][1] == [1.99605] * 3
+    assert explorer.frame["bounds"] == ["epsilon"]
+    json.dumps(explorer.frame["rows"], allow_nan=False)

@@ -1,9 +1,11 @@
 """Messages of a page: every synced trait of every widget takes any value, and then is as before or right."""
 
 import functools
+import gc
 import json
 import math
 import re
+import weakref
 
 import dgkit_widgets
 import numpy as np
@@ -288,3 +290,13 @@ def test_what_is_too_deep_or_too_much_is_refused_before_anyone_looks_at_it(value
     with pytest.raises(ConfigError, match=word):
         bounded(value)
     bounded({"a": [[1, "b", None, 2.5, True]]})
+
+
+@pytest.mark.parametrize("kind", MADE)
+def test_a_closed_widget_leaves_the_memory(kind):
+    one = MADE[kind]()
+    gone = weakref.ref(one)
+    one.close()
+    del one
+    gc.collect()
+    assert gone() is None

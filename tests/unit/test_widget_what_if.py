@@ -113,3 +113,18 @@ def test_ways_are_functions_by_name(painter):
     for ways in ({}, {"truth": 3}, {str(k): answer for k in range(6)}):
         with pytest.raises(ConfigError, match="one to 5 functions"):
             WhatIfExplorer(painter, ways, lambda ds: ds.length, "length")
+
+
+def test_values_below_zero_are_drawn_where_they_are(painter):
+    def below(target):
+        return dg.open_dataset("cluster").isel(sample=slice(100))
+
+    numbers = {"share": lambda ds: 0.004}
+    explorer = WhatIfExplorer(painter, {"one": below}, lambda ds: np.linspace(-30, -10, 100), "temperature", numbers)
+    assert explorer.wait(60) and not explorer.error
+    picture = explorer.children[1].value
+    assert ">-20</text>" in picture and ">0.004</td>" in picture
+    across = [float(point.split(",")[0]) for point in re.search('points="([^"]+)"', picture)[1].split()]
+    assert len(set(across)) > 100  # not on an edge
+    explorer.close()
+    explorer.close()  # twice does no harm

@@ -176,9 +176,10 @@ class Widget(anywidget.AnyWidget):
         }, metadata
 
 
-def static(name: str) -> dict[str, Path]:
-    """The built files of one widget, as anywidget's class attributes."""
-    return {"_esm": STATIC / f"{name}.js", "_css": STATIC / f"{name}.css"}
+def static(name: str) -> tuple[str, str]:
+    """The built files of one widget, for anywidget's `_esm` and `_css`: of paths it would keep every widget made."""
+    script, style = ((STATIC / f"{name}.{kind}").read_text("utf-8") for kind in ("js", "css"))
+    return script, style
 
 
 def f4(values: Any) -> bytes:

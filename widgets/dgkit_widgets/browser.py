@@ -18,6 +18,7 @@ from dgkit._text import number
 from dgkit.errors import ConfigError, DgkitError, SchemaError
 from dgkit.metrics.distributions import valid_feature
 from dgkit.schema import Schema, Variable, lengths, validate
+from dgkit_widgets._lifetime import replace_earlier
 from dgkit_widgets._widget import Widget, f4, static
 
 ORDERS = ("stored", "mid-range", "length", "random")
@@ -90,7 +91,7 @@ class SeriesBrowser(Widget):
     1
     """
 
-    _esm, _css = static("browser").values()
+    _esm, _css = static("browser")
     in_page: ClassVar[int] = 200  # series of each set that `to_html` writes; all others only as neighbours of these
     actions: ClassVar[tuple[str, ...]] = ("show", "select")
 
@@ -143,6 +144,7 @@ class SeriesBrowser(Widget):
         )  # fmt: skip
         self._ready = True
         self._refresh()
+        replace_earlier(self)
 
     # what the browser asks for
 

@@ -22,6 +22,7 @@ from dgkit.core.config import DP, Config
 from dgkit.errors import ConfigError
 from dgkit.privacy import epsilon, noise_for, stated
 from dgkit_widgets import _guarantee
+from dgkit_widgets._lifetime import replace_earlier
 from dgkit_widgets._page import inline
 from dgkit_widgets._recorded import NOTHING, Recorded, Ways
 from dgkit_widgets._widget import Widget, f4, static
@@ -113,7 +114,7 @@ class PrivacyDial(Widget):
     7500
     """
 
-    _esm, _css = static("dial").values()
+    _esm, _css = static("dial")
     actions: ClassVar[tuple[str, ...]] = ("change", "solve", "undo", "reset", "look")
     CONTROLS: ClassVar[list[dict[str, Any]]] = [
         _control("noise_multiplier", "Noise multiplier", "slide"),
@@ -188,6 +189,7 @@ class PrivacyDial(Widget):
         self._inside = False  # an assignment of our own, already checked
         super().__init__(controls=self.CONTROLS, guarantee=[_guarantee.COVERS, _guarantee.NOT_COVERED])
         self._put(self._start)
+        replace_earlier(self)
 
     # --- what the controls and cells do
 
@@ -210,7 +212,7 @@ class PrivacyDial(Widget):
             try:
                 self._put(self._merged(self.settings, settings), stroke)
             finally:
-                self.answered = token
+                self.answered = token or self.answered
 
     def _act(self, action: str, values: Any) -> None:
         """Answer in any case: a page sends nothing more before."""
@@ -233,7 +235,7 @@ class PrivacyDial(Widget):
                 noise = _up(_noise_for(epsilon=target, sample_rate=self._rate(wanted), **given))
                 self._put(self._merged(wanted, {"noise_multiplier": noise}))
             finally:
-                self.answered = token
+                self.answered = token or self.answered
 
     def undo(self) -> None:
         """Back to the settings before the last change."""

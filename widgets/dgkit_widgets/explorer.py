@@ -17,6 +17,7 @@ import xarray as xr
 
 from dgkit._checks import whole
 from dgkit.errors import ConfigError
+from dgkit_widgets._lifetime import replace_earlier
 from dgkit_widgets._names import is_code, of_value, spelled
 from dgkit_widgets._widget import Widget, static
 
@@ -96,7 +97,7 @@ class Explorer(Widget):
     {'error': (2.0, 1.0, 3.0)}
     """
 
-    _esm, _css = static("explorer").values()
+    _esm, _css = static("explorer")
     actions: ClassVar[tuple[str, ...]] = ("choose",)
 
     variables: Any = traitlets.List().tag(sync=True)
@@ -148,8 +149,9 @@ class Explorer(Widget):
         super().__init__(
             variables=[[str(name), self._label(ds[name])] for name in numeric],
             dims=[self._dim(dim) for dim in self._places],
+            selection=self._merged(start, {**self._opened(opening, given), **given}),  # with its frame, from the start
         )
-        self.set_trait("selection", self._merged(start, {**self._opened(opening, given), **given}))
+        replace_earlier(self)
 
     def _opened(self, opening: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
         """Of how a run is to open, what this Dataset has and the caller did not choose otherwise."""
@@ -206,7 +208,7 @@ class Explorer(Widget):
                 at = {dim: self._value(dim, place) for dim, place in _mapped("index", index or {}).items()}
                 self.selection = {**changes, **({"at": at} if at else {})}
             finally:
-                self.answered = token
+                self.answered = token or self.answered
 
     @traitlets.validate("selection")
     def _check_selection(self, proposal: Any) -> dict[str, Any]:
@@ -427,7 +429,8 @@ class Explorer(Widget):
             for name, triples in self.metrics().items()
         ]
         compared = self.selection["compare"] if self._compared() else []
-        return {"rows": rows, "heads": [self._told(overlay, value) for value in compared]}
+        bounds = [row[0] for row, name in zip(rows, self._metrics(), strict=True) if _bound(name)]
+        return {"rows": rows, "heads": [self._told(overlay, value) for value in compared], "bounds": bounds}
 
     def _told(self, dim: str | None, value: Any) -> str:
         """A value that is compared, with its dim."""
@@ -482,6 +485,7 @@ class Explorer(Widget):
             "label": self._label(da),
             "name": self._labels[name],
             "table": _short(da, self._seed),
+            "bound": _bound(name),
             "positive": bool((whole > 0).all() and whole.size),
             "asks": spans_decades(whole),
             "range": [float(whole.min()), float(whole.max())] if whole.size else None,
@@ -580,5 +584,13 @@ def _text(value: Any) -> str:
     return f"{value:.6g}" if isinstance(value, float | np.floating) else str(value)
 
 
-def _jsonable(triple: tuple[float, float, float]) -> list[float | None]:
-    return [value if np.isfinite(value) else None for value in triple]
+def _bound(name: Any) -> bool:
+    """Whether a variable is a promise, whose numbers are rounded up."""
+    return str(name).startswith("epsilon")
+
+
+def _jsonable(triple: tuple[float, float, float]) -> list[float | str | None]:
+    """Numbers as JSON has them: nothing for NaN, and a sign for what is infinite."""
+    return [
+        None if np.isnan(value) else value if np.isfinite(value) else "∞" if value > 0 else "−∞" for value in triple
+    ]

@@ -159,7 +159,7 @@ class DistributionPainter(Widget):
     {'job_class': {'small': 0.2, 'medium': 0.0, 'large': 0.8}}
     """
 
-    _esm, _css = static("painter").values()
+    _esm, _css = static("painter")
     actions: ClassVar[tuple[str, ...]] = ("paint", "lock", "undo", "redo", "reset", "uniform")
 
     attributes: Any = traitlets.List().tag(sync=True)

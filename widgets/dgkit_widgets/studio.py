@@ -27,11 +27,10 @@ from dgkit.schema import validate
 from dgkit_widgets import _guarantee, _views
 from dgkit_widgets._lifetime import Attendance, replace_earlier
 from dgkit_widgets._models import parts
-from dgkit_widgets._page import STATIC
 from dgkit_widgets._screen import Screen, Turns
 from dgkit_widgets._session import HALVES, Log, Session
 from dgkit_widgets._settings import CONTROLS, DATASETS, SPLIT, Settings, controls
-from dgkit_widgets._widget import Widget
+from dgkit_widgets._widget import Widget, static
 
 RATE = 30  # messages a second to the browser at most
 BESIDE = "repeat(auto-fit, minmax(min(100%, 370px), 1fr))"  # two columns where each has room
@@ -96,8 +95,7 @@ class TrainingStudio(Widget):
     (1, 'paused')
     """
 
-    _esm = (STATIC / "studio.js").read_text("utf-8")  # given a path, anywidget would keep every studio in memory
-    _css = (STATIC / "studio.css").read_text("utf-8")
+    _esm, _css = static("studio")
     actions: ClassVar[tuple[str, ...]] = (
         "start", "pause", "step", "discriminator_step", "generator_step", "reset", "change", "look", "slow_motion",
         "restore", "paste",

@@ -65,6 +65,8 @@ class WhatIfExplorer(ipywidgets.VBox):  # type: ignore[misc]
     True
     """
 
+    _ended = True  # until it is made
+
     def __init__(
         self,
         painter: DistributionPainter,
@@ -103,9 +105,11 @@ class WhatIfExplorer(ipywidgets.VBox):  # type: ignore[misc]
 
     def close(self) -> None:
         """Follow the drawing no longer."""
-        self._ended = True
-        self.painter.unobserve(self._ask, "probabilities")
-        self._changed.set()
+        if not self._ended:
+            self._ended = True
+            self.painter.unobserve(self._ask, "probabilities")
+            self._changed.set()
+            self._picture.close()
         super().close()
 
     def __repr__(self) -> str:
@@ -145,7 +149,7 @@ class WhatIfExplorer(ipywidgets.VBox):  # type: ignore[misc]
         head = "".join(f'<th scope="col">{html.escape(name)}</th>' for name in ("", *self._numbers))
         rows = "".join(
             f'<tr><th scope="row" style="text-align:left">{html.escape(name)}</th>'
-            + "".join(f"<td>{of(ds):.2f}</td>" for of in self._numbers.values())
+            + "".join(f"<td>{number(float(of(ds)))}</td>" for of in self._numbers.values())
             + "</tr>"
             for name, ds in answers.items()
         )
@@ -153,23 +157,26 @@ class WhatIfExplorer(ipywidgets.VBox):  # type: ignore[misc]
 
 
 def _picture(sets: Mapping[str, Any], label: str) -> str:
-    """Distribution functions as SVG."""
+    """Distribution functions as SVG: from 0, or below where values are, to where all but half a percent end."""
     values = {name: np.sort(np.asarray(v, float).ravel()) for name, v in sets.items()}
     values = {name: v[np.isfinite(v)] for name, v in values.items()}
-    most = max((float(np.quantile(v, 0.995)) for v in values.values() if len(v)), default=1.0) or 1.0
+    known = [v for v in values.values() if len(v)] or [np.ones(1)]
+    least = min(0.0, *(float(np.quantile(v, 0.005)) for v in known))
+    most = max(0.0, *(float(np.quantile(v, 0.995)) for v in known))
+    most = most if most > least else 1.0
     right, bottom = _WIDTH - 20, _HEIGHT - _BELOW
-    ten = 10.0 ** np.floor(np.log10(most))
-    step = next(s * ten for s in (0.2, 0.25, 0.5, 1, 2) if most / (s * ten) <= 5.5)
+    ten = 10.0 ** np.floor(np.log10(most - least))
+    step = next(s * ten for s in (0.2, 0.25, 0.5, 1, 2) if (most - least) / (s * ten) <= 5.5)
 
     def across(x: Any) -> Any:
-        return _LEFT + (right - _LEFT) * np.clip(x / most, 0, 1)
+        return _LEFT + (right - _LEFT) * np.clip((x - least) / (most - least), 0, 1)
 
     parts = [
         f'<line x1="{_LEFT}" x2="{right}" y1="{bottom}" y2="{bottom}" stroke="currentColor"/>',
         f'<line x1="{_LEFT}" x2="{_LEFT}" y1="10" y2="{bottom}" stroke="currentColor"/>',
         f'<text x="{(_LEFT + right) / 2}" y="{_HEIGHT - 4}" text-anchor="middle">{html.escape(label)}</text>',
     ]
-    for tick in np.arange(0, most, step):
+    for tick in step * np.arange(np.ceil(least / step), most / step):
         parts.append(f'<text x="{across(tick):.0f}" y="{bottom + 16}" text-anchor="middle">{number(tick)}</text>')
     parts.append(f'<text transform="translate(12 {bottom / 2 + 5:.0f}) rotate(-90)" text-anchor="middle">share</text>')
     for share in (0, 0.5, 1):

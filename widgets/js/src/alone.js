@@ -36,7 +36,11 @@ export function aloneModel(state, kind, data) {
   };
   const get = (/** @type {string} */ trait) => state[trait];
   const answers = data === null ? {} : KINDS[kind](data);
-  Object.assign(state, answers.start?.({}, get));
+  try {
+    Object.assign(state, answers.start?.({}, get));
+  } catch (error) {
+    state.error = /** @type {Error} */ (error).message; // what Python drew stays
+  }
 
   /** @param {Record<string, any>} changes */
   function take(changes) {

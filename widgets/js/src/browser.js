@@ -334,7 +334,7 @@ function numberFilter(attribute, take) {
     show({ filters }) {
       const wanted = filters[name];
       [lowest, highest].forEach((input, k) => {
-        if (document.activeElement !== input || wanted) input.value = wanted ? wanted[k] : "";
+        if (document.activeElement !== input) input.value = wanted ? wanted[k] : "";
       });
     },
   };
@@ -403,7 +403,7 @@ function pageText({ remain, first, samples }, total) {
  * @param {Choose} choose
  */
 function detailPanel(info, choose) {
-  const title = h("h4", {});
+  const title = h("h4", { tabindex: "-1" });
   const text = h("p", {});
   const place = h("div", {});
   const table = h("div", {
@@ -422,6 +422,7 @@ function detailPanel(info, choose) {
   let chart = null;
   let shape = "";
   let spoken = "";
+  let drawn = "";
 
   /**
    * @param {any} detail
@@ -430,12 +431,14 @@ function detailPanel(info, choose) {
    */
   function show(detail, frame, say) {
     const chosen = detail.set !== undefined;
+    const held = root.contains(document.activeElement) || table.contains(document.activeElement);
+    if (held && !chosen) title.focus({ preventScroll: true }); // what had the focus goes away
     full.hidden = !chosen;
     table.hidden = !chosen;
     hint.hidden = chosen;
     title.textContent = chosen ? `${detail.set}, sample ${detail.sample}` : "Selected series";
     if (!chosen) {
-      spoken = "";
+      spoken = drawn = "";
       return;
     }
     const log = frame.log && frame.feature === detail.feature;
@@ -462,7 +465,12 @@ function detailPanel(info, choose) {
     const told = `${title.textContent}. ${text.textContent}`;
     if (told !== spoken) say(told);
     spoken = told;
+    const content = JSON.stringify([ones, detail.attributes]);
+    if (content === drawn) return; // or the focus would go
+    drawn = content;
+    const inTable = table.contains(document.activeElement);
     table.replaceChildren(detailTable(info, detail, ones, choose));
+    if (inTable) title.focus({ preventScroll: true });
   }
 
   /**

@@ -90,7 +90,7 @@ function render({ model, el }) {
   for (const trait of ["frame", "grids", "can_undo", "answered"]) {
     cleanups.push(on(model, trait, draw));
   }
-  cleanups.push(on(model, "answered", wishes.send), on(model, "record", drawRecord));
+  cleanups.push(wishes.stop, on(model, "record", drawRecord));
   cleanups.push(on(model, "beside", drawBeside));
   root.addEventListener("keydown", (event) => {
     const isUndo = (event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "z";
@@ -396,7 +396,7 @@ function attackMeter() {
       root.hidden = accuracy === null;
       if (accuracy === null) return;
       fill.style.width = `${accuracy * 100}%`;
-      meter.setAttribute("aria-valuenow", (accuracy * 100).toFixed(1));
+      meter.setAttribute("aria-valuenow", (Math.ceil(accuracy * 1000) / 10).toFixed(1));
     },
   };
 }
@@ -407,7 +407,7 @@ function growthChart() {
   const chart = lineChart(root, {
     title: "How epsilon grows while training goes on (RDP)",
     x: { label: "epochs" },
-    y: { label: "epsilon", log: true },
+    y: { label: "epsilon", log: true, up: true },
     height: CHART_HEIGHT,
   });
   return {

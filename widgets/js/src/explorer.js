@@ -17,7 +17,7 @@ import {
   shell,
   uid,
 } from "./lib/dom.js";
-import { floats, rows, short } from "./lib/numbers.js";
+import { floats, rows, short, shortUp } from "./lib/numbers.js";
 
 /** @import { RenderProps } from "./lib/dom.js" */
 
@@ -25,6 +25,8 @@ import { floats, rows, short } from "./lib/numbers.js";
  * A dimension of the Dataset, its values as texts; `slides` where their order means something.
  * @typedef {{ name: string, label: string, values: string[], slides: boolean }} Dim
  */
+
+/** @typedef {[number | string | null, number | string | null, number | string | null]} Three */
 
 /** @typedef {Record<string, any>} Changes of what is chosen, as Python's choose() takes them */
 
@@ -152,8 +154,10 @@ function render({ model, el }) {
   }
 
   let compared = "";
+  /** @type {number[]} places that have a box */
+  let offered = [];
   /**
-   * A box for each value of the dim that is compared.
+   * A box for each of the first values of the dim that is compared, and for those that are.
    * @param {any} frame
    * @param {any} chosen
    * @param {boolean} settled
@@ -161,11 +165,14 @@ function render({ model, el }) {
   function drawCompared(frame, chosen, settled) {
     const kind = chosen.overlay ?? "";
     values.hidden = !kind;
-    if (kind !== compared) {
-      compared = kind;
-      const dim = dims.get(kind);
-      const boxes = (dim?.values ?? []).slice(0, MOST_BOXES).map(valueBox);
-      values.replaceChildren(h("legend", {}, dim?.label ?? ""), ...boxes);
+    const texts = dims.get(kind)?.values ?? [];
+    const before = kind === compared ? offered : texts.slice(0, MOST_BOXES).map((_, k) => k);
+    const all = kind ? [...new Set([...before, ...frame.compare])].sort((a, b) => a - b) : [];
+    if (kind !== compared || all.length > offered.length) {
+      [compared, offered] = [kind, all];
+      const few = all.length < texts.length ? ` (${all.length} of ${texts.length})` : "";
+      const boxes = all.map((k) => valueBox(texts[k], k));
+      values.replaceChildren(h("legend", {}, `${dims.get(kind)?.label ?? ""}${few}`), ...boxes);
     }
     if (!settled) return;
     for (const box of values.querySelectorAll("input")) {
@@ -200,22 +207,24 @@ function render({ model, el }) {
   function drawChart(frame, ordered) {
     // middle, lower and upper edge of each line
     const parts = frame.n ? rows(floats(frame.lines), frame.n) : [];
-    const measured = frame.names.map((/** @type {any} */ _, /** @type {number} */ k) =>
-      parts[3 * k]?.some(Number.isFinite),
-    );
-    const empty = !measured.includes(true);
+    /** @type {string[]} what is said of a line that is not drawn */
+    const why = frame.names.map((/** @type {any} */ _, /** @type {number} */ k) => {
+      const line = parts[3 * k] ?? [];
+      const infinite = line.some(isInfinite);
+      if (line.some(Number.isFinite)) return infinite ? " (infinite where not drawn)" : "";
+      return infinite ? " (infinite)" : " (not measured)";
+    });
+    const empty = !parts.some((line, k) => k % 3 === 0 && line.some(Number.isFinite));
     place.hidden = !frame.n || empty;
     note.hidden = !place.hidden;
-    note.textContent = frame.n
-      ? "Nothing was measured at these values: choose others."
-      : `${frame.label} is one number for each value: it stands in the table.`;
+    note.textContent = whyEmpty(frame, why.includes(" (infinite)"));
     if (place.hidden) return;
     const shape = ordered ? "band" : "bar";
     const band = `: median, ${shape} from smallest to largest of ${frame.seeds} ${frame.seed_dim}s`;
     const options = {
       title: frame.label + (frame.band ? band : ""),
       x: { label: frame.x_label, log: frame.log[0], labels: frame.labels },
-      y: { label: frame.label, log: frame.log[1] },
+      y: { label: frame.label, log: frame.log[1], up: frame.bounds.includes(frame.label) },
       height: frame.labels ? 320 : 260,
     };
     const kind = JSON.stringify(options);
@@ -230,12 +239,15 @@ function render({ model, el }) {
       range: frame.range && padded(frame.range, frame.log[1]),
       xRange: horizontalRange(frame),
       series: frame.names.map((/** @type {string} */ name, /** @type {number} */ k) => ({
-        name: measured[k] ? name : `${name} (not measured)`,
-        y: parts[3 * k],
+        name: `${name}${why[k]}`,
+        y: parts[3 * k].map(finiteOnly),
         real: frame.real[k],
         points: frame.n <= 40 && !frame.real[k],
         apart: !ordered && !(frame.real[k] && level(parts[3 * k])),
-        band: frame.band && !frame.real[k] ? [parts[3 * k + 1], parts[3 * k + 2]] : null,
+        band:
+          frame.band && !frame.real[k]
+            ? [parts[3 * k + 1].map(finiteOnly), parts[3 * k + 2].map(finiteOnly)]
+            : null,
       })),
     });
   }
@@ -254,8 +266,8 @@ function render({ model, el }) {
   const draw = oncePerFrame(() => {
     const frame = model.get("frame");
     const chosen = model.get("selection");
-    const settled = !sent || model.get("answered") === sent;
-    if (settled) sent = "";
+    if (!frame.own) return; // nothing has come yet
+    const settled = !sent;
     drawControls(frame, chosen, settled);
     drawCompared(frame, chosen, settled);
     drawChart(frame, dimOf(chosen.x)?.slides ?? true);
@@ -264,6 +276,7 @@ function render({ model, el }) {
     spoken = "";
   });
   const update = () => {
+    if (model.get("answered") === sent) sent = ""; // before another view's answer comes
     spoken = shownRow(model.get("frame"));
     draw();
   };
@@ -325,13 +338,16 @@ function metricsTable() {
   const table = h("table", { class: "dge-table", ...named }, head, lines);
   const scroll = h("div", { class: "dge-scroll", tabindex: "0", role: "region", ...named }, table);
 
-  /** @param {[number | null, number | null, number | null]} cell */
-  const cell = ([median, low, high]) => {
-    const range = ` (${short(low)} to ${short(high)})`;
+  /**
+   * @param {Three} cell
+   * @param {typeof short} text
+   */
+  const cell = ([median, low, high], text) => {
+    const range = ` (${text(low)} to ${text(high)})`;
     return h(
       "td",
       {},
-      short(median),
+      text(median),
       low === high ? null : h("span", { class: "dge-range" }, range),
     );
   };
@@ -341,7 +357,7 @@ function metricsTable() {
    * @param {any} frame
    */
   function show(title, frame) {
-    /** @type {[string, ...[number, number, number][]][]} */
+    /** @type {[string, ...Three[]][]} */
     const wanted = frame.rows;
     /** @type {string[]} */
     const heads = frame.heads;
@@ -350,13 +366,26 @@ function metricsTable() {
     head.replaceChildren(...(columns.length ? [h("tr", {}, h("td"), ...columns)] : []));
     const made = wanted.map(([label, ...cells]) => {
       const shown = label === frame.label ? { class: "dge-shown" } : {};
-      return h("tr", shown, h("th", { scope: "row" }, label), ...cells.map(cell));
+      const text = textOf(frame, label);
+      const three = cells.map((one) => cell(one, text));
+      return h("tr", shown, h("th", { scope: "row" }, label), ...three);
     });
     lines.replaceChildren(...made);
     scroll.hidden = !wanted.length;
     caption.hidden = !wanted.length;
   }
   return { caption, scroll, show };
+}
+
+/**
+ * What stands in the chart's place where there is nothing to draw.
+ * @param {any} frame
+ * @param {boolean} infinite whether a value is
+ */
+function whyEmpty({ n, label }, infinite) {
+  if (!n) return `${label} is one number for each value: it stands in the table.`;
+  if (infinite) return "Infinite at these values, which no chart can show: see the table.";
+  return "Nothing was measured at these values: choose others.";
 }
 
 /**
@@ -374,13 +403,28 @@ function horizontalRange({ labels, log, n, x }) {
  * The table's row of the variable shown, in words.
  * @param {any} frame
  */
-function shownRow({ rows: all, label, heads }) {
-  /** @type {[string, ...[number, number, number][]] | undefined} */
+function shownRow(frame) {
+  const { rows: all = [], label, heads } = frame;
+  /** @type {[string, ...Three[]] | undefined} */
   const row = all.find((/** @type {string[]} */ [name]) => name === label);
   if (!row) return "";
   const [name, ...cells] = row;
-  const parts = cells.map(([median], k) => `${heads[k] ?? ""} ${short(median)}`);
+  const text = textOf(frame, label);
+  const parts = cells.map(([median], k) => `${heads[k] ?? ""} ${text(median)}`);
   return `${name}: ${parts.join(", ")}`;
 }
+
+/** @param {number} value */
+const isInfinite = (value) => Math.abs(value) === Infinity;
+
+/** @param {number} value */
+const finiteOnly = (value) => (Number.isFinite(value) ? value : Number.NaN);
+
+/**
+ * How a variable's numbers are written: those of a bound are rounded up.
+ * @param {any} frame
+ * @param {string} label
+ */
+const textOf = (frame, label) => (frame.bounds.includes(label) ? shortUp : short);
 
 export default { render };

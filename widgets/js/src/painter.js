@@ -162,10 +162,8 @@ function render({ model, el }) {
     const flat = (/** @type {string} */ trait) => model.get(trait).flat();
     reference = flat("reference");
     locked = flat("locked");
-    if (!stroke && (!sent || model.get("answered") === sent)) {
-      shares = flat("probabilities");
-      sent = "";
-    }
+    if (model.get("answered") === sent) sent = ""; // before another view's answer comes
+    if (!stroke && !sent) shares = flat("probabilities");
     draw();
   }
 
@@ -385,7 +383,7 @@ function render({ model, el }) {
   function down(event) {
     const track = /** @type {Element} */ (event.target).closest?.(".dgp-track");
     const one = bars.find((other) => other.track === track);
-    if (!one || event.button > 0) return;
+    if (!one || event.button > 0 || !event.isPrimary) return;
     event.preventDefault();
     one.track.focus({ preventScroll: true });
     if (isHeld(one)) {
@@ -405,7 +403,7 @@ function render({ model, el }) {
   }
   /** @param {PointerEvent} event */
   function move(event) {
-    if (!stroke?.pointer) return;
+    if (!stroke?.pointer || !event.isPrimary) return;
     const here = { x: event.clientX, y: event.clientY };
     if (grip) wish(grip, valueAt(grip, here.y));
     else for (const one of line) drawOver(one, here);
@@ -426,8 +424,9 @@ function render({ model, el }) {
     const slope = (here.y - last.y) / (here.x - last.x);
     wish(bar, valueAt(bar, inside ? here.y : last.y + (middle - last.x) * slope));
   }
-  const up = () => {
-    if (stroke?.pointer) end();
+  /** @param {PointerEvent} event */
+  const up = (event) => {
+    if (stroke?.pointer && event.isPrimary) end();
   };
 
   const area = h("div", {

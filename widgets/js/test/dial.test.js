@@ -7,14 +7,16 @@ function python(t) {
   t.mock.timers.enable({ apis: ["setTimeout"] });
   const sent = [];
   let answered = "";
+  const told = [];
   const model = {
     get: () => answered,
+    on: (_, callback) => told.push(callback),
     send: ({ action, values }) => sent.push({ action, ...values }),
   };
   const wishes = wishList(model);
-  const answer = () => {
-    answered = sent.at(-1).token ?? "";
-    wishes.send();
+  const answer = (token = sent.at(-1).token ?? "") => {
+    answered = token;
+    for (const callback of told) callback();
   };
   const drag = (value) => {
     wishes.beginStroke();
@@ -71,4 +73,18 @@ test("what still waits is dropped for another action", (t) => {
     sent.map(({ action }) => action),
     ["change", "undo"],
   );
+});
+
+test("an answer to another view, or to a cell, after one's own stops nothing", (t) => {
+  const { wishes, sent, answer, drag, tick } = python(t);
+  drag(1);
+  answer();
+  tick(100);
+  answer("another view's");
+  assert.ok(wishes.settled());
+  drag(2);
+  tick(100);
+  assert.equal(sent.at(-1).noise_multiplier, 2);
+  answer("another view's"); // before one's own
+  assert.ok(!wishes.settled());
 });

@@ -8,6 +8,7 @@ import {
   percent,
   rows,
   short,
+  shortUp,
   typed,
   written,
 } from "../src/lib/numbers.js";
@@ -46,12 +47,29 @@ test("where there is no number a dash stands", () => {
     [null, "–"],
     [undefined, "–"],
     [Number.NaN, "–"],
+    [Infinity, "∞"],
+    [-Infinity, "−∞"],
+    ["∞", "∞"],
+  ]);
+});
+
+test("a bound is rounded up", () => {
+  pairs(shortUp, [
+    [1.99605, "1.997"],
+    [1.9996, "2"],
+    [2, "2"],
+    [1234.56, "1,235"],
+    [0.00012345, "1.24e-4"],
+    [9.9961, "9.997"],
+    [Infinity, "∞"],
+    [Number.NaN, "–"],
   ]);
 });
 
 test("a number in a field can be read back: no thousands, six digits", () => {
   pairs(written, [
-    [1234567, "1234570"],
+    [1234567, "1234567"],
+    [1234567.5, "1234570"],
     [0.1 + 0.2, "0.3"],
     [0, "0"],
     [1e-5, "1e-5"],

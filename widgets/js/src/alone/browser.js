@@ -1,7 +1,7 @@
 // The SeriesBrowser's answers without a kernel, as dgkit_widgets/browser.py gives them: series are
 // filtered, ordered and paged here; their nearest were found by Python.
 
-import { bytes, floats } from "../lib/numbers.js";
+import { bytes, extent, floats } from "../lib/numbers.js";
 
 /** @import { Answers } from "../alone.js" */
 
@@ -72,7 +72,7 @@ export function browserAnswers({ sets, steps, features, attributes, start }) {
     const blocks = sets.map((/** @type {any} */ set, /** @type {number} */ which) => {
       const drawn = orders[which].slice(from, from + now.page_size);
       const values = drawn.flatMap((/** @type {number} */ k) => Array.from(valuesOf(set, k)));
-      met.push(...values.filter((/** @type {number} */ v) => Number.isFinite(v)));
+      for (const v of values) if (Number.isFinite(v)) met.push(v);
       return {
         remain: orders[which].length,
         first: Math.min(from, orders[which].length),
@@ -83,7 +83,8 @@ export function browserAnswers({ sets, steps, features, attributes, start }) {
     });
     const { categories, may_log } = features[now.feature];
     const shown = now.log ? met.filter((v) => v > 0) : met;
-    const ends = shown.length ? [Math.min(...shown), Math.max(...shown)] : null;
+    const { low, high } = extent(shown);
+    const ends = shown.length ? [low, high] : null;
     const limits = categories ? [-0.5, categories - 0.5] : ends;
     const { feature, page, page_size, order, seed, shared, log, filters } = now;
     return {

@@ -1,7 +1,7 @@
 // The Explorer's answers without a kernel, as dgkit_widgets/explorer.py gives them: choices are
 // completed, dims are sliced, seeds become median and range. A test holds both against each other.
 
-import { bytes, floats } from "../lib/numbers.js";
+import { bytes, floats, short } from "../lib/numbers.js";
 
 /** @import { Answers } from "../alone.js" */
 
@@ -20,7 +20,7 @@ import { bytes, floats } from "../lib/numbers.js";
 
 /**
  * @typedef {Part & {
- *   label: string, name: string, table: boolean, positive: boolean, asks: boolean,
+ *   label: string, name: string, table: boolean, bound: boolean, positive: boolean, asks: boolean,
  *   range: [number, number] | null,
  *   references: (Part & { title: string })[] }} Variable
  */
@@ -174,15 +174,18 @@ function table({ overlay, compare, at }, all, places, seed) {
   const over = overlay && overlay !== seed ? overlay : null;
   /** @type {(number | null)[]} */
   const cells = over ? compare : [null];
-  const finite = (/** @type {number} */ value) => (Number.isFinite(value) ? value : null);
-  const rows = Object.values(all)
-    .filter((one) => one.table)
-    .map((one) => [
-      one.label,
-      ...cells.map((k) => spread(one, over ? { ...at, [over]: k } : at, seed).map(finite)),
-    ]);
+  const told = (/** @type {number} */ value) => {
+    if (Number.isNaN(value)) return null;
+    return Number.isFinite(value) ? value : short(value);
+  };
+  const metrics = Object.values(all).filter((one) => one.table);
+  const rows = metrics.map((one) => [
+    one.label,
+    ...cells.map((k) => spread(one, over ? { ...at, [over]: k } : at, seed).map(told)),
+  ]);
   return {
     rows,
+    bounds: metrics.filter((one) => one.bound).map((one) => one.label),
     heads: over ? compare.map((/** @type {number} */ k) => places[over].told[k]) : [],
   };
 }

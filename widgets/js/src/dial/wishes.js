@@ -1,6 +1,6 @@
 // What the PrivacyDial asks of Python, and which of it is one step for undo. No page is needed.
 
-import { act, atMost } from "../lib/dom.js";
+import { act, atMost, on } from "../lib/dom.js";
 
 /** @import { Model } from "../lib/dom.js" */
 
@@ -16,7 +16,7 @@ export function wishList(model) {
   let stroke = "";
   let wanted = {};
   const token = () => `${owner}-${++count}`;
-  const settled = () => !sent || model.get("answered") === sent;
+  const settled = () => !sent;
   const waiting = () => Object.keys(wanted).length > 0;
   const send = atMost(30, () => {
     if (!waiting() || !settled()) return;
@@ -27,8 +27,14 @@ export function wishList(model) {
   const endStroke = () => {
     stroke = "";
   };
+  // an answer may be overtaken by that to a cell, or to another view
+  const stop = on(model, "answered", () => {
+    if (model.get("answered") === sent) sent = "";
+    send();
+  });
   return {
     send,
+    stop,
     settled,
     waiting,
     endStroke,

@@ -34,6 +34,7 @@ import { extent, short } from "./numbers.js";
  * @typedef {object} Axis
  * @property {string} label
  * @property {boolean} [log]
+ * @property {boolean} [up] numbers are bounds: they are rounded up
  * @property {string[]} [labels] texts for x = 0, 1, ...
  * @property {number[]} [range] fixed [low, high] of a vertical axis
  * @property {string[]} [categories] what y = 0, 1, ... stand for, drawn in steps

@@ -20,7 +20,7 @@ import {
   yRange,
 } from "./axes.js";
 import { h, oncePerFrame, svg } from "./dom.js";
-import { short } from "./numbers.js";
+import { short, shortUp } from "./numbers.js";
 import { lineStyles, onTheme, theme } from "./theme.js";
 
 /** @import { Axis, ChartState } from "./axes.js" */
@@ -64,9 +64,11 @@ export function lineChart(container, options) {
   let cursor = null;
   let shape = "";
   let focused = false;
+  let labelled = 0;
 
   const xText = (/** @type {number} */ v) => xAxis.labels?.[v] ?? short(v);
-  const yText = (/** @type {number | null} */ v) => names?.[v ?? NaN] ?? short(v);
+  const yText = (/** @type {number | null} */ v) =>
+    names?.[v ?? NaN] ?? (yAxis.up ? shortUp(v) : short(v));
   const width = () => Math.max(160, place.clientWidth || container.clientWidth || 320);
 
   /** @param {ChartState} state */
@@ -198,12 +200,16 @@ export function lineChart(container, options) {
 
   /** @param {uPlot} moving */
   function moved(moving) {
+    const before = cursor;
     cursor = moving.cursor.idx ?? null;
-    read();
+    read(cursor !== before);
   }
 
-  /** What the cursor is at, as text: by mouse and by keyboard alike. */
-  function read() {
+  /**
+   * What the cursor is at, as text: by mouse and by keyboard alike; said where the cursor moved.
+   * @param {boolean} [speak]
+   */
+  function read(speak = false) {
     readout.replaceChildren();
     if (!shown) return;
     const { x, series } = shown;
@@ -217,7 +223,7 @@ export function lineChart(container, options) {
       const sign = isJoined(one) ? swatch(stroke, dash, one.points) : dot(stroke);
       readout.append(h("span", { class: "dgkit-key" }, sign, spoken[k]));
     });
-    if (focused && cursor !== null) {
+    if (speak && focused && cursor !== null) {
       summary.textContent = `${xAxis.label} ${xText(x[cursor])}: ${spoken.join(", ")}`;
     }
   }
@@ -239,7 +245,11 @@ export function lineChart(container, options) {
     if (!plot || now !== shape) build(shown);
     else plot.setData(/** @type {uPlot.AlignedData} */ (columns(shown, yAxis.log)));
     shape = now;
-    root.setAttribute("aria-label", describe(title, xAxis, yAxis, shown, yText));
+    // a name that changes while it has the focus is read out: then not at every frame
+    if (!focused || Date.now() - labelled > 10_000) {
+      labelled = Date.now();
+      root.setAttribute("aria-label", describe(title, xAxis, yAxis, shown, yText));
+    }
     read();
   });
 
@@ -264,11 +274,13 @@ export function lineChart(container, options) {
   });
   root.addEventListener("focus", () => {
     focused = true;
+    labelled = Date.now();
     summary.setAttribute("aria-live", "polite");
   });
   root.addEventListener("blur", () => {
     focused = false;
     summary.textContent = "";
+    draw();
   });
 
   return {

@@ -11,15 +11,31 @@ export const mean = (values) => sum(values) / values.length;
 
 /**
  * A number as people read it: 4 significant digits, thousands spelled out, very large and small
- * ones in powers of ten.
- * @param {number | null | undefined} value
+ * ones in powers of ten. A text, such as a sign for infinity, as it is.
+ * @param {number | string | null | undefined} value
  */
 export function short(value) {
+  if (typeof value === "string") return value;
   if (value === null || value === undefined || Number.isNaN(value)) return "–";
+  if (!Number.isFinite(value)) return value > 0 ? "∞" : "−∞";
   const size = Math.abs(value);
   if (size !== 0 && (size < 1e-3 || size >= 1e6)) return value.toExponential(2).replace("e+", "e");
   const rounded = Number.isInteger(value) ? value : Number(value.toPrecision(SIGNIFICANT));
   return Math.abs(rounded) >= 1000 ? rounded.toLocaleString("en") : String(rounded);
+}
+
+/**
+ * The same of a bound, such as epsilon: rounded up, never down.
+ * @param {number | string | null | undefined} value
+ */
+export function shortUp(value) {
+  if (typeof value !== "number" || !Number.isFinite(value) || value === 0) return short(value);
+  const size = Math.abs(value);
+  const digits = size < 1e-3 || size >= 1e6 ? 3 : SIGNIFICANT;
+  const nearest = Number(value.toPrecision(digits));
+  if (nearest >= value) return short(nearest);
+  const step = 10 ** (Math.floor(Math.log10(size)) + 1 - digits);
+  return short(Number((nearest + step).toPrecision(digits)));
 }
 
 /**
@@ -29,11 +45,12 @@ export function short(value) {
 export const minus = (text) => text.replace(/^-/, "−");
 
 /**
- * A number as one types it: 6 significant digits, small ones in powers of ten, no signs between
- * thousands.
+ * A number as one types it: whole ones as they are, others with 6 significant digits, small ones in
+ * powers of ten, no signs between thousands.
  * @param {number} value
  */
 export function written(value) {
+  if (Number.isSafeInteger(value)) return String(value);
   if (value !== 0 && Math.abs(value) < 1e-3) return value.toExponential();
   return String(Number(value.toPrecision(6)));
 }

@@ -253,11 +253,14 @@ export function insidePanel(say, onmove) {
       move(name);
     },
     leave,
-    /** From the first part on, with the keyboard's focus. */
-    walk() {
+    /**
+     * From the first part on; with the keyboard's focus where the buttons of this view have it.
+     * @param {boolean} here
+     */
+    walk(here) {
       move(order[0]);
       play(!reducedMotion());
-      next.focus({ preventScroll: true });
+      if (here) next.focus({ preventScroll: true });
     },
     /** @param {Shown} shown */
     show(shown) {

@@ -144,7 +144,8 @@ export function panels(model, say) {
   });
   undo.push(
     on(model, "walk", () => {
-      if (model.get("walk").batch) inside.walk();
+      const here = root.closest(".dgkit")?.contains(document.activeElement) ?? false;
+      if (model.get("walk").batch) inside.walk(here);
     }),
   );
   let beside = false;
