@@ -147,7 +147,21 @@ export function on(model, trait, callback) {
  * @param {string} action
  * @param {object} [values]
  */
-export const act = (model, action, values = {}) => model.send({ action, values });
+export function act(model, action, values = {}) {
+  const views = [...(waiting.get(model) ?? [])];
+  if ("token" in values) for (const { wait } of views) wait();
+  try {
+    model.send({ action, values });
+  } catch {
+    for (const { silent } of views) silent(); // there is no connection
+  }
+}
+
+/** @type {WeakMap<Model, Set<{ wait: () => void, silent: () => void }>>} views of a model */
+const waiting = new WeakMap();
+const PATIENCE = 8000; // milliseconds until a view says that nobody has answered
+const SILENT =
+  "No answer from Python yet: it is busy, or gone (then run the cell again). Charts and numbers are those from before.";
 
 /**
  * Whether a key is pressed together with Ctrl, Alt or Meta, and so meant for the page or the
@@ -196,23 +210,49 @@ export function shell(el, model, name) {
   };
   showError();
 
+  // what a page asks with a token is answered; until then its controls may show what nobody computed
+  let due = 0;
+  const silent = () => {
+    alert.textContent = SILENT;
+    alert.hidden = false;
+  };
+  const view = {
+    silent,
+    wait() {
+      clearTimeout(due);
+      due = setTimeout(silent, PATIENCE);
+    },
+  };
+  const views = waiting.get(model) ?? new Set();
+  waiting.set(model, views.add(view));
+  const answered = () => {
+    clearTimeout(due);
+    showError();
+  };
+
   let said = 0;
-  let waiting = 0;
+  let speaking = 0;
   /**
    * At most one announcement every two seconds, the last one always.
    * @param {string} text
    */
   const say = (text) => {
-    clearTimeout(waiting);
+    clearTimeout(speaking);
     const rest = said + 2000 - Date.now();
     const speak = () => {
       live.textContent = text;
       said = Date.now();
     };
     if (rest <= 0) speak();
-    else waiting = setTimeout(speak, rest);
+    else speaking = setTimeout(speak, rest);
   };
-  const cleanups = [on(model, "error", showError), () => clearTimeout(waiting)];
+  const cleanups = [
+    on(model, "error", showError),
+    on(model, "answered", answered),
+    () => clearTimeout(speaking),
+    () => clearTimeout(due),
+    () => views.delete(view),
+  ];
   return { root, body, say, cleanups, close: () => undoAll(cleanups) };
 }
 
