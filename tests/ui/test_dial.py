@@ -48,6 +48,23 @@ def agree(lab):
     return epsilon
 
 
+def test_controls_follow_a_cell_and_go_on_after_it(lab):
+    lab.run(SETUP, "dial")
+    slider = lab.page.get_by_role("slider", name="Noise multiplier", exact=True)
+    field = lab.page.get_by_label("Noise multiplier, number")
+    slider.press("ArrowRight")
+    lab.wait_python("dial.settings['noise_multiplier'] > 1")
+
+    lab.python("dial.epsilon", setup="dial.change(noise_multiplier=3.0)\ndial.solve(2.0)")
+    found = lab.python("dial.settings['noise_multiplier']")
+    expect(field).to_have_value(str(found))
+    slider.press("End")
+    lab.wait_python("dial.settings['noise_multiplier'] > 9")
+    agree(lab)
+    noise = lab.python("dial.settings['noise_multiplier']")
+    expect(field).to_have_value(f"{noise:g}")
+
+
 def test_the_mouse_turns_the_noise_and_everything_follows(lab):
     lab.run(SETUP, "dial")
     page = lab.page

@@ -1,5 +1,8 @@
 """The Explorer in a real JupyterLab: by mouse and by keyboard alone; both sides know the same."""
 
+import os
+import signal
+
 import pytest
 
 SETUP = """\
@@ -159,3 +162,42 @@ def test_a_wrong_selection_from_the_browser_is_said_in_the_widget(lab):
     alert = lab.page.locator(".dgkit [role=alert]")
     alert.wait_for(state="visible")
     assert "no numeric variable 'gone'" in alert.inner_text()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a process is stopped and let go on as POSIX has it")
+def test_who_asks_a_kernel_that_does_not_answer_is_told(lab):
+    lab.run(SETUP, "explorer")
+    slider = lab.page.get_by_role("slider", name="steps per LSTM pass")
+    slider.wait_for()
+    kernel = lab.python("__import__('os').getpid()")
+    alert = lab.page.locator(".dgkit-error")
+
+    os.kill(kernel, signal.SIGSTOP)
+    try:
+        slider.press("Home")
+        alert.wait_for(timeout=30_000)
+        assert alert.inner_text().startswith("No answer from Python yet")
+    finally:
+        os.kill(kernel, signal.SIGCONT)
+
+    alert.wait_for(state="hidden", timeout=30_000)
+    lab.wait_python("explorer.selection['at']['sample_len'] == 1")
+
+
+def test_lines_that_are_compared_have_a_box_each_also_beyond_the_first(lab):
+    lab.run(
+        "import numpy as np, xarray as xr\nfrom dgkit_widgets import Explorer\n"
+        "ds = xr.Dataset({'c': (('lag', 'k'), np.random.rand(168, 3))}, {'lag': np.arange(1, 169), 'k': [1, 2, 3]})\n"
+        "explorer = Explorer(ds, overlay='lag')",
+        "explorer",
+    )
+    boxes = lab.page.locator(".dge-compare input")
+    boxes.first.wait_for()
+    assert lab.page.locator(".dge-compare input:checked").count() == len(lab.python("explorer.selection['compare']"))
+    assert "of 168" in lab.page.locator(".dge-compare legend").inner_text()
+
+    lab.page.locator(".dge-compare label", has_text="168").click()
+    lab.wait_python("168 not in explorer.selection['compare']")
+    assert len(lab.python("explorer.selection['compare']")) == 7  # the others stay
+    lab.page.locator(".dge-compare label", has_text="168").click()
+    lab.wait_python("168 in explorer.selection['compare']")
