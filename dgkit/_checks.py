@@ -106,7 +106,7 @@ def several(option: str, value: Any) -> list[Any]:
     """
     if value is None:
         return []
-    if isinstance(value, str) or not isinstance(value, Iterable):
+    if isinstance(value, str | bytes) or not isinstance(value, Iterable) or np.ndim(value) == 0:  # type: ignore[arg-type]
         raise ConfigError(f"{option} is {shown(value)}; give a list: {option}=[{shown(value)}].")
     found = list(value)
     for one in found:
@@ -124,7 +124,7 @@ def mapping(option: str, value: Any) -> dict[Any, Any]:
     ({'load': 'Mbps'}, {})
     """
     if not isinstance(value, Mapping | None):
-        raise ConfigError(f"{option} is {shown(value)}; give a mapping, such as {option}={{'a column': ...}}.")
+        raise ConfigError(f"{option} is {shown(value)}; give a mapping, such as {option}={{'...': ...}}.")
     return dict(value or {})
 
 

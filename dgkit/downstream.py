@@ -21,6 +21,7 @@ import xarray as xr
 from dgkit import _checks
 from dgkit._comparable import check_times, check_units
 from dgkit.errors import ConfigError, SchemaError
+from dgkit.metrics.inputs import in_one_form
 from dgkit.schema import Variable, lengths, valid_values, validate
 
 SETTINGS = ("real to real", "generated to real", "generated to generated")  # A to A', B to A', B to B'
@@ -221,9 +222,10 @@ def event_inputs(ds: xr.Dataset, *, observed: int | None = None, like: xr.Datase
     for variable in schema.features:
         name, values = variable.name, ds[variable.name].values[keep]  # (N, T)
         last = np.take_along_axis(values, length[:, None] - 1, 1)[:, 0]
-        if variable.kind == "categorical":  # as text: the other set may hold the same codes as such
-            seen, values, last = steps < length[:, None], values.astype(str), last.astype(str)
-            for category in map(str, variable.categories):
+        if variable.kind == "categorical":  # which may be text in one set, and codes in the other
+            categories, values, last = in_one_form(np.array(variable.categories), values, last)
+            seen = steps < length[:, None]
+            for category in categories:
                 columns[f"{name} {category} share"] = ((values == category) & seen).sum(1) / length
                 columns[f"{name} {category} last"] = (last == category).astype(float)
             continue
@@ -265,7 +267,7 @@ def _events(
         answers.append(_target(ds, target)[_long_enough(ds, observed)])
         inputs.append(event_inputs(ds, observed=observed, like=like).values)
         _check_enough(len(answers[-1]), "" if observed is None else f" longer than observed={observed}")
-    (x, x_test), (y, y_test) = inputs, answers
+    (x, x_test), (y, y_test) = inputs, in_one_form(*answers)
     found, counts = np.unique(y, return_counts=True)
     classes = np.unique(y_test)
     correct, macro_f1 = {}, []
@@ -321,7 +323,7 @@ def _target(ds: xr.Dataset, target: str) -> np.ndarray:
         raise SchemaError(
             f"no categorical attribute {target!r}; the dataset has {', '.join(map(repr, known)) or 'none'}."
         )
-    return ds[target].values.astype(str)  # which other sets may hold as codes
+    return ds[target].values
 
 
 def _long_enough(ds: xr.Dataset, observed: int | None) -> np.ndarray:

@@ -29,7 +29,7 @@ from dgkit._text import listed
 from dgkit.errors import ConfigError, SchemaError
 from dgkit.metrics.autocorrelation import FEW_PAIRS
 from dgkit.metrics.distributions import valid_feature
-from dgkit.metrics.inputs import unmasked
+from dgkit.metrics.inputs import in_one_form, unmasked
 from dgkit.schema import Schema, Variable, lengths, validate
 
 Sets = xr.Dataset | Mapping[str, xr.Dataset]
@@ -268,8 +268,8 @@ def attributes(sets: Sets, attribute: str | None = None) -> Figure:
         raise SchemaError(f"no attribute {attribute!r}; the dataset has {known}.")
     for variable, (name, ds) in itertools.product(chosen, sets.items()):
         _same(name, ds, next(iter(sets.values())), variable.name, one_unit=variable.kind == "continuous")
-    held = {v.name: _categories(sets, v) for v in chosen if v.kind == "categorical"}
-    sizes = [max(2, len(held[v.name]) if v.name in held else 6) for v in chosen]
+    held = {v.name: _coded(sets, v) for v in chosen if v.kind == "categorical"}
+    sizes = [max(2, len(held[v.name][0]) if v.name in held else 6) for v in chosen]
     height = (0.12 + 0.08 * len(sets)) * sum(sizes) + 0.7 * len(chosen)
     with _figure(len(chosen), 1, height=height / len(chosen), height_ratios=sizes) as (figure, axes):
         for axis, variable in zip(axes[:, 0], chosen, strict=True):
@@ -280,11 +280,10 @@ def attributes(sets: Sets, attribute: str | None = None) -> Figure:
                     axis.stairs(np.histogram(values, edges)[0] / len(values), edges, **style)
                 axis.set(xlabel=_unit(sets[next(iter(sets))][variable.name]), ylabel="share")
                 continue
-            categories = held[variable.name]
+            categories, codes = held[variable.name]
             place, width = np.arange(len(categories)), 0.8 / len(sets)
-            for k, (label, ds) in enumerate(sets.items()):
-                texts = ds[variable.name].values.astype(str)
-                shares = [float((texts == value).mean()) for value in categories]
+            for k, label in enumerate(sets):
+                shares = np.bincount(codes[label], minlength=len(categories)) / len(codes[label])
                 axis.barh(place + k * width, shares, width * 0.9, label=label, color=_colours(sets)[k])
             axis.set_yticks(place + 0.4 - width / 2, categories)
             axis.invert_yaxis()
@@ -332,10 +331,11 @@ def joint(sets: Sets, x: str, y: str) -> Figure:
         _same(name, ds, next(iter(sets.values())), x)
         _same(name, ds, next(iter(sets.values())), y)
 
-    shares, (across, down) = {}, (_categories(sets, known[name]) for name in (x, y))
-    for name, ds in sets.items():
-        table = pd.crosstab(ds[y].values.astype(str), ds[x].values.astype(str), normalize="all")
-        shares[name] = table.reindex(index=down, columns=across, fill_value=0.0)
+    shares, ((across, columns), (down, rows)) = {}, (_coded(sets, known[name]) for name in (x, y))
+    for name in sets:
+        table = pd.crosstab(rows[name], columns[name], normalize="all")
+        share = table.reindex(index=range(len(down)), columns=range(len(across)), fill_value=0.0)
+        shares[name] = share.set_axis(down).set_axis(across, axis=1)
     most = max(float(share.to_numpy().max()) for share in shares.values())
 
     height = 0.9 + 0.22 * len(down) + 0.06 * max(map(len, across))
@@ -729,10 +729,13 @@ def _feature(sets: Mapping[str, xr.Dataset], schema: Schema, feature: str | None
     return str(feature)
 
 
-def _categories(sets: Mapping[str, xr.Dataset], variable: Variable) -> list[str]:
-    """A variable's categories as text: the first set's, then what others have beside them."""
-    held = [np.unique(ds[variable.name].values.astype(str)).tolist() for ds in sets.values()]
-    return list(dict.fromkeys([*map(str, variable.categories), *itertools.chain(*held)]))
+def _coded(sets: Mapping[str, xr.Dataset], variable: Variable) -> tuple[list[str], dict[str, np.ndarray]]:
+    """An attribute's categories, the first set's before those that others have beside them; of each set its codes."""
+    known, *values = in_one_form(np.array(variable.categories), *(ds[variable.name].values for ds in sets.values()))
+    every = list(dict.fromkeys([*known.tolist(), *itertools.chain(*(np.unique(one).tolist() for one in values))]))
+    place = {value: k for k, value in enumerate(every)}
+    codes = (np.array([place[value] for value in one.tolist()], int) for one in values)
+    return list(map(str, every)), dict(zip(sets, codes, strict=True))
 
 
 def _same(name: str, ds: xr.Dataset, reference: xr.Dataset, variable: str, *, one_unit: bool = False) -> None:

@@ -25,11 +25,11 @@ from dgkit.metrics.inputs import (
     exponents,
     flat_pair,
     flat_values,
+    in_one_form,
     name_of,
     near_one,
     on_scale,
     over_chunks,
-    unmasked,
     within_length,
 )
 from dgkit.schema import lengths
@@ -244,7 +244,9 @@ def _bits(a: np.ndarray, b: np.ndarray) -> float:
 def category_counts(labels: xr.DataArray | np.ndarray, role: str) -> pd.Series:
     """How often each category occurs, indexed by its text."""
     label = name_of(labels, role)
-    array = labels if isinstance(labels, xr.DataArray) else xr.DataArray(np.asarray(unmasked(labels)))
+    if isinstance(labels, np.ma.MaskedArray):
+        labels = labels.astype(object).filled("")
+    array = labels if isinstance(labels, xr.DataArray) else xr.DataArray(np.asarray(labels))
     if set(array.dims) == {"sample", "time"}:
         array = within_length(array.assign_attrs(categories=[]), label)  # integers are categories here
     if array.dtype.kind == "f":
@@ -393,13 +395,12 @@ def conditional_distances(
                 f"Cut it into classes first, e.g. with pandas.cut(ds['{attribute}'], 4).astype(str)."
             )
         labels.append(ds[attribute].values)
-        if labels[-1].dtype.kind == "O" and not all(isinstance(value, str) for value in labels[-1]):
+        if labels[-1].dtype.kind == "O" and pd.isna(labels[-1]).any():
             raise SchemaError(
-                f"attribute {attribute!r} of the {source} data has samples whose value is no text. Leave them out: "
+                f"attribute {attribute!r} of the {source} data has samples without a value. Leave them out: "
                 f"ds = ds.isel(sample=ds[{attribute!r}].notnull().values)"
             )
-    if len({label.dtype.kind for label in labels}) > 1:
-        labels = [label.astype(str) for label in labels]
+    labels = in_one_form(*labels)
     check_times(real, generated, ("the real data", "the generated"))
     values = np.unique(np.concatenate(labels))
     names = [str(name) for name in real if is_series(real[name]) and not holds_categories(real[name])]
@@ -606,7 +607,7 @@ def cross_correlation(x: xr.DataArray, y: xr.DataArray) -> xr.DataArray:
         raise SchemaError(
             f"{name_of(x, 'x')} has shape {x.shape}, {name_of(y, 'y')} {y.shape}: not two features of one data set."
         )
-    if any(dim in x.coords and dim in y.coords and not x[dim].equals(y[dim]) for dim in ("sample", "time")):
+    if any(dim in x.indexes and dim in y.indexes and not x.indexes[dim].equals(y.indexes[dim]) for dim in x.dims):
         raise SchemaError(
             f"{name_of(x, 'x')} and {name_of(y, 'y')} have other samples or times: no two of one data set."
         )
@@ -820,15 +821,22 @@ def _smallest(table: np.ndarray, k: int) -> np.ndarray:
 def _encoder(name: str, real: xr.Dataset, *others: xr.Dataset) -> Encode:
     feature = valid_feature(real, name, "real")
     if holds_categories(feature):
-        sets = [feature, *(valid_feature(ds, name) for ds in others)]
+        sets = [feature, *(valid_feature(ds, name) for ds in others if ds is not real)]
         return category_encoder(sorted({text for one in sets for text in category_counts(one, "feature").index}))
     positive = feature.where(feature > 0)
     floor = float(positive.min()) if feature.attrs.get("scale") == "log" else np.nan
     shown = np.log10(positive.fillna(floor).where(feature.notnull())) if floor > 0 else feature
     exponent = int(exponents(np.abs(shown).max().values))
     near = np.ldexp(shown, -exponent) if exponent else shown
-    mean, deviation = float(near.mean(dtype=np.float64)), float(near.std(dtype=np.float64))
-    deviation = 0.0 if float(near.min()) == float(near.max()) else deviation  # which rounding may make
+    found = {
+        "low": near.min(),
+        "high": near.max(),
+        "mean": near.mean(dtype=np.float64),
+        "std": near.std(dtype=np.float64),
+    }
+    known = {key: float(value) for key, value in xr.Dataset(found).compute().items()}  # in one reading
+    mean = known["mean"]
+    deviation = 0.0 if known["low"] == known["high"] else known["std"]  # which rounding may make
     if not np.isfinite(deviation):
         what = "infinite values" if np.isinf(mean) else "no valid value"
         raise SchemaError(f"real feature {name!r} holds {what}.")

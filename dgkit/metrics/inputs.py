@@ -66,11 +66,9 @@ def flat_values(values: object, role: str = "values") -> np.ndarray:
 
 
 def unmasked(values: object) -> object:
-    """A masked array with NaN, or an empty text, for what is masked; all else as it is."""
-    if not isinstance(values, np.ma.MaskedArray):
-        return values
-    numbers = values.dtype.kind in "fiu"
-    return values.astype(np.float64).filled(np.nan) if numbers else values.astype(object).filled("")
+    """A masked array of numbers with NaN for what is masked; all else as it is."""
+    masked = isinstance(values, np.ma.MaskedArray) and values.dtype.kind in "fiu"
+    return values.astype(np.float64).filled(np.nan) if masked else values  # type: ignore[attr-defined]
 
 
 def within_length(series: xr.DataArray, label: str) -> xr.DataArray:
@@ -114,19 +112,31 @@ def drawn_samples(values: xr.DataArray) -> np.ndarray | None:
 def flat_pair(a: object, b: object, roles: tuple[str, str] = ("a", "b")) -> tuple[np.ndarray, np.ndarray]:
     """`flat_values` of both, after a check that two DataArrays have the same dims and the same unit.
 
-    Where one has float32 alone, so has the other: what was rounded in one is no difference.
+    The same numbers in float32 and in float64 are the same: what was rounded in one is no difference.
     """
     check_same_dims(a, b, roles)
     if isinstance(a, xr.DataArray) and isinstance(b, xr.DataArray):
         check_units(a.name or "values", a.attrs, b.attrs, roles)
-    pair = [flat_values(a, roles[0]), flat_values(b, roles[1])]
+    pair = flat_values(a, roles[0]), flat_values(b, roles[1])
+    return pair if pair[0].dtype == pair[1].dtype else _as_precise(*pair)
+
+
+def _as_precise(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Both as float32 where most of the float64 ones are then numbers of the other, and are told apart as before."""
+    long, short = (a, b) if a.dtype == np.float64 else (b, a)
     with np.errstate(over="ignore"):
-        short = [one.astype(np.float32) for one in pair] if pair[0].dtype != pair[1].dtype else pair
-    lost = any(
-        not np.isfinite(one).all() or (one == 0).sum() > (of == 0).sum() for one, of in zip(short, pair, strict=True)
-    )
-    a, b = pair if lost else short  # what float32 cannot hold stays as it is
-    return a, b
+        rounded = long.astype(np.float32)
+    spread = max(float(np.ptp(one)) for one in (a, b))
+    coarse = float(np.spacing(np.abs(rounded).max())) > 1e-3 * spread > 0 or np.isinf(rounded).any()
+    if coarse or np.isin(rounded, short).mean() <= 0.5:
+        return a, b
+    return (rounded, b) if long is a else (a, rounded)
+
+
+def in_one_form(*labels: np.ndarray) -> list[np.ndarray]:
+    """Categories of several sets as text where one of them has text, else as they are: 1, 1.0 and True are the same."""
+    text = any(one.dtype.kind in "USO" for one in labels) and any(one.dtype.kind != "U" for one in labels)
+    return [one.astype(str) for one in labels] if text else list(labels)
 
 
 def check_same_dims(a: object, b: object, roles: tuple[str, str] = ("a", "b")) -> None:

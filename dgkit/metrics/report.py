@@ -440,7 +440,8 @@ def _summary(ds: xr.Dataset, name: str, role: str, asked: np.ndarray) -> _Summar
     kept, few, high, low, moments, sums = zip(*over_chunks(read, series), strict=True)
     highs, lows = np.concatenate(high), np.concatenate(low)  # (N,)
     mean, deviation, floor, exponent = _all_moments(moments)
-    deviation = 0.0 if np.nanmin(lows) == np.nanmax(highs) else deviation  # which rounding may make
+    least = np.fmax(np.nanmin(lows), floor)  # of logarithms, whose zeros are raised to the floor
+    deviation = 0.0 if least == np.nanmax(highs) else deviation  # which rounding may make
     return _Summary(
         values=flat_values(xr.DataArray(kept[0] if len(kept) == 1 else np.concatenate(kept), name=name), role),
         lowest=float(np.nanmin(lows)),

@@ -51,12 +51,14 @@ def seam(series: xr.DataArray, sample_len: int) -> float:
     whole("sample_len", sample_len, least=2)
     if sample_len >= (steps := series.sizes["time"]):
         raise ConfigError(f"sample_len={sample_len} makes all {steps} steps in one pass: there is no border.")
-    if bool(np.isinf(series).any()):
-        raise SchemaError(f"{name_of(series, 'series')} holds infinite values. Replace them, e.g. with ds.fillna(...).")
     change: Any = abs(series.astype(np.float64).diff("time"))
     change = change / change.mean("time").where(lambda mean: mean > 0)
     border = xr.DataArray(np.arange(1, steps) % sample_len == 0, dims="time")
-    at, elsewhere = (float(change.where(where).mean()) for where in (border, ~border))
+    means = {"at": change.where(border).mean(), "elsewhere": change.where(~border).mean()}
+    found = xr.Dataset(means | {"infinite": np.isinf(series).any()}).compute()  # in one reading
+    if bool(found.infinite):
+        raise SchemaError(f"{name_of(series, 'series')} holds infinite values. Replace them, e.g. with ds.where(...).")
+    at, elsewhere = float(found["at"]), float(found.elsewhere)
     if not (np.isfinite(at) and elsewhere > 0):
         raise SchemaError(f"{name_of(series, 'series')} has no series that changes and goes on after its first pass.")
     return at / elsewhere

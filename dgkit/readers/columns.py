@@ -50,6 +50,7 @@ def feature_columns(
 
 
 _UNITS = {"W", "Wh", "VA", "V", "A", "Hz", "b", "B", "bit", "bits", "byte", "bytes", "bps", "bit/s", "b/s", "B/s"}
+_SAME = str.maketrans("Ku", "kµ")  # prefixes that are one, written in two ways
 _LENGTHS = {"s", "sec", "m"}  # in brackets alone: "rtt 500 ms" may be a step
 
 
@@ -63,7 +64,7 @@ def _check_units(name: str, columns: list[str]) -> None:
         if m is None or base is None or (base != m[2] and m[2][0] not in "kKMGTmµu"):
             continue
         unit, other = first.setdefault(base, (m[2], column))
-        if unit != m[2]:
+        if unit.translate(_SAME) != m[2].translate(_SAME):
             raise SchemaError(
                 f"feature {name!r}: by their names column {other!r} is in {unit}, {column!r} in {m[2]}, which would "
                 "mix them. Bring all its columns to one unit before, or call them otherwise if these are no units."

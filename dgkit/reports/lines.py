@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 import numpy as np
 import xarray as xr
 
-from dgkit import _bounds
 from dgkit._text import at_most
 from dgkit.errors import ConfigError, DgkitError
 from dgkit.metrics import nearest_neighbours
@@ -219,12 +218,23 @@ def _bound(variable: Variable, schema: Schema) -> Iterator[tuple[str, Any]]:
 
     def rule(ds: xr.Dataset) -> np.ndarray:
         values = (valid_feature(ds, variable.name) if variable.role == "feature" else ds[variable.name]).values
-        own = _bounds.of(variable, schema.attributes, ds)
-        most = (np.inf if high is None else high) if own is None else own[:, None]
+        most = _own_bound(schema, str(high), ds)[:, None] if isinstance(high, str) else np.inf if high is None else high
         wrong = (values < (-np.inf if low is None else low)) | (values > most)
         return np.logical_not(wrong.reshape(len(wrong), -1).any(axis=1))
 
     yield f"{variable.name}{told}", rule
+
+
+def _own_bound(schema: Schema, name: str, ds: xr.Dataset) -> np.ndarray:
+    """What an attribute says that each sample's largest value may be, (N,); nothing, where it is not known."""
+    bound = next(variable for variable in schema.attributes if variable.name == name)
+    values, said = ds[name].values, [bound.attrs | {"categories": bound.categories}, ds[name].attrs]
+    if not bound.categories or "numbers" not in bound.attrs:
+        return values.astype(np.float64)
+    worth = {
+        c: n for attrs in said for c, n in zip(attrs.get("categories", ()), attrs.get("numbers", ()), strict=False)
+    }
+    return np.array([worth.get(value, -np.inf) for value in values.tolist()])
 
 
 def _broken(ds: xr.Dataset, name: str, rule: Any) -> np.ndarray:

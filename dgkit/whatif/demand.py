@@ -355,8 +355,10 @@ def _at_its_pace(
     rng, n, steps = np.random.default_rng(seed), *share.shape
     end = ds[ends].values.astype(str) if ends is not None else np.full(n, done[0])
     is_done, cut = np.isin(end, done), np.isin(end, machine)
-    if not is_done.any():
-        raise SchemaError(f"no series has ended in one of done={done!r}; {ends!r} has {np.unique(end).tolist()}.")
+    known = {*end.tolist(), *(map(str, ds[ends].attrs.get("categories", ())) if ends is not None else done)}
+    for name in (*done, *machine):
+        if name not in (*known, "FINISH", "EVICT"):  # the defaults, which the data may happen not to have
+            raise SchemaError(f"no series ends in {name!r}; {ends!r} has {', '.join(map(repr, sorted(known)))}.")
     work = np.cumsum(np.where(np.arange(steps) < lengths[:, None], share, 0), 1)  # (N, T), after each step
     total = work[:, -1] - is_done * rng.random(n) * share[np.arange(n), lengths - 1]  # of the last step a part
     length = np.where(is_done | cut, np.clip(np.ceil(total - 1e-6), 1, steps), lengths).astype(int)

@@ -522,6 +522,8 @@ def test_a_million_rows_are_read_within_30_seconds(tmp_path):
     [
         ("missing", "-9"),
         ("missing", -9),
+        ("missing", b"-9"),
+        ("missing", np.array(-9)),
         ("text", "ab"),
         ("text", 3),
         ("names", "ab"),
@@ -578,7 +580,7 @@ def test_columns_of_a_feature_in_two_units_are_no_series(first, second, write):
 
 
 @pytest.mark.parametrize(
-    "names", ["load 1 (MW),load 2 (MW)", "rtt 500 ms,rtt 1 s", "x 1 (Mon),x 2 (Tue)", "1 (A),2 (B)"]
+    "names", ["load 1 (MW),load 2 (MW)", "rtt 500 ms,rtt 1 s", "x 1 (Mon),x 2 (Tue)", "1 (A),2 (B)", "1 (kB),2 (KB)"]
 )
 def test_names_that_end_in_one_unit_or_in_none_are_steps(names, write):
     file = write(f"{names}\n1.5,900.5\n2.5,800.5\n")

@@ -747,6 +747,8 @@ def test_what_one_set_has_in_float32_is_the_same_number_in_the_other():
     assert metrics.kolmogorov_smirnov(short, long) == metrics.wasserstein(short, long) == 0
     assert metrics.range_coverage(short[:1], long[:1]) == 1
     assert metrics.wasserstein(short, long * 1e300) > 1e298  # which float32 does not hold
+    seconds = 1.7e9 + np.arange(60)  # nor these, of which it makes one number
+    assert metrics.wasserstein(seconds, np.full(9, 1.7e9, np.float32)) == pytest.approx(29.5)
     constant = xr.Dataset({"x": (ON, np.full((20, 5), 0.1))})
     report = metrics.evaluate(constant.astype(np.float32), constant)
     assert report.value_wasserstein_relative.item() == 0 and report.range_coverage.item() == 1
@@ -782,6 +784,13 @@ def test_a_constant_feature_is_the_unit_of_what_differs_from_it_whatever_roundin
         for c, n in ((0.1, 60), (0.1, 63), (0.5, 63))
     ]
     assert max(ratios) < 1.2
+    for log in (60, 63, 71):  # zeros and one other value, which is their floor
+        sets = (with_constant(seed, 0, 0, log) for seed in (0, 1))
+        zeros, made = (ds.assign(y=(ON, np.random.default_rng(2).choice([0.0, 3.0], ds.y.shape))) for ds in sets)
+        for ds in (zeros, made):
+            ds.y.attrs["scale"] = "log"
+        made["y"] = made.y * (1 + 1e-6 * made.x)
+        assert float(metrics.evaluate(zeros, made).nearest_neighbour_ratio) < 1.3
     far = metrics.evaluate(with_constant(0, 5, 0, 60), with_constant(1, 5, 5, 60))
     assert 1.5 < float(far.nearest_neighbour_ratio) < 4
 
@@ -798,6 +807,7 @@ def test_codes_listed_as_floats_are_the_same_codes():
 def test_categories_in_two_forms_are_one_and_what_is_none_is_left_out_or_refused():
     assert metrics.jensen_shannon(np.array([b"a", b"b"]), np.array(["a", "b"])) == 0
     assert metrics.jensen_shannon(np.array(["a", "b", None], object), np.array(["a", "b"])) == 0
+    assert metrics.jensen_shannon(np.ma.masked_equal([1, 2, 2, -9], -9), np.array([1, 2, 2])) == 0
     with pytest.raises(SchemaError, match="one set holds truth values and the other integers"):
         metrics.jensen_shannon(np.array([True, False]), np.array([0, 1]))
     states = xr.DataArray([[1, 2, 0], [2, 2, 1]], dims=ON, coords={"length": ("sample", [2, 3])})
@@ -808,7 +818,10 @@ def test_categories_in_two_forms_are_one_and_what_is_none_is_left_out_or_refused
 
     apart = metrics.conditional_distances(held([True, False]), held(["True", "False"]), "on")
     assert (apart.distance == 0).all() and (apart["count"] == 1).all()
-    with pytest.raises(SchemaError, match="'on' of the real data has samples whose value is no text"):
+    coded = held([True, False]).assign(on=("sample", np.array([1, 0], np.uint8), {"categories": [0, 1]}))
+    codes = metrics.conditional_distances(held([True, False]), coded, "on")
+    assert (codes.distance == 0).all() and codes.value.dtype.kind != "U"
+    with pytest.raises(SchemaError, match="'on' of the real data has samples without a value"):
         metrics.conditional_distances(held(np.array(["a", None], object)), held(["a", "b"]), "on")
 
 
@@ -826,6 +839,8 @@ def test_what_cannot_be_compared_or_asked_is_refused():
         metrics.distinct_modes(load, (load / 1e6).assign_attrs(units="MB"))
     with pytest.raises(SchemaError, match="holds infinite values"):
         metrics.seam(load.where(load != load[0, 3], np.inf), 4)
+    two = xr.concat([load, 2 * load], xr.Variable("port", ["in", "out"]))
+    assert (metrics.cross_correlation(two.sel(port="in"), two.sel(port="out")) > 0.99).all()
     with pytest.raises(SchemaError, match="have other samples or times"):
         metrics.cross_correlation(load.assign_coords(sample=range(40)), load.assign_coords(sample=range(1, 41)))
     for wrong in ({"k": 1.0}, {"block": 0}):

@@ -803,6 +803,13 @@ def test_bounds_of_each_samples_own_are_a_constraint_that_only_what_is_above_bre
     assert float(line(links(1)).measured) == 0 and str(line(links(1)).verdict.values) == "pass"
     assert float(line(links(1, above=1.0)).measured) > 0.4
     assert str(line(links(1, above=1.0)).verdict.values) == "fail"
+    faster = links(1)
+    faster["speed"] = (
+        "sample",
+        np.where(faster.speed == "100", "1000", faster.speed),
+        {},
+    )  # of what nobody says its worth
+    assert 0.3 < float(line(faster).measured) < 0.7
 
 
 def test_one_huge_value_hides_no_shape():

@@ -214,8 +214,10 @@ def test_data_that_say_too_little_are_refused(seen):
         whatif.demand_of(seen.assign(granted=seen.granted * 0), "granted", ["cpu_rate"])
     with pytest.raises(SchemaError, match="no attribute 'exit'"):
         whatif.demand_of(seen, "granted", ["cpu_rate"], paced=True, ends="exit")
-    with pytest.raises(SchemaError, match=r"no series has ended in one of done=\['DONE'\]; 'end_event' has .*'FINISH'"):
+    with pytest.raises(SchemaError, match=r"no series ends in 'DONE'; 'end_event' has .*'FINISH'"):
         whatif.demand_of(seen, "granted", ["cpu_rate"], paced=True, done=["DONE"])
+    unfinished = seen.isel(sample=(seen.end_event != "FINISH").values)
+    assert whatif.demand_of(unfinished, "granted", ["cpu_rate"], paced=True).sizes == unfinished.sizes
     for option, value in {"features": "cpu_rate", "done": "FINISH", "machine": "EVICT"}.items():
         with pytest.raises(ConfigError, match=f"^{option} is '{value}'; give a list"):
             whatif.demand_of(seen, "granted", **{"features": ["cpu_rate"], "paced": True} | {option: value})

@@ -271,4 +271,6 @@ def test_what_is_infinite_is_told_from_what_was_not_measured_and_bounds_are_name
     assert rows["a"] == [["epsilon", ["∞"] * 3], ["gain", ["−∞"] * 3]]
     assert rows["b"][0][1] == [None] * 3 and rows["c"][0][1] == [1.99605] * 3
     assert explorer.frame["bounds"] == ["epsilon"]
+    long = xr.Dataset({"epsilon": ("step", np.linspace(0, 2, 100)), "loss": ("step", np.ones(100))})
+    assert Explorer(long).frame["bounds"] == ["epsilon"]  # of a curve, too
     json.dumps(explorer.frame["rows"], allow_nan=False)

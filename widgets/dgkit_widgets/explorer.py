@@ -429,7 +429,7 @@ class Explorer(Widget):
             for name, triples in self.metrics().items()
         ]
         compared = self.selection["compare"] if self._compared() else []
-        bounds = [row[0] for row, name in zip(rows, self._metrics(), strict=True) if _bound(name)]
+        bounds = [self._label(da) for name, da in self._ds.data_vars.items() if _bound(name)]
         return {"rows": rows, "heads": [self._told(overlay, value) for value in compared], "bounds": bounds}
 
     def _told(self, dim: str | None, value: Any) -> str:

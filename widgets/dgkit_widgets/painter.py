@@ -245,7 +245,7 @@ class DistributionPainter(Widget):
                     new = paint_margin(base, axis, wanted, self.locked)
                 self._put(new, stroke)
             finally:
-                self.answered = token
+                self.answered = token or self.answered
 
     def lock(self, place: int, on: bool = True) -> None:
         """Keep the category at this place (row by row in a table) as it is while others are drawn."""

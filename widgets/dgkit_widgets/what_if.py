@@ -149,7 +149,7 @@ class WhatIfExplorer(ipywidgets.VBox):  # type: ignore[misc]
         head = "".join(f'<th scope="col">{html.escape(name)}</th>' for name in ("", *self._numbers))
         rows = "".join(
             f'<tr><th scope="row" style="text-align:left">{html.escape(name)}</th>'
-            + "".join(f"<td>{number(float(of(ds)))}</td>" for of in self._numbers.values())
+            + "".join(f"<td>{number(float(of(ds)), 5)}</td>" for of in self._numbers.values())
             + "</tr>"
             for name, ds in answers.items()
         )

@@ -70,9 +70,9 @@ function render({ model, el }) {
   /** @type {Info} */
   const info = model.get("info");
   /** @type {Ask} */
-  const ask = (settings) => act(model, "show", settings);
+  const ask = (settings) => void act(model, "show", settings);
   /** @type {Choose} */
-  const choose = (set, sample) => act(model, "select", { set, sample });
+  const choose = (set, sample) => void act(model, "select", { set, sample });
   const bar = toolbar(info, ask);
   const filters = filterForm(info, ask);
   const blocks = info.sets.map((set, place) =>

@@ -48,8 +48,8 @@ function render({ model, el }) {
   let wanted = {};
   const send = atMost(30, () => {
     sent = `${owner}-${++count}`;
-    act(model, "choose", { ...wanted, token: sent });
-    wanted = {};
+    if (act(model, "choose", { ...wanted, token: sent })) wanted = {};
+    else sent = "";
   });
   /** @param {Changes} changes */
   function choose(changes) {

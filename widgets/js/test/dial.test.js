@@ -8,10 +8,17 @@ function python(t) {
   const sent = [];
   let answered = "";
   const told = [];
+  let broken = false;
   const model = {
     get: () => answered,
     on: (_, callback) => told.push(callback),
-    send: ({ action, values }) => sent.push({ action, ...values }),
+    send: ({ action, values }) => {
+      if (broken) throw new Error("no connection");
+      sent.push({ action, ...values });
+    },
+  };
+  const fail = (value) => {
+    broken = value;
   };
   const wishes = wishList(model);
   const answer = (token = sent.at(-1).token ?? "") => {
@@ -27,7 +34,7 @@ function python(t) {
     wishes.endStroke();
   };
   const strokes = () => new Set(sent.map(({ stroke }) => stroke)).size;
-  return { wishes, sent, answer, drag, letGo, strokes, tick: (ms) => t.mock.timers.tick(ms) };
+  return { wishes, sent, answer, drag, letGo, strokes, fail, tick: (ms) => t.mock.timers.tick(ms) };
 }
 
 test("a drag is one stroke, however late Python answers in between", (t) => {
@@ -87,4 +94,16 @@ test("an answer to another view, or to a cell, after one's own stops nothing", (
   assert.equal(sent.at(-1).noise_multiplier, 2);
   answer("another view's"); // before one's own
   assert.ok(!wishes.settled());
+});
+
+test("a wish that could not be sent is sent with the next", (t) => {
+  const { wishes, sent, drag, tick, fail } = python(t);
+  fail(true);
+  drag(1);
+  assert.ok(wishes.settled() && wishes.waiting());
+  fail(false);
+  tick(100);
+  wishes.change({ epochs: 2 });
+  tick(100);
+  assert.deepEqual([sent.at(-1).noise_multiplier, sent.at(-1).epochs], [1, 2]);
 });

@@ -185,7 +185,9 @@ function table({ overlay, compare, at }, all, places, seed) {
   ]);
   return {
     rows,
-    bounds: metrics.filter((one) => one.bound).map((one) => one.label),
+    bounds: Object.values(all)
+      .filter((one) => one.bound)
+      .map((one) => one.label),
     heads: over ? compare.map((/** @type {number} */ k) => places[over].told[k]) : [],
   };
 }

@@ -21,8 +21,8 @@ export function wishList(model) {
   const send = atMost(30, () => {
     if (!waiting() || !settled()) return;
     sent = token();
-    act(model, "change", { ...wanted, token: sent });
-    wanted = {};
+    if (act(model, "change", { ...wanted, token: sent })) wanted = {};
+    else sent = "";
   });
   const endStroke = () => {
     stroke = "";
@@ -58,12 +58,12 @@ export function wishList(model) {
     ask(action, values = {}) {
       endStroke();
       wanted = {};
-      act(model, action, values);
+      return act(model, action, values);
     },
     /** The same for an action that answers. */
     askAndWait(/** @type {string} */ action, /** @type {object} */ values) {
       sent = token();
-      this.ask(action, { ...values, token: sent });
+      if (!this.ask(action, { ...values, token: sent })) sent = "";
     },
   };
 }

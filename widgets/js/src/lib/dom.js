@@ -145,19 +145,22 @@ export function on(model, trait, callback) {
  * lists as an action.
  * @param {Model} model
  * @param {string} action
- * @param {object} [values]
+ * @param {Record<string, any>} [values]
+ * @returns {boolean} whether it was sent
  */
 export function act(model, action, values = {}) {
   const views = [...(waiting.get(model) ?? [])];
-  if ("token" in values) for (const { wait } of views) wait();
+  if (values.token) for (const { wait } of views) wait(values.token);
   try {
     model.send({ action, values });
+    return true;
   } catch {
     for (const { silent } of views) silent(); // there is no connection
+    return false;
   }
 }
 
-/** @type {WeakMap<Model, Set<{ wait: () => void, silent: () => void }>>} views of a model */
+/** @type {WeakMap<Model, Set<{ wait: (token: string) => void, silent: () => void }>>} views of a model */
 const waiting = new WeakMap();
 const PATIENCE = 8000; // milliseconds until a view says that nobody has answered
 const SILENT =
@@ -212,13 +215,16 @@ export function shell(el, model, name) {
 
   // what a page asks with a token is answered; until then its controls may show what nobody computed
   let due = 0;
+  let last = "";
   const silent = () => {
     alert.textContent = SILENT;
     alert.hidden = false;
   };
   const view = {
     silent,
-    wait() {
+    /** @param {string} token */
+    wait(token) {
+      last = token;
       clearTimeout(due);
       due = setTimeout(silent, PATIENCE);
     },
@@ -226,6 +232,7 @@ export function shell(el, model, name) {
   const views = waiting.get(model) ?? new Set();
   waiting.set(model, views.add(view));
   const answered = () => {
+    if (model.get("answered") !== last) return; // to what was asked before
     clearTimeout(due);
     showError();
   };
