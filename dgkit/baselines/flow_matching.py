@@ -24,6 +24,9 @@ data. Ours are:
 - Adam, its rate falling to 2 % along half a cosine; sampled with a moving average of the weights (decay 0.99, a plain
   mean at first), by `HEUN` steps of Heun's method. A training step is a batch of 256 series.
 
+Nothing keeps it from learning its samples by heart: after all its steps on 300 homes 6 to 11 % of what it makes count
+as copies, of 125 jobs 10 to 16 % (chapter 11). On so few series train less, or look at the copies.
+
 Left out: the guidance, distillation and latent codes of the image models, and a network that knows steps from each
 other: at more than some thousand numbers a sample, one of attention or convolution would be the choice.
 

@@ -1642,7 +1642,7 @@ def ends(values, form):
 
 
 def test_11_ten_minutes_bring_memory_values_and_levels_of_pages_and_not_their_changes(real_run):
-    minute, long = (of_pages(run, list(real.NEAREST)) for run in (real_run, open_run("real_long").isel(budget=0)))
+    minute, long = (of_pages(run, list(real.MODELS[:5])) for run in (real_run, open_run("real_long").isel(budget=0)))
     (ours, defaults), (longer, longest) = ([run.sel(model=model) for model in TRIES] for run in (minute, long))
 
     for name in ("autocorrelation_mse", "value_wasserstein_decades", "mid_range_wasserstein_decades"):
@@ -1662,6 +1662,78 @@ def test_11_ten_minutes_bring_memory_values_and_levels_of_pages_and_not_their_ch
     assert (long.told_apart.drop_sel(model="two halves") > 0.9).all()
     flow = long.sel(model="flow_matching")
     assert (flow.steps == 5000).all() and (flow.training_seconds < 180).all()
+
+
+@pytest.fixture(scope="module")
+def long():
+    return open_run("real_long").isel(budget=0)
+
+
+def test_11_ten_minutes_are_seven_to_ten_of_doppelgangers_minutes_and_the_others_end_before(real_run, long):
+    tries = list(TRIES)
+    assert within((long.steps / real_run.steps).sel(model=tries), 7, 10)
+    assert within(long.training_seconds.sel(model=tries), 599, 602)
+    others = [model for model in long.model.values if model not in (*tries, "two halves", "surrogate")]
+    assert others == ["flow_matching", "naive_gan", "ar", "hmm", "market"]
+    assert [long.steps.sel(model=model).values.max() for model in others] == [5000, 5000, 20000, 100, 5000]
+    for model in others:  # each at its own end
+        assert (long.steps.sel(model=model) == long.steps.sel(model=model).max()).all()
+    assert (long.training_seconds.sel(model=others) < 180).all()
+    minute = real_run.sel(model=["naive_gan", "ar", "hmm", "market"])
+    assert (minute.steps == long.steps.sel(model=minute.model)).mean() > 0.6  # most of them within the minute
+
+
+def test_11_ten_minutes_bring_the_defaults_homes_memory_and_changes_and_cost_levels(real_run, long):
+    minute, longer = (run.sel(data="mba", feature="traffic_bytes") for run in (real_run, long))
+    before, after = (run.sel(model="doppelganger, defaults") for run in (minute, longer))
+
+    for name in ("autocorrelation_mse", "step_wasserstein"):
+        assert (after[name] < before[name]).all()
+    memory = longer.autocorrelation_mse
+    found = [ends(one, ".4f") for one in (after.autocorrelation_mse, before.autocorrelation_mse)]
+    assert found == [["0.0005", "0.0009"], ["0.0012", "0.0025"]]
+    assert ends(memory.sel(model="surrogate"), ".4f") == ["0.0018", "0.0045"]
+    assert (after.autocorrelation_mse < memory.sel(model="surrogate").min()).all()
+    assert int((after.autocorrelation_mse < memory.sel(model="flow_matching")).sum()) == 2
+    assert (after.autocorrelation_mse > memory.sel(model="two halves")).all()
+    for model in TRIES:
+        levels = [run.sel(model=model).mid_range_wasserstein_decades for run in (minute, longer)]
+        assert (levels[1] > levels[0]).all()
+    told = [ends(longer.told_apart.sel(model=model), ".2f") for model in ("doppelganger, defaults", "surrogate")]
+    assert told == [["0.62", "0.67"], ["0.62", "0.66"]]
+
+
+def test_11_ten_minutes_bring_memories_of_jobs_and_cost_their_lengths(real_run, long):
+    minute, longer = (run.sel(data="jobs", model="doppelganger") for run in (real_run, long))
+
+    for feature in ("cpu", "memory"):
+        assert (longer.autocorrelation_mse < minute.autocorrelation_mse).sel(feature=feature).all()
+    cpu = [ends(run.autocorrelation_mse.sel(feature="cpu"), ".3f") for run in (longer, minute)]
+    assert cpu == [["0.004", "0.006"], ["0.007", "0.012"]]
+    assert ends(long.autocorrelation_mse.sel(data="jobs", feature="cpu", model="surrogate"), ".3f") == [
+        "0.005",
+        "0.005",
+    ]
+    assert (longer.step_wasserstein < minute.step_wasserstein).sel(feature="cpu").all()
+    assert [ends(run.length_wasserstein, ".0f") for run in (longer, minute)] == [["21", "34"], ["6", "28"]]
+    assert (longer.length_wasserstein > minute.length_wasserstein).all()
+
+
+def test_11_flow_matching_copies_few_homes_and_jobs_at_its_own_end_and_doppelganger_does_not(real_run, long):
+    near, copied = long.nearest_neighbour_ratio, long.copied_share
+    flow = {data: near.sel(data=data, model="flow_matching") for data in ("mba", "jobs")}
+
+    assert [ends(one, ".2f") for one in flow.values()] == [["0.12", "0.18"], ["0.08", "0.12"]]
+    shares = [ends(copied.sel(data=data, model="flow_matching"), ".2f") for data in ("mba", "jobs")]
+    assert shares == [["0.06", "0.11"], ["0.10", "0.16"]]
+    assert (copied.sel(data="mba", model="two halves") == 0).all() and (copied.sel(model="two halves") < 0.01).all()
+    tries = near.sel(data=["mba", "jobs"], model=list(TRIES))
+    assert ends(tries, ".1f") == ["0.6", "1.3"] and (copied.sel(model=list(TRIES)) < 0.01).all()
+    told = [run.told_apart.sel(data="jobs", model="flow_matching") for run in (long, real_run)]
+    assert [ends(one, ".2f") for one in told] == [["0.56", "0.64"], ["0.67", "0.69"]]
+    pages = [run.sel(data="pages", feature="views", model="flow_matching") for run in (long, real_run)]
+    assert within(pages[0].autocorrelation_mse / pages[1].autocorrelation_mse, 0.8, 1.25)
+    assert (copied.sel(data="pages", model="flow_matching") == 0).all()
 
 
 def test_11_levels_jump_with_rates_that_stay_and_not_with_rates_that_fall(real_run):
