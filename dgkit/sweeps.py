@@ -124,7 +124,7 @@ def sweep(
     return assemble({name_of(point): found[k] for k, point in enumerate(points)}, grid)
 
 
-def _check_axis(name: str, values: list[Any]) -> None:
+def _check_axis(name: str, values: Sequence[Any]) -> None:
     """ConfigError for values that are no different places along a dim."""
     twice = [value for k, value in enumerate(values) if value in values[:k]]
     if twice:

@@ -245,7 +245,7 @@ def category_counts(labels: xr.DataArray | np.ndarray, role: str) -> pd.Series:
     """How often each category occurs, indexed by its text."""
     label = name_of(labels, role)
     if isinstance(labels, np.ma.MaskedArray):
-        labels = labels.astype(object).filled("")
+        labels = np.ma.filled(labels.astype(object), "")
     array = labels if isinstance(labels, xr.DataArray) else xr.DataArray(np.asarray(labels))
     if set(array.dims) == {"sample", "time"}:
         array = within_length(array.assign_attrs(categories=[]), label)  # integers are categories here

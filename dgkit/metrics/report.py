@@ -653,8 +653,8 @@ def _neighbours(
             held = [category_counts(valid_feature(some, v.name), "feature").index for some in queried]
             encoders[v.name] = category_encoder(list(dict.fromkeys([*map(str, v.categories), *chain(*held)])))
         else:
-            own = found["real"][v.name]
-            encoders[v.name] = number_encoder(own.mean, own.deviation, own.floor, own.exponent)
+            scale = found["real"][v.name]
+            encoders[v.name] = number_encoder(scale.mean, scale.deviation, scale.floor, scale.exponent)
     rows, steps = [], []
     for some in queried:
         for _, (part, ends, _) in vectors(some, encoders, NEIGHBOUR_BLOCK):

@@ -356,9 +356,9 @@ def _at_its_pace(
     end = ds[ends].values.astype(str) if ends is not None else np.full(n, done[0])
     is_done, cut = np.isin(end, done), np.isin(end, machine)
     known = {*end.tolist(), *(map(str, ds[ends].attrs.get("categories", ())) if ends is not None else done)}
-    for name in (*done, *machine):
-        if name not in (*known, "FINISH", "EVICT"):  # the defaults, which the data may happen not to have
-            raise SchemaError(f"no series ends in {name!r}; {ends!r} has {', '.join(map(repr, sorted(known)))}.")
+    for event in (*done, *machine):
+        if event not in (*known, "FINISH", "EVICT"):  # the defaults, which the data may happen not to have
+            raise SchemaError(f"no series ends in {event!r}; {ends!r} has {', '.join(map(repr, sorted(known)))}.")
     work = np.cumsum(np.where(np.arange(steps) < lengths[:, None], share, 0), 1)  # (N, T), after each step
     total = work[:, -1] - is_done * rng.random(n) * share[np.arange(n), lengths - 1]  # of the last step a part
     length = np.where(is_done | cut, np.clip(np.ceil(total - 1e-6), 1, steps), lengths).astype(int)
@@ -387,7 +387,7 @@ def _at_its_pace(
             means = [np.nanmean(np.where(place < length[:, None], v, np.nan), 1) for v in (own, others)]
             ratio = np.divide(means[0], means[1], out=np.ones(n), where=means[1] > 0)[:, None]
             others = others * ratio
-        past = {"f": np.nan, "U": "", "O": ""}.get(da.dtype.kind, 0)
+        past: Any = {"f": np.nan, "U": "", "O": ""}.get(da.dtype.kind, 0)
         moved = np.where(place < new_length[:, None], np.where(goes_on, others, own), past)
         result[name] = ("sample", "time"), schema.cast(moved, da.dtype.str), da.attrs
     if ends is not None:
