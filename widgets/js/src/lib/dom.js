@@ -160,11 +160,15 @@ export function act(model, action, values = {}) {
   }
 }
 
-/** @type {WeakMap<Model, Set<{ wait: (token: string) => void, silent: () => void }>>} views of a model */
+/**
+ * The views of a model, each told what was asked, and where nobody is there to answer.
+ * @type {WeakMap<Model, Set<{ wait: (token: string) => void, silent: () => void }>>}
+ */
 const waiting = new WeakMap();
 const PATIENCE = 8000; // milliseconds until a view says that nobody has answered
 const SILENT =
-  "No answer from Python yet: it is busy, or gone (then run the cell again). Charts and numbers are those from before.";
+  "No answer from Python yet: it is busy, or gone (then run the cell again). " +
+  "Charts and numbers are those from before.";
 
 /**
  * Whether a key is pressed together with Ctrl, Alt or Meta, and so meant for the page or the
@@ -213,7 +217,7 @@ export function shell(el, model, name) {
   };
   showError();
 
-  // what a page asks with a token is answered; until then its controls may show what nobody computed
+  // what is asked with a token is answered; until then controls may show what nobody computed
   let due = 0;
   let last = "";
   const silent = () => {
