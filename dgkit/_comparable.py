@@ -41,6 +41,18 @@ def check_units(
         )
 
 
+def in_one_form(*labels: np.ndarray) -> list[np.ndarray]:
+    """Categories of several sets as text where one of them has text, else as they are: 1, 1.0 and True are the same.
+
+    Examples
+    --------
+    >>> [one.tolist() for one in in_one_form(np.array([0, 1]), np.array(["0", "2"]))]
+    [['0', '1'], ['0', '2']]
+    """
+    text = any(one.dtype.kind in "USO" for one in labels) and any(one.dtype.kind != "U" for one in labels)
+    return [one.astype(str) for one in labels] if text else list(labels)
+
+
 def times_of(data: xr.Dataset | xr.DataArray | Schema) -> np.ndarray | None:
     """The time coordinate, (T,): dates, durations, numbers or text; None where there is none, or no such one."""
     if isinstance(data, Schema):

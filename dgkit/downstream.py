@@ -19,9 +19,8 @@ import numpy as np
 import xarray as xr
 
 from dgkit import _checks
-from dgkit._comparable import check_times, check_units
+from dgkit._comparable import check_times, check_units, in_one_form
 from dgkit.errors import ConfigError, SchemaError
-from dgkit.metrics.inputs import in_one_form
 from dgkit.schema import Variable, lengths, valid_values, validate
 
 SETTINGS = ("real to real", "generated to real", "generated to generated")  # A to A', B to A', B to B'

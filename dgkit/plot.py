@@ -24,12 +24,12 @@ from matplotlib.ticker import EngFormatter, FixedLocator, MaxNLocator, MultipleL
 
 from dgkit import _checks, metrics
 from dgkit._checks import whole
-from dgkit._comparable import check_times, check_units
+from dgkit._comparable import check_times, check_units, in_one_form
 from dgkit._text import listed
 from dgkit.errors import ConfigError, SchemaError
 from dgkit.metrics.autocorrelation import FEW_PAIRS
 from dgkit.metrics.distributions import valid_feature
-from dgkit.metrics.inputs import in_one_form, unmasked
+from dgkit.metrics.inputs import unmasked
 from dgkit.schema import Schema, Variable, lengths, validate
 
 Sets = xr.Dataset | Mapping[str, xr.Dataset]

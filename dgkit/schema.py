@@ -359,6 +359,22 @@ def valid_values(da: xr.DataArray, length: np.ndarray) -> Iterator[np.ndarray]:
         yield block if block.ndim == 1 else block[np.arange(block.shape[1]) < length[some, None]]
 
 
+def valid_numbers(ds: xr.Dataset, name: str) -> np.ndarray:
+    """A feature's numbers, (N, T): whole ones, which cannot say where a series ends, as floats with NaN past it.
+
+    Examples
+    --------
+    >>> jobs = {"cpu": (("sample", "time"), [[3, 4, 0], [5, 0, 0]]), "length": ("sample", [2, 1])}
+    >>> valid_numbers(xr.Dataset(jobs), "cpu")
+    array([[ 3.,  4., nan],
+           [ 5., nan, nan]])
+    """
+    values: np.ndarray = ds[name].transpose("sample", "time").values
+    if values.dtype.kind == "f":
+        return values
+    return np.where(np.arange(values.shape[1]) < lengths(ds)[:, None], values, np.nan)
+
+
 def blocks(data: xr.Dataset | xr.DataArray) -> Iterator[slice]:
     """Which samples to read together, so that memory stays bounded: 64 MB, or a dask chunk of up to 256 MB.
 

@@ -16,7 +16,7 @@ import pandas as pd
 import xarray as xr
 
 from dgkit._checks import number, whole
-from dgkit._comparable import check_times, check_units
+from dgkit._comparable import check_times, check_units, in_one_form
 from dgkit.errors import ConfigError, SchemaError
 from dgkit.metrics import kernels
 from dgkit.metrics.inputs import (
@@ -25,7 +25,6 @@ from dgkit.metrics.inputs import (
     exponents,
     flat_pair,
     flat_values,
-    in_one_form,
     name_of,
     near_one,
     on_scale,

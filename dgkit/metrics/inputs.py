@@ -133,12 +133,6 @@ def _as_precise(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return (rounded, b) if long is a else (a, rounded)
 
 
-def in_one_form(*labels: np.ndarray) -> list[np.ndarray]:
-    """Categories of several sets as text where one of them has text, else as they are: 1, 1.0 and True are the same."""
-    text = any(one.dtype.kind in "USO" for one in labels) and any(one.dtype.kind != "U" for one in labels)
-    return [one.astype(str) for one in labels] if text else list(labels)
-
-
 def check_same_dims(a: object, b: object, roles: tuple[str, str] = ("a", "b")) -> None:
     """SchemaError if both are DataArrays and their dims differ."""
     if isinstance(a, xr.DataArray) and isinstance(b, xr.DataArray) and set(a.dims) != set(b.dims):

@@ -16,7 +16,7 @@ import xarray as xr
 from dgkit import _checks
 from dgkit._checks import whole
 from dgkit.errors import ConfigError, SchemaError
-from dgkit.schema import lengths
+from dgkit.schema import lengths, valid_numbers
 from dgkit.simulate.draws import check_range, rounded
 from dgkit.simulate.jobs import ARRIVALS, END_EVENTS, EVICT_HAZARD, JOB_CLASSES, MACHINES
 
@@ -208,7 +208,7 @@ def share_uplinks(
     if demand[feature].dtype.kind not in "iuf" or not demand.sizes["sample"]:
         raise SchemaError(f"feature {feature!r} must hold numbers, of one home at least.")
     valid = np.arange(demand.sizes["time"]) < lengths(demand)[:, None]
-    asked = np.where(valid, demand[feature].transpose("sample", "time").values.astype(float), np.nan)
+    asked = valid_numbers(demand, feature).astype(float)
     uplink = np.random.default_rng(seed).permutation(len(asked)) // homes  # (N,)
     total = np.zeros((uplink.max() + 1, asked.shape[1]))
     np.add.at(total, uplink, np.nan_to_num(asked))

@@ -21,7 +21,6 @@ from dgkit import _checks, schema
 from dgkit._checks import several, whole
 from dgkit.core.model import DoppelGANger
 from dgkit.errors import ConfigError, SchemaError
-from dgkit.metrics.distributions import valid_feature
 from dgkit.whatif.retrain import sample_target
 from dgkit.whatif.rows import Rows
 
@@ -316,8 +315,7 @@ def _numbers(ds: xr.Dataset, name: str, whose: str) -> np.ndarray:
         raise SchemaError(f"{whose}: no feature {name!r} on (sample, time).")
     if ds[name].dtype.kind not in "iuf" or "categories" in ds[name].attrs:
         raise SchemaError(f"feature {name!r} holds categories; what is asked for is a number.")
-    values: np.ndarray = valid_feature(ds, name).values
-    return values
+    return schema.valid_numbers(ds, name)
 
 
 def _on_steps(values: Any, name: str, shape: tuple[int, int]) -> np.ndarray:

@@ -29,7 +29,7 @@ import xarray as xr
 from dgkit import _checks
 from dgkit.core.model import DoppelGANger
 from dgkit.errors import ConfigError, SchemaError
-from dgkit.metrics.distributions import valid_feature
+from dgkit.schema import valid_numbers
 from dgkit.whatif.rows import Rows
 from dgkit.whatif.targets import decoded, rows_of
 
@@ -240,7 +240,7 @@ def _sums(
     order = np.argsort(kind, kind="stable")
     table = np.empty((2, len(limits), 2))
     for j, (name, limit) in enumerate(limits.items()):
-        values = np.concatenate([np.nan_to_num(valid_feature(ds, name).values) for ds in halves])[order]
+        values = np.concatenate([np.nan_to_num(valid_numbers(ds, name)) for ds in halves])[order]
         for k, share in enumerate(shares):
             draw = partial(_drawn, share, np.bincount(kind, minlength=len(share)))
             total = _added(values, draw, starts, together, np.random.default_rng(seed)) / limit
