@@ -380,11 +380,11 @@ def test_a_release_forgets_the_mix_that_batch_norm_remembers():
         found = whatif.recover_mix(released).sum("end_event")
         return max(abs(float(found.sel(job_class=name)) - mix[name]) for name in JOB_CLASSES)
 
-    given = whatif.release(model, third, steps=150, progress=False)
+    given = whatif.release(model, third, steps=300, progress=False)  # with 150 it hangs on how a processor rounds
 
     assert far(whatif.retrain_attributes(model, third, steps=150, progress=False), secret) < 0.12
-    assert far(given, third["job_class"]) < far(given, secret)  # what is found now is nearer to what was released
-    assert far(given, secret) > 0.15
+    assert far(given, third["job_class"]) < 0.12  # what is found now is what was released
+    assert far(given, secret) > 0.2
     assert "history" in model.sample(3).attrs and "history" not in given.sample(3).attrs
     unchanged = {k: v for k, v in model.generator.state_dict().items() if k.startswith("feature")}
     assert all(torch.equal(v, given.generator.state_dict()[k]) for k, v in unchanged.items())
