@@ -106,12 +106,13 @@ def several(option: str, value: Any) -> list[Any]:
     """
     if value is None:
         return []
-    if isinstance(value, str | bytes) or not isinstance(value, Iterable) or np.ndim(value) == 0:  # type: ignore[arg-type]
+    one = isinstance(value, str | bytes) or (isinstance(value, np.ndarray) and value.ndim == 0)
+    if one or not isinstance(value, Iterable):
         raise ConfigError(f"{option} is {shown(value)}; give a list: {option}=[{shown(value)}].")
     found = list(value)
-    for one in found:
-        if not isinstance(one, Hashable):
-            raise ConfigError(f"{option} has {shown(one)} in it; give a list of names or values.")
+    for item in found:
+        if not isinstance(item, Hashable):
+            raise ConfigError(f"{option} has {shown(item)} in it; give a list of names or values.")
     return found
 
 

@@ -379,11 +379,7 @@ def _categorical(da: xr.DataArray, listed: Sequence[Any] | Mapping[Any, float] |
         return da
     values = da.values
     found = [value for value in np.unique(values).tolist() if value != ""]
-    order: list[Any] = (
-        found
-        if listed is None
-        else list(map(str, several("categories", list(listed) if isinstance(listed, Mapping) else listed)))
-    )
+    order: list[Any] = found if listed is None else list(map(str, several("categories", listed)))
     if all(re.fullmatch(r"-?\d+", value, re.ASCII) and str(int(value)) == value and len(value) < 16 for value in found):
         values = np.where(values == "", "0", values).astype(np.int64)
         order = [int(value) if re.fullmatch(r"-?\d+", value, re.ASCII) else value for value in order]

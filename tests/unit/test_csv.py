@@ -585,3 +585,9 @@ def test_columns_of_a_feature_in_two_units_are_no_series(first, second, write):
 def test_names_that_end_in_one_unit_or_in_none_are_steps(names, write):
     file = write(f"{names}\n1.5,900.5\n2.5,800.5\n")
     assert from_csv(file, features={"x": names.split(",")}).x.shape == (2, 2)
+
+
+def test_names_may_come_in_any_collection(write):
+    named = {"v": 1.5, "w": 2.5}
+    table = read_csv(write("v,w\n1.5,2\n2.5,3\n"), columns=named.keys(), text={"w"}, missing=(mark for mark in "x"))
+    assert table.columns.tolist() == ["v", "w"] and table.w.tolist() == ["2", "3"]
