@@ -8,6 +8,7 @@ import re
 import weakref
 
 import dgkit_widgets
+import ipywidgets
 import numpy as np
 import pytest
 import xarray as xr
@@ -300,3 +301,21 @@ def test_a_closed_widget_leaves_the_memory(kind):
     del one
     gc.collect()
     assert gone() is None
+
+
+@pytest.mark.parametrize("kind", [*MADE, "DistributionPainter from elsewhere"])
+def test_a_widget_is_drawn_before_its_page_hears_of_it(kind, monkeypatch):
+    """What is sent afterwards a page loses while it loads the widget's script."""
+    told, opened = {}, ipywidgets.Widget.open
+
+    def heard(self):
+        told.setdefault(id(self), self.get_state())
+        opened(self)
+
+    monkeypatch.setattr(ipywidgets.Widget, "open", heard)
+    start = [0.75, 0.25, 0.0]
+    one = MADE.get(kind, lambda: DistributionPainter(small_dataset(), "domain", start))()
+    now = one.get_state()
+    assert told[id(one)] == now and now.get("frame", True)
+    if kind not in MADE:
+        assert one.probabilities == start != one.reference

@@ -60,6 +60,14 @@ class Widget(anywidget.AnyWidget):
         self._made = True
         self.on_msg(self._receive)
 
+    def open(self) -> None:
+        """Tell the page of the widget, with what it shows first: what is sent while its script loads can be lost."""
+        self._draw_first()
+        super().open()
+
+    def _draw_first(self) -> None:
+        """Set the traits that the page is to find first; all that a caller gave is set by then."""
+
     @contextmanager
     def hold_trait_notifications(self) -> Iterator[None]:
         """As in traitlets while the widget is made; later nothing is held.

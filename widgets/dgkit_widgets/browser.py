@@ -142,9 +142,11 @@ class SeriesBrowser(Widget):
             feature=feature, page_size=page_size, order=order, seed=seed, filters=dict(filters or {}),
             log=self._wants_log(feature), info=self._info(),
         )  # fmt: skip
+        replace_earlier(self)
+
+    def _draw_first(self) -> None:
         self._ready = True
         self._refresh()
-        replace_earlier(self)
 
     # what the browser asks for
 

@@ -188,8 +188,10 @@ class PrivacyDial(Widget):
         self._stroke: str | None = None  # what the last change belonged to
         self._inside = False  # an assignment of our own, already checked
         super().__init__(controls=self.CONTROLS, guarantee=[_guarantee.COVERS, _guarantee.NOT_COVERED])
-        self._put(self._start)
         replace_earlier(self)
+
+    def _draw_first(self) -> None:
+        self._put(self._start)
 
     # --- what the controls and cells do
 

@@ -184,6 +184,7 @@ class DistributionPainter(Widget):
         self._stroke: str | None = None  # one drag, or one key held down: a single step for undo
         self._base = shares
         self._inside = False
+        self._start = start
         super().__init__(
             attributes=[variable.name for variable in variables],
             names=[[str(category) for category in categories] for categories in self._categories],
@@ -192,9 +193,11 @@ class DistributionPainter(Widget):
             probabilities=shares.tolist(),
             locked=np.zeros(shares.shape, bool).tolist(),
         )
+
+    def _draw_first(self) -> None:
         self.observe(self._assigned, "probabilities")
-        if start is not None:
-            self._put(self._checked(start))
+        if self._start is not None:
+            self._put(self._checked(self._start))
 
     @property
     def target(self) -> dict[Any, dict[Any, float]]:

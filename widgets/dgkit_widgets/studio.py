@@ -150,6 +150,8 @@ class TrainingStudio(Widget):
         if self.comm is not None:
             self.comm.on_close(lambda _: self.session.pause())
         replace_earlier(self)
+
+    def _draw_first(self) -> None:
         self._draw()
         self._publish(reference=True)
 
