@@ -346,11 +346,22 @@ def _open_zarr(path: Path, max_bytes: int | None) -> xr.Dataset:
         with xr.open_dataset(path, engine="zarr") as ds:
             if ds.nbytes > most:
                 raise too_much("declares", ds.nbytes, most)
-            return texts(ds.load(), most)
+            loaded = texts(ds.load(), most)
     except TooMuchError as error:
         raise FileFormatError(f"{str(path)!r} {error}") from None
     except Exception as error:  # zarr has errors of its own
         raise FileFormatError(f"{str(path)!r} cannot be read as NetCDF or zarr: {error!s:.200}") from error
+    for name, da in loaded.variables.items():
+        said = {key: da.attrs[key] for key in ("valid_min", "valid_max") if isinstance(da.attrs.get(key), int)}
+        if said and {"scale_factor", "add_offset"} & set(da.encoding):  # of a NetCDF file their type tells
+            key, value = next(iter(said.items()))
+            raise SchemaError(
+                f"{name!r} is packed in {str(path)!r} (scale_factor, add_offset); a zarr store does not say whether "
+                f"{' and '.join(f'{key} {value}' for key, value in said.items())} are packed as well. Open it with "
+                f"ds = xarray.open_dataset({str(path)!r}, engine='zarr'), give the bounds in units, such as "
+                f"ds[{name!r}].attrs[{key!r}] = {float(value)}, and use ds."
+            )
+    return loaded
 
 
 def _in_words(ds: xr.Dataset) -> xr.Dataset:

@@ -519,7 +519,7 @@ def against(
     hue : str, optional
         A second setting, a curve for each of its values.
     log : {"", "x", "y", "xy"}
-        Axes on a logarithmic scale.
+        Axes on a logarithmic scale; an axis says how many values at or below 0 it cannot show.
     reference : mapping, optional
         What to compare with, in black: numbers (what chance gives), or curves over x (the real data's); where x has
         no numbers, a short line at each of its values.
@@ -553,7 +553,11 @@ def against(
     ticks = list(place) if len(place) <= (8 if numbers else 16) else None  # numbers tell where others are
     with _figure(height=3.2) as (figure, axes):
         axis = axes[0, 0]
-        labels = list(map(str, reference or ()))
+        beside = {
+            f"{name} (at or below 0: not shown)" if "y" in log and not np.any(np.asarray(one) > 0) else str(name): one
+            for name, one in (reference or {}).items()
+        }
+        labels = list(beside)
         for k, (name, one) in enumerate(curves.items()):
             colour, dash, marker = COLOURS[k % len(COLOURS)], _DASHES[k % len(_DASHES)], "os^Dv"[k % 5]
             seeds = one if "seed" in one.dims else one.expand_dims("seed")
@@ -567,9 +571,9 @@ def against(
                 axis.plot(place, middle, linestyle=dash, **style)
                 axis.fill_between(place, low, high, color=colour, alpha=0.2, linewidth=0)
             else:  # no line where there is nothing between two values
-                beside = place + 0.08 * (k - (len(curves) - 1) / 2)
-                axis.errorbar(beside, middle, [middle - low, high - middle], linestyle="", capsize=3, **style)
-        for (name, height), dash in zip((reference or {}).items(), itertools.cycle([":", (0, (1, 3)), (0, (5, 3))])):
+                shifted = place + 0.08 * (k - (len(curves) - 1) / 2)
+                axis.errorbar(shifted, middle, [middle - low, high - middle], linestyle="", capsize=3, **style)
+        for (name, height), dash in zip(beside.items(), itertools.cycle([":", (0, (1, 3)), (0, (5, 3))])):
             style = {"color": REFERENCE, "linestyle": dash, "linewidth": 1.3, "label": name}
             if isinstance(height, xr.DataArray) and height.ndim and numbers:
                 axis.plot(height[x], height, **style)
@@ -585,7 +589,7 @@ def against(
             axis.xaxis.set_minor_locator(NullLocator())
             if not numbers and any(len(f"{a}{b}") > 165 / len(place) for a, b in itertools.pairwise(across)):
                 axis.tick_params(axis="x", labelrotation=20)  # or they run into each other
-        axis.set(xlabel=_unit(values[x]), ylabel=_unit(values))
+        axis.set(xlabel=_axis_name(values[x], numbers and "x" in log), ylabel=_axis_name(values, "y" in log))
         if values[x].attrs.get("units") == "days" and not ticks and "x" not in log:
             _weeks(axis, int(across[-1]))
         if not numbers:
@@ -778,6 +782,12 @@ def _unit(da: xr.DataArray, *, short: bool = False) -> str:
     """The name, and its unit in brackets if it has one."""
     name = str(da.name) if short else str(da.attrs.get("long_name", da.name))
     return name if (unit := da.attrs.get("units", "1")) == "1" else f"{name} ({unit})"
+
+
+def _axis_name(da: xr.DataArray, log: bool) -> str:
+    """An axis' name; of a logarithmic one also how many of its values have no place there."""
+    off = int((da <= 0).sum()) if log else 0
+    return _unit(da) + (f"\n{off} of {da.size} at or below 0: not shown" if off else "")
 
 
 def _dated(sets: Mapping[str, xr.Dataset]) -> bool:

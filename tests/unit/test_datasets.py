@@ -573,6 +573,20 @@ def test_bounds_of_a_packed_variable_are_in_units_whichever_way_they_were_writte
     assert (attrs["valid_min"], attrs["valid_max"]) == (260, 305)
 
 
+@pytest.mark.parametrize(("bound", "packing"), [(200, True), (200, False), (200.0, True)])
+def test_a_packed_variables_whole_bound_in_a_zarr_store_is_asked_about(tmp_path, monkeypatch, bound, packing):
+    """zarr itself is no dependency: xarray reads here what it would read of such a store."""
+    ds = xr.Dataset({"load": (("sample", "time"), [[100.0, 150.0]], {"valid_max": bound})})
+    ds["load"].encoding = {"scale_factor": 100.0} if packing else {}
+    monkeypatch.setattr(xr, "open_dataset", lambda *_, **__: ds)
+
+    if packing and isinstance(bound, int):
+        with pytest.raises(SchemaError, match=r"does not say whether valid_max 200 .*\['valid_max'\] = 200\.0"):
+            dg.open_dataset(tmp_path)
+    else:
+        assert dg.open_dataset(tmp_path)["load"].attrs["valid_max"] == bound
+
+
 def test_codes_with_meanings_are_read_as_words(tmp_path):
     flags = {"flag_values": np.array([0, 1, 2], np.int8), "flag_meanings": "fibre cable dsl"}
     kind = np.array([2, 0, 0, 2], np.int8)

@@ -389,6 +389,18 @@ def test_against_draws_the_median_and_the_whole_range_of_the_seeds():
     assert [tick.get_text() for tick in axis.get_xticklabels()] == ["1", "7", "14", "84"]
 
 
+def test_against_says_what_a_logarithmic_axis_cannot_show():
+    values = measured()
+    values[0, 0, 0], values[1, 0, 1] = 0.0, -1.0
+
+    axis = dg.plot.against(values, "sample_len", "model", log="y", reference={"chance": 0, "real": 0.5}).axes[0]
+
+    assert axis.get_ylabel() == f"error\n2 of {values.size} at or below 0: not shown"
+    names = [text.get_text() for text in axis.get_legend().get_texts()]
+    assert names == ["a", "b", "chance (at or below 0: not shown)", "real"]
+    assert dg.plot.against(values, "sample_len", "model").axes[0].get_ylabel() == "error"
+
+
 def test_against_draws_no_line_between_values_that_are_no_numbers():
     axis = dg.plot.against(measured().isel(sample_len=0), "model").axes[0]
 
