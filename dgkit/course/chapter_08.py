@@ -337,7 +337,7 @@ MEASURES = {
 SGD = {  # ways of the run `privacy`, by what they have in common
     "DP-SGD": ("noise 4", "epsilon 2", "noise 1", "noise 0.3"),
     "DP-SGD, large batch": ("large batch",),
-    "DP-SGD, public start": ("public only", "all together"),
+    "DP-SGD, all together": ("public only", "all together"),
 }
 
 
@@ -357,7 +357,7 @@ def spent_by(way: str) -> float:
 
 
 def beside_each_other() -> xr.Dataset:
-    """Errors on `web` of all ways at the epsilons at which they were recorded, over way, epsilon and seed.
+    """Errors on `web` of the main ways at the epsilons at which they were recorded, over way, epsilon and seed.
 
     DP-SGD's are those of the run `privacy` after its last step, by the tight accountant; the others `private_ways`.
 

@@ -72,7 +72,7 @@ PREDICTION = Prediction(
 )
 QUIZZES = {
     "10.a": Quiz(
-        "Three frauds are held against real days, number by number. Which one looks best?",
+        "Which of three frauds has days and what goes with them as good as real ones?",
         "a",
         (
             (

@@ -7,12 +7,16 @@ import inspect
 import itertools
 import json
 import math
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import dgkit as dg
+from dgkit import privacy
+from dgkit._text import at_most
+from dgkit.baselines import naive_gan
 from dgkit.core import losses
 from dgkit.course import chapter_02, chapter_03, chapter_04, chapter_05, chapter_07, chapter_08, levers, open_run, real
 from dgkit.course.chapter_05 import UNFINISHED
@@ -278,6 +282,25 @@ def test_03_the_data_are_the_limit_up_to_300_pages_and_the_training_beyond():
     assert (f"{at.min():.4f}", f"{at.max():.4f}") == ("0.0005", "0.0084")
 
 
+def test_03_the_trainings_on_few_and_many_pages_are_of_600_steps_and_steps_are_what_the_error_lacks():
+    size, error = open_run("training_size"), open_run("sample_len").autocorrelation_mse.sel(sample_len=84)
+    config = json.loads(size.attrs["config"])
+    fell = error.sel(step=1000) / error.sel(step=500)
+
+    assert (config["steps"], config["sample_len"]) == (600, 84)
+    assert within(fell, 0.17, 0.23)  # to about a fifth
+    more = size.autocorrelation_mse.median("seed")
+    assert more.sel(samples=10_000) > 0.5 * more.sel(samples=100)  # a hundred times the pages do not halve it
+    assert "trained for 600 steps" in source("03", "memory-31") and "a fifth" in source("03", "memory-31")
+
+
+def test_03_training_step_is_a_dial_of_the_errors_and_not_of_the_curves():
+    run = open_run("sample_len")
+
+    assert "step" not in run.autocorrelation.dims and "step" in run.autocorrelation_mse.dims
+    assert "of the errors, *training step*" in source("03", "memory-32")
+
+
 def test_04_large_jobs_that_fail_do_so_within_21_steps():
     jobs = dg.open_dataset("cluster")
     long = jobs.length.values[((jobs.job_class == "large") & (jobs.end_event == "FAIL")).values]
@@ -285,7 +308,7 @@ def test_04_large_jobs_that_fail_do_so_within_21_steps():
     assert long.max() == 21 and np.quantile(long, 0.9) < 18
 
 
-def test_04_each_part_helps_in_the_medians_and_with_every_seed_but_averaging():
+def test_04_a_discriminator_of_their_own_and_averaging_help_in_the_medians_and_only_the_first_with_every_seed():
     divergence = open_run("event_types").attribute_divergence.sel(attribute="end_event")
     designs = ["DoppelGANger", "no averaging", "no auxiliary", "naive GAN"]
     each = [divergence.sel(model=name).values for name in designs]
@@ -293,6 +316,26 @@ def test_04_each_part_helps_in_the_medians_and_with_every_seed_but_averaging():
     assert np.all(np.diff(np.median(each, 1)) > 0)
     assert each[1].min() < each[0].max() < min(each[2].min(), each[3].min())
     assert [int((each[0][:, None] < other).sum()) for other in each[1:]] == [19, 25, 25]
+
+
+def test_04_what_attributes_made_first_do_alone_was_not_recorded():
+    experiment = chapter_04.EXPERIMENTS["event_types"]
+    ours = {name: experiment.config({"model": name, "seed": 0}) for name in experiment.grid["model"]}
+
+    assert not re.search(r"\bema\b", inspect.getsource(naive_gan))  # it never averages
+    alone = [name for name, config in ours.items() if name != "naive GAN" and not config.auxiliary and not config.ema]
+    assert alone == [] and ours["no auxiliary"].ema > 0
+    assert "was not recorded" in source("04", "attributes-13")
+
+
+def test_04_at_most_one_perfect_model_in_twenty_makes_fewer_than_127():
+    share = float((dg.open_dataset("cluster").end_event == "EVICT").mean())
+    fewer = np.cumsum([math.comb(3000, k) * share**k * (1 - share) ** (3000 - k) for k in range(150)])  # P(X <= k)
+
+    assert fewer[126] < 0.05 < fewer[127] and "the largest number" in source("04", "attributes-31")
+    chapter_04._by_chance(127)
+    with pytest.raises(Wrong):
+        chapter_04._by_chance(128)
 
 
 def test_04_the_naive_gan_misses_the_rarest_event_first():
@@ -416,6 +459,36 @@ def test_06_rnn_orders_the_regressors_perfectly_and_doppelganger_never():
     others = taught.drop_sel(model="doppelganger").to_series().sort_values()
     assert set(others.index[-1]) == {"market", "linear regression"}
     assert f"{others.iloc[-1]:.2f}" == "0.15" and others.iloc[-2] < 0
+
+
+def test_06_what_there_is_to_forecast_is_the_slow_swing_and_somewhat_less_the_week():
+    pages = np.log10(dg.open_dataset("web").views.transpose("sample", "time").values)
+    days, ahead = np.arange(pages.shape[1]), 15
+    relative = (pages - pages[:, :-ahead].mean(1, keepdims=True)).T  # (days, pages), as the chapter's forecasts
+
+    def known(*periods):
+        waves = [wave(2 * np.pi * days / period) for period in periods for wave in (np.cos, np.sin)]
+        basis = np.column_stack([np.ones(len(days)), *waves])
+        fitted = basis @ np.linalg.lstsq(basis[:-ahead], relative[:-ahead], rcond=None)[0]
+        late = relative[-ahead:]
+        return 1 - ((late - fitted[-ahead:]) ** 2).sum() / ((late - late.mean(1, keepdims=True)) ** 2).sum()
+
+    week, swing = known(7, 7 / 2, 7 / 3), known(84)
+    assert 0.25 < week < 0.35 and 0.4 < swing < 0.55
+    assert known(7, 7 / 2, 7 / 3, 84) > 0.85
+    assert "the slow swing and, somewhat less, the rhythm of the week" in source("06", "prediction-21")
+
+
+def test_06_naive_bayes_alone_has_less_accuracy_than_the_most_frequent_end_and_not_less_macro_f1():
+    run = open_run("baselines").sel(dataset="cluster", budget="own").isel(model=0)
+    real = run.sel(setting="real to real").median("seed")
+    most = float(real.majority_accuracy)
+
+    below = real.accuracy.classifier.values[(real.accuracy <= most).values]
+    assert below.tolist() == ["naive Bayes"]
+    kinds = len(set(dg.open_dataset("cluster").end_event.values.tolist()))
+    assert real.macro_f1.sel(classifier="naive Bayes") > 2 * (2 * most / (1 + most)) / kinds
+    assert "whose *accuracy* even real jobs" in source("06", "prediction-17")
 
 
 def test_06_on_real_pages_the_regressors_lie_close_and_in_one_order():
@@ -710,6 +783,48 @@ def test_08_clipping_or_noise_alone_makes_the_error_1_7_to_1_8_times_as_large(wa
 
     assert f"{float(error.sel(way=way) / error.sel(way='no privacy')):.1f}" in ("1.7", "1.8")
     assert error.sel(way="noise 1") > 20 * error.sel(way="no privacy")
+
+
+@pytest.mark.parametrize(("way", "least", "most"), [("clipping alone", "1.2", "3.2"), ("noise alone", "1.0", "2.7")])
+def test_08_clipping_or_noise_alone_costs_values(way, least, most):
+    error = open_run("privacy").value_wasserstein.isel(step=-1)
+    times = error.sel(way=way) / error.sel(way="no privacy")
+
+    assert (f"{times.min().item():.1f}", f"{times.max().item():.1f}") == (least, most)
+    assert f"{least} to {most} times" in source("08", "privacy-28")
+    assert times.max() < 3.25 and "up to 3.2 times" in source("08", "privacy-55")
+
+
+def test_08_along_the_training_errors_hardly_rise_and_under_the_most_noise_end_a_third_above_their_least():
+    error = open_run("privacy").autocorrelation_mse
+    rise = error.isel(step=-1) / error.min("step")
+
+    assert (rise.sel(way=["no privacy", "noise 0.3"]) == 1).all()
+    assert (rise.sel(way=["noise 1", "epsilon 2"]) < 1.2).all()
+    assert 1.3 < rise.sel(way="noise 4").max() < 1.34
+    change = error.sel(way="noise 4").diff("step")
+    assert ((change > 0).any("step") & (change < 0).any("step")).all()  # up and down, with every seed
+    assert "at most a third above" in source("08", "privacy-31")
+
+
+def test_08_of_five_pages_the_sums_promise_13_3_and_dp_sgd_11_2():
+    pages = dg.simulate.web(10_000, seed=0)
+    sums = privacy.spectrum(pages, epsilon=2.0, delta=1e-5, public={**privacy.declared(pages), "views": (1, 1e7)})
+    trained = {"noise_multiplier": 1.447, "sample_rate": 0.01, "steps": 1000, "delta": 1e-5, "releases": 2}
+    one, five = (stated(**trained, series=k)[0] for k in (1, 5))
+
+    said = [at_most(epsilon) for epsilon in (sums.user_epsilon(5), one, five)]
+    assert said == ["13.3", "1.76", "11.2"]
+    assert all(number in source("08", "privacy-46") for number in said)
+
+
+def test_08_the_dials_ways_are_the_main_ones_by_name():
+    ways = set(chapter_08.beside_each_other().way.values.tolist())
+    trained = {way for some in chapter_08.SGD.values() for way in some}
+
+    assert len(ways) == 7 and chapter_08.SGD["DP-SGD, all together"] == ("public only", "all together")
+    assert not {"public start", "average", "small critic"} & trained  # so not all
+    assert "the main ways of this chapter" in source("08", "privacy-11")
 
 
 def test_08_of_the_large_batches_three_seeds_one_is_as_bad_as_the_best_without_and_values_are_no_better():
@@ -1113,6 +1228,9 @@ def test_05_the_nearest_memory_is_others_of_the_ping_loss_and_of_jobs_at_the_equ
 
     assert (loss.sel(model="ar") < loss.sel(model="doppelganger")).all()
     assert (loss.median("seed").idxmin("model") == "ar").all()
+    middle = loss.drop_sel(model=[*UNFINISHED]).median("seed")
+    farther = middle > middle.sel(model="doppelganger")
+    assert all(set(middle.model.values[one.values]) == {"hmm", "naive_gan"} for one in farther.transpose("budget", ...))
     assert memory.median("seed").idxmin("model").sel(budget=["equal", "own"]).values.tolist() == [
         "rcgan",
         "doppelganger",
@@ -1123,6 +1241,29 @@ def test_05_the_nearest_memory_is_others_of_the_ping_loss_and_of_jobs_at_the_equ
         assert nearest.values.tolist() == ["market", "doppelganger"]
     for data, feature in (("web", "views"), ("cluster", "cpu_rate"), ("broadband", "traffic_bytes")):
         assert (error.sel(dataset=data, feature=feature).median("seed").idxmin("model") == "doppelganger").all()
+
+
+def test_05_the_unfinished_were_behind_in_memory_and_values_of_the_pictures_and_ahead_in_that_of_the_ping_loss():
+    run = open_run("baselines").sel(budget="own").median("seed")
+    loss = run.autocorrelation_mse.sel(dataset="broadband", feature="ping_loss")
+
+    assert (loss.sel(model=[*UNFINISHED]) < loss.sel(model="doppelganger")).all()
+    for name, feature in MAIN.items():
+        one = run.sel(dataset=name, feature=feature)
+        for error in (one.autocorrelation_mse, one.value_wasserstein_relative):
+            assert (error.sel(model=[*UNFINISHED]) > error.sel(model="doppelganger")).all()
+
+
+def test_05_auto_normalisation_brings_all_but_the_hmm_closer_and_the_nearest_is_four_times_as_far_off():
+    lent = open_run("lent").autocorrelation_mse.sel(feature="views")
+    equal = open_run("baselines").autocorrelation_mse.sel(dataset="web", feature="views", budget="equal")
+    closer = (equal.sel(model=lent.model) / lent).median("seed")
+    middle = lent.median("seed")
+
+    assert closer.sel(model="hmm") < 1.2 and (closer.drop_sel(model="hmm") > 4).all()
+    assert middle.idxmin("model") == "naive_gan"
+    assert 3.7 < middle.min() / equal.sel(model="doppelganger").median("seed") < 4.3
+    assert "No, not alone" in source("05", "baselines-28t")
 
 
 def test_05_there_is_a_sketch_for_each_model_of_the_recorded_run():
@@ -1508,6 +1649,8 @@ def test_03_on_real_pages_s_of_1_is_just_below_no_memory_and_5_and_10_are_above(
     assert sorted((error.sel(sample_len=[25, 55, 110, 550]) > nothing).values.ravel()) == 11 * [False] + [True]
     assert (error.sel(sample_len=550) > nothing).any()
     assert (error.idxmin("sample_len") == 110).all()
+    ahead = error.drop_sel(sample_len=110).min("sample_len") / error.sel(sample_len=110)
+    assert sorted((ahead < 1.005).values.tolist()) == [False, False, True]  # by a hair
     first = by_s.autocorrelation.sel(sample_len=1).median("seed")
     assert (first.sel(lag=[1, 2, 3]) > 0.05).all() and (abs(first.sel(lag=slice(5, 100))) < 0.02).all()
     assert within(steps.sel(sample_len=1), 155, 180) and (steps.sel(sample_len=10) > 1000).all()
