@@ -159,6 +159,17 @@ def in_both(first: xr.Dataset, second: xr.Dataset) -> list[tuple[int, int]]:
     return _pairs(*_printed(first, second))
 
 
+def distinct(ds: xr.Dataset) -> int:
+    """How many samples differ from each other.
+
+    Examples
+    --------
+    >>> distinct(xr.Dataset({"load": (("sample", "time"), [[1.0, 2.0], [1.0, 2.0], [3.0, 4.0]])}))
+    2
+    """
+    return len(set(_hashes(ds, set())))
+
+
 def check_apart(real: xr.Dataset, held_out: xr.Dataset) -> None:
     """ConfigError where held-out data hold samples of the training data, more than are each other's twins by nature."""
     ours, theirs = _printed(real, held_out)

@@ -172,6 +172,8 @@ READ = ("units", "long_name", "scale", "valid_min", "valid_max", "zeros", "count
 def bare(schema: Schema) -> Schema:
     """The schema without notes: of all attrs only those in `READ`, since others may say anything of the data.
 
+    Text is as wide as its widest category: the width that the data have may come from one that is not listed.
+
     Examples
     --------
     >>> ds = xr.Dataset({"load": (("sample", "time"), np.ones((2, 3)), {"units": "W"})}, attrs={"source": "Ann"})
@@ -182,9 +184,13 @@ def bare(schema: Schema) -> Schema:
     def kept(attrs: dict[str, Any]) -> dict[str, Any]:
         return {name: value for name, value in attrs.items() if name in READ}
 
+    def width(variable: Variable) -> str:
+        text = variable.dtype.strip("<>=|").startswith("U")
+        return np.array(variable.categories).dtype.str if text and variable.categories else variable.dtype
+
     time = schema.time_coordinate
     features, attributes = (
-        tuple(replace(variable, attrs=kept(variable.attrs)) for variable in variables)
+        tuple(replace(variable, attrs=kept(variable.attrs), dtype=width(variable)) for variable in variables)
         for variables in (schema.features, schema.attributes)
     )
     time = time if time is None else (*time[:2], kept(time[2]))

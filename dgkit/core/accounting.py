@@ -37,6 +37,7 @@ ORDERS = (
 )  # of the Rényi divergence
 TIGHT_UP_TO, TIGHT_STEPS = 20, 100_000  # epsilon by RDP and steps, above which PRV takes seconds and a gigabyte
 MOST_POINTS = 2**23  # of a half of PRV's grid: 64 MB each of its tables
+MOST_TERMS = 4_000_000  # of a sum for one order of a user's divergence
 ERROR = 0.01  # of epsilon by PRV, which is that much above what was found
 ACCOUNTED = {"dp", "batch_size", "discriminator_rounds", "auxiliary"}  # settings on which epsilon depends
 
@@ -56,7 +57,7 @@ def epsilon(
     Parameters
     ----------
     noise_multiplier : float
-        Standard deviation of the noise, in units of the clipping norm. 0 gives infinity.
+        Standard deviation of the noise, in units of the clipping norm, from 0.001 to a million. 0 gives infinity.
     sample_rate : float
         Batch size over training samples, above 0 and at most 1.
     steps : int
@@ -92,6 +93,8 @@ def epsilon(
     1.45
     """
     _check(noise_multiplier, sample_rate, steps, delta, releases, series)
+    if accountant not in ("rdp", "prv"):
+        raise ConfigError(f"accountant={accountant!r} is none of 'rdp', 'prv'.")
     if steps == 0:
         return 0.0
     if noise_multiplier == 0:
@@ -99,8 +102,6 @@ def epsilon(
     sigma = noise_multiplier / math.sqrt(releases)
     if accountant == "prv":
         return _by_prv(sigma, sample_rate, steps, delta, series)
-    if accountant != "rdp":
-        raise ConfigError(f"accountant={accountant!r} is none of 'rdp', 'prv'.")
     lost = _lost(delta, steps, series)
     return _converted(_rdp(sigma, sample_rate, series, lost) * steps, delta - steps * lost)
 
@@ -181,7 +182,7 @@ def noise_for(
     >>> 0.98 < epsilon(noise_multiplier=sigma, sample_rate=0.01, steps=300, delta=1e-5) <= 1
     True
     """
-    if not (isinstance(epsilon, int | float) and 0 < epsilon < math.inf):
+    if isinstance(epsilon, bool) or not (isinstance(epsilon, int | float) and 0 < epsilon < math.inf):
         raise ConfigError(f"epsilon={epsilon!r} must be above 0 and finite.")
     settings: dict[str, Any] = {
         "sample_rate": sample_rate, "steps": steps, "delta": delta, "releases": releases, "series": series
@@ -232,14 +233,20 @@ def _rdp(sigma: float, sample_rate: float, series: int = 1, lost: float = 0.0) -
 
 
 def _rdp_of_users(sigma: float, several: np.ndarray, chance: np.ndarray) -> np.ndarray:
-    """ln E_Q[(P / Q)^a] / (a - 1) of `_by_prv`'s P and Q, by sums over x: all peaks are as wide as sigma."""
+    """ln E_Q[(P / Q)^a] / (a - 1) of `_by_prv`'s P and Q, by sums over x: all peaks are as wide as sigma.
+
+    Where that takes too long, what it is at most: as if all of the user's samples were always in the batch.
+    """
     from scipy.special import logsumexp
 
-    found = []
+    several, chance = several[chance > 0], chance[chance > 0]
+    found: list[float] = []
     for order in ORDERS:
+        if 4 * order * several[-1] / sigma * len(several) > MOST_TERMS:
+            found.append(order * float(several[-1] / sigma) ** 2 / 2)
+            continue
         x = np.arange(-12, order * several[-1] / sigma + 12, 0.25)[:, None] * sigma
-        with np.errstate(divide="ignore"):
-            loss = logsumexp(np.log(chance) + (2 * several * x - several**2) / (2 * sigma**2), axis=1)
+        loss = logsumexp(np.log(chance) + (2 * several * x - several**2) / (2 * sigma**2), axis=1)
         total = logsumexp(order * loss - x[:, 0] ** 2 / (2 * sigma**2)) + math.log(0.25 / math.sqrt(2 * math.pi))
         found.append(max(0.0, float(total)) / (order - 1))
     return np.array(found)
@@ -375,8 +382,8 @@ def _check(noise_multiplier: Any, sample_rate: Any, steps: Any, delta: Any, rele
     def number(value: Any) -> bool:
         return isinstance(value, int | float | np.number) and not isinstance(value, bool) and math.isfinite(value)
 
-    if not number(noise_multiplier) or noise_multiplier < 0:
-        raise ConfigError(f"noise_multiplier={noise_multiplier!r} must be finite and at least 0.")
+    if not number(noise_multiplier) or not (noise_multiplier == 0 or 1e-3 <= noise_multiplier <= 1e6):
+        raise ConfigError(f"noise_multiplier={noise_multiplier!r} must be 0, or between 0.001 and 1,000,000.")
     if not number(sample_rate) or not 0 < sample_rate <= 1:
         raise ConfigError(
             f"sample_rate={sample_rate!r} must be above 0 and at most 1: batch size over training samples."
@@ -475,7 +482,7 @@ def check_delta(delta: float, n: int, name: str = "delta") -> None:
         )
 
 
-def check_training(config: Config, n: int, schema: Schema) -> None:
+def check_training(config: Config, n: int, schema: Schema, train: xr.Dataset, start: Any = None) -> None:
     """ConfigError where a training with `config.dp` on n samples promises nothing; a warning of what it leaves out.
 
     Examples
@@ -484,7 +491,7 @@ def check_training(config: Config, n: int, schema: Schema) -> None:
     >>> from dgkit.schema import validate
     >>> from dgkit.simulate import web
     >>> try:
-    ...     check_training(Config(dp=DP(1.0, delta=0.1)), 100, validate(web(30)))
+    ...     check_training(Config(dp=DP(1.0, delta=0.1)), 100, validate(web(30)), web(30))
     ... except ConfigError as error:
     ...     print(str(error)[:34])
     dp: delta=0.1 is not below 1 / 100
@@ -495,12 +502,24 @@ def check_training(config: Config, n: int, schema: Schema) -> None:
         raise ConfigError(f"batch_size={config.batch_size} is more than the {n} samples. Lower it.")
     check_delta(config.dp.delta, n, "dp: delta")
 
-    own = ranged(schema)
-    if own and config.private:
+    if not config.private:
+        return
+    found, ways = [], []
+    if own := ranged(schema):
+        found.append(f"the smallest and the largest value of {', '.join(map(repr, own))}")
+        ways.append(f"ds[{own[0]!r}].attrs.update(valid_min=..., valid_max=...)")
+    if own := [name for name in listed(schema) if "categories" not in train[name].attrs]:
+        found.append(f"the list of categories of {', '.join(map(repr, own))}")
+        ways.append(f"ds[{own[0]!r}].attrs['categories'] = [every one there can be]")
+    if found:
         warnings.warn(
-            f"epsilon does not cover the smallest and the largest value of {', '.join(map(repr, own))}, which are "
-            f"taken from the data. Where bounds are publicly known: ds[{own[0]!r}].attrs.update(valid_min=..., "
-            "valid_max=...).",
+            f"epsilon does not cover {' and '.join(found)}, which are taken from the data. Where they are publicly "
+            f"known: {'; '.join(ways)}.",
+            stacklevel=outside(),
+        )
+    if start is not None:
+        warnings.warn(
+            "epsilon does not cover the data that `start` was trained on: they are taken as public.",
             stacklevel=outside(),
         )
 
@@ -520,3 +539,17 @@ def ranged(schema: Schema) -> list[str]:
         for variable in (*schema.features, *schema.attributes)
         if variable.kind == "continuous" and not {"valid_min", "valid_max"} <= set(variable.attrs)
     ]
+
+
+def listed(schema: Schema) -> list[str]:
+    """The variables with a list of categories, which is in the model as it stands: all but truth values.
+
+    Examples
+    --------
+    >>> from dgkit.schema import validate
+    >>> from dgkit.simulate import web
+    >>> listed(validate(web(30)))
+    ['domain', 'access', 'agent']
+    """
+    variables = (*schema.features, *schema.attributes)
+    return [v.name for v in variables if v.kind == "categorical" and v.categories != (False, True)]

@@ -74,9 +74,12 @@ class DP:
 
     *What is not covered*, and stays with who trains or is to be made public knowledge beforehand:
 
-    - what is taken from the data before training: the list of categories, the number of steps T and the time
-      coordinate, and the ranges of values, unless both `valid_min` and `valid_max` stand in a variable's attrs as
-      publicly known bounds (the trainer warns where they do not);
+    - what is taken from the data before training: the number of steps T and the time coordinate; the ranges of values
+      and the lists of categories, unless `valid_min` and `valid_max`, or `categories`, stand in a variable's attrs as
+      public knowledge (the trainer warns where they do not);
+    - what a training starts from (`Trainer(..., start=...)`) and a Dataset that is the target of a what-if: both are
+      taken as public, and a warning says so;
+    - several private models of the same data, also when one state is continued twice: their epsilons add up;
     - the number of samples N: the sampling rate is batch_size / N, and so epsilon, and a batch's mean, tell N;
     - the seconds of each step in a `StepRecord`, in which the size of its batch shows;
     - `Trainer.state()` and its file (also training_state.dgkit beside the models of `fit(..., checkpoints=...)`): they
@@ -84,7 +87,7 @@ class DP:
     - measures of the model against the data (`evaluate`, `sweep`), a model chosen among several by one, and pictures
       of the real data beside the generated; so `fit(..., held_out=...)` warns: it is for data that are public. The
       models that `fit(..., checkpoints=...)` keeps on the way are covered, all together, by the epsilon of the last;
-    - rounding: the noise is drawn in float64 from 53 random bits and added in float32, not on a grid proved safe.
+    - rounding: the noise is drawn in float64 from 52 random bits and added in float32, not on a grid proved safe.
 
     Without noise (`noise_multiplier=0`) there is nothing to protect: draws and records are those of an ordinary run.
 

@@ -142,6 +142,8 @@ def fit(
                 trainer.save(Path(checkpoints) / keep.STATE)
             warnings.warn(f"interrupted: the model is {which}", stacklevel=2)
         except DivergenceError as error:
+            if checkpoints is not None and trainer.config.private:  # the same of what this error holds
+                keep.count(checkpoints, trainer.batches, error.state)
             if choice is not None and choice.model is not None:
                 error.model = choice.best(trainer.model)
                 error.args = (f"{error} The best model until then is its `model`.", *error.args[1:])

@@ -14,12 +14,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 import xarray as xr
 
+from dgkit import _files
 from dgkit._comparable import check_times, check_units
 from dgkit.core.accounting import SPENT
 from dgkit.core.config import Config
-from dgkit.core.loading import State
+from dgkit.core.loading import State, load_state
 from dgkit.core.model import DoppelGANger
 from dgkit.errors import ConfigError, SchemaError
 from dgkit.schema import Schema, validate
@@ -70,6 +72,14 @@ def check_same_training(folder: str | PathLike[str], state: State, config: Confi
             f"steps={config.steps} is less than the {done} that the training in {str(folder)!r} has taken. Raise "
             "steps, load one of its models, or choose an empty folder."
         )
+
+
+def count(folder: str | PathLike[str], batches: int, first: State | None) -> None:
+    """Note in the folder's state, or in `first` where there is none, how many batches a private training has seen."""
+    path = Path(folder) / STATE
+    if state := load_state(path) if path.exists() else first:
+        state["tensors"]["batches"] = torch.tensor(batches)
+        _files.write(path, "training state", **state)
 
 
 def autocorrelation_error(real: xr.Dataset, generated: xr.Dataset) -> float:

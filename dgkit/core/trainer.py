@@ -90,7 +90,7 @@ class Trainer:
         self.encoder = Encoder.fit(train, **{name: getattr(config, name) for name in SETTINGS})
         self.real = on_disk.rows_of(self.encoder, train, store, self.device)
         self.narrow = self.encoder.narrow  # what the auxiliary discriminator reads
-        accounting.check_training(config, len(self.real), self.encoder.schema)
+        accounting.check_training(config, len(self.real), self.encoder.schema, train, start)
 
         # the networks, each with an Adam of its own (one for all parts of the generator)
         seed = chosen(config.seed)

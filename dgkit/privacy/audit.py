@@ -269,7 +269,9 @@ def one_run_lower_bound(
     while high - low > 1e-4:
         middle = (low + high) / 2
         low, high = (middle, high) if refuted(middle) else (low, middle)
-    return epsilon_of(low, delta) if gaussian and delta else low
+    if not gaussian:
+        return low
+    return epsilon_of(low, delta) if delta else math.inf  # no Gaussian mechanism promises more
 
 
 def p_value(right: int, guesses: int, canaries: int, epsilon: float, delta: float) -> float:
@@ -353,7 +355,9 @@ def gaussian_lower_bound(present: np.ndarray, absent: np.ndarray, *, delta: floa
     tried = np.unique(absent[first[1]])
     best = int(least(present[first[0]], absent[first[1]], tried).argmax())
     mu = float(least(present[~first[0]], absent[~first[1]], tried[[best]])[0])
-    return epsilon_of(mu, delta) if mu > 0 and delta else 0.0
+    if mu <= 0:
+        return 0.0
+    return epsilon_of(mu, delta) if delta else math.inf  # no Gaussian mechanism promises more
 
 
 def likelihoods(model: PrivateSpectrum, canaries: xr.Dataset, ds: xr.Dataset | None = None) -> np.ndarray:
@@ -396,6 +400,8 @@ def likelihoods(model: PrivateSpectrum, canaries: xr.Dataset, ds: xr.Dataset | N
 
 
 def _check(delta: float, confidence: float) -> None:
+    for name, value in (("delta", delta), ("confidence", confidence)):
+        _checks.number(name, value)
     if not (0 <= delta < 1 and 0 < confidence < 1):
         raise ConfigError(f"delta={delta!r} must be at least 0 and below 1, confidence={confidence!r} between 0 and 1.")
 

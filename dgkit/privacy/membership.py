@@ -25,7 +25,7 @@ from tqdm.auto import tqdm
 
 from dgkit import _checks
 from dgkit._checks import shown, whole
-from dgkit._comparable import in_both
+from dgkit._comparable import distinct, in_both
 from dgkit.errors import ConfigError
 from dgkit.schema import validate
 
@@ -37,6 +37,7 @@ if TYPE_CHECKING:  # the trainer imports this package
 KINDS = ("discriminator", "distance", "likelihood_ratio", "rmia")
 WITH_SHADOWS = KINDS[2:]
 LEAST = 10  # members; fewer say nothing
+ENOUGH = 40  # draws of a bootstrap: a limit of 95 % is beyond one of them
 FPR = 0.01
 
 
@@ -97,8 +98,8 @@ class MembershipAttack:
     auc : Estimate
         Probability that a member scores higher than a non-member; chance is 0.5.
     tpr_at_1_percent_fpr : Estimate
-        Share of members found by a threshold that 1 % of the non-members pass; chance is 0.01. NaN with fewer than 100
-        non-members, of whom 1 % is nobody.
+        Share of members found by a threshold that 1 % of the non-members pass; chance is a little above 0.01
+        (`chance`). NaN with fewer than 100 non-members, of whom 1 % is nobody.
 
     Examples
     --------
@@ -117,6 +118,12 @@ class MembershipAttack:
     success_rate: Estimate
     auc: Estimate
     tpr_at_1_percent_fpr: Estimate
+
+    @property
+    def chance(self) -> float:
+        """What blind scores give for `tpr_at_1_percent_fpr` in the mean: (k + 1) / (N + 1) for k false alarms of N."""
+        n = self.scores.sizes["sample"] // 2
+        return (math.floor(FPR * n + 1e-9) + 1) / (n + 1)
 
     @property
     def roc(self) -> xr.Dataset:
@@ -177,6 +184,7 @@ class MembershipAttack:
             raise ConfigError(
                 f"{n} users are members and {len(size) - n} are not; it takes as many of each, {LEAST} or more."
             )
+        whole("resamples", resamples, ENOUGH)
         order = np.argsort(members == 0, kind="stable")
         scores, is_member = (np.bincount(which, self.scores.values) / size)[order], (members > 0)[order]
         labelled = xr.DataArray(scores, {"member": ("sample", is_member)}, "sample", "score", self.scores.attrs)
@@ -189,7 +197,7 @@ class MembershipAttack:
             f"<membership attack by {self.kind.replace('_', ' ')}: {few} members, {few} non-members>\n"
             f"success rate    {self.success_rate}; chance 0.5\n"
             f"AUC             {self.auc}; chance 0.5\n"
-            f"TPR at 1 % FPR  {low or f'{self.tpr_at_1_percent_fpr}; chance 0.01'}"
+            f"TPR at 1 % FPR  {low or f'{self.tpr_at_1_percent_fpr}; chance {self.chance:.3f}'}"
         )
 
 
@@ -225,7 +233,7 @@ def membership_attack(
     generated : int
         For the distance.
     resamples : int
-        Of the bootstrap: members and non-members are drawn again, each with replacement.
+        Of the bootstrap, 40 or more: members and non-members are drawn again, each with replacement.
     seed : int
         Of the generated samples and the bootstrap.
 
@@ -273,6 +281,7 @@ def membership_attack(
         raise ConfigError(f"kind={kind!r} is none of {', '.join(map(repr, KINDS))}.")
     if kind != "distance" and not hasattr(model, "discriminate"):
         raise ConfigError(f"a {type(model).__name__} has no discriminator to ask. Use kind='distance'.")
+    whole("resamples", resamples, ENOUGH)
     n, seed = _check_candidates(members, non_members), _checks.seed(seed)
     if kind == "distance":
         scores = _nearness(model, members, non_members, generated, seed)
@@ -367,7 +376,8 @@ def estimates(
     Returns
     -------
     tuple of Estimate
-        As `MembershipAttack` has them.
+        As `MembershipAttack` has them. Blindly a success rate is the share of the members: one half where they are as
+        many as the others.
 
     Raises
     ------
@@ -562,6 +572,11 @@ def _check_candidates(members: xr.Dataset, non_members: xr.Dataset) -> int:
         )
     if n < LEAST:
         raise ConfigError(f"{n} members are too few to tell an attack from luck. Give {LEAST} or more of each.")
+    if (least := min(map(distinct, (members, non_members)))) < LEAST:
+        raise ConfigError(
+            f"of the members, or of the others, only {least} differ from each other: the same sample many times is one "
+            f"piece of evidence. Give {LEAST} or more."
+        )
     if twice := in_both(members, non_members):
         raise ConfigError(
             f"{len(twice)} samples are both members and non-members: members[{twice[0][0]}] equals "

@@ -231,7 +231,8 @@ def _layout(schema: Schema, by: str | tuple[str, ...] | None, ranks: bool, rises
                 f"ds.drop_vars({feature.name!r})."
             )
     fit = [v.name for v in schema.attributes if v.kind == "categorical" and len(v.categories) <= GROUPS]
-    chosen = tuple(fit[:1]) if by is None else (by,) if isinstance(by, str) else tuple(by)
+    asked = fit[:1] if by is None else [by] if isinstance(by, str) else _checks.several("by", by)
+    chosen = tuple(dict.fromkeys(asked))  # each once
     known = {variable.name: variable for variable in schema.attributes}
     for name in chosen:
         if name not in known or known[name].kind != "categorical":

@@ -312,9 +312,11 @@ def _said_of(model: Any, n: int) -> str:
     steps = int(history.sizes.get("step", 0)) if isinstance(history, xr.Dataset) else None
     told = {"kind": type(model).__name__, "name": getattr(model, "name", None), "steps": steps, "settings": settings}
     if (promise := promised(model, n)) is not None:
-        from dgkit.core.accounting import ranged
+        from dgkit.core.accounting import listed, ranged
 
-        told |= promise._asdict() | {"ranged": ranged(model.encoder.schema) if hasattr(model, "encoder") else []}
+        told |= promise._asdict()
+        if hasattr(model, "encoder"):
+            told |= {"ranged": ranged(model.encoder.schema), "listed": listed(model.encoder.schema)}
     elif not hasattr(model, "encoder"):
         told["private"] = "The model does not say whether its training was private."
     else:

@@ -103,7 +103,8 @@ def retrain_attributes(
     -----
     UserWarning
         Over 1 % of `target` are combinations of categories that the model never generates. The target rests on few of
-        the model's series, or what they ask for passes a limit: what `trust` says.
+        the model's series, or what they ask for passes a limit: what `trust` says. The model is private and `target` a
+        Dataset, which epsilon does not cover.
 
     Notes
     -----
@@ -178,7 +179,7 @@ def retrain_attributes(
     for name, critic in critics.items():
         _widen(getattr(changed, name), critic, minmax)
     changed.history = dataset_of(history)
-    if config.private:  # no data were seen: what was spent on the model is what is spent
+    if config.private:  # what was spent on the model is what is spent: the target is public, or `rows_of` has warned
         spent = spent_on(model.history)
         changed.history = changed.history.assign(epsilon=("step", np.full(steps, spent[0])))
         changed.history.attrs = dict(zip(SPENT, spent, strict=True))

@@ -11,6 +11,8 @@ import numpy as np
 import torch
 import xarray as xr
 
+from dgkit._checks import outside
+from dgkit.core.config import Config
 from dgkit.core.heads import harden
 from dgkit.core.model import DoppelGANger
 from dgkit.core.networks import AttributeGenerator
@@ -27,6 +29,12 @@ def rows_of(model: DoppelGANger | Rows, target: Any) -> tuple[np.ndarray, np.nda
     if not heads:
         raise ConfigError("this model has no attributes, so there is none to change. Train it on data that have some.")
     if isinstance(target, xr.Dataset):
+        if getattr(model, "config", Config()).private:
+            warnings.warn(
+                "epsilon does not cover the target: it is a Dataset, whose rows are read as they are. They have to be "
+                "public, or made by the model.",
+                stacklevel=outside(),
+            )
         rows = _dataset_rows(model, target)
         weights = np.full(len(rows), 1 / len(rows))
     elif isinstance(target, Mapping) and target:

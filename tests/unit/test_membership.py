@@ -365,6 +365,19 @@ def test_with_few_samples_the_low_false_positive_rate_is_not_made_up():
     assert f"success rate    {attack.success_rate.value:.3f}  (95 %: " in repr(attack)
 
 
+def test_chance_at_few_false_alarms_is_what_blind_scores_give():
+    rng, found = np.random.default_rng(0), []
+    for _ in range(400):
+        found.append(estimates(rng.normal(size=200), np.arange(200) < 100, resamples=1)[2].value)
+    members, others = pages(100)
+
+    attack = membership_attack(Scripted(lambda key: key[1]), members, others)
+
+    assert attack.chance == pytest.approx(2 / 101)
+    assert abs(np.mean(found) - attack.chance) < 4 * np.std(found) / 20
+    assert repr(attack).endswith("; chance 0.020")
+
+
 def test_what_cannot_be_attacked_is_refused_with_the_way_out():
     members, others = pages(20)
     model = Scripted(lambda key: 0.0)
@@ -376,6 +389,8 @@ def test_what_cannot_be_attacked_is_refused_with_the_way_out():
 
     refused(r"20 members and 15 .* 0.57, .*slice\(15\)", model, members, others.isel(sample=slice(15)))
     refused("too few", model, members.isel(sample=slice(9)), others.isel(sample=slice(9)))
+    refused("only 1 differ from each other", model, members.isel(sample=[0] * 20), others)
+    refused("resamples=1", model, members, others, resamples=1)
     twice = xr.concat([others.isel(sample=slice(19)), members.isel(sample=[4])], "sample")
     refused(r"1 samples are both .*: members\[4\] equals non_members\[19\]", model, members, twice)
     refused("none of 'discriminator', 'distance', 'likelihood_ratio'", model, members, others, "shadow")

@@ -5,6 +5,7 @@ import math
 import subprocess
 import sys
 import textwrap
+import tracemalloc
 import warnings
 from dataclasses import replace
 from pathlib import Path
@@ -25,7 +26,7 @@ from dgkit.core.networks import Discriminator
 from dgkit.errors import ConfigError, DivergenceError, FileFormatError
 from dgkit.privacy import DP, clipped_gradients, epsilon, noise_for, stated
 from dgkit.reports.lines import promised
-from dgkit.whatif import release, retrain_attributes
+from dgkit.whatif import rejection_sample, release, retrain_attributes, sample_target
 from tests.conftest import small_dataset
 
 
@@ -120,9 +121,15 @@ def test_norms_hold_in_single_precision_however_near_the_fake_is_to_the_real(dis
 
 
 def bounded(ds):
-    """With public bounds, so that nothing is left to warn of."""
-    names = [name for name, da in ds.data_vars.items() if da.dtype.kind == "f"]
-    return ds.assign({n: ds[n].assign_attrs(valid_min=0.0 if n == "views" else -1e5, valid_max=1e5) for n in names})
+    """With public bounds and categories, so that nothing is left to warn of."""
+    known = {
+        name: {"valid_min": 0.0 if name == "views" else -1e5, "valid_max": 1e5}
+        if da.dtype.kind == "f"
+        else {"categories": np.unique(da.values[da.values != ""]).tolist()}
+        for name, da in ds.data_vars.items()
+        if da.dtype.kind in "fU"
+    }
+    return ds.assign({name: ds[name].assign_attrs(attrs) for name, attrs in known.items()})
 
 
 def tiny(**dp):
@@ -257,10 +264,33 @@ def test_who_has_data_code_and_file_cannot_tell_the_data_from_a_neighbour(tmp_pa
 def test_ranges_that_are_taken_from_the_data_are_named(small):
     with pytest.warns(UserWarning, match="does not cover the smallest and the largest value of 'views', 'cpu', 'size'"):
         Trainer(small, tiny())
+    texts = small.assign({name: bounded(small)[name] for name in ("views", "cpu", "size", "domain")})
+    with pytest.warns(UserWarning, match=r"does not cover the list of categories of 'state', .*\['categories'\] = "):
+        Trainer(texts, tiny())
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         Trainer(bounded(small), tiny())
         Trainer(small, tiny(noise_multiplier=0.0))
+
+
+def test_the_text_of_a_sample_that_is_not_listed_leaves_no_trace_in_a_private_models_schema(small):
+    wide = bounded(small).assign(domain=bounded(small).domain.astype("U40"))
+
+    own, other = (Trainer(ds, tiny()).model.encoder.schema for ds in (wide, bounded(small)))
+
+    assert own == other
+
+
+def test_what_a_private_training_starts_from_is_said_to_be_uncovered(small):
+    ordinary = Trainer(bounded(small), replace(tiny(), dp=None)).model
+    with pytest.warns(UserWarning, match="does not cover the data that `start` was trained on"):
+        Trainer(bounded(small), tiny(), start=ordinary)
+
+
+def test_the_largest_and_the_smallest_secret_draw_are_finite(monkeypatch):
+    for byte in (b"\xff", b"\0"):
+        monkeypatch.setattr("os.urandom", lambda n, byte=byte: byte * n)
+        assert torch.isfinite(secret_normal(torch.Size([3]))).all()
 
 
 @pytest.mark.parametrize("draw", [secret_normal, lambda shape: torch.special.ndtri(secret_uniform(shape.numel()))])
@@ -351,6 +381,36 @@ def test_what_a_diverged_run_has_seen_stays_spent(small):
     again = Trainer.resume(error.value.state, bounded(small), generator_lr=1e-3)
     assert trainer.batches > again.step
     assert again.batches == trainer.batches and again.epsilon() == trainer.epsilon()
+
+
+def test_what_a_diverged_run_has_seen_stays_spent_in_its_folder_too(small, monkeypatch, tmp_path):
+    config, record = replace(tiny(), steps=9), Trainer.record
+
+    def diverged(self, *rest):
+        if self.step == 5:
+            raise DivergenceError("a test", 6, None)
+        return record(self, *rest)
+
+    monkeypatch.setattr(Trainer, "record", diverged)
+    with pytest.raises(DivergenceError):
+        dg.fit(bounded(small), config, progress=False, checkpoints=tmp_path, every=4)
+    monkeypatch.setattr(Trainer, "record", record)
+
+    again = dg.fit(bounded(small), config, progress=False, checkpoints=tmp_path, every=4)
+    assert again.history.attrs["batches"] == 6 + (9 - 4)  # from step 4 on, and the two that are lost were drawn
+
+
+@pytest.mark.parametrize("ask", [retrain_attributes, release, sample_target, rejection_sample])
+def test_a_dataset_that_a_private_model_is_asked_with_is_said_to_be_uncovered(small, ask):
+    model = Trainer(bounded(small).drop_vars("size"), tiny()).model
+    target = model.sample(30, seed=0)
+    few = {"n": 3} if ask in (sample_target, rejection_sample) else {"steps": 1, "progress": False}
+    with pytest.warns(UserWarning, match="epsilon does not cover the target"):
+        ask(model, target, **few)
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        ask(model, {"spider": {True: 0.5, False: 0.5}}, **few)
+    assert not [one for one in told if "epsilon" in str(one.message)]
 
 
 @pytest.mark.parametrize("way", [retrain_attributes, release])
@@ -587,6 +647,30 @@ def test_divergences_by_integration_are_those_of_the_published_sums():
     np.testing.assert_allclose(by_integration, accounting._rdp(1.0, 0.01), rtol=1e-6)
 
 
+@pytest.mark.parametrize(("rate", "series"), [(0.3, 8), (1.0, 3)])
+def test_where_a_users_divergence_takes_too_long_it_is_bounded_from_above(monkeypatch, rate, series):
+    settings = {"noise_multiplier": 2.0, "sample_rate": rate, "steps": 3, "delta": 1e-5, "series": series}
+    summed = epsilon(**settings)
+    accounting._rdp.cache_clear()
+    monkeypatch.setattr(accounting, "MOST_TERMS", 0)
+
+    bounded_only = epsilon(**settings)
+    accounting._rdp.cache_clear()
+
+    assert summed <= bounded_only + 1e-9 < math.inf
+    alone = epsilon(**settings | {"series": 1, "sample_rate": 1.0, "noise_multiplier": 2.0 / series})
+    assert bounded_only == pytest.approx(alone, rel=1e-4)
+
+
+def test_a_user_of_a_thousand_samples_is_accounted_for_in_little_memory():
+    tracemalloc.start()
+    found = epsilon(noise_multiplier=1.0, sample_rate=0.4, steps=1, delta=1e-5, series=1000)
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+
+    assert 100 < found < math.inf and most < 300e6
+
+
 def test_an_epsilon_is_found_without_the_rest_of_opacus():
     code = (
         "import sys; from dgkit.privacy import stated; "
@@ -640,6 +724,9 @@ def test_noise_for_an_epsilon_is_just_enough(wanted):
         {"steps": -1},
         {"delta": 1.0},
         {"releases": 0},
+        {"noise_multiplier": 1e-200},
+        {"noise_multiplier": 1e200},
+        {"accountant": "x", "steps": 0},
     ],
 )
 def test_accounting_refuses_what_cannot_be(wrong):

@@ -91,6 +91,15 @@ def test_many_runs_of_a_gaussian_mechanism_are_bounded_from_below_and_find_most_
     assert bounds.mean() > 0.35 * true
 
 
+def test_without_delta_a_gaussian_mechanism_promises_nothing():
+    scores = np.random.default_rng(0).normal(size=(2, 500))
+
+    assert gaussian_lower_bound(scores[0] + 3, scores[1], delta=0.0) == math.inf
+    assert gaussian_lower_bound(scores[0], scores[0], delta=0.0) == 0
+    assert one_run_lower_bound(95, 100, 1000, delta=0.0, gaussian=True) == math.inf
+    assert one_run_lower_bound(50, 100, 1000, delta=0.0, gaussian=True) == 0
+
+
 def test_scores_that_know_nothing_prove_nothing():
     blind = [
         audit(gaussian_sum(1.0, s), np.eye(200), lambda made, rows: np.arange(len(rows)), delta=0.0, seed=s).epsilon

@@ -15,9 +15,10 @@ COVERS = (
     "used."
 )
 NOT_COVERED = (
-    "Not covered: a user with more samples than are counted; the list of categories, and each variable's range unless "
-    "it is given as public bounds (valid_min and valid_max); the number of samples; the choice among several models by "
-    "a measure on the data; and the real series and comparisons with them that a studio shows."
+    "Not covered: a user with more samples than are counted; the list of categories, and each variable's range, unless "
+    "they are given as public knowledge (categories, valid_min and valid_max); the number of samples and of steps, and "
+    "the times; what training started from; several models of the same data, whose epsilons add up, and the choice "
+    "among them by a measure on the data; and the real series and comparisons with them that a studio shows."
 )
 REPLACEMENT = (
     "No epsilon: the accountants assume Poisson batches. For batches with replacement what holds is far larger: 34 "
