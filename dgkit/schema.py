@@ -642,10 +642,11 @@ def bounds(da: xr.DataArray, length: np.ndarray, mends: Mapping[str, str] | None
     ranges = [(block.min(), block.max()) for block in found if block.size] or [(0.0, 0.0)]
     low, high = float(min(low for low, _ in ranges)), float(max(high for _, high in ranges))
     declared = float(da.attrs.get("valid_min", low)), float(da.attrs.get("valid_max", high))
-    if low < declared[0] or high > declared[1]:
+    rounded = np.array(declared, da.dtype if da.dtype.kind == "f" else float).tolist()  # float32 may do so outwards
+    if low < min(declared[0], rounded[0]) or high > max(declared[1], rounded[1]):
         raise SchemaError(
-            f"{da.name!r} holds values from {low:g} to {high:g}, outside its declared valid_min/valid_max "
-            f"{declared[0]:g} to {declared[1]:g}. "
+            f"{da.name!r} holds values from {low:.9g} to {high:.9g}, outside its declared valid_min/valid_max "
+            f"{declared[0]:.9g} to {declared[1]:.9g}. "
             + (mended(mends, "bounds", str(da.name), "") if mends else "Clip it, or widen the attrs.")
         )
     if 0 < declared[1] - declared[0] < _SMALLEST:

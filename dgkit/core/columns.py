@@ -25,6 +25,7 @@ from dgkit.core.scales import (
     normalise_per_sample,
     renormalise_per_sample,
 )  # fmt: skip
+from dgkit.errors import SchemaError
 from dgkit.schema import Variable, bounds, cast
 
 
@@ -96,6 +97,11 @@ class Columns:
         columns : array, (N, T, K) or (N, K)
         own : array, (N, K)
             Of no columns where all series are on one scale.
+
+        Raises
+        ------
+        SchemaError
+            Numbers below 0 for a logarithmic scale.
         """
         nothing = np.empty((len(raw), 0))
         if self.scale is None:
@@ -103,6 +109,12 @@ class Columns:
         numbers = alike.numbers(raw, self.variable)
         if bound is not None:
             numbers = numbers / bound[:, None]
+
+        if any(scale.floor is not None for scale in self.pair or ()) and np.any(valid & (numbers < 0)):
+            raise SchemaError(
+                f"{self.variable.role} {self.variable.name!r} has values below 0, which have no logarithm: the model "
+                "was trained on a logarithmic scale."
+            )
 
         # steps that are zero are none of the range
         event = None

@@ -26,8 +26,8 @@ def check_measured(trainer: Any, record: StepRecord) -> None:
             state["tensors"]["batches"] = torch.tensor(trainer.batches)
         raise DivergenceError(
             f"training diverged at step {record.step}: {name} is {value:g}. Likely cause: learning rates too high "
-            f"({config.discriminator_lr:g}, {config.generator_lr:g}) or a penalty too small ({config.penalty:g}). "
-            f"The last good state, of step {good}, is in this error's `state`: "
+            f"({config.discriminator_lr:g}, {config.generator_lr:g}), or a penalty too small or large "
+            f"({config.penalty:g}). The last good state, of step {good}, is in this error's `state`: "
             "Trainer.resume(error.state, train, discriminator_lr=..., generator_lr=...) goes on from there.",
             record.step,
             state,

@@ -42,7 +42,8 @@ def fit(
         As `dgkit.schema` describes.
     config : Config, optional
     seconds : float, optional
-        Stop after this wall time even if `config.steps` are not reached (not reproducible from machine to machine).
+        Stop after this wall time even if `config.steps` are not reached (not reproducible from machine to machine). The
+        learning rates fall towards `last_lr` by `config.steps`, so that they end where these stood.
     progress : bool
         Show a bar with steps a second and the Wasserstein estimate; in private training, epsilon in its place. With
         `seconds` it shows the share that is done, of the steps or of the time, whichever ends first.

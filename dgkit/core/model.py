@@ -118,7 +118,8 @@ class DoppelGANger:
         length : int, optional
             Steps of the result's time; default T, that of the training data. The LSTM makes ceil(length / sample_len)
             passes, and what lies beyond `length` is cut; up to the shorter of both, the series are those of the same
-            seed without `length` (but for rounding). Beyond T a warning says that nothing there was ever judged by the
+            seed without `length` (but for rounding, and for `full_range` and `zeros`, which look at the whole of a
+            series). Beyond T a warning says that nothing there was ever judged by the
             discriminator: rhythm may go on, trend and end do not follow the data. A regular time coordinate goes on,
             another is left out.
 

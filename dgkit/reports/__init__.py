@@ -167,8 +167,9 @@ def report(
     training and held-out data give if that is farther, since these may differ, by device say. Real data pass nearly
     always; how much a line lets pass depends on how many samples there are. Samples of one device are alike: where
     whole devices are dealt, days of devices that neither set knows pass nearly always, and how much a line lets pass
-    depends on how many devices there are. Constraints are counted over all samples, copies and the attack over up to
-    500 of each set, with chances of their own. Epsilon alone is held against a constant, 10.
+    depends on how many devices there are. Attributes are dealt by single samples too: all devices may have the same
+    calendar, but samples drawn one by one have not. Constraints are counted over all samples, copies and the attack
+    over up to 500 of each set, with chances of their own. Epsilon alone is held against a constant, 10.
 
     Examples
     --------

@@ -29,6 +29,7 @@ QUERIES = 500  # samples whose nearest neighbours are searched among all, or tha
 EPSILON = 10.0  # no chance to hold it against: above, the promise is weak (Ponomareva et al. 2023, "tier 2")
 UP_TO_1 = {"range", "modes", "zeros", "shares", "changes", "attribute", "missing", "joint", "effect"}
 UP_TO_1 |= {"constraint", "copies", "nearness", "membership"}
+OF_SAMPLES = {"attribute", "joint", "missing"}  # what all devices may have alike, and drawn samples never have
 DIFFER = "training and held-out data themselves differ here, which is counted as chance"
 ENTRY = ("line", "attribute", "value", "measured", "chance", "chance_worst", "samples")
 Entry = dict[str, Any]
@@ -135,7 +136,7 @@ def compared(
     sizes = [samples[name].sizes["sample"] for name in order]
     rows = dict(zip(order, np.split(np.arange(sum(sizes)), np.cumsum(sizes)[:-1]), strict=True))
     made, against, why = rows["generated"], rows.get("held-out", rows["training"]), ""
-    pairs = [(against, made)]
+    pairs, singly = [(against, made)], []
     if "held-out" not in rows:
         why = "no held-out data; measured against training data"
     else:
@@ -144,6 +145,9 @@ def compared(
         pairs += [
             (first, second) for first, second in (dealt(own, [len(against), len(made)], random) for _ in range(DEALS))
         ]
+        if groups is not None:
+            apart = random.spawn(1)[0]
+            singly = [dealt(len(groups), [len(against), len(made)], apart) for _ in range(DEALS)]
         pairs.append((against, random.choice(rows["training"], len(made), replace=False)))  # as they are
         if min(sizes) < FEWEST:
             why = f"fewer than {FEWEST} samples in a set are too few to judge by"
@@ -155,6 +159,8 @@ def compared(
     for measure in measures([samples[name] for name in order], schema, by):
         tables = [measure.gaps(*pair) for pair in pairs] if measure.gaps else []
         found = [folded(*table) for table in tables] or [measure.apart(*pair) for pair in pairs]
+        if singly and measure.kind in OF_SAMPLES:  # whichever deals are farther apart
+            found[1:-1] = max(found[1:-1], [measure.apart(*pair) for pair in singly], key=max)
         few = f"no value has {LEAST} samples in both sets" if measure.gaps and np.isnan(found[0]) else ""
         counts = tables[0][1] if tables else np.array([len(against)])
         one = folded(1 / np.maximum(counts, 1), counts) if measure.gaps or measure.kind == "missing" else 0.0
@@ -355,13 +361,13 @@ def promised(model: Any, n: int) -> Promise | None:
 
 def _attacked(model: Any, sets: Sets, limits: Limits, random: np.random.Generator, together: str | None) -> Line:
     from dgkit.privacy import membership_attack
-    from dgkit.privacy.membership import estimates
+    from dgkit.privacy.membership import ENOUGH, estimates
 
     most = min(QUERIES, sets["training"].sizes["sample"], sets["held-out"].sizes["sample"])
     members, others = (some(sets[name], random, most).compute() for name in ("training", "held-out"))
     kind = "discriminator" if hasattr(model, "discriminate") else "distance"
     try:
-        attack = membership_attack(model, members, others, kind, generated=1000, resamples=1)
+        attack = membership_attack(model, members, others, kind, generated=1000, resamples=ENOUGH)
     except DgkitError as error:
         return Line("membership", f"by {kind}", why=str(error))
     scores, member = attack.scores.values, attack.scores.member.values

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
+import dgkit as dg
 from dgkit.core import encode
 from dgkit.core.columns import generation_flags
 from dgkit.core.encode import Encoder
@@ -352,3 +353,12 @@ def test_hundred_categories_take_no_more_memory_than_their_encoding(monkeypatch)
     assert needed < 1.2 * rows.nbytes
     needed, back = peak(lambda: encoder.decode(*encoder._parts(rows)))
     assert back.equals(ds) and needed < 1.2 * ds.nbytes + 8 * rows[:50].nbytes
+
+
+def test_values_without_a_logarithm_are_refused_by_a_model_that_has_a_logarithmic_scale(small):
+    small["views"].attrs["scale"] = "log"
+    model = dg.Trainer(small, dg.Config(sample_len=4, steps=1)).model
+    small["views"][0, 0] = -5.0
+
+    with pytest.raises(SchemaError, match="'views' has values below 0, which have no logarithm"):
+        model.discriminate(small)

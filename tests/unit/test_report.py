@@ -238,6 +238,23 @@ def test_days_of_real_devices_that_nobody_has_seen_pass_where_whole_devices_are_
     assert len(by_devices) <= 1
 
 
+def test_real_days_drawn_one_by_one_pass_though_all_devices_share_one_calendar():
+    """A deal of whole devices has the same calendar on both sides; days that a model draws have not."""
+    failed = 0
+    for seed in range(4):
+        parts = days_of_devices(seed, days=14)
+        train, held_out, other = (
+            part.assign(day=("sample", np.resize(["work"] * 5 + ["weekend"] * 2, part.sizes["sample"])))
+            for part in parts
+        )
+        fake = other.isel(sample=np.random.default_rng(seed).integers(0, other.sizes["sample"], other.sizes["sample"]))
+        found = dg.report(train, fake, held_out, by="device").dataset.sel(line="attribute: day")
+        failed += found.verdict == "fail"
+        assert found.measured > 0
+
+    assert failed == 0
+
+
 FAULTS_OF_DAYS = {
     "copies": (lambda train, fake, random: train.isel(sample=random.integers(240, size=120)), {"copies", "nearness"}),
     "hours mixed": (

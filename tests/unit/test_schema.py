@@ -396,3 +396,13 @@ def test_a_scale_that_is_not_known_is_refused():
 
     with pytest.raises(SchemaError, match="'log10'; 'log' or 'linear' is needed"):
         validate(ds)
+
+
+def test_a_bound_that_float32_rounds_is_kept_by_values_rounded_alike():
+    values = np.array([[0.7, 8.1, 3.0]], np.float32)  # 0.69999999 and 8.10000038
+    ds = xr.Dataset({"load": (("sample", "time"), values, {"valid_min": 0.7, "valid_max": 8.1})})
+
+    validate(ds)
+    ds["load"].attrs["valid_max"] = 8.0999
+    with pytest.raises(SchemaError, match=r"from 0\.699999988 to 8\.10000038, outside .* 0\.7 to 8\.0999\. Clip it"):
+        validate(ds)
