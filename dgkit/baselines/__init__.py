@@ -135,7 +135,7 @@ def training(
     Returns
     -------
     Training
-        An iterator of the losses of each step; its `model` may be read at any time.
+        An iterator of the losses of each step; its `model` may be read from the first step on.
 
     Raises
     ------

@@ -12,6 +12,8 @@ empirical joint distribution. Ours are:
 - the MLP learns continuous features by their squared error and categories, with the generation flag, by cross-entropy;
 - a category, and whether the series ends, is drawn by its predicted probability: to take the likeliest would mean that
   a series whose end is never likelier than its going on never ends;
+- a value beside an event (`zeros`) is learned where there is something, in the first records too, and is 0 where none
+  is drawn;
 - the weights used are a moving average (decay 0.99, a plain mean at first: `average_share`): a model that feeds on its
   own output swings from step to step.
 
@@ -26,7 +28,7 @@ with the two flags, C continuous ones of F.
 
 import copy
 from collections.abc import Iterator
-from itertools import count
+from itertools import accumulate, count
 
 import torch
 from torch import Tensor, nn
@@ -103,8 +105,11 @@ class Records(nn.Module):
 
     def __init__(self, encoder: Encoder, noise: bool):
         super().__init__()
-        self.heads, self.noise = encoder.feature_heads, noise
-        self.time, self.variable = encoder.passes, encoder.schema.variable_length
+        # what is predicted is the value where there is something: the event, which is learned by its chance, gates none
+        self.heads = [head._replace(gates=0, decided=False) for head in encoder.feature_heads]
+        self.noise, self.time, self.variable = noise, encoder.passes, encoder.schema.variable_length
+        starts = accumulate((head.width for head in self.heads), initial=0)
+        self.events = [start for start, head in zip(starts, encoder.feature_heads, strict=False) if head.gates]
         numbers = [head.activation != "softmax" for head in self.heads for _ in range(head.width)]
         kinds = torch.tensor(numbers, device="cpu")  # in a model without numbers ("meta", as `load` makes it) too
         self.register_buffer("continuous", kinds.nonzero()[:, 0], persistent=False)
@@ -115,17 +120,27 @@ class Records(nn.Module):
 
     def fit(self, data: Data) -> None:
         """The normal distribution of the first records' continuous values."""
-        first = data.features[:, 0, self.continuous]  # (N, C)
-        self.mean.copy_(first.mean(0))
-        spread, axes = torch.linalg.eigh((first - self.mean).T @ (first - self.mean) / len(first))
+        first, here = data.features[:, 0, self.continuous], self.counted(data.features[:, 0])  # (N, C)
+        self.mean.copy_((first * here).sum(0) / here.sum(0).clamp_min(1))
+        apart = (first - self.mean) * here
+        spread, axes = torch.linalg.eigh(apart.T @ apart / (here.T @ here).clamp_min(1))
         self.root.copy_(axes * spread.clamp_min(0).sqrt())
+
+    def counted(self, records: Tensor) -> Tensor:
+        """1.0 where a continuous value counts, 0.0 where its event says that there is nothing, (N, F) -> (N, C)."""
+        found = torch.ones_like(records)
+        for event in self.events:  # beside its value
+            found[:, event - 1] = (records[:, event] > 0).float()
+        return found[:, self.continuous]
 
     def losses(self, predicted: Tensor, real: Tensor, later: Tensor) -> dict[str, Tensor]:
         """Of records (N, F), the predicted ones with soft categories; `later` (N,) is False for a series' first."""
-        squared = (predicted - real)[later][:, self.continuous].square().sum(0) / later.sum().clamp_min(1)  # (C,)
+        here, wrong = self.counted(real)[later], (predicted - real)[later][:, self.continuous]
+        squared = (wrong.square() * here).sum(0) / here.sum(0).clamp_min(1)  # (C,)
         self.error.lerp_(squared.detach(), average_share(DECAY, self.judged))
         self.judged += 1
-        likelihood = (predicted * real).split([head.width for head in self.heads], 1)
+        parts = (predicted * real).split([head.width for head in self.heads], 1)
+        likelihood = [part / head.weight**2 for head, part in zip(self.heads, parts, strict=True)]
         # of full length there is no end to be learned
         learned = [h.activation == "softmax" and (self.variable or h is not self.heads[-1]) for h in self.heads]
         entropies = [-p.sum(1).clamp_min(1e-12).log().mean() for p, yes in zip(likelihood, learned, strict=True) if yes]
@@ -139,6 +154,7 @@ class Records(nn.Module):
             noise = torch.randn((len(record), len(self.continuous)), generator=rng)
             begun, goes_on = self.mean + noise @ self.root.T, record[:, self.continuous] + noise * self.error.sqrt()
             record[:, self.continuous] = (begun if first else goes_on).clamp(-1, 1)
+        record[:, self.continuous] *= self.counted(record)
         if not self.variable:
             record[:, -2:] = torch.tensor([1.0, 0.0])  # goes on
         return record

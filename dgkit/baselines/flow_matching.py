@@ -25,7 +25,8 @@ data. Ours are:
   mean at first), by `HEUN` steps of Heun's method. A training step is a batch of 256 series.
 
 Nothing keeps it from learning its samples by heart: after all its steps on 300 homes 6 to 11 % of what it makes count
-as copies, of 125 jobs 10 to 16 % (chapter 11). On so few series train less, or look at the copies.
+as copies, of 125 jobs 10 to 16 % (chapter 11). On so few series train less, or look at the copies; tails that few
+series reach it has by heart first.
 
 Left out: the guidance, distillation and latent codes of the image models, and a network that knows steps from each
 other: at more than some thousand numbers a sample, one of attention or convolution would be the choice.
@@ -61,10 +62,14 @@ NEVER = 1e-6  # how often, at first, a category that no training sample has
 LENGTHS = 64  # kinds of lengths at most
 AT_ONCE = 250  # samples on their way together
 WIDEST, RIDGE = 2048, 1e-2  # numbers whose covariance is taken together; what is added to each one's variance
+FEW = 10  # as many series have to reach a step whose mean and covariance are kept
 
 
 class Network(nn.Module):
-    """Attributes and length of a sample, its numbers given these, and its series given all; it keeps no sample."""
+    """Attributes and length of a sample, its numbers given these, and its series given all.
+
+    It keeps no series beside what its weights learn: means and covariances are of steps that at least `FEW` reach.
+    """
 
     takes_attributes = True
 
@@ -320,13 +325,18 @@ class Innovations(nn.Module):
         return filled.unflatten(1, self.shape).permute(1, 2, 0)
 
     def fit(self, series: Tensor, counted: Tensor) -> None:
-        """Of series (N, T F) and what there is of each: a step's numbers are shared by all that get there."""
-        many = counted.sum(0).clamp_min(1)
-        self.mean[: self.size] = (series * counted).sum(0) / many
-        centred = self.cut((series - self.mean[: self.size]) * counted / many.sqrt())
-        covariance = centred @ centred.mT + RIDGE * torch.eye(self.shape[1])
-        self.root.copy_(torch.linalg.cholesky(covariance))
-        deviation = torch.linalg.solve_triangular(self.root, centred, upper=False).square().sum(2).sqrt()
+        """Of series (N, T F) and what there is of each: a step's numbers are shared by all that get there.
+
+        One that fewer than `FEW` reach has none: mean 0, variance 1, no covariance. It would be these few's series.
+        """
+        many = counted.sum(0)
+        known, many = (many >= FEW).float(), many.clamp_min(1)
+        self.mean[: self.size] = (series * counted).sum(0) / many * known
+        centred = self.cut((series - self.mean[: self.size]) * counted * known / many.sqrt())
+        unknown = self.cut(1 - known[None])[..., 0]  # (B, K), the variance of what few have: that of any shape
+        self.root.copy_(torch.linalg.cholesky(centred @ centred.mT + torch.diag_embed(unknown + RIDGE)))
+        found = torch.linalg.solve_triangular(self.root, centred, upper=False).square().sum(2)
+        deviation = (found + unknown).sqrt()
         self.root.mul_(deviation.clamp_min(1e-3)[:, None])
 
     def encode(self, series: Tensor, counted: Tensor) -> Tensor:

@@ -47,6 +47,7 @@ class Network(nn.Module):
         super().__init__()
         whole("states", states)
         attribute_heads, self.heads = heads(encoder)
+        self.continuous = np.array([h.activation != "softmax" for h in self.heads for _ in range(h.width)])
         self.time, self.variable = encoder.passes, encoder.schema.variable_length
         self.attributes = Empirical(samples, widths(attribute_heads))
         self.register_buffer("start", torch.full((states,), 1 / states))
@@ -74,6 +75,7 @@ def train(network: Network, data: Data, steps: int, rng: torch.Generator) -> Ite
     if not network.variable:  # there is no end to be learned
         features[..., -2:] = torch.tensor([1.0, 0.0])
     records = features[valid(data.lengths[series], network.time).bool()].numpy().astype(np.float64)  # (R, F)
+    records = np.where(network.continuous, records, records > 0)  # the event of `zeros` counts as any category
     fit = _started(network, records, rng)
     prior_mean, prior_variance = records.mean(0), records.var(0) + 1e-6
     while True:
@@ -120,13 +122,12 @@ def _started(network: Network, records: np.ndarray, rng: torch.Generator) -> Fit
     mean, variance = records.mean(0), records.var(0) + 1e-6
     some = records[torch.randint(len(records), (START_ROWS,), generator=rng).numpy()]
     centres = _means(torch.from_numpy(some / np.sqrt(variance)), k, rng).numpy() * np.sqrt(variance)
-    continuous = np.repeat([h.activation != "softmax" for h in network.heads], [h.width for h in network.heads])
     return Fit(
         start=np.full(k, 1 / k),
         transition=np.full((k, k), 1 / k),
         mean=0.9 * centres + 0.1 * mean,
         variance=np.tile(variance, (k, 1)),
-        continuous=continuous,
+        continuous=network.continuous,
     )
 
 

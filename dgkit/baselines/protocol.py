@@ -224,7 +224,9 @@ class Training:
 
     @property
     def model(self) -> Baseline:
-        """The model as it is now; sampling from it does not disturb the training."""
+        """The model as it is now; sampling from it does not disturb the training. ConfigError before the first step."""
+        if self.step == 0:
+            raise ConfigError(f"{self.name} has learned nothing yet, not even from the data's rows: take a step first.")
         network = copy.deepcopy(self.network).eval().requires_grad_(False)
         return Baseline(self.name, self.encoder, network, self.options, dataset_of(self._losses))
 

@@ -11,13 +11,14 @@ anything that its surrogates have not; here the question is whether a model's se
   are, and attributes that are numbers, level and spread of its series, and min/max a little moved (`shapes.moved`).
   What is turned is the series' shape in normal scores (`shapes.Shapes`);
 - the mean shape of all samples of the same categories is kept, as far as it is beyond its own noise, and only what
-  differs from it is turned: a weekend stays a weekend. Fewer than `FEW` samples have the mean shape of all;
+  differs from it is turned: a weekend stays a weekend. Kinds of fewer than `FEW` samples,
+  and a kind's steps that fewer reach, have the mean shape of all; steps that fewer than `FEW` of all reach have none;
 - a categorical feature is a series of 0 and 1 for each category. The first one gets as many steps as it had, those
   where its series is highest, the second one as many of those that are left, and so on.
 
 What it cannot make is whatever no spectrum holds: bursts, or what only happens after something else. It *is* the
-training data (they are in its file), with each series' values in another order: no series is a copy, and nobody's
-privacy is kept. A training has one step.
+training data (they are in its file), with each series' values in another order: no series of more than a few steps is a
+copy, and nobody's privacy is kept. A training has one step.
 
 Letters for shapes: N training samples, n new ones, T steps, L steps of a series, A attribute width without min/max, F
 feature width without the two flags, P numbers of a sample.
@@ -82,8 +83,12 @@ class Network(nn.Module):
         )
         for part in (count, total, squares):
             part[0] = part.sum(0)  # its own and those of all other groups
-        mean = total / count.clamp_min(1)
-        noise = (squares / count.clamp_min(1) - mean.square()) / count.clamp_min(1)  # variance of each mean
+        # the mean of a step that few reach would be these few's own series: of a kind that of all, of all none
+        few = count < FEW
+        count, total, squares = (torch.where(few, part[:1], part) for part in (count, total, squares))
+        known = count >= FEW
+        mean = total / count.clamp_min(1) * known
+        noise = (squares / count.clamp_min(1) - mean.square()) / count.clamp_min(1) * known  # variance of each mean
 
         # of each frequency, what is beyond twice its noise: 1 - 4 noise / power (mirrored, so that ends need not meet)
         spectrum = torch.fft.rfft(torch.cat([mean, mean.flip(1)], 1), dim=1)  # (groups, T + 1, F)

@@ -134,6 +134,71 @@ def test_losses_count_what_they_should(small):
     assert losses["cross_entropy"].item() == pytest.approx(crossed, rel=1e-5)
 
 
+def spells(n=400, time=20, share=0.2):
+    """A feature of exact zeros that are events, and 85 to 95 at the others, whenever they come."""
+    rng = np.random.default_rng(0)
+    x = np.where(rng.random((n, time)) < share, rng.uniform(85, 95, (n, time)), 0.0)
+    x[0, 0] = 10.0  # far from all others, so that the middle of the range is
+    return continuous(x=x).assign(x=(("sample", "time"), x, {"zeros": "inflated"}))
+
+
+@pytest.mark.parametrize(("name", "steps"), [("ar", 600), ("rnn", 300)])
+def test_events_are_as_frequent_as_in_the_data_and_their_values_as_large(name, steps):
+    ds = spells()
+
+    fake = baselines.fit(name, ds, steps=steps).sample(500, seed=1)
+
+    some, real = (one.x.values[one.x.values != 0] for one in (fake, ds))
+    assert float((fake.x != 0).mean()) == pytest.approx(float((ds.x != 0).mean()), abs=0.05)
+    assert some.mean() == pytest.approx(real.mean(), abs=3)
+
+
+@pytest.mark.parametrize("noise", [False, True])
+def test_a_record_has_no_value_where_no_event_is_drawn(noise):
+    network = baselines.fit("ar", spells(), steps=20, noise=noise).network
+
+    value, event, _ = network.generate(200, torch.Generator().manual_seed(0)).features[..., :3].unbind(-1)
+
+    assert 0 < float((event == 0).float().mean()) < 1
+    assert bool((value[event == 0] == 0).all()) and bool((value[event > 0] != 0).all())
+
+
+def test_the_first_records_are_fitted_to_values_that_are_there():
+    rng = np.random.default_rng(0)
+    x, y = rng.multivariate_normal([5, 8], [[1.0, 0.6], [0.6, 0.5]], 4000).T
+    x[rng.random(4000) < 0.7] = 0
+    ds = continuous(x=np.stack([x] * 3, 1), y=np.stack([y] * 3, 1))
+    ds.x.attrs["zeros"] = "inflated"
+    encoder = Encoder.fit(ds, auto_normalise=False)
+    records, encoded = ar.Records(encoder, noise=False), encoder.encode(ds)
+
+    records.fit(Data(encoded.attributes, encoded.features, torch.full((4000,), 3)))
+
+    unit = [(encoder.scales[name].high - encoder.scales[name].low) / 2 for name in ("x", "y")]
+    there = np.stack([x, y])[:, x != 0]
+    mean = [encoder.scales[name].decode(records.mean[k].numpy()) for k, name in enumerate("xy")]
+    covariance = (records.root @ records.root.T).numpy() * np.outer(unit, unit)
+    np.testing.assert_allclose(mean, [there[0].mean(), y.mean()], rtol=1e-3)
+    assert covariance[0, 0] == pytest.approx(there[0].var(), rel=0.01)
+    assert covariance[0, 1] == pytest.approx(np.cov(there)[0, 1], rel=0.1)
+
+
+def test_an_event_costs_what_a_category_does_and_no_value_counts_without_one():
+    ds = spells(200)
+    encoder = Encoder.fit(ds, auto_normalise=False)
+    records, real = ar.Records(encoder, noise=False), encoder.encode(ds).features[:, 1]
+    there = ds.x.values[:, 1] != 0
+    chance = torch.full((200,), 0.25)
+    predicted = torch.stack([real[:, 0] + 0.3, 0.1 * chance, 0.1 - 0.1 * chance, *torch.ones(2, 200)], 1)
+    predicted[~torch.from_numpy(there), 0] = 0.9
+
+    losses = records.losses(predicted, real, torch.ones(200, dtype=torch.bool))
+
+    crossed = -np.where(there, np.log(0.25), np.log(0.75)).mean()
+    assert losses["squared_error"].item() == pytest.approx(0.09, rel=1e-4)
+    assert losses["cross_entropy"].item() == pytest.approx(crossed, rel=1e-4)
+
+
 def test_windows_are_of_a_series_and_never_of_two(monkeypatch):
     """Each series counts on from its own number: a window's prediction is one more than its last record."""
     features = torch.zeros(3, 5, 3)

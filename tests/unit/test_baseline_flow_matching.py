@@ -85,6 +85,25 @@ def test_innovations_are_white_come_back_and_need_no_later_step(monkeypatch):
         assert float(np.corrcoef(x[:, :8].T)[0, 1]) > 0.85
 
 
+def test_of_steps_that_few_series_reach_no_mean_or_covariance_is_kept(monkeypatch):
+    few = flow_matching.FEW
+    lengths = torch.tensor([6] * 30 + [9] + [12] * (few - 1))  # few reach step 9, few - 1 those after it
+    counted = (torch.arange(12) < lengths[:, None]).float()
+    x = (noise(len(lengths), 12) + torch.arange(12)) * counted
+
+    for widest in (2048, 5):  # in one part, and in three
+        monkeypatch.setattr(flow_matching, "WIDEST", widest)
+        innovations = flow_matching.Innovations(12)
+        innovations.fit(x, counted)
+
+        found = innovations.encode(x, counted)
+        torch.testing.assert_close(innovations.mean[:6], x[:, :6].mean(0))
+        torch.testing.assert_close(innovations.mean[6:9], x[30:, 6:9].mean(0))
+        assert bool((innovations.mean[9:] == 0).all())
+        torch.testing.assert_close(found[:, 9:], x[:, 9:], rtol=0.01, atol=0.01)  # as they are
+        torch.testing.assert_close(innovations.decode(found) * counted, x, rtol=1e-3, atol=1e-3)
+
+
 def test_the_loss_begins_where_only_the_spectrum_is_known_and_falls_below():
     """Of unit variance and Gaussian, the best velocity leaves the mean over t of 1 / ((1 - t)^2 + t^2) = pi / 2."""
     sign = np.where(np.arange(400) % 2, 1.0, -1.0)[:, None]

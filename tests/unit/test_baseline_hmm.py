@@ -68,6 +68,23 @@ def test_a_categorical_feature_is_emitted_with_its_chance_in_each_state():
     assert (fake.state.values == "busy")[~low].mean() == pytest.approx(0.8, abs=0.01)
 
 
+def test_the_event_beside_a_value_counts_as_a_category_of_its_own_would():
+    states, rng = chains(200, 20)
+    x = rng.uniform(0.5, 1.5, states.shape)
+    x[0, :2] = 0.5, 1.5  # the range, whose middle is what the value is encoded as where there is none
+    there = states == 0
+    event = continuous(x=np.where(there, x, 0.0))
+    event.x.attrs["zeros"] = "inflated"
+    category = continuous(x=np.where(there, x, 1.0), state=np.where(there, "a thing", "nothing"))
+    for ds in (event, category):
+        ds.x.attrs |= {"valid_min": 0.5, "valid_max": 1.5}
+
+    networks = [baselines.fit("hmm", ds, steps=8, states=3).network for ds in (event, category)]
+
+    for found, expected in zip(*(network.state_dict().values() for network in networks), strict=True):
+        torch.testing.assert_close(found, expected)
+
+
 def test_series_end_with_the_chance_of_their_state():
     states, rng = chains(3000, 60)
     ends = rng.random(states.shape) < np.array([0.02, 0.2])[states]

@@ -79,6 +79,34 @@ def test_a_kind_of_few_samples_has_the_mean_shape_of_all():
     assert int((group == 0).sum()) == surrogate.FEW - 1
 
 
+def long_tail(seed):
+    """Noise of 5 to 10 steps, but for the first series, which alone goes on to step 60."""
+    rng = np.random.default_rng(seed)
+    length = np.r_[60, rng.integers(5, 11, 59)]
+    x = np.where(np.arange(60) < length[:, None], rng.normal(size=(60, 60)), np.nan)
+    return continuous(x=x).assign(length=("sample", length))
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_a_tail_that_one_sample_alone_reaches_is_turned_too(seed):
+    ds = long_tail(seed)
+
+    fake = baselines.fit("surrogate", ds).sample(1000, seed=1)
+
+    long = fake.x.values[fake.length.values == 60]
+    assert len(long) > 10
+    likeness = np.abs(np.corrcoef(ds.x[0], long)[0, 1:])
+    assert np.median(likeness) < 0.25  # of two series of noise 0.09
+
+
+def test_of_one_sample_alone_no_copies_are_made():
+    ds = continuous(x=np.random.default_rng(0).normal(size=(1, 50)).cumsum(1))
+
+    fake = generated(ds, 100)
+
+    assert np.median(np.abs(np.corrcoef(ds.x, fake.x)[0, 1:])) < 0.6
+
+
 def test_each_category_is_as_frequent_in_a_series_as_in_its_source():
     rng = torch.Generator().manual_seed(0)
     real = torch.nn.functional.one_hot(torch.randint(3, (6, 20), generator=rng), 3).float()
@@ -155,3 +183,19 @@ def test_numbers_that_are_given_are_answered_from_the_nearest_of_the_same_catego
     assert len(found) == surrogate.NEAR and 17 in found.tolist()
     kinds = network.joint.rows[found][:, network.joint.categorical]
     assert torch.equal(kinds, kinds[:1].expand_as(kinds))
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_a_tail_that_one_of_a_kind_reaches_and_others_of_another_is_turned_too(seed):
+    random, samples, steps = np.random.default_rng(seed), 120, 60
+    kind = np.repeat(["long", "short"], samples // 2)
+    length = np.where(kind == "long", random.integers(40, 61, samples), random.integers(5, 11, samples))
+    length[-1] = steps
+    values = np.where(np.arange(steps) < length[:, None], random.normal(size=(samples, steps)), np.nan)
+    ds = xr.Dataset({"load": (("sample", "time"), values), "kind": ("sample", kind), "length": ("sample", length)})
+
+    made = baselines.fit("surrogate", ds).sample(2000, seed=1)
+
+    of_it = made["load"].values[((made.kind == "short") & (made.length == steps)).values]
+    alike = [abs(np.corrcoef(one, values[-1])[0, 1]) for one in of_it]
+    assert len(alike) > 5 and np.median(alike) < 0.25  # as it stood, 0.9

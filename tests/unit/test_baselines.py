@@ -148,7 +148,11 @@ def test_global_random_streams_are_left_alone_and_do_not_matter(models, name, sm
 def test_a_model_may_be_taken_and_sampled_at_any_step_and_the_training_goes_on_the_same(models, name, small):
     run = training(name, small)
 
-    check(run.model.sample(3), small, 3)
+    if name == "doppelganger":  # has weights from the start; what baselines draw from comes with the first step
+        check(run.model.sample(3), small, 3)
+    else:
+        with pytest.raises(ConfigError, match=f"{name} has learned nothing yet.*take a step first"):
+            run.model  # noqa: B018
     next(run)
     early = run.model
     kept = early.sample(3, seed=1)
