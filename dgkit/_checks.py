@@ -97,7 +97,9 @@ def number(name: str, value: Any, least: float = 0.0) -> float:
 
 
 def several(option: str, value: Any) -> list[Any]:
-    """The values as a list, empty for None; ConfigError for what is none, such as a text, whose letters it would take.
+    """The values as a list, empty for None; ConfigError for what is none: a text, of which it would take the letters.
+
+    Nor is a mapping, whose values would go unheeded.
 
     Examples
     --------
@@ -109,6 +111,8 @@ def several(option: str, value: Any) -> list[Any]:
     one = isinstance(value, str | bytes) or (isinstance(value, np.ndarray) and value.ndim == 0)
     if one or not isinstance(value, Iterable):
         raise ConfigError(f"{option} is {shown(value)}; give a list: {option}=[{shown(value)}].")
+    if isinstance(value, Mapping):  # of which only the keys would be heeded
+        raise ConfigError(f"{option} is {shown(value)}; give a list, such as its keys: {option}={shown([*value])}.")
     found = list(value)
     for item in found:
         if not isinstance(item, Hashable):

@@ -49,6 +49,8 @@ def read(path: AnyPath, kind: str) -> tuple[dict[str, Tensor], Any]:
     """What `write` wrote. Raises FileFormatError for anything else; nothing in the file is executed."""
     content = contents(path, LARGEST)
     try:
+        if content[8:9] not in (b"{", b""):
+            raise ValueError("its first bytes are those of another format")
         size = int.from_bytes(content[:8], "little")
         if size > min(LONGEST, len(content) - 8):
             raise ValueError(f"its header should have {size:,} bytes, of {len(content):,} in all")

@@ -89,11 +89,27 @@ def _in_units(dims: Any, values: np.ndarray, attrs: dict[str, Any]) -> tuple[Any
 
     Of the packed type they are packed as well, which xarray leaves so; of another they are in units.
     """
+    attrs = with_bounds(attrs)
     factor, offset = attrs.get("scale_factor", 1), attrs.get("add_offset", 0)
     for key in ("valid_min", "valid_max") if {"scale_factor", "add_offset"} & set(attrs) else ():
         if getattr(attrs.get(key), "dtype", None) == values.dtype:
             attrs = attrs | {key: attrs[key] * np.float64(factor) + np.float64(offset)}
     return dims, values, attrs
+
+
+def with_bounds(attrs: dict[str, Any]) -> dict[str, Any]:
+    """A variable's attrs with `valid_min` and `valid_max` for `valid_range`, which says both.
+
+    Examples
+    --------
+    >>> with_bounds({"units": "%", "valid_range": [0, 100]})
+    {'units': '%', 'valid_min': 0, 'valid_max': 100}
+    """
+    both = attrs.get("valid_range")
+    if not isinstance(both, list | tuple | np.ndarray) or len(both) != 2 or {"valid_min", "valid_max"} & set(attrs):
+        return attrs
+    others = {key: value for key, value in attrs.items() if key != "valid_range"}
+    return others | {"valid_min": both[0], "valid_max": both[1]}
 
 
 def limit(size: int, max_bytes: int | None) -> int:

@@ -5,6 +5,7 @@ Every reader ends in `schema.validate`. Left out: formats that xarray reads by i
 
 import hashlib
 import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ import xarray as xr
 from dgkit import _checks
 from dgkit._atomic import shown_path
 from dgkit._checks import whole
-from dgkit._netcdf import limit, read, texts
+from dgkit._netcdf import limit, read, texts, with_bounds
 from dgkit._netcdf_child import TooMuchError, too_much
 from dgkit.errors import ConfigError, DgkitError, FileFormatError, SchemaError
 from dgkit.readers.csv_files import from_csv, read_csv
@@ -97,7 +98,8 @@ def open_dataset(name: str | os.PathLike[str], *, max_bytes: int | None = None) 
     Returns
     -------
     Dataset
-        In memory; a file's strings as fixed-width strings, codes with `flag_values` and `flag_meanings` as their words.
+        In memory; a file's strings as fixed-width strings, codes with `flag_values` and `flag_meanings` as their words,
+        `valid_range` as `valid_min` and `valid_max`.
 
     Raises
     ------
@@ -138,7 +140,12 @@ def open_dataset(name: str | os.PathLike[str], *, max_bytes: int | None = None) 
         return _open_kaggle(path, max_bytes)
     ds = _open_zarr(path, max_bytes) if path.is_dir() else read(path, max_bytes=max_bytes, trusted=name in SHIPPED)
     ds = _in_words(ds)
-    validate(ds)
+    try:
+        validate(ds)
+    except SchemaError as error:  # its mends are of a `ds` that is not there yet
+        engine = ", engine='zarr'" if path.is_dir() else ""
+        first = f"ds = xarray.open_dataset({str(path)!r}{engine}); "
+        raise SchemaError(re.sub(r"(?<=Mend: )(?=.*\bds\b)", lambda _: first, str(error))) from error
     return ds
 
 
@@ -352,6 +359,7 @@ def _open_zarr(path: Path, max_bytes: int | None) -> xr.Dataset:
     except Exception as error:  # zarr has errors of its own
         raise FileFormatError(f"{str(path)!r} cannot be read as NetCDF or zarr: {error!s:.200}") from error
     for name, da in loaded.variables.items():
+        da.attrs = with_bounds(da.attrs)
         said = {key: da.attrs[key] for key in ("valid_min", "valid_max") if isinstance(da.attrs.get(key), int)}
         if said and {"scale_factor", "add_offset"} & set(da.encoding):  # of a NetCDF file their type tells
             key, value = next(iter(said.items()))

@@ -255,6 +255,7 @@ def _round(values: Sequence[int], period: int) -> tuple[float, ...]:
 
 _TIMES_IN_NAMES = (  # what to look for, and the formats it may be written in
     (r"\d{4}-\d\d?-\d\d?[T ]\d\d?:\d\d(:\d\d(\.\d+)?)?", ("ISO8601",)),
+    (r"\d{4}-\d\d?-\d\d?(?:[T ]\d\d?:\d\d(:\d\d(\.\d+)?)?)?", ("ISO8601",)),  # midnights as days, see `as_name`
     (r"\d{4}-\d\d?-\d\d?", ("%Y-%m-%d",)),
     (r"\d{4}/\d\d?/\d\d?", ("%Y/%m/%d",)),
     (r"\d{4}_\d\d?_\d\d?", ("%Y_%m_%d",)),

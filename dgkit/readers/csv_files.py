@@ -26,9 +26,9 @@ from dgkit.readers.grid import CHOICES
 from dgkit.readers.numbers import NUMBER, parsed
 from dgkit.readers.patterns import Pattern
 from dgkit.readers.records import Cells, Records, lines_kept, some_lines
-from dgkit.readers.tables import as_names, from_table
+from dgkit.readers.tables import MIXED, as_names, from_table, one_unit
 from dgkit.readers.transposed import SERIES, series_in_columns
-from dgkit.readers.values import LINE, MISSING, given_forms, understood
+from dgkit.readers.values import LINE, MISSING, given_forms, given_markers, markers_of, understood
 
 
 def from_csv(
@@ -62,7 +62,7 @@ def from_csv(
         `time` and without `sample`, features by pattern (``{"load": "*"}``) mean that each of their columns is a
         series, and each row a time. `max_bytes` bounds also what a packed file may hold.
     text, numbers
-        As `read_csv` takes them; a feature's name stands for all its columns.
+        As `read_csv` takes them, and `missing`; a feature's name stands for all its columns.
     categories, scale, valid_min, valid_max, counts, zeros
         As `from_table` takes them.
     **options
@@ -100,7 +100,9 @@ def from_csv(
     def columns(names: Iterable[str]) -> list[str]:
         return [column for name in names for column in steps.get(name, [name])]
 
-    forms = given_forms(numbers)
+    forms, missing = given_forms(numbers), given_markers(options.pop("missing", None))
+    if isinstance(missing, Mapping):
+        missing = {column: markers for name, markers in missing.items() for column in columns([name])}
     wanted = dict.fromkeys([*keys, *attributes, *(column for columns in steps.values() for column in columns)])
     counted = {name for name, way in (choices.get("bins") or {}).items() if way == "count"} - set(content.header)
     wanted = {name: None for name in wanted if name not in counted}
@@ -109,8 +111,11 @@ def from_csv(
         text=columns([*text, *([] if sample is None else [sample])]),
         numbers={column: form for name, form in forms.items() for column in columns([name])},
         codes=columns(categories),
+        missing=missing,
         **options,
     )
+    read = table.attrs.pop("units", {})
+    units = _units_read([*steps.items(), *((name, [name]) for name in attributes)], read) | mapping("units", units)
     if isinstance(features, Mapping) and time is None:
         table = _without_blank(table, steps, blank_rows, content)
     if isinstance(features, Mapping) and time is not None and sample is None:
@@ -146,7 +151,7 @@ def read_csv(
     columns: Sequence[str] | None = None,
     text: Sequence[str] = (),
     dates: Mapping[str, str] | None = None,
-    missing: Sequence[Any] = (),
+    missing: Sequence[Any] | Mapping[str, Sequence[Any]] = (),
     decimal: str | None = None,
     numbers: Mapping[str, str] | Sequence[str] | None = None,
     separator: str | None = None,
@@ -181,8 +186,9 @@ def read_csv(
         mm/dd/yyyy where a number above 12 tells which (of dates with dashes another one), are recognised, with a time
         of day or without (24:00 is the next day's 00:00). A time with a zone becomes UTC, a week ("%G-W%V") its first
         day.
-    missing : list
-        What else than an empty cell stands for a missing value, e.g. "-999", in a column of numbers also as -999.0.
+    missing : list, or mapping of column to list
+        What else than an empty cell stands for a missing value, e.g. "-999", in a column of numbers also as -999.0: of
+        all columns, or by a mapping of each its own, ``{"rtt": [-1]}``.
         Words such as NA or null are missing in columns of numbers, dates and truth values; text keeps them unless they
         are given here.
     decimal : {None, ".", ","}
@@ -199,7 +205,8 @@ def read_csv(
     encoding : str, optional
         Default: UTF-8, UTF-16 or UTF-32, by mark and content. Of others the file does not say which it is.
     skip : int
-        Lines before the one with the names.
+        Lines before the one with the names; of Excel rows of the sheet, as for `comment` (of the first cell) and
+        `footer`. JSON and Parquet have no such lines.
     names : list of str, optional
         Of the columns, if the file has no line with names; skip= the line with names to replace them.
     header : int, optional
@@ -227,7 +234,7 @@ def read_csv(
     DataFrame
         Its index "line" tells the line of the file at which a row begins. Missing values are NaN, NaT or None; NA among
         whole numbers of which some are 2^53 or more. A column of numbers with leading zeros is text.
-        ``attrs["reading"]`` tells what was left out, and where.
+        ``attrs["reading"]`` tells what was left out, and where; ``attrs["units"]`` the units of columns of `numbers`.
 
     Raises
     ------
@@ -283,6 +290,7 @@ _NO_ROWS = (
     "line of names, or of units, joins the first: header=2."
 )
 _TYPED = "{name}= goes with files of text; Parquet says itself what its columns are. Leave it out."
+_OF_ROWS = "{name}= goes with text and Excel; {kind} says itself what its rows and their names are. Leave it out."
 
 
 class _Files:
@@ -324,9 +332,10 @@ class _Files:
     def table(self, wanted: Sequence[str] | None, *, text: Sequence[str] = (), **meaning: Any) -> pd.DataFrame:
         """The wanted columns, as `read_csv` gives them."""
         names = self.header if wanted is None else several("columns", wanted)
-        text, meaning["missing"] = several("text", text), several("missing", meaning.get("missing"))
+        text, meaning["missing"] = several("text", text), given_markers(meaning.get("missing"))
+        removed: dict[str, int] = {}  # of each column how many values `missing` of all columns took
         if self.first.kind == "parquet":
-            table = self._typed(names, text, meaning)
+            table = self._typed(names, text, meaning, removed)
         else:
             if meaning.get("decimal") == ",":  # of text; cells that are numbers have a value of their own
                 self.commas = set(self.header).difference(text, meaning.get("dates") or (), self.split)
@@ -338,13 +347,14 @@ class _Files:
                     text=text,
                     separator=self.first.separator,
                     typed=self.first.kind in ("json", "excel"),
+                    removed=removed,
                     **meaning,
                 )
             except SchemaError as error:
                 if "Mend the file" in str(error) or self.first.header[0].startswith("#"):
                     raise SchemaError(f"{error} {_NO_ROWS}") from error
                 raise
-        table.attrs["reading"] = "; ".join(self.told)
+        table.attrs["reading"] = "; ".join([*self.told, *_said_of_markers(removed)])
         return table
 
     def columns(
@@ -433,14 +443,17 @@ class _Files:
         if new:
             file.told.append(f"its columns {some_names(new, 5)} are not in {self.paths[0].name}, and not read")
 
-    def _typed(self, wanted: list[str], text: Sequence[str], meaning: Mapping[str, Any]) -> pd.DataFrame:
+    def _typed(
+        self, wanted: list[str], text: Sequence[str], meaning: Mapping[str, Any], removed: dict[str, int]
+    ) -> pd.DataFrame:
         if self.split:
             raise ConfigError(_TYPED.format(name="split"))
         for name, value in meaning.items():
             if value and name not in ("numbers", "codes", "missing"):  # `from_table` heeds the first two
                 raise ConfigError(_TYPED.format(name=name))
         of_path = [] if self.from_path is None else self.from_path.fields
-        for name in [*wanted, *text]:
+        missing = meaning["missing"]
+        for name in [*wanted, *text, *(missing if isinstance(missing, Mapping) else ())]:
             if name not in self.header:
                 raise SchemaError(f"no column {name!r}; the file has {some_names(self.header)}.")
         tables = []
@@ -456,10 +469,11 @@ class _Files:
         whole_table = pd.concat(tables)
         for name in wanted:
             whole_table[name] = self._without_blanks(whole_table[name])
-        if missing := [str(marker) for marker in meaning.get("missing") or ()]:
-            for name in wanted:
-                of = parsed(missing) if is_numeric_dtype(whole_table[name]) else missing
-                whole_table[name] = whole_table[name].mask(whole_table[name].isin(of))
+        for name in wanted:
+            if own := list(map(str, markers_of(missing, name))):
+                gone = whole_table[name].isin(parsed(own) if is_numeric_dtype(whole_table[name]) else own)
+                whole_table[name] = whole_table[name].mask(gone)
+                removed |= {name: int(gone.sum())} if gone.any() and not isinstance(missing, Mapping) else {}
         whole_table.index.name = LINE
         as_text = {name: whole_table[name] for name in text if name in wanted}
         return whole_table.assign(**{name: of.astype(str).where(of.notna(), None) for name, of in as_text.items()})
@@ -506,16 +520,23 @@ class _File:
         self.kind, content = sources.unpacked(path, member, max_bytes)
         self.most = limit(path.stat().st_size, max_bytes)
         self.separator = separator or ","
+        if self.kind not in ("excel", "parquet"):
+            content = sources.utf8(path, content, encoding)
+            self.kind = "json" if sources.is_json(content) else self.kind
+        if self.kind in ("json", "parquet"):
+            told = {"skip": skip, "comment": comment, "footer": footer, "names": names, "header": header is not None}
+            for name, value in told.items():
+                if value:
+                    raise ConfigError(_OF_ROWS.format(name=name, kind={"json": "JSON"}.get(self.kind, "Parquet")))
         if self.kind == "parquet":
             self.header = tabular.parquet_names(path)
             return
         if self.kind == "excel":
-            self.records = tabular.excel_records(path, content, member, self.most)
+            records = tabular.excel_records(path, content, member, self.most)
+            self.records, self.told = tabular.rows_kept(records, skip, comment, footer, self.name)
         else:
-            content = sources.utf8(path, content, encoding)
-            if sources.is_json(content):
-                self.kind = "json"
-                self.records, header = tabular.json_records(path, content), header or 1
+            if self.kind == "json":
+                self.records, header = tabular.json_records(path, content), 1
             else:
                 self.records = self._of_text(content, separator, skip, comment, footer)
         del content
@@ -592,7 +613,8 @@ class _File:
         row = np.arange(len(bare)) >= first
         blank = row & bare & (records.widths <= 1)
         last = int(np.flatnonzero(~bare).max())
-        if width == 1 and self.ragged is None and (blank[:last]).any():
+        of_one = (records.widths[row & ~bare] == 1).mean() > 0.5 if (row & ~bare).any() else True
+        if width == 1 and of_one and self.ragged is None and (blank[:last]).any():
             where = records.lines[np.flatnonzero(blank[:last])]
             raise FileFormatError(
                 f"{self.name!r} has one column and {len(where)} blank lines ({some_lines(where)}). Are they missing "
@@ -652,6 +674,8 @@ class _File:
                 f"If the first column has no name (row names, as R writes them): names={named[:6]}"
                 f"{'...' if len(named) > 6 else ''}, skip={records.lines[rows[0]] - 1}."
             )
+            if width == 1:
+                ways.append(f"If it is a title, and the names stand in line {lines[0]}: skip={lines[0] - 1}.")
         elif (
             not above
             and len(odd) < len(rows)
@@ -661,8 +685,11 @@ class _File:
             alone = begins[0] and records.count_beginning(begins[0]) == sum(b.startswith(begins[0]) for b in begins)
             start = f"footer={begins[0]!r} or " if alone and not begins[0].startswith("#") else ""
             ways.append(f"Leave out a footer: {start}footer={len(odd)}.")
-        elif len(odd) > len(rows) / 2 and len(set(widths)) == 1 and not hashes:
-            ways.append(f"If the names stand in line {lines[0]}: skip={lines[0] - 1}.")
+        elif len(odd) > len(rows) / 2 and not hashes:
+            usual, often = Counter(widths.tolist()).most_common(1)[0]
+            if often > len(rows) / 2:
+                line = lines[widths == usual][0]
+                ways.append(f"If the names stand in line {line}: skip={line - 1}.")
         leaves = len(odd) < len(rows) and not above  # some rows
         if (widths < width).all():
             drop = "Leave short lines out, ragged='drop', or take" if leaves else "Take"
@@ -688,6 +715,12 @@ class _File:
                 )
         if not len(self.kept):
             return np.zeros(0, np.int64), [Cells() for _ in wanted]
+        of_wanted = {place[name] for name in wanted}
+        if faults := [fault for fault in self.records.faults if fault.column in of_wanted]:
+            first = faults[0]
+            lines = some_lines(sorted({fault.line for fault in faults if fault.what == first.what}))
+            count = sum(fault.what == first.what for fault in faults)
+            raise FileFormatError(f"{self.name!r}: {first.what.format(count=count, where=first.where, lines=lines)}")
         numbers = {place[name] for name in plain}
         places, with_commas = [place[name] for name in wanted], {place[name] for name in wanted if name in commas}
         cells = self.records.cells(self.kept, places, numbers, dots, commas=with_commas) if wanted else []
@@ -739,6 +772,24 @@ def _reads_as_names(first: Sequence[str], second: Sequence[str]) -> bool:
         return True
     words = [cell.strip() for cell, is_number in zip(first, number, strict=False) if is_number]
     return bool(words) and all(re.match(r"[^\W\d]", word) and word not in MISSING for word in words)
+
+
+def _units_read(variables: Iterable[tuple[str, Sequence[str]]], units: Mapping[str, str]) -> dict[str, str]:
+    """The unit of each variable whose columns' text had one, by `read_csv`."""
+    found = {
+        name: one_unit(name, {column: units[column] for column in columns if column in units}, MIXED)
+        for name, columns in variables
+    }
+    return {name: unit for name, unit in found.items() if unit}
+
+
+def _said_of_markers(removed: Mapping[str, int]) -> list[str]:
+    """What is said of `missing` that took values of several columns, of some of which they may be values."""
+    if len(removed) < 2:
+        return []
+    said = ", ".join(f"{count:,} of {name!r}" for name, count in [*removed.items()][:5])
+    more = f" and of {len(removed) - 5} more columns" if len(removed) > 5 else ""
+    return [f"missing= took {said}{more} (a mapping says of which column: missing={{{next(iter(removed))!r}: [...]}})"]
 
 
 def _separator(content: bytes, name: str) -> str:

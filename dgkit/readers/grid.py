@@ -36,6 +36,7 @@ _JITTER = 0.1  # of a step: how far a time may be from its place unless `toleran
 _USUAL = 0.5  # of the distances of two rows must be one step, for the step to be found
 _MOST = 2**62  # ticks
 _WRAPS = (2**32, 2**64)
+ZONES = "dgkit_zones"  # attr of a pandas table whose times were brought to UTC: of each column its zone
 
 
 @dataclass(frozen=True)
@@ -179,6 +180,7 @@ def times_of(table: nw.DataFrame[Any], name: str, row_of: np.ndarray, choices: C
     else:
         values = column_values(table, name, gaps=False)
         zone = getattr(series.dtype, "time_zone", None)
+        zone = getattr(table.to_native(), "attrs", {}).get(ZONES, {}).get(name, zone)
     if values.dtype.kind != "M":
         return _numeric(name, values, table, choices)
     outside = ~((values > np.datetime64("1678-01-01")) & (values < np.datetime64("2262-01-01")))
@@ -188,6 +190,14 @@ def times_of(table: nw.DataFrame[Any], name: str, row_of: np.ndarray, choices: C
     ticks = values.astype("M8[ns]").astype(np.int64)
     if zone is None and (np.datetime_as_string(values, "Y") == "1900").all():
         _check_forwards(name, ticks, row_of, table)
+    if zone is not None and choices.timezone is None:
+        try:
+            known_zone(zone)
+        except ConfigError as error:
+            raise SchemaError(
+                f"column {name!r} has times of a zone without a name, {zone}. Give it one: df[{name!r}] = "
+                f"df[{name!r}].dt.tz_convert('Europe/Berlin'), or whichever it is."
+            ) from error
     if choices.timezone is not None:
         known = known_zone(choices.timezone)
         if zone is None:
@@ -458,13 +468,18 @@ def _months(ticks: np.ndarray, series: np.ndarray, first: np.ndarray, step: Step
         return np.asarray(number).astype("M8[M]").astype("M8[ns]").astype(np.int64)
 
     # a day counted from the month's beginning or from its end, whichever is the same throughout
-    from_start, from_end = ticks - month(months), ticks - month(months + 1)
-    start, end = _middle(from_start, series), _middle(from_end, series)
-    ended = np.abs(from_end - end[series]).sum() < np.abs(from_start - start[series]).sum()
+    start, end = (_middle(ticks - month(months + later), series) for later in (0, 1))
+
+    def from_start(of: np.ndarray, number: np.ndarray) -> np.ndarray:  # or the last day of a month too short for it
+        return np.minimum(month(number) + start[of], month(number + 1) - _DAY + start[of] % _DAY)
+
+    def from_end(of: np.ndarray, number: np.ndarray) -> np.ndarray:
+        return month(number + 1) + end[of]
+
+    place = min((from_start, from_end), key=lambda one: np.abs(ticks - one(series, months)).sum())
     since = months - begin[series]
-    off = (from_end - end[series] if ended else from_start - start[series]) + since % step.count * 30 * _DAY
-    place = end if ended else start
-    return Slots(since // step.count, off, lambda of, k: month(begin[of] + k * step.count + int(ended)) + place[of])
+    off = ticks - place(series, months) + since % step.count * 30 * _DAY
+    return Slots(since // step.count, off, lambda of, k: place(of, begin[of] + k * step.count))
 
 
 def _middle(values: np.ndarray, series: np.ndarray) -> np.ndarray:
@@ -478,8 +493,8 @@ def _find(ticks: np.ndarray, series: np.ndarray, times: Times) -> tuple[Step | N
     """The step of rows sorted by series and time, its share of all distances, and the most frequent distance.
 
     Months, or the most frequent distance, if all rows fit exactly. With jitter the step that leaves the least of it:
-    the roundest of those that do about as well. None if fewer than half of the distances are one step, or too many rows
-    are far from theirs.
+    the roundest of those that do about as well, but rather the most frequent distance if that is round, and months.
+    None if fewer than half of the distances are one step, or too many rows are far from theirs.
     """
     same, between = np.diff(series) == 0, np.diff(ticks)
     real = same & (between > (1e-14 * np.abs(ticks).max() if ticks.dtype.kind == "f" else 0))  # but for rounding
@@ -512,17 +527,19 @@ def _find(ticks: np.ndarray, series: np.ndarray, times: Times) -> tuple[Step | N
             continue
         if off.max() <= 1e-6 * step.size:
             return step, share, mode
-        if step.size != mode or mode in sizes:  # with jitter the most frequent distance is chance
+        if step.kind == "months" or step.size != mode or mode in sizes:  # with jitter the most frequent is chance
             fits.append((float((off <= _JITTER * step.size).mean()), float(slots.off.std()), step, share))
     good = max((fit[0] for fit in fits), default=0.0)
     usual = float((apart == mode).mean())
     if good < 0.8:  # of a clock that was set once, the next question is how far from their places times may be
         return (steps_of_sizes[0] if usual > 0.9 else None), usual, mode
     fits = [fit for fit in fits if fit[0] >= good - 0.01]
-    if usual > 0.9:  # a clock that was set, not one that is wrong by a little all the time
+    round_ = mode in _NICE if times.dates else float(f"{mode:.2g}") == mode
+    if usual > (_USUAL if round_ else 0.9):  # a clock that was set, not one that is wrong by a little all the time
         fits = [fit for fit in fits if fit[2].size == mode] or fits
     least = min(fit[1] for fit in fits)
-    return next((step, share, mode) for _, left, step, share in fits if left <= 1.3 * least)
+    allowed = {"months": 3.0, "even": 1.3}  # months are of unequal length, and come first
+    return next((step, share, mode) for _, left, step, share in fits if left <= allowed[step.kind] * least)
 
 
 def _months_apart(ticks: np.ndarray, series: np.ndarray, apart: np.ndarray) -> list[Step]:
@@ -702,9 +719,11 @@ def _step_of(rows: _Rows, features: list[str]) -> Step:
         return found
     rows.asked.ask()  # a question of the zone comes first
     mean = float(np.diff(rows.ticks)[rows.same].mean())
-    width = 10 ** math.ceil(math.log10(10 * mean))
+    width, half = 10.0 ** math.ceil(math.log10(10 * mean)), float(np.ptp(rows.ticks)) / 2
+    width = min(width, 10.0 ** math.floor(math.log10(half)))  # two bins at least
     if times.dates:
         width = min([size for size in _NICE if size >= 10 * mean], default=_NICE[-1])
+        width = min(width, max((size for size in _NICE if size <= half), default=width))
     k = int(np.flatnonzero(rows.same)[0])
     ways = {**dict.fromkeys(features[:2], "mean"), "events": "count"}
     usual = float(mode) if share > _USUAL else float(width)
@@ -786,6 +805,7 @@ def _in_steps(rows: _Rows, step: Step) -> Slots:
             f"{len(rows.ids)} samples; the first after {rows.show(first)} in sample {rows.sample(first)} "
             f"({rows.place(first)}), the longest of {skipped[longest]} steps after {rows.show(longest)} in sample "
             f"{rows.sample(longest)}.{_of_their_own(rows, slots, step)}{_spring(rows, gaps, skipped, step)}"
+            f"{_weekdays(rows, step)}"
         )
     return slots
 
@@ -819,6 +839,15 @@ def _spring(rows: _Rows, gaps: np.ndarray, skipped: np.ndarray, step: Step) -> s
     hour = (skipped[gaps] * step.size == 3600 * _SECOND) & (after.day_of_week == 6) & (after.hour <= 4)
     said = " Clocks skip an hour where summer time begins: timezone='Europe/Berlin', or whichever it is."
     return said if hour.any() else ""
+
+
+def _weekdays(rows: _Rows, step: Step) -> str:
+    """What to say of days of which none is on a weekend."""
+    if not rows.times.dates or step.kind != "even" or step.size != _DAY:
+        return ""
+    dates = (rows.ticks // _DAY).view("M8[D]")
+    no_weekend = len(dates) >= 6 and np.is_busday(dates).all()
+    return " No row is on a Saturday or Sunday: step='B' counts business days alone." if no_weekend else ""
 
 
 def placed_columns(times: Times, names: list[str], choices: Choices, asked: Asked) -> Placed | None:
@@ -1002,9 +1031,9 @@ class Rates:
     ----------
     per_second : array, (N, T)
         The mean rate from the step before to this one; NaN where it is not known.
-    wraps, resets, unseen, fast : int
+    wraps, resets, unseen, fast, filled : int
         How often the counter went on from 0 after 2^32 or 2^64, began anew, may have wrapped unseen in a gap, and went
-        up by nearly 2^32 in one step.
+        up by nearly 2^32 in one step; and how many steps without a reading got a rate.
     """
 
     per_second: np.ndarray
@@ -1012,6 +1041,7 @@ class Rates:
     resets: int = 0
     unseen: int = 0
     fast: int = 0
+    filled: int = 0
 
 
 @dataclass
@@ -1083,10 +1113,12 @@ def rates(readings: Readings, at: Placed, resets: np.ndarray, spread: bool, max_
 
     end = slot[pair + 1]
     result[own[steps == 1], end[steps == 1]] = rate[steps == 1]
+    filled = 0
     if spread:
         for k in np.flatnonzero((steps > 1) & ((steps - 1 <= max_gap) if max_gap else True)):
             result[own[k], end[k] - steps[k] + 1 : end[k] + 1] = rate[k]
-    return Rates(result, int(likely.sum()), int(lost.sum()), int(unseen.sum()), int(fast.sum()))
+            filled += int(steps[k] - 1) if rate[k] == rate[k] else 0
+    return Rates(result, int(likely.sum()), int(lost.sum()), int(unseen.sum()), int(fast.sum()), filled)
 
 
 def _deltas(values: np.ndarray, pair: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -235,8 +235,8 @@ def fitting(values: Texts) -> list[str]:
         else:
             parts = [_PARTS.fullmatch(value) for value in some]
             forms = [] if None in parts else _of_parts([part for part in parts if part is not None])
-            if all(map(_DURATION.fullmatch, some)):
-                forms.append("duration")
+            if all(map(_DURATION.fullmatch, some)):  # of "12 ms" and "1.2 s" rather than K=1000
+                forms.insert(0 if forms and forms[0].startswith("K=") else len(forms), "duration")
         forms = [form for form in forms if not formed(some, form, None)[1].any()]
         if not forms:
             return []
@@ -299,6 +299,19 @@ def unit_of(form: str | None) -> str | None:
     if form in ("duration", "h:m", "m:s"):
         return "s"
     return None if form is None or form in FORMS else form
+
+
+def unit_in(values: Texts, form: str | None) -> str | None:
+    """The unit of texts that a form reads; of K=1000 and K=1024 what stands after their prefixes.
+
+    Examples
+    --------
+    >>> unit_in(["1.2 Mb/s", "30 b/s"], "K=1000"), unit_in(["5K"], "K=1000"), unit_in(["0:30"], "duration")
+    ('b/s', None, 's')
+    """
+    if form not in ("K=1000", "K=1024"):
+        return unit_of(form)
+    return common_unit({_split(value)[1] for value in western(values)}) or None
 
 
 def _of_parts(parts: Sequence[re.Match[str]]) -> list[str]:

@@ -32,6 +32,7 @@ from dgkit.readers.values import lines_of, place_of, readable
 from dgkit.schema import lengths, valid_values
 
 _SOME = 6  # distinct numbers with a unit among words, of which fewer may be names: 3G, 4G, LTE; 4xx, 5xx, other
+_RANGE = 20  # numbers tell in what range a column is, so that one far from it is asked about
 _FEW = 20  # distinct whole numbers as text that a table may have as categories without being asked
 
 
@@ -227,6 +228,7 @@ def about_sums(ds: xr.Dataset, sample: str | None, settled: Collection[str], ask
 def about_markers(ds: xr.Dataset, settled: Collection[str], asked: Asked) -> None:
     """Asks about variables in which a number far from all others may stand for a missing value."""
     for name, parts in _numbers(ds, settled):
+        markers: list[float] = []
         ends = [float(end) for values in parts() if len(values) for end in (values.min(), values.max())]
         for mark in {min(ends), max(ends)} if ends else ():
             if not _may_be_a_marker(mark):
@@ -234,16 +236,22 @@ def about_markers(ds: xr.Dataset, settled: Collection[str], asked: Asked) -> Non
             times = sum(int((values == mark).sum()) for values in parts())
             others = [values[values != mark] for values in parts()]
             rest = [float(end) for values in others if len(values) for end in (values.min(), values.max())]
-            if times < 2 or not rest or (min(rest) <= mark / 2 if mark < 0 else max(rest) >= mark / 2):
+            far = 2 if times > 1 else 10  # times as far from 0 as all others
+            if not rest or (min(rest) <= mark / far if mark < 0 else max(rest) >= mark / far):
                 continue
+            if times == 1 and (sum(map(len, others)) < _RANGE or not _never_a_value(mark)):
+                continue
+            markers.append(int(mark) if abs(mark) < 2**53 and mark % 1 == 0 else mark)
             asked.marked.add(name)
             value = f"{mark:.15g}"
             value = value if float(value) == mark else repr(mark)
-            mend = f"missing=[{value}]" if asked.of_file else f"df[{name!r}].replace({value}, float('nan'))"
+            table = f"df[{name!r}].replace({value}, float('nan'))"
+            mend = f"missing={{{name!r}: [{value}]}}" if asked.of_file else table
+            often = "once" if times == 1 else f"{times} times"
             asked.add(
-                f"{name!r} is {value} {times} times, and otherwise from {min(rest):.15g} to {max(rest):.15g}. Does "
+                f"{name!r} is {value} {often}, and otherwise from {min(rest):.15g} to {max(rest):.15g}. Does "
                 f"that stand for a missing value? Then {mend}; if it is a number like the others, numbers=[{name!r}].",
-                **({"missing": [int(mark) if abs(mark) < 2**53 and mark % 1 == 0 else mark]} if asked.of_file else {}),
+                **({"missing": {name: list(markers)}} if asked.of_file else {}),
             )
 
 
@@ -252,6 +260,12 @@ def _may_be_a_marker(value: float) -> bool:
     if value == -1.0 or abs(value) in _ENDS or f"{value:.6g}" in ("9.96921e+36", "1e+20", "1e+30", "-1e+30"):
         return True  # the last as netCDF and climate models fill
     return re.fullmatch(r"-99+(\.9+)?|9999+(\.9+)?", f"{value:.15g}") is not None
+
+
+def _never_a_value(marker: float) -> bool:
+    """Whether a marker is hardly anything else, so that one is enough to ask: not so -1, 9999 or 65536."""
+    nines = re.fullmatch(r"9999+(\.9+)?", f"{marker:.15g}") is not None
+    return marker < -1 or not (marker == -1 or nines or marker in {2.0**bits for bits in range(65)})
 
 
 _ENDS = {2.0**bits - one for bits in (15, 16, 31, 32, 63, 64) for one in (0, 1)} | {2.0**53 - 1}  # of whole numbers

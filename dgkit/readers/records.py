@@ -8,8 +8,8 @@ of a mistake. What is left out is told.
 import csv
 import io
 import re
-from collections.abc import Collection, Iterable, Sequence
-from typing import Any
+from collections.abc import Callable, Collection, Iterable, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -80,6 +80,15 @@ class Cells:
         self.parts.clear()
 
 
+class Fault(NamedTuple):
+    """A cell that holds no value, which is refused only where its column is wanted."""
+
+    line: int
+    column: int  # from 0
+    where: str
+    what: str  # with {count} such cells, the first {where}, in {lines}
+
+
 class Records:
     """The records of a text, and of them those that are rows.
 
@@ -89,10 +98,12 @@ class Records:
         The line at which each record begins, and its number of fields.
     left_out : list of str
         What is no row, and where.
+    faults : list of Fault
     """
 
     def __init__(self, lines: np.ndarray, widths: np.ndarray):
         self.lines, self.widths, self.left_out = lines, widths, list[str]()
+        self.faults: Sequence[Fault] = ()
         self.rows: list[list[str]] | None = None
         self.content, self.separator = b"", ","
         self.ends = np.zeros(0, np.int64)
@@ -129,10 +140,17 @@ class Records:
         return cls.of_rows(rows, lines[np.array(begins, np.int64)])
 
     @classmethod
-    def of_rows(cls, rows: list[list[str]], lines: np.ndarray) -> "Records":
+    def of_rows(cls, rows: list[list[str]], lines: np.ndarray, faults: Sequence[Fault] = ()) -> "Records":
         records = cls(lines, np.array([len(row) for row in rows], np.int64))
-        records.rows = rows
+        records.rows, records.faults = rows, faults
         return records
+
+    def without(self, out: np.ndarray) -> "Records":
+        """Those of rows that are not left `out`."""
+        kept, rows = np.flatnonzero(~out), self.rows or []
+        lines = self.lines[kept]
+        there = set(lines.tolist())
+        return self.of_rows([rows[k] for k in kept], lines, [fault for fault in self.faults if fault.line in there])
 
     def bare(self) -> np.ndarray:
         """Which records hold nothing but separators and blanks, (R,)."""
@@ -304,29 +322,15 @@ def lines_kept(
     starts = np.concatenate([[0], _positions(content, 10) + 1])
     if starts[-1] == len(content):
         starts = starts[:-1]
-    out, told = np.zeros(len(starts), bool), []
-
-    def leave(which: np.ndarray, what: str) -> None:
-        which = which[~out[which]]
-        if len(which):
-            out[which] = True
-            told.append(f"{len(which):,} {what} ({some_lines(which + 1)})")
-
-    leave(np.arange(min(skip, len(starts))), "skipped lines")
-    if comment:
-        leave(_beginning(content, starts, comment), "comment lines")
-    if isinstance(footer, str):
-        begins = _beginning(content, starts, footer)
-        if not len(begins):
-            raise FileFormatError(f"{name!r}: no line begins with {footer!r}, as footer= says.")
-        leave(np.arange(begins[0], len(starts)), "lines of the footer")
-    elif footer:
-        full = [
-            k
-            for k in range(len(starts) - 1, -1, -1)
-            if not out[k] and content[starts[k] :][:64].split(b"\n")[0].strip()
-        ]
-        leave(np.arange(full[:footer][-1], len(starts)) if full else np.arange(0), "lines of the footer")
+    out, told = left_out(
+        len(starts),
+        lambda mark: _beginning(content, starts, mark),
+        lambda k: content[starts[k] :][:64].split(b"\n")[0].strip() != b"",
+        skip,
+        comment,
+        footer,
+        name,
+    )
     if not out.any():
         return content, np.arange(1, len(starts) + 1), told
     ends = np.append(starts[1:], len(content))
@@ -334,6 +338,41 @@ def lines_kept(
     breaks = np.flatnonzero(np.diff(kept) != 1)
     runs = zip([0, *(breaks + 1)], [*breaks, len(kept) - 1], strict=True) if len(kept) else ()
     return b"".join(content[starts[kept[a]] : ends[kept[b]]] for a, b in runs), kept + 1, told
+
+
+def left_out(
+    n: int,
+    beginning: Callable[[str], np.ndarray],
+    full: Callable[[int], bool],
+    skip: int,
+    comment: str | None,
+    footer: int | str | None,
+    name: str,
+) -> tuple[np.ndarray, list[str]]:
+    """Which of n lines are left out, (n,), and what is told of them.
+
+    `beginning` tells which lines begin with a mark, `full` whether one holds anything.
+    """
+    out, told = np.zeros(n, bool), list[str]()
+
+    def leave(which: np.ndarray, what: str) -> None:
+        which = which[~out[which]]
+        if len(which):
+            out[which] = True
+            told.append(f"{len(which):,} {what} ({some_lines(which + 1)})")
+
+    leave(np.arange(min(skip, n)), "skipped lines")
+    if comment:
+        leave(beginning(comment), "comment lines")
+    if isinstance(footer, str):
+        begins = beginning(footer)
+        if not len(begins):
+            raise FileFormatError(f"{name!r}: no line begins with {footer!r}, as footer= says.")
+        leave(np.arange(begins[0], n), "lines of the footer")
+    elif footer:
+        last = [k for k in range(n - 1, -1, -1) if not out[k] and full(k)]
+        leave(np.arange(last[:footer][-1], n) if last else np.arange(0), "lines of the footer")
+    return out, told
 
 
 def some_lines(lines: Sequence[int] | np.ndarray, most: int = 5) -> str:

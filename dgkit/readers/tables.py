@@ -22,11 +22,12 @@ from dgkit.errors import ConfigError, SchemaError
 from dgkit.readers import grid
 from dgkit.readers.columns import Features, feature_columns, some_names, times_in
 from dgkit.readers.grid import Choices, Placed, fill_missing
-from dgkit.readers.numbers import NUMBER, WORDS, unit_of
+from dgkit.readers.numbers import NUMBER, WORDS, unit_in, unit_of
 from dgkit.readers.questions import Asked, about_markers, about_spelling, about_sums, about_text, about_whole_numbers
 from dgkit.readers.values import (
     LINE,
     ROW,
+    as_codes,
     check_decimal,
     column_values,
     given_forms,
@@ -129,11 +130,12 @@ def from_table(
         texts are to be taken as they are, "A" apart from "a".
     numbers : mapping or list
         Columns or features that are quantities. Of text the form, as `read_csv` takes it: {"load": "Mbps"}; a list
-        means plain numbers.
+        means plain numbers. The unit that a form tells is noted, of "K=1000" the one after the prefixes.
     categories : list of str, or mapping
         Features and attributes whose values are categories, also where they are whole numbers (codes: protocols,
         ports, days of the week). A mapping lists all categories of each in their order, or says what number each
-        stands for: {"speed": {"100M": 100e6, "1G": 1e9}}, which a bound may be (see `valid_max`).
+        stands for: {"speed": {"100M": 100e6, "1G": 1e9}}, which a bound may be (see `valid_max`). Default: those that
+        the table itself lists, in their order (pandas' Categorical, polars' Enum), else those that are there.
     decimal : {None, ".", ","}
         Decimal sign of numbers in text.
     scale, valid_min, valid_max : mapping, optional
@@ -213,6 +215,7 @@ def from_table(
     # what each column is taken for
     forms = _forms(table, steps, attributes, forms, {*given, *order}, asked)
     asked.ask()
+    told = _prefixed_units(table, steps, attributes, forms) | told
     ds = dataset(
         table,
         features,
@@ -233,6 +236,12 @@ def from_table(
         for name, value in values.items():
             if name in ds.data_vars and key != "units":  # of which a counter's are per second
                 ds[name].attrs[key] = int(value) if isinstance(value, bool) else value  # netCDF has no truth values
+    for name in (name for name in (*steps, *attributes) if order.get(name) is None and ds[name].dtype.kind == "U"):
+        if own := _own_categories(table, steps.get(name, [name])):
+            if name in order:
+                order = {**order, name: own}
+            elif (there := {*np.unique(ds[name].values).tolist()} - {""}) <= {*own} and own != sorted(there):
+                ds[name].attrs["categories"] = own  # not those that are there, sorted: these nobody listed
     for name, listed in order.items():
         if (bins or {}).get(name) != "count":  # which counts rows, whatever they hold
             ds[name] = _categorical(ds[name], listed)
@@ -264,14 +273,7 @@ def _forms(
     for name, columns in (*steps.items(), *((name, [name]) for name in attributes)):
         if name in made:
             made = dict.fromkeys(columns, made[name]) | made
-        units = {unit_of(made.get(column)): column for column in columns}
-        if len(units) > 1:
-            said = ", ".join(f"{column!r} {unit or 'none'}" for unit, column in units.items())
-            way = f"Give one form for all: numbers={{{name!r}: 'K=1000'}} or 'duration' bring each to one unit."
-            raise SchemaError(
-                f"numbers= gives the columns of feature {name!r} several units ({said}), which would mix them. "
-                f"{'Bring all to one unit before.' if None in units else way}"
-            )
+        one_unit(name, {column: unit_of(made.get(column)) for column in columns})
         if name in said_of or len(asked.questions) == 5:
             continue
         there = [column for column in columns if column in known and column not in said_of]
@@ -293,6 +295,35 @@ def _forms(
             )
             made |= dict.fromkeys(texts, form) if form is not None else {}
     return made
+
+
+def one_unit(name: str, units: Mapping[str, str | None], way: str = "") -> str | None:
+    """The unit of a feature's columns; SchemaError where they have several, with the way to one."""
+    first = {unit: column for column, unit in units.items()}
+    if len(first) > 1:
+        said = ", ".join(f"{column!r} {unit or 'none'}" for unit, column in first.items())
+        one = f"Give one form for all: numbers={{{name!r}: 'K=1000'}} or 'duration' bring each to one unit."
+        way = way or (MIXED if None in first else one)
+        raise SchemaError(
+            f"numbers= gives the columns of feature {name!r} several units ({said}), which would mix them. {way}"
+        )
+    return next(iter(first), None)
+
+
+def _prefixed_units(
+    table: nw.DataFrame[Any], steps: Mapping[str, Sequence[str]], attributes: Sequence[str], forms: Mapping[str, str]
+) -> dict[str, str]:
+    """The unit of each variable whose text is read by "K=1000" or "K=1024", from what stands after the prefixes."""
+    found: dict[str, str] = {}
+    for name, columns in (*steps.items(), *((name, [name]) for name in attributes)):
+        units: dict[str, str | None] = {}
+        for column in columns:
+            if forms.get(column) in ("K=1000", "K=1024") and column in table.columns and _has_text(table[column]):
+                texts = {item.strip() for item in table[column].to_list() if isinstance(item, str)} - {"", *WORDS}
+                units[column] = unit_in([*texts], forms[column])
+        if unit := one_unit(name, {column: unit for column, unit in units.items() if unit}, MIXED):
+            found[name] = unit
+    return found
 
 
 def _has_text(series: nw.Series[Any]) -> bool:
@@ -334,6 +365,8 @@ def _in_one_column(
     return nw.from_native(pd.DataFrame({name: pd.Series(cells, index, dtype=object)}), eager_only=True)
 
 
+_MANY = 20  # categories of no order that may be identifiers: these a table's Categorical does not list by itself
+MIXED = "Bring all to one unit before."
 MENDS = {  # what the reader's caller can do, who has no `ds` yet
     "constant": "Leave {name!r} out of attributes=.",
     "identifier": "Leave {name!r} out of attributes= (sample= takes an identifier).",
@@ -379,22 +412,44 @@ def _categorical(da: xr.DataArray, listed: Sequence[Any] | Mapping[Any, float] |
         return da
     values = da.values
     found = [value for value in np.unique(values).tolist() if value != ""]
-    order: list[Any] = found if listed is None else list(map(str, several("categories", listed)))
+    listed_only = list(listed) if isinstance(listed, Mapping) else listed
+    order: list[Any] = found if listed is None else list(map(str, several("categories", listed_only)))
     if all(re.fullmatch(r"-?\d+", value, re.ASCII) and str(int(value)) == value and len(value) < 16 for value in found):
         values = np.where(values == "", "0", values).astype(np.int64)
-        order = [int(value) if re.fullmatch(r"-?\d+", value, re.ASCII) else value for value in order]
+        order = [int(float(value)) if re.fullmatch(r"-?\d+(\.0+)?", value, re.ASCII) else value for value in order]
         order = sorted(order) if listed is None else order
     stand_for = {"numbers": list(listed.values())} if isinstance(listed, Mapping) else {}
     return da.copy(data=values).assign_attrs(categories=order, **stand_for)
 
 
+def _own_categories(table: nw.DataFrame[Any], columns: Sequence[str]) -> list[str]:
+    """The categories that a table's columns list themselves (pandas' Categorical, polars' Enum), in their order.
+
+    None of columns that list different ones, or so many in no order that they may be identifiers.
+    """
+    native, listed = table.to_native(), list[list[str]]()
+    for column in columns:
+        dtype = getattr(native[column], "dtype", None) if column in table.columns else None
+        if isinstance(dtype, pd.CategoricalDtype) and (dtype.ordered or len(dtype.categories) <= _MANY):
+            held = dtype.categories.to_numpy()
+            listed.append(as_codes(held).tolist() if held.dtype.kind in "iuf" else list(map(str, held)))
+        else:
+            listed.append(list(getattr(table[column].dtype, "categories", ())) if column in table.columns else [])
+    own = [text for text in listed[0] if text != ""]
+    return own if len(set(own)) == len(own) and all(of == listed[0] for of in listed) else []
+
+
 def opened(df: Any) -> nw.DataFrame[Any]:
     """A table of any library as narwhals has it, its columns' names as text; SchemaError for what is none."""
+    if isinstance(df, pd.DataFrame):
+        df = _in_utc(df)
     try:
         table = nw.from_native(df, eager_only=True)
         return table if all(isinstance(name, str) for name in table.columns) else _with_names(df)
     except TypeError as error:
-        raise SchemaError(f"from_table needs a pandas, polars or pyarrow table, not {type(df).__name__}.") from error
+        kind = type(df).__name__
+        way = {"LazyFrame": " Collect it: df.collect()", "Series": " Make a table of it: df.to_frame()"}.get(kind, "")
+        raise SchemaError(f"from_table needs a pandas, polars or pyarrow table, not {kind}.{way}") from error
     except nw.exceptions.DuplicateError as error:
         raise SchemaError(f"two columns of the table have the same name: {error}. Rename one.") from error
 
@@ -409,6 +464,20 @@ def _with_names(df: Any) -> nw.DataFrame[Any]:
         )
     named = df.set_axis([as_name(name) for name in df.columns], axis=1)
     return nw.from_native(named, eager_only=True)
+
+
+def _in_utc(df: pd.DataFrame) -> pd.DataFrame:
+    """A pandas table with its zoned times in UTC; its attrs keep the zones, which `grid.times_of` goes by.
+
+    narwhals knows no zone with a sign besides letters and "/" in its name, such as America/New_York.
+    """
+    zoned = {k: str(dtype.tz) for k, dtype in enumerate(df.dtypes) if isinstance(dtype, pd.DatetimeTZDtype)}
+    made = df.copy(deep=False) if zoned else df
+    for k in zoned:
+        made.isetitem(k, df.iloc[:, k].dt.tz_convert("UTC"))
+    if zoned:
+        made.attrs = {**df.attrs, grid.ZONES: {as_name(df.columns[k]): zone for k, zone in zoned.items()}}
+    return made
 
 
 def as_name(name: Any) -> str:
@@ -635,7 +704,7 @@ def _attributes(
 
 def _fill(series: Mapping[str, np.ndarray], length: np.ndarray, read: _Read) -> None:
     """Fills what is missing before the series' ends, keeps it or asks, as the choices say."""
-    ids, choices, filled, kept = read.ids, read.choices, 0, 0
+    ids, choices, filled, kept = read.ids, read.choices, read.at.said.pop("filled_values", 0), 0
     for name, values in series.items():
         counter = name in (choices.counters or ())
         most = choices.max_gap if choices.max_gap is None or not counter else choices.max_gap + 1
@@ -665,7 +734,7 @@ def _coordinates(at: Placed, length: np.ndarray, steps: int, wide: bool) -> tupl
             {} if (start == start[0]).all() else {"starts": "at different times"}
         )
     line = at.at(np.zeros(steps, np.int64), np.arange(steps))
-    if line.dtype.kind == "f" and not {"gaps", "snapped", "duplicates", "counters"} & at.said.keys():
+    if line.dtype.kind == "f" and not {"bin", "gaps", "snapped", "duplicates", "counters"} & at.said.keys():
         line = at.seconds[:steps].astype(line.dtype)  # numbers to the last bit as they were
     return {"time": ("time", line)}, said
 
@@ -975,9 +1044,10 @@ def _make_rates(series: dict[str, np.ndarray], counters: list[str], read: _Read)
         readings[name] = grid.Readings(values, missing)
     anew = grid.began_anew(list(readings.values()), at)
     said: dict[str, Any] = {}
+    filled = 0
     for name in counters:
         made = grid.rates(readings[name], at, anew, choices.how(name) == "linear", choices.max_gap)
-        series[name] = made.per_second
+        series[name], filled = made.per_second, filled + made.filled
         if made.fast > max(1, 0.01 * len(at.rows)) and not read.asked.questions:  # with the times in doubt, so is this
             raise SchemaError(
                 f"column {name!r} of counters= goes up by nearly 2^32 in {made.fast} steps: a counter of 32 bits that "
@@ -995,7 +1065,8 @@ def _make_rates(series: dict[str, np.ndarray], counters: list[str], read: _Read)
     for name in series:
         series[name] = series[name][:, 1:]
     before = at.at
-    at.length, at.at, at.said = at.length - 1, lambda of, k: before(of, k + 1), at.said | {"counters": said}
+    at.length, at.at = at.length - 1, lambda of, k: before(of, k + 1)
+    at.said |= {"counters": said, "filled_values": filled}
 
 
 def _ask_for_counters(series: Mapping[str, np.ndarray], length: np.ndarray, asked: Asked) -> None:

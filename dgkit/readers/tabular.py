@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from dgkit.errors import FileFormatError, MissingExtraError
-from dgkit.readers.records import Figure, Records, some_lines
+from dgkit.readers.records import Fault, Figure, Records, left_out
 from dgkit.readers.sources import damaged
 
 
@@ -32,6 +32,7 @@ def json_records(path: Path, content: bytes) -> Records:
             if piece.strip():
                 found.append((line, _parsed(path, piece, line, line == len(pieces))))
     names: dict[str, int] = {}
+    lists: list[tuple[int, str]] = []  # lines and names of cells that hold one
     flat = []
     for line, one in found:
         if not isinstance(one, dict):
@@ -40,12 +41,19 @@ def json_records(path: Path, content: bytes) -> Records:
                 '{"time": 1, "load": 2.5}.'
             )
         row: dict[str, str] = {}
-        _flatten(path, line, one, "", row)
+        _flatten(path, line, one, "", row, lists)
         for name in row:
             names.setdefault(name, len(names))
         flat.append(row)
     rows = [[row.get(name, "") for name in names] for row in flat]
-    return Records.of_rows([list(names), *rows], np.array([0, *(line for line, _ in found)], np.int64))
+    faults = [Fault(line, names[name], f"line {line} has a list in {name!r}", _LIST) for line, name in lists]
+    return Records.of_rows([list(names), *rows], np.array([0, *(line for line, _ in found)], np.int64), faults)
+
+
+_LIST = (
+    "{where}; a cell holds one value. Make columns or rows of it first, e.g. with pandas.json_normalize, and give the "
+    "table to from_table, or read other columns."
+)
 
 
 def _parsed(path: Path, text: str, line: int, last: bool) -> Any:
@@ -82,20 +90,19 @@ def _named_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return made
 
 
-def _flatten(path: Path, line: int, one: dict[str, Any], above: str, row: dict[str, str]) -> None:
+def _flatten(
+    path: Path, line: int, one: dict[str, Any], above: str, row: dict[str, str], lists: list[tuple[int, str]]
+) -> None:
     for key, value in one.items():
         name = above + key
         if isinstance(value, dict):
-            _flatten(path, line, value, f"{name}.", row)
-        elif isinstance(value, list):
-            raise FileFormatError(
-                f"{str(path)!r}: line {line} has a list in {name!r}; a cell holds one value. Make columns or rows "
-                "of it first, e.g. with pandas.json_normalize, and give the table to from_table."
-            )
+            _flatten(path, line, value, f"{name}.", row, lists)
         elif name in row or not name.strip():
             what = f"names {name!r} twice in one object" if name in row else "has a value without a name"
             raise FileFormatError(f"{str(path)!r}: line {line} {what}. Rename or remove one.")
         else:
+            if isinstance(value, list):
+                lists.append((line, name))
             row[name] = value if isinstance(value, str) else "" if value is None else str(value).lower()
 
 
@@ -136,30 +143,48 @@ def excel_records(path: Path, content: bytes, sheet: str | None, most: int) -> R
             raise FileFormatError(f"{str(path)!r} has no sheet {sheet!r}, but {', '.join(map(repr, names[:10]))}.")
         chosen = names[0] if sheet is None else sheet
         book[chosen].reset_dimensions()  # a file may declare any size
-        rows, lines, wrong = [], [], []
+        rows, lines, faults = [], [], list[Fault]()
         for k, cells in enumerate(book[chosen].iter_rows(), 1):
             rows.append([_cell_text(cell.value) for cell in cells])
             lines.append(k)
-            wrong += [(k, f"{cell.value} in {cell.coordinate}") for cell in cells if cell.data_type == "e"]
-        unknown = []
+            faults += [
+                Fault(k, j, f"{cell.value} in {cell.coordinate}", _CELLS.format("hold an error of Excel's"))
+                for j, cell in enumerate(cells)
+                if cell.data_type == "e"
+            ]
         if formulas:
             plain = openpyxl.load_workbook(io.BytesIO(content), read_only=True, keep_links=False)[chosen]
             plain.reset_dimensions()
             for k, cells in enumerate(plain.iter_rows(), 1):
-                unknown += [
-                    (k, cell.coordinate) for j, cell in enumerate(cells) if cell.data_type == "f" and not rows[k - 1][j]
+                faults += [
+                    Fault(k, j, cell.coordinate, _CELLS.format("hold a formula whose value is not stored"))
+                    for j, cell in enumerate(cells)
+                    if cell.data_type == "f" and not rows[k - 1][j]
                 ]
     except FileFormatError:
         raise
     except Exception as error:  # the libraries have errors of many kinds
         raise damaged(path, "an Excel file", "open it in Excel and save it anew, or as CSV") from error
-    for found, what in ((wrong, "hold an error of Excel's"), (unknown, "hold a formula whose value is not stored")):
-        if found:
-            raise FileFormatError(
-                f"{str(path)!r}: {len(found)} cells {what}, the first {found[0][1]} "
-                f"({some_lines(sorted({k for k, _ in found}))}). Mend or empty them in Excel, and save the file there."
-            )
-    return Records.of_rows(rows, np.array(lines, np.int64))
+    return Records.of_rows(rows, np.array(lines, np.int64), faults)
+
+
+_CELLS = (
+    "{{count}} cells {}, the first {{where}} ({{lines}}). Mend or empty them in Excel, and save the file there, or "
+    "read other columns."
+)
+
+
+def rows_kept(
+    records: Records, skip: int, comment: str | None, footer: int | str | None, name: str
+) -> tuple[Records, list[str]]:
+    """`lines_kept` of a sheet, whose lines are its rows, and begin with their first cell."""
+    rows = records.rows or []
+
+    def beginning(mark: str) -> np.ndarray:
+        return np.flatnonzero([bool(row) and row[0].lstrip().startswith(mark) for row in rows])
+
+    out, told = left_out(len(rows), beginning, lambda k: any(map(str.strip, rows[k])), skip, comment, footer, name)
+    return records.without(out) if out.any() else records, told
 
 
 def _cell_text(value: Any) -> str:

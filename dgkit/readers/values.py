@@ -5,6 +5,7 @@ place, the column and the option that settles it. pandas makes numbers and dates
 """
 
 import re
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from copy import copy
 from datetime import datetime
@@ -30,6 +31,7 @@ from dgkit.readers.numbers import (
     parsed,
     readings,
     shapes,
+    unit_in,
     unit_of,
     versions,
 )
@@ -94,6 +96,10 @@ class _Column:
             return pd.Series(pd.Series(distinct.array).array[self.codes])  # of text the type is found out of few
         return distinct.reset_index(drop=True).reindex(self.codes).reset_index(drop=True)
 
+    def count(self, which: np.ndarray) -> int:
+        """How many rows have these of the distinct values."""
+        return int(np.append(which, False)[self.codes].sum()) if which.any() else 0
+
     def at(self, k: int) -> str:
         return f"{str(self.values[k])!r} in {self.row} {self.lines[self.first[k]]}"
 
@@ -111,19 +117,21 @@ def understood(
     *,
     text: Sequence[str] = (),
     dates: Mapping[str, str] | None = None,
-    missing: Sequence[Any] = (),
+    missing: Sequence[Any] | Mapping[str, Sequence[Any]] = (),
     decimal: str | None = None,
     numbers: Mapping[str, str] | Sequence[str] | None = None,
     codes: Collection[str] = (),
     separator: str | None = None,
     typed: bool = False,
+    removed: dict[str, int] | None = None,
 ) -> pd.DataFrame:
     """The wanted columns of a file's rows, as `read_csv` gives them.
 
     `read` tells, for the columns wanted, the line at which each row begins and the fields of each column, and is told
     which of them may come as plain numbers, and whether a dot begins their decimals. A column of `codes` is whole
     numbers, or text as it is written. `separator` is that of the file. In a `typed` one cells are numbers or text:
-    numbers have dots, and tell nothing of the commas in text.
+    numbers have dots, and tell nothing of the commas in text. `removed` gets of each column how many values the list
+    `missing` took.
     """
     check_decimal(decimal)
     typed = typed and decimal is None
@@ -137,24 +145,29 @@ def understood(
             )
     wanted = list(header if columns is None else columns)
     known, as_text = set(header), set(text)
-    for name in [*wanted, *text, *dates, *forms]:
+    by_column = missing if isinstance(missing, Mapping) else {}
+    of_all = not isinstance(missing, Mapping)
+    for name in [*wanted, *text, *dates, *forms, *by_column]:
         if name not in known:
             raise SchemaError(f"no column {name!r}; the file has {', '.join(map(repr, header[:20]))}.")
-    dots = decimal == "." or (False if decimal or any("." in str(marker) for marker in missing) else None)
+    every = missing if of_all else [marker for markers in by_column.values() for marker in markers]
+    dots = decimal == "." or (False if decimal or any("." in str(marker) for marker in every) else None)
     lines, cells = read(wanted, known - as_text - {*dates, *forms, *codes}, dots)
     table: dict[str, pd.Series | np.ndarray] = {}
     by_sign: dict[str, dict[str, np.ndarray]] = {}  # of each column of numbers its values by decimal sign
-    described, absent, signs = {}, frozenset(("", *map(str, missing))), set()
-    markers = parsed([str(marker) for marker in missing])
-    markers = markers[~np.isnan(markers)]
+    described, signs, taken, units = {}, set(), Counter[str](), dict[str, str | None]()
     for name, fields in zip(wanted, cells, strict=True):
+        own = dict.fromkeys(map(str, markers_of(missing, name)))
         if fields.sign is not None:
-            table[name] = _without(fields.numbers(), markers)
+            table[name], taken[name] = _without(fields.numbers(), _as_numbers([*own]))
             signs.add(fields.sign)
             fields.clear()
             continue
-        column = _Column(name, fields, lines, absent)
+        column = _Column(name, fields, lines, frozenset(("",)))
         fields.clear()
+        gone = np.array([value in own for value in column.values], bool)
+        taken[name] = column.count(gone)
+        column.drop(gone)
         bare = column.without_words()
         described[name] = bare
         if typed and name not in (as_text | {*dates, *codes}):
@@ -165,6 +178,7 @@ def understood(
             table[name] = bare.rows(_dates(bare, dates[name]))
         elif name in forms:
             by_sign[name] = _formed(bare, forms[name], decimal)
+            units[name] = unit_in(bare.values, forms[name])
         elif name in codes:
             whole = _codes(bare)
             table[name] = column.rows(pd.Series(column.values, dtype=object)) if whole is None else bare.rows(whole)
@@ -177,26 +191,50 @@ def understood(
     if decimal is None and any(_asks_for_a_sign(described[name], by_sign[name]) for name in by_sign):
         # the file's other columns tell as well, so that a column reads the same whichever others are wanted
         rest = [name for name in header if name not in set(wanted) | as_text | set(dates)]
-        signs |= _signs(rest, read(rest, known - {*forms}, dots)[1], absent, forms) if rest else set()
+        signs |= _signs(rest, read(rest, known - {*forms}, dots)[1], missing, forms) if rest else set()
         if separator == "," and not signs and not any("," in v for name in by_sign for v in described[name].values):
             signs = {"."}  # decimal commas would need quotes
     for name in list(by_sign):  # let go of one by one: a wide table's text takes as much as its numbers
         column, found = described.pop(name), by_sign.pop(name)
         values = _one_reading(column, found, signs if decimal is None else {decimal})
+        markers = _as_numbers([str(marker) for marker in markers_of(missing, name)])
         if markers.size:  # by value: -999, -999.0 and -999.00 are one
             gone = np.isin(values, markers)
+            taken[name] += column.count(gone)
             column, values = column.drop(gone), values[~gone]
         exact = values.dtype.kind in "iu" and (column.codes < 0).any() and (np.abs(values.astype(float)) >= 2**53).any()
         nullable = "Int64" if values.dtype.kind == "i" else "UInt64"  # NaN among them would make floats, which round
         table[name] = column.rows(pd.Series(values, dtype=nullable if exact else None))
+    if removed is not None and of_all:
+        removed |= {name: count for name, count in taken.items() if count}
     made = pd.DataFrame({name: table.pop(name) for name in dict.fromkeys(wanted)}, copy=False)
-    return made.set_index(pd.Index(lines, name=LINE))
+    made = made.set_index(pd.Index(lines, name=LINE))
+    made.attrs |= {"units": {name: unit for name, unit in units.items() if unit}} if any(units.values()) else {}
+    return made
 
 
-def _without(values: np.ndarray, markers: np.ndarray) -> np.ndarray:
-    """Numbers with NaN for those that stand for a missing value."""
+def _without(values: np.ndarray, markers: np.ndarray) -> tuple[np.ndarray, int]:
+    """Numbers with NaN for those that stand for a missing value, and how many these are."""
     gone = np.isin(values, markers) if markers.size else np.zeros(0, bool)
-    return np.where(gone, np.nan, values) if gone.any() else values
+    return (np.where(gone, np.nan, values) if gone.any() else values), int(gone.sum())
+
+
+def _as_numbers(markers: Sequence[str]) -> np.ndarray:
+    """Those of the markers that are numbers."""
+    numbers = parsed(markers)
+    return numbers[~np.isnan(numbers)]
+
+
+def given_markers(missing: Any) -> list[Any] | dict[str, list[Any]]:
+    """What stands for a missing value, as `missing=` says it: in all columns, or in each that is named."""
+    if not isinstance(missing, Mapping):
+        return several("missing", missing)
+    return {name: several(f"missing[{name!r}]", markers) for name, markers in missing.items()}
+
+
+def markers_of(missing: Sequence[Any] | Mapping[str, Sequence[Any]], name: str) -> Sequence[Any]:
+    """What stands for a missing value in a column."""
+    return missing.get(name, ()) if isinstance(missing, Mapping) else missing
 
 
 def check_decimal(decimal: str | None) -> None:
@@ -220,12 +258,18 @@ def given_forms(numbers: Mapping[str, str] | Sequence[str] | None) -> dict[str, 
 _FORMS = "'plain', 'K=1000', 'K=1024', 'duration', 'h:m', 'm:s'"
 
 
+_POINT_ZERO = re.compile(r"(?<=\d)\.00?$", re.ASCII)  # not .000, which may group thousands
+
+
 def _codes(column: _Column) -> pd.Series | None:
     """Whole numbers; None where the codes are anything else."""
     values = column.values
-    if not len(values) or identifiers(values) or not all(map(WHOLE.fullmatch, values)):
+    if not len(values) or identifiers(values):
         return None
-    return pd.Series(parsed(values), dtype=object if (column.codes < 0).any() else None)
+    bare = [_POINT_ZERO.sub("", value) for value in values]  # as pandas writes codes beside missing values: 6.0 is 6
+    if not all(map(WHOLE.fullmatch, bare)):
+        return None
+    return pd.Series(parsed(bare), dtype=object if (column.codes < 0).any() else None)
 
 
 def _formed(column: _Column, form: str, decimal: str | None) -> dict[str, np.ndarray]:
@@ -335,14 +379,19 @@ def _clear_sign(column: _Column, found: Mapping[str, np.ndarray]) -> str:
     return "" if len(found) != 1 or _asks_for_a_sign(column, found) else next(iter(found))
 
 
-def _signs(names: Sequence[str], cells: list[Cells], missing: frozenset[str], forms: Mapping[str, str]) -> set[str]:
+def _signs(
+    names: Sequence[str],
+    cells: list[Cells],
+    missing: Sequence[Any] | Mapping[str, Sequence[Any]],
+    forms: Mapping[str, str],
+) -> set[str]:
     """The decimal signs that other columns leave no doubt of."""
     signs = set()
     for name, fields in zip(names, cells, strict=True):
         if fields.sign is not None:
             signs.add(fields.sign)
             continue
-        column = _Column(name, fields, (), missing | WORDS)
+        column = _Column(name, fields, (), frozenset(("", *map(str, markers_of(missing, name)), *WORDS)))
         if name in forms:
             found = formed(column.values, forms[name], None)[0]
         else:
@@ -705,14 +754,22 @@ def column_values(
             codes = True
         values = _of_items(table, name, items, empty, form, codes, decimal, ways)
     else:
-        raise SchemaError(
-            f"column {name!r} is of type {series.dtype}; numbers, text, dates or truth values are needed."
-        )
+        values = np.zeros(0, "V")
     if values.dtype.kind not in "biufUM":
+        dtype = getattr(table.to_native()[name], "dtype", series.dtype) if series.dtype == nw.Unknown else series.dtype
+        way = next((way for kind, way in _MADE.items() if str(dtype).startswith(kind)), "")
         raise SchemaError(
-            f"column {name!r} is of type {series.dtype}; numbers, text, dates or truth values are needed."
+            f"column {name!r} is of type {dtype}; numbers, text, dates or truth values are needed."
+            + (f" Make it such: df[{name!r}] = df[{name!r}]{way}" if way else "")
         )
-    return _as_codes(values) if codes and values.dtype.kind in "iuf" else values
+    return as_codes(values) if codes and values.dtype.kind in "iuf" else values
+
+
+_MADE = {  # by the beginning of a type's name what makes numbers or dates of it
+    "Duration": ".dt.total_seconds()",
+    "period": ".dt.to_timestamp()",
+    "Sparse": ".sparse.to_dense()",
+}
 
 
 def _bare(table: nw.DataFrame[Any], name: str) -> nw.Series[Any]:
@@ -828,7 +885,7 @@ class _Rows:
         return place_of(self.table, int(row)).split(maxsplit=1)[1]
 
 
-def _as_codes(values: np.ndarray) -> np.ndarray:
+def as_codes(values: np.ndarray) -> np.ndarray:
     """Numbers as text, 6.0 as "6"; "" for NaN."""
     whole = values.dtype.kind != "f" or bool((values[~np.isnan(values)] % 1 == 0).all())
     distinct, at = np.unique(values, return_inverse=True)

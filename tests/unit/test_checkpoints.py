@@ -271,6 +271,8 @@ def test_in_private_training_choosing_is_named_as_not_covered(small, tiny_config
     for data in (small, held_out):
         for name in ("views", "cpu", "size"):
             data[name].attrs = bounds if name != "views" else {"valid_min": 0.0, "valid_max": 1e6}
+        for name in ("domain", "state"):
+            data[name].attrs = {"categories": sorted({*small[name].values.flat, *held_out[name].values.flat} - {""})}
     config = replace(tiny_config, dp=dg.privacy.DP(noise_multiplier=1.0, delta=1e-3))
 
     with pytest.warns(UserWarning, match="epsilon does not cover held_out"):

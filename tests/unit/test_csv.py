@@ -591,3 +591,13 @@ def test_names_may_come_in_any_collection(write):
     named = {"v": 1.5, "w": 2.5}
     table = read_csv(write("v,w\n1.5,2\n2.5,3\n"), columns=named.keys(), text={"w"}, missing=(mark for mark in "x"))
     assert table.columns.tolist() == ["v", "w"] and table.w.tolist() == ["2", "3"]
+
+
+def test_a_mapping_is_no_list_of_names(write):
+    file = write("v,w\n1.5,2\n2.5,3\n")
+
+    for option in ("text", "columns"):
+        with pytest.raises(ConfigError, match=rf"{option} is \{{'v': 'x'\}}; give a list.*{option}=\['v'\]"):
+            read_csv(file, **{option: {"v": "x"}})
+    with pytest.raises(ConfigError, match=r"attributes is .* give a list"):
+        from_csv(file, features=["v"], attributes={"w": "x"})

@@ -607,3 +607,29 @@ def test_codes_with_meanings_are_read_as_words(tmp_path):
         ds.to_netcdf(tmp_path / "wrong.nc")
         with pytest.raises(SchemaError, match=f"the codes of 'kind' have {says}"):
             dg.open_dataset(tmp_path / "wrong.nc")
+
+
+@pytest.mark.parametrize("packing", [{}, {"dtype": "i2", "scale_factor": 0.5, "add_offset": 200.0}])
+def test_a_valid_range_is_both_bounds(tmp_path, packing):
+    bounds = np.array([120, 210], np.int16) if packing else np.array([260.0, 305.0])
+    warm = np.linspace(270, 300, 20).reshape(4, 5)
+    xr.Dataset({"temp": (("sample", "time"), warm, {"valid_range": bounds})}).to_netcdf(
+        tmp_path / "x.nc", encoding={"temp": packing}
+    )
+
+    attrs = dg.open_dataset(tmp_path / "x.nc").temp.attrs
+
+    assert (attrs["valid_min"], attrs["valid_max"]) == (260, 305) and "valid_range" not in attrs
+
+
+def test_a_file_that_is_no_dataset_yet_is_mended_by_lines_that_open_it(tmp_path):
+    path = tmp_path / "x.nc"
+    xr.Dataset({"temp": (("station", "time"), np.arange(20.0).reshape(4, 5) ** 1.5)}).to_netcdf(path)
+
+    with pytest.raises(SchemaError) as error:
+        dg.open_dataset(path)
+    lines = str(error.value).partition("Mend: ")[2].partition(", or")[0]
+    scope = {"xarray": xr}
+    exec(lines, scope)
+
+    assert dg.schema.validate(scope["ds"])

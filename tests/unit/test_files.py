@@ -324,6 +324,13 @@ def test_a_file_that_may_not_be_read_is_not_called_damaged(saved, monkeypatch):
     assert "damaged" not in str(caught.value)
 
 
+def test_a_file_of_another_format_is_named_as_such(tmp_path):
+    (tmp_path / "full.csv").write_text("id,t,views\n" + "a,1,2\n" * 50)
+
+    with pytest.raises(dg.FileFormatError, match=r"its first bytes are those of another format$"):
+        dg.load(tmp_path / "full.csv")
+
+
 def test_a_file_larger_than_dgkit_reads_is_refused_before_it_is_read(tmp_path):
     with open(tmp_path / "large", "wb") as file:
         file.truncate(2**40)  # holds nothing on the disk

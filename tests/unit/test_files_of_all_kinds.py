@@ -284,6 +284,54 @@ def test_excel_is_read_by_values_and_its_errors_are_named(write, tmp_path):
     assert read_csv(book(["t", "v"], [1, 2], sheets=("a", "b")), member="a").v.tolist() == [2]
 
 
+def test_rows_of_a_sheet_that_are_no_rows_are_left_out_and_told(write):
+    rows = [["Report of May"], [], ["id", "t", "v"], ["a", 0, 1.5], ["# moved"], ["a", 1, 2.5], ["Total", None, 4]]
+    path = table_of("excel", write, rows)
+
+    with pytest.raises(FileFormatError, match=r"If the names stand in line 3: skip=2|comment='#'"):
+        read_csv(path)
+    for footer in ("Total", 1):
+        table = read_csv(path, skip=2, comment="#", footer=footer)
+
+        assert table.t.tolist() == [0, 1] and table.index.tolist() == [4, 6]
+        assert table.attrs["reading"] == (
+            "2 skipped lines (lines 1, 2); 1 comment lines (line 5); 1 lines of the footer (line 7)"
+        )
+    named = read_csv(path, skip=3, names=["a", "b", "c"], comment="#", footer=1)
+    assert named.c.tolist() == [1.5, 2.5]
+
+
+@pytest.mark.parametrize("second", [[], ["made", "in June", "", "at noon"]])
+def test_a_title_above_the_names_of_a_sheet_is_no_missing_value(write, second):
+    path = table_of("excel", write, [["Report of May"], second, ["t", "v"], [0, 1.5], [1, 2.5]])
+
+    with pytest.raises(FileFormatError, match=r"names stand in line 3: skip=2"):
+        read_csv(path)
+    assert read_csv(path, skip=2).v.tolist() == [1.5, 2.5]
+
+
+@pytest.mark.parametrize("option", [{"skip": 1}, {"footer": "Total"}, {"comment": "#"}, {"names": ["t", "v"]}])
+@pytest.mark.parametrize("kind", ["JSON", "Parquet"])
+def test_what_goes_with_lines_alone_is_refused_of_files_that_have_none(write, tmp_path, kind, option):
+    path = write('{"i": 1, "v": 2}\n{"i": 2, "v": 3}')
+    if kind == "Parquet":
+        parquet(path := tmp_path / "x.parquet")
+
+    with pytest.raises(ConfigError, match=f"{next(iter(option))}= goes with text and Excel; {kind} says itself"):
+        read_csv(path, **option)
+
+
+def test_what_is_wrong_in_a_column_is_refused_where_that_is_wanted(write):
+    lists = write('{"t": 1, "v": 2, "tags": [1, 2]}\n{"t": 2, "v": 3, "tags": []}', "x.jsonl")
+    sheet = table_of("excel", write, [["t", "v", "tags"], [1, 2, "#REF!"], [2, 3, "=1+1"]])
+
+    for path, message in ((lists, "line 1 has a list in 'tags'"), (sheet, "error of Excel's, the first #REF! in C2")):
+        assert read_csv(path, columns=["t", "v"]).v.tolist() == [2, 3]
+        assert from_csv(path, time="t", features=["v"]).v.values.tolist() == [[2, 3]]
+        with pytest.raises(FileFormatError, match=f"{message}.*read other columns"):
+            read_csv(path)
+
+
 def test_parquet_keeps_its_types(tmp_path):
     duckdb = pytest.importorskip("duckdb")
     path = tmp_path / "x[1].parquet"

@@ -1395,3 +1395,98 @@ def test_a_column_named_as_the_dataset_names_something_else_is_refused():
         dg.from_table(table, **names, attributes=["start"])
     with pytest.raises(SchemaError, match="'length' is the name of more than one thing"):
         dg.from_table(table, **names, bin=1, bins={"x": "sum", "length": "count"})
+
+
+def test_columns_named_by_times_of_a_pivot_keep_their_gaps_at_midnight_too():
+    times = pd.to_datetime([f"2024-01-01 {hour:02}:00" for hour in (0, 1, 2, 5, 6)])
+    long = pd.DataFrame({"id": np.repeat(["a", "b"], 5), "t": [*times, *times], "x": [1.5, 2, 3, 6, 7] * 2})
+    wide = long.pivot(index="id", columns="t", values="x").reset_index()
+
+    with pytest.raises(SchemaError, match="2 steps of 1h have no column, the first after '2024-01-01 02:00:00'"):
+        dg.from_table(wide, sample="id", features={"x": "2024*"})
+    for columns in (wide.columns, wide.columns[[0, 5, 1, 4, 2, 3]]):
+        ds = dg.from_table(wide[columns], sample="id", features={"x": "2024*"}, fill="linear")
+        assert ds.x.values[0].tolist() == [1.5, 2, 3, 4, 5, 6, 7]
+        assert ds.time.values[-1] == np.datetime64("2024-01-01T06:00")
+
+
+def test_bins_of_times_with_fractions_begin_at_whole_bins():
+    table = pd.DataFrame({"t": [0, 0.031, 1.2, 2.5], "x": [74.5, 1514, 60, 60]})
+
+    ds = dg.from_table(table, **ONE, bin=1, bins={"x": "sum"})
+
+    assert ds.time.values.tolist() == [0, 1, 2] and ds.x.values.tolist() == [[1588.5, 60, 60]]
+
+
+@pytest.mark.parametrize("days", [5, 7])
+def test_days_of_local_time_in_utc_are_a_day_apart_though_clocks_change(days):
+    times = pd.date_range("2024-03-29", periods=days, freq="D", tz="Europe/Berlin").tz_convert("UTC").tz_localize(None)
+
+    assert read(dg.from_table(polls(times), **ONE))["step"] == "1D"
+
+
+def test_a_day_of_the_month_that_is_off_by_one_once_leaves_months():
+    days = ["2024-01-15", "2024-02-15", "2024-03-14", "2024-04-15", "2024-05-15"]
+
+    said = read(dg.from_table(polls(pd.to_datetime(days)), **ONE))
+
+    assert said["step"] == "MS" and said["snapped_most"] == "1D"
+
+
+@pytest.mark.parametrize("day", [29, 30])
+def test_a_day_that_february_lacks_is_its_last_there(day):
+    months = pd.date_range("2023-01-01", periods=6, freq="MS")
+    days = pd.to_datetime([f"{month:%Y-%m}-{min(day, month.days_in_month)} 05:00" for month in months])
+
+    ds = dg.from_table(polls(days.delete(3)), **ONE, fill="linear")
+
+    assert read(ds)["step"] == "MS" and "snapped" not in read(ds)
+    assert (ds.time.values == days.values).all()
+
+
+def test_thirty_days_with_jitter_are_no_months():
+    times = pd.to_datetime(["2024-01-15", "2024-02-14", "2024-03-15", "2024-04-14 01:00", "2024-05-14"], format="mixed")
+
+    assert read(dg.from_table(polls(times), **ONE))["step"] == "30D"
+
+
+def test_steps_without_a_reading_that_a_counter_fills_are_told():
+    table = polls([0, 1, 2, 5, 6, 7], [10.0, 20, 35, 80, 85, 99])
+
+    ds = dg.from_table(table, **ONE, counters=["x"], fill="linear")
+
+    assert ds.x.values.tolist() == [[10, 15, 15, 15, 15, 5, 14]] and read(ds)["filled_values"] == 2
+    assert "2 missing values filled" in str(dg.schema.describe(ds))
+
+
+@pytest.mark.parametrize("zone", ["America/New_York", "America/Los_Angeles", "Asia/Ho_Chi_Minh", "Etc/GMT+5"])
+def test_times_of_any_zone_are_read_and_days_go_by_its_clock(zone):
+    days = pd.date_range("2024-03-01", periods=30, freq="D", tz=zone)
+    hours = pd.date_range("2024-03-01", periods=30, freq="h", tz=zone)
+
+    by_day, by_hour = (dg.from_table(polls(times), **ONE) for times in (days, hours))
+
+    assert read(by_day) == {"timezone": zone, "step": "1D", "step_found": 1.0}
+    assert (by_day.time.values == days.tz_localize(None).values).all()
+    assert read(by_hour)["timezone"] == f"{zone}, times in UTC"
+    assert (by_hour.time.values == hours.tz_convert("UTC").tz_localize(None).values).all()
+
+
+def test_tables_with_times_of_new_york_are_compared():
+    times = pd.date_range("2024-03-01", periods=30, freq="D", tz="America/New_York")
+    table = pd.concat([polls(times, id=name) for name in "ab"])
+
+    assert "steps of 1 day" in str(dg.metrics.evaluate(table, table, **MANY))
+
+
+def test_days_without_weekends_are_offered_as_business_days():
+    table = polls(pd.bdate_range("2024-01-01", periods=15))
+
+    with pytest.raises(SchemaError, match="No row is on a Saturday or Sunday: step='B'"):
+        dg.from_table(table, **ONE)
+    assert dg.from_table(table, **ONE, step="B").x.shape == (1, 15)
+
+
+def test_the_bin_of_an_example_is_shorter_than_the_times():
+    with pytest.raises(SchemaError, match=r"bin=1, bins="):
+        dg.from_table(polls([0, 0.031, 1.2, 2.5]), **ONE)

@@ -134,9 +134,9 @@ FORMS = {
     "a true minus": (["−7.5", "5"], ["v"], [-7.5, 5], None),
     "powers of 1000": (["108", "1.0 M", "46"], {"v": "K=1000"}, [108, 1e6, 46], None),
     "powers of 1024": (["2K", "1.5M", "46"], {"v": "K=1024"}, [2048, 1.5 * 2**20, 46], None),
-    "binary prefixes": (["10KiB", "3MiB"], {"v": "K=1000"}, [10240, 3 * 2**20], None),
-    "bits": (["950 Kbps", "1.2 Mbps"], {"v": "K=1000"}, [950e3, 1.2e6], None),
-    "milli": (["12 ms", "1.5 s"], {"v": "K=1000"}, [0.012, 1.5], None),
+    "binary prefixes": (["10KiB", "3MiB"], {"v": "K=1000"}, [10240, 3 * 2**20], "B"),
+    "bits": (["950 Kbps", "1.2 Mbps"], {"v": "K=1000"}, [950e3, 1.2e6], "bps"),
+    "milli": (["12 ms", "1.5 s"], {"v": "K=1000"}, [0.012, 1.5], "s"),
     "hours and minutes": (["1:30", "12:05"], {"v": "h:m"}, [5400, 43500], "s"),
     "minutes and seconds": (["1:30", "12:05"], {"v": "m:s"}, [90, 725], "s"),
     "hours, minutes and seconds": (["0:12:30", "1:00:00.5"], {"v": "duration"}, [750, 3600.5], "s"),
@@ -340,7 +340,7 @@ def test_ends_of_the_types_of_numbers_may_stand_for_missing_values(write, marker
 
     with pytest.raises(SchemaError, match=r"10 times, and otherwise from .* stand for a missing value") as error:
         feature(write, cells)
-    advised = float(str(error.value).partition("missing=[")[2].partition("]")[0])
+    advised = float(str(error.value).partition("missing={'v': [")[2].partition("]")[0])
     told = feature(write, cells, missing=[advised], fill="previous")
 
     assert "many digits" not in str(error.value)
@@ -921,7 +921,9 @@ def test_codes_that_are_no_whole_numbers_are_categories_and_not_missing(write, o
 def test_minus_one_among_numbers_of_which_none_is_negative_is_asked_about(write):
     cells = ["-1" if k % 9 == 3 else f"{k % 50}.5" for k in range(60)]
 
-    with pytest.raises(SchemaError, match=r"'v' is -1 7 times, and otherwise from 0.5 to 49.5.*missing=\[-1\]"):
+    with pytest.raises(
+        SchemaError, match=r"'v' is -1 7 times, and otherwise from 0.5 to 49.5.*missing=\{'v': \[-1\]\}"
+    ):
         feature(write, cells)
     assert feature(write, ["-2.5", *cells]).values[0, :2].tolist() == [-2.5, 0.5]
 
@@ -930,7 +932,7 @@ def test_minus_one_among_numbers_of_which_none_is_negative_is_asked_about(write)
 def test_a_number_far_from_all_others_that_may_mean_missing_is_asked_about(write, mark):
     cells = [mark if k % 9 == 3 else f"{k % 50 - 9}.5" for k in range(60)]
 
-    with pytest.raises(SchemaError, match=rf"'v' is {float(mark):.15g} 7 times.*missing=\[.*numbers=\['v'\]"):
+    with pytest.raises(SchemaError, match=rf"'v' is {float(mark):.15g} 7 times.*missing=\{{'v': \[.*numbers=\['v'\]"):
         feature(write, cells)
     kept = feature(write, cells, numbers=["v"])
     gone = feature(write, cells, missing=[mark], gaps="keep")
@@ -939,11 +941,114 @@ def test_a_number_far_from_all_others_that_may_mean_missing_is_asked_about(write
     np.testing.assert_array_equal(np.isnan(gone.values[0][:58]), [cell == mark for cell in cells[:58]])
 
 
-@pytest.mark.parametrize("cells", [["-99", "-98", "-60"], ["-999", "2.5", "3.5"] + ["1.5"] * 60, ["9999", "6000", "3"]])
+@pytest.mark.parametrize("mark", ["-999", "-99.9", "65535", "32767", "1e+20", "9.96921e+36"])
+def test_one_number_that_is_hardly_anything_but_missing_is_enough_to_ask(write, mark):
+    cells = [mark if k == 40 else f"{16 + k * 7 % 50 / 7:.2f}" for k in range(200)]
+
+    with pytest.raises(SchemaError, match=r"'v' is .* once, and otherwise from 16 to 23.*missing=\{'v': \["):
+        feature(write, cells)
+    assert feature(write, cells, missing={"v": [mark]}, fill="linear").values.max() <= 23
+
+
+@pytest.mark.parametrize("mark", ["-1", "9999", "65536"])
+def test_one_number_that_may_be_a_value_is_not_asked_about(write, mark):
+    cells = [mark if k == 40 else f"{16 + k * 7 % 50 / 7:.2f}" for k in range(200)]
+
+    assert feature(write, cells).values[0, 40] == float(mark)
+
+
+@pytest.mark.parametrize("cells", [["-99", "-98", "-60"], ["9999", "6000", "3"]])
 def test_numbers_among_their_like_are_not_asked_about(write, cells):
-    cells = cells * 10 if len(cells) < 20 else cells
+    cells = cells * 10
 
     assert feature(write, [str(float(cell) + k % 2 / 4) for k, cell in enumerate(cells)]).size == len(cells)
+
+
+def test_a_marker_is_said_of_its_column_alone_or_the_reading_says_of_which_it_took_how_many(write):
+    rtt = [-1 if k % 6 == 3 else 10 + k * 7 % 50 / 4 for k in range(60)]
+    temp = [-1 if k in (5, 6) else k % 9 - 4.5 for k in range(60)]
+    path = write("t,rtt,temp\n" + "".join(f"{k},{a},{b}\n" for k, (a, b) in enumerate(zip(rtt, temp, strict=True))))
+
+    def read(missing):
+        return from_csv(path, time="t", features=["rtt", "temp"], missing=missing, fill="linear", counters=())
+
+    with pytest.raises(SchemaError, match=r"'rtt' is -1 10 times.*missing=\{'rtt': \[-1\]\}"):
+        read(())
+    assert read({"rtt": [-1]}).temp.values[0].tolist() == temp and read({"rtt": [-1]}).rtt.min() > 0
+    assert "reading" not in read({"rtt": [-1]}).attrs
+    assert "missing= took 10 of 'rtt', 2 of 'temp'" in read([-1]).reading
+    with pytest.raises(SchemaError, match="no column 'load'"):
+        read({"load": [-1]})
+
+
+def test_codes_that_pandas_wrote_with_a_point_and_zero_are_whole_numbers(write):
+    for cells, categories, expected in (
+        (["6.0", "17.0"] * 20, {"v": [6, 17]}, [6, 17]),
+        (["6.0", "", "17.0", "6"] * 20, ["v"], [6, 6, 17, 6]),
+    ):
+        read = feature(write, cells, categories=categories, fill="previous")
+
+        assert read.values[0, : len(expected)].tolist() == expected and read.categories == [6, 17]
+
+
+def test_a_table_s_own_categories_are_taken_in_their_order():
+    rank = pd.Categorical(["hi", "lo", "lo", "hi"], ["lo", "mid", "hi"], ordered=True)
+    code = pd.Categorical([3, 1, 1, 3], [3, 2, 1])
+    enum = pl.Series(["hi", "lo", "lo", "hi"], dtype=pl.Enum(["lo", "mid", "hi"]))
+
+    for frame, column in ((pd.DataFrame, rank), (pl.DataFrame, enum)):
+        ds = from_table(frame({"t": range(4), "v": column}), time="t", features=["v"])
+        assert ds.v.categories == ["lo", "mid", "hi"] and dg.schema.validate(ds)
+    ds = from_table(pd.DataFrame({"t": range(4), "v": code}), time="t", features=["v"], categories=["v"])
+    assert ds.v.categories == [3, 2, 1] and ds.v.values.tolist() == [[3, 1, 1, 3]]
+
+
+def test_categories_that_pandas_took_from_the_values_are_not_listed():
+    ds = from_table(
+        pd.DataFrame({"t": range(3), "v": ["b", "a", "b"]}).astype({"v": "category"}), time="t", features=["v"]
+    )
+
+    assert "categories" not in ds.v.attrs
+
+
+def test_many_categories_in_no_order_are_still_refused_as_identifiers():
+    names = [f"host {k}" for k in range(200)]
+
+    with pytest.raises(SchemaError, match="200 categories in 200 values"):
+        from_table(pd.DataFrame({"t": range(200), "v": pd.Categorical(names)}), time="t", features=["v"])
+
+
+@pytest.mark.parametrize("source", ["file", "table"])
+def test_the_columns_of_a_feature_with_prefixes_have_one_unit(write, source):
+    def read(second):
+        table = pd.DataFrame({"x1": ["1.2 Mb/s", "3 Kb/s"], "x2": second})
+        ask = {"features": {"x": "x*"}, "numbers": {"x": "K=1000"}}
+        return from_table(table, **ask) if source == "table" else from_csv(write(table.to_csv(index=False)), **ask)
+
+    with pytest.raises(SchemaError, match=r"'x1' b/s, 'x2' B\), which would mix them. Bring all to one unit"):
+        read(["1.2 MB", "3 KB"])
+    assert read(["5 b/s", "0"]).x.units == "b/s"
+
+
+def test_of_lengths_of_time_in_several_units_seconds_are_offered_first(write):
+    with pytest.raises(SchemaError, match=r"Say how to take it: numbers=\{'v': 'duration'\}"):
+        from_table(pd.DataFrame({"t": range(3), "v": ["12 ms", "1.2 s", "7 ms"]}), time="t", features=["v"])
+
+
+@pytest.mark.parametrize(
+    ("column", "mend"),
+    [
+        (pd.Series(pd.period_range("2024-01", periods=3, freq="M")), "dt.to_timestamp()"),
+        (pd.Series(pd.arrays.SparseArray([0.0, 1, 0])), "sparse.to_dense()"),
+        (pd.Series(pd.to_timedelta([1, 2, 4], unit="s")), "dt.total_seconds()"),
+    ],
+)
+def test_a_type_that_is_none_of_ours_is_named_with_the_call_that_makes_it_one(column, mend):
+    with pytest.raises(SchemaError, match=re.escape(f"df['v'] = df['v'].{mend}")):
+        from_table(pd.DataFrame({"t": range(3), "v": column}), time="t", features=["v"])
+    for table, call in ((pl.LazyFrame({"v": [1]}), "df.collect()"), (column, "df.to_frame()")):
+        with pytest.raises(SchemaError, match=re.escape(call)):
+            from_table(table, features=["v"])
 
 
 # -- drawn at random -------------------------------------------------------------------------------------------------
@@ -1006,7 +1111,7 @@ def check(write, kind, way, whole, comma, part):
         path = write(
             "t;v\n" + "\n".join(f"{k};{way if g else v}" for k, (g, v) in enumerate(zip(gone, truth, strict=True)))
         )
-        with pytest.raises(SchemaError, match=r"otherwise from.*missing=\[-9999\].*numbers=\['v'\]"):
+        with pytest.raises(SchemaError, match=r"otherwise from.*missing=\{'v': \[-9999\]\}.*numbers=\['v'\]"):
             from_csv(path, time="t", features=["v"], counters=())
         told = from_csv(path, time="t", features=["v"], counters=(), missing=[-9999], gaps="keep").v.values[0]
         end = np.flatnonzero(~gone)[-1] + 1
