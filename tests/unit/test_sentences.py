@@ -1313,10 +1313,12 @@ def test_11_the_least_autocorrelation_error_is_the_null_models_and_of_the_papers
     assert traffic[NULL].min() == traffic["flow_matching"] and traffic[TRIES].min() == traffic["doppelganger"]
     assert abs(memory["flow_matching"] / memory["doppelganger, defaults"] - 1) < 0.02
     assert memory[TRIES].min() == memory["doppelganger, defaults"]
-    assert loss[NULL].min() < 0.9 * loss[TRIES].min() and 0.75 * loss[TRIES].min() < loss["ar"] < loss[TRIES].min()
+    assert loss[NULL].min() < 0.9 * loss[TRIES].min() and loss[OTHERS].idxmin() == "rnn"
+    assert [f"{loss[one]:.4f}" for one in ("rnn", "two halves")] == ["0.0012", "0.0012"]
+    assert {f"{one:.4f}" for one in (*loss[["ar", "naive_gan"]], loss[TRIES].min())} <= {"0.0019", "0.0020", "0.0021"}
+    assert loss[OTHERS].drop(["rnn", "ar", "naive_gan"]).min() > 2 * loss["ar"]
     for one in (error("pages", "views"), error("jobs", "cpu"), traffic, memory):
         assert one[TRIES].min() < 0.8 * one[OTHERS].min()
-    assert loss[OTHERS].idxmin() == "ar" and loss[TRIES].min() < loss[OTHERS].drop("ar").min()
 
 
 def test_11_of_pages_the_null_model_or_flow_matching_is_nearest_in_every_distance_of_the_views(minute):
@@ -1854,7 +1856,7 @@ def test_11_ten_minutes_bring_memories_of_jobs_and_cost_their_lengths(real_run, 
     cpu = [ends(run.autocorrelation_mse.sel(feature="cpu"), ".3f") for run in (longer, minute)]
     assert cpu == [["0.004", "0.006"], ["0.007", "0.012"]]
     assert ends(long.autocorrelation_mse.sel(data="jobs", feature="cpu", model="surrogate"), ".3f") == [
-        "0.005",
+        "0.004",
         "0.005",
     ]
     assert (longer.step_wasserstein < minute.step_wasserstein).sel(feature="cpu").all()
@@ -1988,7 +1990,7 @@ def test_11_on_simulated_jobs_flow_matching_is_nearer_but_in_some_things_and_the
     assert (flow.loc["cpu_rate", ["changes", "largest rise"]] > ours.loc["cpu_rate", ["changes", "largest rise"]]).all()
     memories = ["memory", "assigned_memory"]
     assert [{f"{one['values'][name]:.2f}" for name in memories} for one in (flow, ours)] == [{"0.13"}, {"0.12"}]
-    assert f"{rows.loc['cluster', 'cpu_rate'].pairs['surrogate']:.2f}" == "0.15"
+    assert f"{rows.loc['cluster', 'cpu_rate'].pairs['surrogate']:.2f}" == "0.12"
     for data in ("web", "broadband"):
         for _, some in distances.loc[data].groupby("feature"):
             own = some.droplevel("feature").loc[:, :"conditional"].drop("two halves")
@@ -2007,7 +2009,7 @@ def test_11_on_simulated_data_doppelganger_has_the_nearest_memory_of_the_papers_
     features = {"web": ["views"], "cluster": ["cpu_rate", "memory", "assigned_memory"], "broadband": ["traffic_bytes"]}
     for data, names in features.items():
         assert [nearer("autocorrelation_mse", data, name) for name in names] == [3] * len(names)
-    assert nearer("autocorrelation_mse", "broadband", "ping_loss", ["hmm"]) == 0
+    assert [nearer("autocorrelation_mse", "broadband", "ping_loss", [one]) for one in ("rnn", "hmm", "ar")] == [0, 0, 0]
     assert [nearer("value_wasserstein", "cluster", name, ["hmm"]) for name in features["cluster"]] == [0, 0, 0]
     for name in ("mid_range_wasserstein", "step_wasserstein", "largest_rise_wasserstein"):
         assert nearer(name, "web", "views", ["market"]) == 0
