@@ -197,7 +197,7 @@ SEEDED = {
     ),
     "sample_target": lambda seed, train, model, **_: dg.whatif.sample_target(model, train, 2, seed=seed),
     "membership_attack": lambda seed, train, model, **_: dg.privacy.membership_attack(
-        model, *dg.split(train), seed=seed, resamples=2
+        model, *dg.split(train), seed=seed, resamples=40
     ),
     "train_shadows": lambda seed, train, **_: dg.privacy.membership.train_shadows(
         *dg.split(train), dg.Config(**TINY), pairs=1, seed=seed

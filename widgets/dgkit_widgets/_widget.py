@@ -62,7 +62,8 @@ class Widget(anywidget.AnyWidget):
 
     def open(self) -> None:
         """Tell the page of the widget, with what it shows first: what is sent while its script loads can be lost."""
-        self._draw_first()
+        if not self._made:
+            self._draw_first()
         super().open()
 
     def _draw_first(self) -> None:
