@@ -39,9 +39,7 @@ def run(chapter: Path, folder: Path, timeout: float = 900) -> Run:
     """
     shutil.copy(chapter, folder)
     notebook = nbformat.read(chapter, as_version=4)
-    where = {"metadata": {"path": str(folder)}}
-    client = NotebookClient(notebook, timeout=timeout, shutdown_kernel="immediate", resources=where)
-    client.on_notebook_start = lambda notebook: look_again_and_again(client.kc.shell_channel)
+    client = client_of(notebook, folder, timeout)
     begun, pictures = [], []
     client.on_cell_execute = lambda **_: begun.append(time.perf_counter())
     client.on_cell_executed = lambda cell, **_: shows_picture(cell) and pictures.append(time.perf_counter() - begun[0])
@@ -50,6 +48,14 @@ def run(chapter: Path, folder: Path, timeout: float = 900) -> Run:
         client.execute()
     wall = time.perf_counter() - before
     return Run(seen.seconds, seen.memory, seen.own, wall, errors(notebook), min(pictures, default=math.inf))
+
+
+def client_of(notebook, folder: Path, timeout: float = 120) -> NotebookClient:
+    """What executes a notebook in a folder, and overlooks no message."""
+    where = {"metadata": {"path": str(folder)}}
+    client = NotebookClient(notebook, timeout=timeout, shutdown_kernel="immediate", resources=where)
+    client.on_notebook_start = lambda notebook: look_again_and_again(client.kc.shell_channel)
+    return client
 
 
 def shows_picture(cell) -> bool:

@@ -8,11 +8,10 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
 from tests.notebooks.budget import table
-from tests.notebooks.running import ONE_THREAD, Watch, errors, run, shows_picture
+from tests.notebooks.running import ONE_THREAD, Watch, client_of, errors, run, shows_picture
 
 ROOT = Path(__file__).parents[2]
 CHAPTERS = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -193,7 +192,7 @@ def test_an_error_in_a_widget_is_noticed(tmp_path):
     source = "import ipywidgets\n@ipywidgets.interact(x=[0, 1])\ndef f(x): 1 / x"
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source)])
 
-    NotebookClient(notebook, resources={"metadata": {"path": str(tmp_path)}}).execute()
+    client_of(notebook, tmp_path).execute()
 
     assert errors(notebook) == ["ZeroDivisionError"]
 
@@ -202,7 +201,7 @@ def test_a_chapter_that_fails_is_noticed(tmp_path):
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("1 / 0")])
 
     with pytest.raises(CellExecutionError):
-        NotebookClient(notebook, resources={"metadata": {"path": str(tmp_path)}}).execute()
+        client_of(notebook, tmp_path).execute()
 
 
 def test_watching_measures_the_kernel(tmp_path):
@@ -210,7 +209,7 @@ def test_watching_measures_the_kernel(tmp_path):
         "x = bytearray(300 * 2**20)\nimport time\nend = time.process_time() + 1\nwhile time.process_time() < end: pass"
     )
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source)])
-    client = NotebookClient(notebook, resources={"metadata": {"path": str(tmp_path)}})
+    client = client_of(notebook, tmp_path)
 
     with Watch() as seen:
         client.execute()
@@ -228,7 +227,7 @@ def test_watching_adds_up_what_a_kernel_starts(tmp_path):
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source)])
 
     with Watch() as seen:
-        NotebookClient(notebook, resources={"metadata": {"path": str(tmp_path)}}).execute()
+        client_of(notebook, tmp_path).execute()
 
     assert 300 * 2**20 < seen.memory < 600 * 2**20
 

@@ -62,9 +62,10 @@ def test_the_hash_is_that_of_the_data_used(shipped):
 
 
 # what is counted or ranked moves by whole steps where two numbers change places: how far another rounding may move it
+# (of ten users, the fewest that are attacked, one is a tenth of the success rate)
 COUNTED = {
     "modes": 3, "components": 2, "coverage": 0.05, "accuracy": 0.05, "macro_f1": 0.05, "r2": 0.05, "useful": 0.05,
-    "rank_correlation": 0.8, "success_rate": 0.06, "auc": 0.05, "tpr": 0.06,
+    "rank_correlation": 0.8, "success_rate": 0.11, "auc": 0.05, "tpr": 0.06,
 }  # fmt: skip
 
 
