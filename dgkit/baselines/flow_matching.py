@@ -47,7 +47,7 @@ from torch.nn import functional
 
 from dgkit._checks import whole
 from dgkit.baselines.protocol import Data, Made, descend, drawn, mlp, valid
-from dgkit.baselines.shapes import Scores, Shapes, categorical
+from dgkit.baselines.shapes import FEW, Scores, Shapes, categorical
 from dgkit.core.averages import average_into, average_share
 from dgkit.core.encode import Encoder
 from dgkit.core.heads import widths
@@ -62,7 +62,6 @@ NEVER = 1e-6  # how often, at first, a category that no training sample has
 LENGTHS = 64  # kinds of lengths at most
 AT_ONCE = 250  # samples on their way together
 WIDEST, RIDGE = 2048, 1e-2  # numbers whose covariance is taken together; what is added to each one's variance
-FEW = 10  # as many series have to reach a step whose mean and covariance are kept
 
 
 class Network(nn.Module):

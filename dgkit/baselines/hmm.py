@@ -7,6 +7,7 @@ known of it. Fitted by expectation maximisation. Ours are:
 - 10 states (option `states`); the paper's number is not established;
 - given the state the features are independent: a continuous one normal, cut to the range of the training data when
   generated, a categorical one with a probability for each category;
+- a value beside an event (`zeros`) is learned where there is something, and is 0 where none is drawn;
 - the generation flag counts as categorical, so that each state has its own chance of being the last one;
 - each state knows one record's worth of the overall distribution, so that one that is never visited stays defined.
 
@@ -19,6 +20,7 @@ feature width with the two flags.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import accumulate
 
 import numpy as np
 import torch
@@ -48,6 +50,8 @@ class Network(nn.Module):
         whole("states", states)
         attribute_heads, self.heads = heads(encoder)
         self.continuous = np.array([h.activation != "softmax" for h in self.heads for _ in range(h.width)])
+        starts = accumulate((head.width for head in self.heads), initial=0)
+        self.events = np.array([at for at, head in zip(starts, self.heads, strict=False) if head.gates], int)
         self.time, self.variable = encoder.passes, encoder.schema.variable_length
         self.attributes = Empirical(samples, widths(attribute_heads))
         self.register_buffer("start", torch.full((states,), 1 / states))
@@ -76,16 +80,20 @@ def train(network: Network, data: Data, steps: int, rng: torch.Generator) -> Ite
         features[..., -2:] = torch.tensor([1.0, 0.0])
     records = features[valid(data.lengths[series], network.time).bool()].numpy().astype(np.float64)  # (R, F)
     records = np.where(network.continuous, records, records > 0)  # the event of `zeros` counts as any category
+    here = np.ones_like(records)  # (R, F), 0 where nothing is seen of a value: its event says that there is none
+    here[:, network.events - 1] = records[:, network.events]
+    records *= here
     fit = _started(network, records, rng)
-    prior_mean, prior_variance = records.mean(0), records.var(0) + 1e-6
+    prior_mean = records.sum(0) / here.sum(0).clip(1)
+    prior_variance = ((records - prior_mean) ** 2 * here).sum(0) / here.sum(0).clip(1) + 1e-6
     while True:
-        likelihood, start, transition, weight = expected(fit.density(records), lengths, fit.start, fit.transition)
+        density = fit.density(records, here)
+        likelihood, start, transition, weight = expected(density, lengths, fit.start, fit.transition)
 
         # the most likely parameters, where each state has seen one record of the overall distribution besides
         fit.start = _shares(start + 1 / len(start))
         fit.transition = _shares(transition + 1 / len(start))
-        count = weight.sum(0)[:, None]  # (K, 1)
-        first, second = weight.T @ records, weight.T @ records**2  # (K, F)
+        count, first, second = (weight.T @ part for part in (here, records, records**2))  # (K, F)
         fit.mean = (prior_mean + first) / (1 + count)
         spread = second - 2 * fit.mean * first + fit.mean**2 * count
         fit.variance = (prior_variance + (fit.mean - prior_mean) ** 2 + spread) / (1 + count)
@@ -106,14 +114,15 @@ class Fit:
     variance: np.ndarray  # (K, F)
     continuous: np.ndarray  # (F,), of bool: normal, not categorical
 
-    def density(self, records: np.ndarray) -> np.ndarray:
-        """Log density of each record in each state, (R, K)."""
+    def density(self, records: np.ndarray, here: np.ndarray) -> np.ndarray:
+        """Log density of each record in each state, (R, K), of what is seen of it: `here` (R, F), 0 or 1."""
         normal = self.continuous
         mean, variance = self.mean[:, normal], self.variance[:, normal]
         chances = np.log(np.maximum(self.mean[:, ~normal], 1e-12))
         x = records[:, normal]
-        distance = x**2 @ (1 / variance).T - 2 * x @ (mean / variance).T + (mean**2 / variance).sum(1)
-        return records[:, ~normal] @ chances.T - 0.5 * (distance + np.log(2 * np.pi * variance).sum(1))
+        distance = x**2 @ (1 / variance).T - 2 * x @ (mean / variance).T
+        size = here[:, normal] @ (mean**2 / variance + np.log(2 * np.pi * variance)).T
+        return records[:, ~normal] @ chances.T - 0.5 * (distance + size)
 
 
 def _started(network: Network, records: np.ndarray, rng: torch.Generator) -> Fit:

@@ -32,6 +32,7 @@ MOVED = 0.1  # h of `moved`
 FLAT = 1e-3  # the least spread that a shape is divided by, and the least height
 STRETCH = 3.0  # at most
 NOTHING = -3.0  # the value of a step without an event; others are -1 to 1
+FEW = 10  # samples: a mean of fewer would be these samples themselves
 
 
 class Scores(nn.Module):

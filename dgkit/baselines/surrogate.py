@@ -31,12 +31,12 @@ import torch
 from torch import Tensor, nn
 
 from dgkit.baselines.protocol import Data, Made, by_blocks, valid
-from dgkit.baselines.shapes import Scores, Shapes, categorical, moved
+from dgkit.baselines.shapes import FEW, Scores, Shapes, categorical, moved
 from dgkit.core.encode import Encoder
 from dgkit.core.heads import widths
 
 STEPS = {"smoke": 1, "live": 1, "full": 1}
-ROUNDS, FEW = 3, 10  # turns of spectrum and values; samples whose mean shape tells something
+ROUNDS = 3  # turns of spectrum and values
 NEAR = 5  # training samples that numbers given are answered from
 
 

@@ -197,6 +197,12 @@ def noise_for(
             low, high = 0.9 * low, low
         return _between(low, high, epsilon, accountant, settings)
 
+    least = _converted(np.zeros(len(ORDERS)), delta)  # of no divergence at all: the orders end
+    if epsilon <= least:
+        raise ConfigError(
+            f"epsilon={epsilon:g}: the accountant states {least:.2g} at least at delta={delta:g}. Raise it."
+        )
+
     # from above: the first doubling of the noise that suffices
     low, high = 0.0, 1.0
     while _spent(noise_multiplier=high, accountant=accountant, **settings) > epsilon:

@@ -68,21 +68,25 @@ def test_a_categorical_feature_is_emitted_with_its_chance_in_each_state():
     assert (fake.state.values == "busy")[~low].mean() == pytest.approx(0.8, abs=0.01)
 
 
-def test_the_event_beside_a_value_counts_as_a_category_of_its_own_would():
-    states, rng = chains(200, 20)
-    x = rng.uniform(0.5, 1.5, states.shape)
-    x[0, :2] = 0.5, 1.5  # the range, whose middle is what the value is encoded as where there is none
-    there = states == 0
-    event = continuous(x=np.where(there, x, 0.0))
-    event.x.attrs["zeros"] = "inflated"
-    category = continuous(x=np.where(there, x, 1.0), state=np.where(there, "a thing", "nothing"))
-    for ds in (event, category):
-        ds.x.attrs |= {"valid_min": 0.5, "valid_max": 1.5}
+@pytest.mark.parametrize("normalise", ["minusone_one", "zero_one"])
+def test_a_value_is_learned_where_its_event_says_that_there_is_something(normalise):
+    states, rng = chains(400, 50)
+    there = rng.random(states.shape) < np.array([0.2, 0.7])[states]
+    x = LEVEL[states] + SPREAD[states] * rng.normal(size=states.shape).clip(-3, 3)
+    ds = continuous(x=np.where(there, x, 0.0))
+    ds.x.attrs = {"zeros": "inflated", "normalise": normalise}
 
-    networks = [baselines.fit("hmm", ds, steps=8, states=3).network for ds in (event, category)]
+    model = baselines.fit("hmm", ds, steps=80, states=2)
+    fake = model.sample(2000, seed=1).x.values
 
-    for found, expected in zip(*(network.state_dict().values() for network in networks), strict=True):
-        torch.testing.assert_close(found, expected)
+    scale, network = model.encoder.scales["x"], model.network
+    order = network.mean[:, 0].argsort().numpy()
+    unit = (scale.high - scale.low) / (1 if normalise == "zero_one" else 2)
+    np.testing.assert_allclose(scale.decode(network.mean[order, 0].numpy()), LEVEL, atol=0.1)
+    np.testing.assert_allclose(network.deviation[order, 0].numpy() * unit, SPREAD, atol=0.1)
+    np.testing.assert_allclose(network.mean[order, 1], [0.2, 0.7], atol=0.03)
+    some = ds.x.values[there]
+    assert np.quantile(fake[fake > 0], [0.1, 0.5, 0.9]) == pytest.approx(np.quantile(some, [0.1, 0.5, 0.9]), abs=0.25)
 
 
 def test_series_end_with_the_chance_of_their_state():
@@ -145,10 +149,15 @@ def test_the_density_of_a_record_is_that_of_independent_features(small):
     records = rows[rows.sum(1) != 0].double().numpy()
     fit = hmm._started(network, records, torch.Generator().manual_seed(0))
 
-    found = fit.density(records[:5])
+    here = np.ones((5, records.shape[1]))
+    here[3, 1] = 0  # a value of which nothing is seen
+    records[3, 1] = 0
+
+    found = fit.density(records[:5], here)
 
     normal = torch.distributions.Normal(torch.tensor(fit.mean[:, :2]), torch.tensor(fit.variance[:, :2]).sqrt())
-    expected = normal.log_prob(torch.tensor(records[:5, None, :2])).sum(2).numpy()
+    seen = torch.tensor(here[:, None, :2])
+    expected = (normal.log_prob(torch.tensor(records[:5, None, :2])) * seen).sum(2).numpy()
     for record in range(5):
         for state in range(3):
             for categories in (slice(2, 5), slice(5, 7)):  # state, generation flag

@@ -705,6 +705,17 @@ def test_two_discriminators_cost_less_than_halving_the_noise():
     assert epsilon(**settings) < epsilon(releases=2, **settings) < epsilon(releases=4, **settings)
 
 
+def test_an_epsilon_that_the_accountant_cannot_state_is_refused_with_the_least_that_it_can():
+    settings = {"sample_rate": 0.05, "steps": 1, "delta": 1e-5}
+    least = epsilon(noise_multiplier=1e6, **settings)
+
+    with pytest.raises(ConfigError, match=f"epsilon=0.0001: the accountant states {least:.2g} at least") as error:
+        noise_for(epsilon=1e-4, **settings)
+
+    assert "Raise it" in str(error.value)
+    assert epsilon(noise_multiplier=noise_for(epsilon=1.1 * least, **settings), **settings) <= 1.1 * least
+
+
 @pytest.mark.parametrize("wanted", [0.3, 2.0, 20.0])
 def test_noise_for_an_epsilon_is_just_enough(wanted):
     settings = {"sample_rate": 0.05, "steps": 1000, "delta": 1e-5, "releases": 2}

@@ -121,6 +121,22 @@ def test_so_many_steps_are_kept_as_the_share_says_those_where_the_event_is_likel
     assert (np.take_along_axis(loss, likeliest, 1) != 0).all()
 
 
+def test_events_that_a_model_has_drawn_stay_where_it_drew_them_but_in_series_that_have_none():
+    ds = lossy(variable=False)
+    encoder = Encoder.fit(ds, sample_len=4)
+    encoded = encoder.encode(ds)
+    encoded.minmax[:, -3:] = torch.tensor([1 / (1 - np.log10(3 / 12)), 1.0, 0.0])  # three of twelve steps
+    encoded.minmax[:10, -3:] = torch.tensor([0.0, 0.0, 1.0])
+    drawn = np.random.default_rng(0).random((40, 12)) < 0.25  # as AR, HMM and RNN do, step by step
+    encoded.features[:, :, 5:8] = torch.from_numpy(np.stack([0.5 * drawn, 0.1 * drawn, 0.1 * ~drawn], -1)).float()
+
+    loss = encoder.decode(*encoded).loss.values
+
+    assert len(np.unique(drawn.sum(1))) > 3
+    np.testing.assert_array_equal(loss[10:] != 0, drawn[10:])
+    assert (loss[:10] == 0).all()
+
+
 def test_a_soft_event_gates_its_value_and_a_decided_one_is_0_or_1_with_the_gradient_of_the_soft():
     event = Head("a non-zero", 2, "softmax", gates=1, weight=0.5, decided=True)
     heads = [Head("a", 1, "tanh"), event, Head("b", 1, "sigmoid")]
