@@ -481,6 +481,6 @@ def _few_count_for_many(value: Any) -> str:
             "has the weight wanted / present; an error bar is as wide as 1 / the root of the number."
         )
     return (
-        f"{truth:.2f}, from {share:.2f} today: {3000 * share:.0f} pages then carry most of the answer. `trust` says "
-        "how many it rests on, and a model that learned from them knows no more than they do."
+        f"{truth:.2f}, from {share:.2f} today: {3000 * share:.0f} of 3,000 pages then carry {truth:.0%} of the answer. "
+        "`trust` says how many it rests on, and a model that learned from them knows no more than they do."
     )

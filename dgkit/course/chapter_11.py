@@ -28,7 +28,10 @@ QUIZZES = {
         "A model's autocorrelation error is what chance leaves. What has it learned?",
         "b",
         (
-            ("Everything that real pages have.", "A surrogate does as well, and knows no direction of time."),
+            (
+                "Everything that real pages have.",
+                "On pages a surrogate comes nearer to that than the paper's models do, and knows no direction of time.",
+            ),
             ("At least the spectrum.", "That is all the measure can say. Ask another one for bursts and conditionals."),
             ("Nothing.", "It may have learned much more. This number does not tell."),
         ),

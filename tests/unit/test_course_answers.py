@@ -745,6 +745,21 @@ def test_a_wrong_answer_is_told_what_is_wrong_with_it(number, value, hint):
     assert not result.passed and hint in result.message
 
 
+@pytest.mark.parametrize(
+    ("number", "value"), [("09.1", 0.51), ("09.1", 0.513), ("09.3", 0.4), ("09.3", 0.41), ("09.3", 0.405)]
+)
+def test_a_right_answer_may_be_rounded(number, value):
+    assert course.answer(number, value).passed
+
+
+def test_09_3_asks_for_the_largest_epsilon_and_says_so_of_a_smaller_one():
+    (path,) = (ROOT / "notebooks").glob("09_*.ipynb")
+
+    assert "Which is the largest" in path.read_text(encoding="utf-8")
+    result = course.answer("09.3", 0.3)
+    assert not result.passed and "57.4%" in result.message and "a larger epsilon" in result.message
+
+
 def test_05_2_says_which_of_the_attributes_differences_are_chance():
     assert (
         "Four of the six draw their attributes from the data" in course.answer("05.2", ["doppelganger", "hmm"]).message
