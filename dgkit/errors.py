@@ -28,8 +28,8 @@ class SchemaError(DgkitError, ValueError):
     ...     dg.schema.validate(ds)
     ... except SchemaError as error:
     ...     print(error)
-    'views' has dims ('sample', 'day'); features are on (sample, time), attributes on (sample,). Mend: one variable \
-for each of 'day': ds['views'].to_dataset('day')
+    'views' has dims ('sample', 'day'); features are on (sample, time), attributes on (sample,). Mend: \
+ds = ds.rename({'day': 'time'}), or one variable for each of 'day': ds['views'].to_dataset('day')
     """
 
 

@@ -18,7 +18,7 @@ import html
 import json
 import re
 from collections import Counter
-from collections.abc import Hashable, Iterable, Iterator, Mapping
+from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from itertools import pairwise
@@ -264,7 +264,7 @@ def validate(
             raise SchemaError(
                 f"a variable's name is {name!r}; names are text. Mend: ds = ds.rename_vars({{{name!r}: {str(name)!r}}})"
             )
-        _check_dims(name, da)
+        _check_dims(name, da, set(ds.dims))
     if "sample" not in ds.dims or "time" not in ds.dims or not any(da.ndim == 2 for da in ds.data_vars.values()):
         raise SchemaError(f"no feature: no variable has dims (sample, time); found {dict(ds.sizes)}. See from_table.")
     for dim, size in sizes.items():
@@ -486,7 +486,8 @@ def _of_objects(ds: str, da: xr.DataArray) -> str:
     return (f"{known}, '')" if missing.any() else ds) + ".astype(str)"
 
 
-def _check_dims(name: Hashable, da: xr.DataArray) -> None:
+def _check_dims(name: Hashable, da: xr.DataArray, known: Collection[Hashable]) -> None:
+    """SchemaError for other dims; `known` are those of all variables."""
     if da.dims in (("sample", "time"), ("sample",)):
         if name == "length" and da.ndim == 2:
             raise SchemaError("'length' has dims (sample, time); it counts steps, on (sample,). Rename the feature.")
@@ -496,13 +497,37 @@ def _check_dims(name: Hashable, da: xr.DataArray) -> None:
     elif "sample" in da.dims:
         extra = sorted(str(dim) for dim in da.dims if dim not in ("sample", "time"))
         mend = f"one variable for each of {extra[0]!r}: ds[{name!r}].to_dataset({extra[0]!r})"
-    elif da.dims:
-        mend = f"ds = ds.rename({{{str(da.dims[0])!r}: 'sample'}}), or ds = ds.drop_vars({name!r})"
+        if "time" not in known and len(extra) == 1:
+            mend = f"ds = ds.rename({{{extra[0]!r}: 'time'}}), or {mend}"
+    elif da.dims and "sample" not in known:
+        mend = f"{_dims_named(da)}, or ds = ds.drop_vars({name!r})"
+    elif da.dims == ("time",):
+        mend = f"ds = ds.set_coords({name!r}), or ds = ds.drop_vars({name!r})"
     else:
         mend = f"ds = ds.drop_vars({name!r})"
     raise SchemaError(
         f"{name!r} has dims {da.dims}; features are on (sample, time), attributes on (sample,). Mend: {mend}"
     )
+
+
+def _dims_named(da: xr.DataArray) -> str:
+    """The call that gives a variable the dim sample: of a map, each of its places is one."""
+    dims = [str(dim) for dim in da.dims]
+    dated = [dim for dim in dims if dim in da.coords and da[dim].dtype.kind == "M"]
+    time = "time" if "time" in dims else dated[0] if dated else None
+    others = [dim for dim in dims if dim != time]
+    renamed = {} if time in ("time", None) else {time: "time"}
+    renaming = f".rename({renamed})" if renamed else ""
+    last = "" if dims[-1] == time else ".transpose('sample', 'time', ...)"
+    if not others:
+        return f"ds = ds{renaming}.expand_dims('sample')"
+    if len(others) == 1:
+        return f"ds = ds.rename({ {others[0]: 'sample'} | renamed }){last if time else ''}"
+    if time is not None:
+        return f"ds = ds.stack(sample={others}).reset_index('sample'){renaming}.transpose('sample', 'time', ...)"
+    if len(others) == 2:
+        return f"ds = ds.rename({ {others[0]: 'sample', others[1]: 'time'} }), or the other way round"
+    return f"ds = ds.rename({ {others[0]: 'time'} }), or whichever of its dims is time"
 
 
 def _check_feature(

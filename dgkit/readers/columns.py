@@ -127,10 +127,13 @@ def _check_numbers(features: Mapping[str, str | Sequence[str]], found: Mapping[s
 
 
 def _check_steps(name: str, pattern: str, columns: list[str]) -> None:
-    """SchemaError where a pattern matches numbered columns and others."""
-    numbered = [column for column in columns if re.search(r"\d", column)]
-    others = [column for column in columns if not re.search(r"\d", column)]
-    if others and len(numbered) > len(others) and times_in(numbered) is not None:
+    """SchemaError where a pattern matches numbered columns, months or days of the week, and others."""
+    calendar = not any(re.search(r"\d", column) for column in columns)
+    step = re.compile(_TOKEN.pattern if calendar else r"\d", re.ASCII)
+    numbered = [column for column in columns if step.search(column)]
+    others = [column for column in columns if not step.search(column)]
+    steps = others and len(numbered) > max(len(others), 2)
+    if steps and (bool(_keys(numbered)) if calendar else times_in(numbered) is not None):
         raise SchemaError(
             f"feature {name!r}: {pattern!r} matches {some_names(numbered, 3)}, and also {some_names(others, 3)}, which "
             f"by its name is no step. Give a closer pattern, or the columns: features={{{name!r}: "

@@ -26,7 +26,7 @@ from dgkit.readers.grid import CHOICES
 from dgkit.readers.numbers import NUMBER, parsed
 from dgkit.readers.patterns import Pattern
 from dgkit.readers.records import Cells, Records, lines_kept, some_lines
-from dgkit.readers.tables import MIXED, as_names, from_table, one_unit
+from dgkit.readers.tables import MIXED, as_names, check_roles, from_table, one_unit
 from dgkit.readers.transposed import SERIES, series_in_columns
 from dgkit.readers.values import LINE, MISSING, given_forms, given_markers, markers_of, understood
 
@@ -67,7 +67,8 @@ def from_csv(
         As `from_table` takes them.
     **options
         As `read_csv` takes them; `step`, `counters` and the other choices of time, as `from_table` takes them; and
-        ``blank_rows="drop"`` leaves out rows of a wide table that have no value at all.
+        ``blank_rows="drop"`` leaves out rows that have no value of any feature: of a wide table samples, of a long one
+        steps, which are gaps then.
 
     Returns
     -------
@@ -92,6 +93,7 @@ def from_csv(
     features, attributes, text = as_names(features), several("attributes", attributes), several("text", text)
     categories = categories if isinstance(categories, Mapping) else several("categories", categories)
     blank_rows = options.pop("blank_rows", None)
+    check_roles(sample, time)
     content = _Files(path, max_bytes=max_bytes, **of_file)
     keys = [name for name in (sample, time) if name is not None]
     in_time = time is None or sample is not None  # else each column of a pattern is a series, and no step
@@ -116,13 +118,19 @@ def from_csv(
     )
     read = table.attrs.pop("units", {})
     units = _units_read([*steps.items(), *((name, [name]) for name in attributes)], read) | mapping("units", units)
-    if isinstance(features, Mapping) and time is None:
-        table = _without_blank(table, steps, blank_rows, content)
+    wide = isinstance(features, Mapping) and time is None
+    if blank_rows is not None and time is None and not wide:
+        raise ConfigError(
+            "blank_rows= needs time=: without times rows are steps in their order, and those after one that is left "
+            "out would move up. Fill what is missing, or keep it: fill=, gaps='keep'."
+        )
     if isinstance(features, Mapping) and time is not None and sample is None:
         table, features, sample = series_in_columns(table, features, steps, time), list(steps), SERIES
         text = [*text, SERIES]  # names of columns are taken as they are
     elif isinstance(features, Mapping):
         features = steps
+    of = [column for columns in steps.values() for column in columns] if features is steps else [*features]
+    table = _without_blank(table, of, blank_rows, wide)
     ds = from_table(
         table,
         features=features,
@@ -556,6 +564,13 @@ class _File:
         if says and separator is None and not skip:  # Excel's own first line
             separator, skip = says[1].decode("latin-1"), 1
             self.told.append(f"line 1 says that the separator is {separator!r}")
+        if not skip and (begins := re.match(rb"(?:[ \t\r]*(?:[@#%][^\n]*)?\n)*?[ \t]*@data\b", content, re.IGNORECASE)):
+            line = content.count(b"\n", 0, begins.end()) + 1
+            raise FileFormatError(
+                f"{self.name!r} has its rows below '@data' in line {line}, as files of sktime, aeon and Weka; the "
+                "lines above say what they hold. Read it with sktime.datasets or scipy.io.arff, make a table of it, "
+                f"and give that to from_table. Where each line below is a row of cells: skip={line}, names=[...]."
+            )
         content, lines, left_out = lines_kept(content, skip, comment, footer, self.name)
         self.told += left_out
         self.separator = separator or _separator(content, self.name)
@@ -620,6 +635,7 @@ class _File:
                 f"{self.name!r} has one column and {len(where)} blank lines ({some_lines(where)}). Are they missing "
                 "values, ragged='fill', or nothing, ragged='drop'?"
                 + (" Lines that begin with '#' are left out by comment='#'." if self.header[0].startswith("#") else "")
+                + (f" If spaces separate the columns: separator=r'{SPACES}'." if self._of_words(row & ~bare) else "")
             )
         self._leave(
             row, blank & (np.arange(len(bare)) > last) if width == 1 and self.ragged == "fill" else blank, "blank lines"
@@ -646,6 +662,16 @@ class _File:
         if len(odd):
             self.told.append(f"{len(odd):,} short lines filled with missing values ({some_lines(records.lines[odd])})")
         return np.flatnonzero(row)
+
+    def _of_words(self, row: np.ndarray) -> bool:
+        """Whether most of some rows of one field hold several words in it."""
+        fields = [self.records.fields(k) for k in np.flatnonzero(row)[:100]]
+        return bool(fields) and float(np.median([len(" ".join(one).split()) for one in fields])) > 1
+
+    def _is_comment(self) -> bool:
+        """Whether the line of names begins with '#', and so does the one below it."""
+        below = self.records.fields(int(self.kept[0])) if len(self.kept) and self.kind == "text" else []
+        return bool(below) and self.header[0].startswith("#") and below[0].startswith("#")
 
     def _leave(self, row: np.ndarray, which: np.ndarray, what: str) -> None:
         which = np.flatnonzero(which & row)
@@ -712,6 +738,7 @@ class _File:
                     f"{self.name!r}: {counts[name]} columns are named {name!r}, the "
                     f"{', '.join(f'{k}.' for k in at[:5])} Ask for others only (columns=, features=), or name all "
                     "anew: names=[...] with skip= the line of names."
+                    + (" Lines that begin with '#' are left out by comment='#'." if self._is_comment() else "")
                 )
         if not len(self.kept):
             return np.zeros(0, np.int64), [Cells() for _ in wanted]
@@ -813,25 +840,24 @@ def _separator(content: bytes, name: str) -> str:
     return best
 
 
-def _without_blank(
-    table: pd.DataFrame, steps: Mapping[str, Sequence[str]], blank_rows: str | None, content: _Files
-) -> pd.DataFrame:
-    """A wide table without the rows that have no value in any feature; asks, where it is not said what they are."""
+def _without_blank(table: pd.DataFrame, columns: Sequence[str], blank_rows: str | None, wide: bool) -> pd.DataFrame:
+    """A table without the rows that have no value in any feature; of a wide one it asks, where nothing is said."""
     if blank_rows not in (None, "drop"):
         raise ConfigError(f"blank_rows is {blank_rows!r}; choose 'drop', or leave it out to be asked.")
+    if not (wide or blank_rows) or not {*columns} <= {*table}:  # a count of rows is no column, and never blank
+        return table
     blank = np.ones(len(table), bool)
-    for columns in steps.values():
-        for column in columns:
-            blank &= table[column].isna().to_numpy()
-            if not blank.any():
-                return table
-    lines = table.index[blank].tolist()
+    for column in columns:
+        blank &= table[column].isna().to_numpy()
+        if not blank.any():
+            return table
+    lines = table.index[blank].unique().tolist()
     if blank_rows is None:
         raise SchemaError(
             f"{len(lines):,} rows have no value in any column of `features` ({some_lines(lines)}). Leave them out: "
             "blank_rows='drop'."
         )
-    said = f"{len(lines):,} rows without a value ({some_lines(lines)})"
+    said = f"{int(blank.sum()):,} rows without a value ({some_lines(lines)})"
     before = table.attrs["reading"]
     table = table[~blank]
     table.attrs["reading"] = "; ".join(filter(None, [before, said]))

@@ -773,16 +773,22 @@ def _in_steps(rows: _Rows, step: Step) -> Slots:
         rows.said |= {"duplicates": len(again), "duplicates_by": choices.duplicates}
         if choices.duplicates is None:
             k = int(again[0])
-            both = rows.show(k)
+            both, several = rows.show(k), ""
             if rows.ticks[k] != rows.ticks[k + 1]:
                 both += f" and {rows.show(k + 1)}, one step" + (f" of {step.text}" if step.text else "")
             twice = "; of an hour that comes twice by the zone, e.g. timezone='Europe/Berlin'"
+            if 3 * len(again) >= len(rows.rows):  # no slip: a sample has several series
+                several = (
+                    " If another column tells rows of one time apart: name it in sample= (of two columns one made of "
+                    "both), or, where it names what was measured, make a column of each of its values before, with "
+                    "df.pivot_table."
+                )
             if rows.times.dates and not (rows.ticks % _DAY).any():
                 twice += "; or, if another column holds the time of day, make one of both before"
             rows.asked.add(
                 f"column {times.name!r}: sample {rows.sample(k)} has two rows for {both}: {rows.place(k)} and "
                 f"{rows.place(k + 1)} ({len(again)} such). Say which count: duplicates='mean', 'last' or 'first'"
-                f"{twice if times.dates and times.zone is None else ''}.",
+                f"{twice if times.dates and times.zone is None else ''}.{several}",
                 duplicates="'last'",
             )
 
@@ -792,6 +798,7 @@ def _in_steps(rows: _Rows, step: Step) -> Slots:
     if len(gaps):
         first, longest = int(gaps[0]), int(gaps[skipped[gaps].argmax()])
         missing, samples = int(skipped[gaps].sum()), len(np.unique(series[gaps]))
+        weekdays = _weekdays(rows, step)
         rows.said |= {
             "gaps": len(gaps),
             "missing_steps": missing,
@@ -805,8 +812,9 @@ def _in_steps(rows: _Rows, step: Step) -> Slots:
             f"{len(rows.ids)} samples; the first after {rows.show(first)} in sample {rows.sample(first)} "
             f"({rows.place(first)}), the longest of {skipped[longest]} steps after {rows.show(longest)} in sample "
             f"{rows.sample(longest)}.{_of_their_own(rows, slots, step)}{_spring(rows, gaps, skipped, step)}"
-            f"{_weekdays(rows, step)}"
+            f"{weekdays}"
         )
+        rows.said |= {"_step": "'B'"} if weekdays else {}
     return slots
 
 

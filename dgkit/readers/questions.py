@@ -206,23 +206,38 @@ def about_spelling(ds: xr.Dataset, sample: str | None, settled: Collection[str],
 
 def about_sums(ds: xr.Dataset, sample: str | None, settled: Collection[str], asked: Asked) -> None:
     """Asks about a sample named as a total that is the sum of all others, in some feature and nine of ten steps."""
-    if sample is None or sample in settled or "start" in ds.coords or ds.sizes["sample"] < 3:
+    if sample is None or sample in settled or "start" in ds.coords:
         return
-    ids = ds["sample"].values.astype(str)
-    for k in [k for k, one in enumerate(ids) if re.fullmatch("(grand )?(total|sum|all)s?", one.strip().lower())]:
-        for name, da in ds.data_vars.items():
-            if da.ndim == 1 or da.dtype.kind not in "iuf":
-                continue
-            own = da.values[k].astype(np.float64)
-            same = np.isclose(own, np.nansum(np.delete(da.values, k, 0), 0))[~np.isnan(own)]
-            if own.any() and same.mean() > 0.9:
-                asked.add(
-                    f"sample {str(ids[k])!r} of column {sample!r} is the sum of all others in {name!r}, at "
-                    f"{same.mean():.0%} of its steps. Leave its rows out; if it is a sample like the others, "
-                    f"text=[{sample!r}].",
-                    text=[sample],
-                )
-                return
+    ids = ds["sample"].values.astype(str).tolist()
+    for name, da in ds.data_vars.items():
+        if da.ndim == 1 or da.dtype.kind not in "iuf":
+            continue
+        for one, share in sum_of_others(ids, da.values):
+            asked.add(
+                f"sample {one!r} of column {sample!r} is the sum of all others in {name!r}, at {share:.0%} of its "
+                f"steps. Leave its rows out; if it is a sample like the others, text=[{sample!r}].",
+                text=[sample],
+            )
+            return
+
+
+def sum_of_others(names: Sequence[str], values: np.ndarray) -> Iterator[tuple[str, float]]:
+    """Which of several series, (N, T), is named as a total, and the share of its steps at which it is one.
+
+    Examples
+    --------
+    >>> list(sum_of_others(["a", "b", "all"], np.array([[1, 2], [3, 4], [4, 6]])))
+    [('all', 1.0)]
+    """
+    named = [k for k, one in enumerate(names) if re.search("(?<![a-z])(total|sum|all)s?(?![a-z])", one.lower())]
+    if len(names) < 3 or not named:
+        return
+    whole = np.nansum(values, 0, dtype=np.float64)
+    for k in named:
+        own = values[k].astype(np.float64)
+        same = np.isclose(own, whole - own)[~np.isnan(own)]
+        if own.any() and same.mean() > 0.9:
+            yield names[k], float(same.mean())
 
 
 def about_markers(ds: xr.Dataset, settled: Collection[str], asked: Asked) -> None:

@@ -136,7 +136,8 @@ def _member(path: Path, content: bytes, member: str | None, most: int) -> tuple[
             if member is None and len(names) > 1:
                 shown = ", ".join(map(repr, names[:10])) + (f" and {len(names) - 10} more" if len(names) > 10 else "")
                 raise FileFormatError(
-                    f"{str(path)!r} holds {len(names)} files: {shown}. Say which: member={names[0]!r}."
+                    f"{str(path)!r} holds {len(names)} files: {shown}. Say which: member={names[0]!r}. To read many as "
+                    "one table, unpack it, and give a pattern as the path, such as 'folder/*.csv'."
                 )
             chosen = names[0] if member is None else member
             if chosen not in names:

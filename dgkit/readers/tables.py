@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
 import narwhals as nw
@@ -185,9 +186,7 @@ def from_table(
     table, features = opened(df), as_names(features)
     check_decimal(decimal)
     asked, attributes, text = Asked(table), several("attributes", attributes), several("text", text)
-    for role, name in {"sample": sample, "time": time}.items():
-        if not isinstance(name, Hashable):
-            raise ConfigError(f"{role} is {shown(name)}; give the name of one column.")
+    check_roles(sample, time)
 
     # what is said of columns and variables
     forms, given = given_forms(numbers), dict.fromkeys(text)
@@ -255,6 +254,25 @@ def from_table(
     asked.ask()
     validate(ds, gaps=gaps == "keep", mends=MENDS)
     return ds
+
+
+def check_roles(sample: Any, time: Any) -> None:
+    """ConfigError unless each is one column; of several one has to be made."""
+    for role, name in {"sample": sample, "time": time}.items():
+        if isinstance(name, Hashable):
+            continue
+        mend = ""
+        if isinstance(name, list) and len(name) > 1 and all(isinstance(one, str) for one in name):
+            made = " + ' ' + ".join(f"df[{one!r}].astype(str)" for one in name)
+            if role == "time":
+                made = f"pandas.to_datetime({f'df[{name}]' if {*map(str.lower, name)} <= _PARTS else made})"
+            mend = (
+                f" Make one of them, df[{role!r}] = {made}, and give df to from_table (of a file df = read_csv(...))."
+            )
+        raise ConfigError(f"{role} is {shown(name)}; give the name of one column.{mend}")
+
+
+_PARTS = {"year", "month", "day", "hour", "minute", "second"}  # of which pandas makes dates
 
 
 def _forms(
@@ -520,6 +538,15 @@ class _Read:
     forms: Mapping[str, str]  # of columns of text that are numbers
     decimal: str | None
 
+    @cached_property
+    def blank_rows(self) -> np.ndarray:
+        """Which rows ``blank_rows="drop"`` leaves out: of a file with times, those without a value of any feature."""
+        columns = [self.columns[column] for of in self.steps.values() for column in of if column in self.columns]
+        blank = np.full(len(self.row_of), self.asked.of_file and not self.wide and self.at.timed and len(columns) > 0)
+        for values in columns if blank.any() else ():
+            blank &= missing_in(values) if values.dtype.kind in "fU" else False
+        return blank
+
 
 def dataset(
     table: nw.DataFrame[Any],
@@ -716,7 +743,8 @@ def _fill(series: Mapping[str, np.ndarray], length: np.ndarray, read: _Read) -> 
         if len(none):
             raise SchemaError(
                 f"feature {name!r} has no value in sample {str(ids[none[0]])!r} ({len(none)} such samples). Drop the "
-                "rows of that sample, or leave the feature out."
+                "rows of that sample, leave the feature out, or keep its steps as NaN, for `windows` to leave out: "
+                "gaps='keep'."
             )
         if missing.any() and choices.gaps != "keep":
             _ask_for_fill(name, missing, read)
@@ -1088,9 +1116,11 @@ def _ends(series: Mapping[str, np.ndarray], read: _Read) -> np.ndarray:
     empty = np.flatnonzero(~present.any(1))
     if len(empty):
         row = int(empty[0]) if read.wide else int(np.flatnonzero(read.row_of == empty[0])[0])
+        mend = f"Drop that row{'' if read.wide else ' and all others of the sample'}"
+        mend += ": blank_rows='drop'" if read.blank_rows[np.isin(read.row_of, empty)].all() else ""
         raise SchemaError(
             f"feature {next(iter(series))!r} and all others have no value in sample {str(read.ids[empty[0]])!r} "
-            f"({place_of(read.table, row)}). Drop that row{'' if read.wide else ' and all others of the sample'}."
+            f"({place_of(read.table, row)}{f'; {len(empty)} such samples' if len(empty) > 1 else ''}). {mend}."
         )
     length: np.ndarray = present.shape[1] - present[:, ::-1].argmax(1)
     ended = int((read.at.length - length).sum())
@@ -1134,9 +1164,11 @@ def _ask_for_fill(name: str, missing: np.ndarray, read: _Read) -> None:
         empty = np.flatnonzero(missing_in(columns[name][at.rows]))
         empty = empty[missing[at.series[empty], at.slot[empty]]]
         if len(empty):
+            drop = ": blank_rows='drop'" if read.blank_rows[at.rows[empty]].all() else ""
             asked.add(
                 f"column {name!r} has {len(empty)} missing values, the first in "
-                f"{place_of(read.table, int(at.rows[empty].min()))}. Fill them: {hows}; {keep}; or drop those rows.",
+                f"{place_of(read.table, int(at.rows[empty].min()))}. Fill them: {hows}; {keep}; or drop those rows"
+                f"{drop}.",
                 **answers,
             )
             empty_too = missing.sum() == len(empty)
@@ -1156,7 +1188,7 @@ def _ask_for_fill(name: str, missing: np.ndarray, read: _Read) -> None:
             f"step {k}."
         )
     said = f"{question} Fill gaps: {hows}, max_gap= for no more than so many steps; {keep}."
-    asked.add(said, **answers)
+    asked.add(said, **({"step": at.said["_step"]} if "_step" in at.said else answers))
 
 
 def _stacked(columns: list[np.ndarray]) -> np.ndarray:

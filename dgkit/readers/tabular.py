@@ -68,6 +68,12 @@ def _parsed(path: Path, text: str, line: int, last: bool) -> Any:
             mend = "It ends too early: fetch or copy the file again."
         else:
             mend = "One object a line is needed, or one list of objects. Mend it, or copy the file again."
+        if not last and line == 1 and (rows := _rows_within(path)) is not None:
+            raise FileFormatError(
+                f"{str(path)!r}: line 1 is no JSON by itself; all lines are one object. One object a line is needed, "
+                "or one list of objects. Make a table of what it holds"
+                f"{f', e.g. {rows},' if rows else ''} and give that to from_table."
+            ) from error
         raise FileFormatError(
             f"{str(path)!r}: line {line + error.lineno - 1} is no JSON, from its character {error.colno} on "
             f"({text[error.pos :][:30].strip()!r}). {mend}"
@@ -76,6 +82,32 @@ def _parsed(path: Path, text: str, line: int, last: bool) -> Any:
         raise FileFormatError(
             f"{str(path)!r}: line {line} has objects within objects too deep to read. Make columns of what is needed."
         ) from error
+
+
+def _rows_within(path: Path) -> str | None:
+    """The call that makes a table of the longest list of objects, or of the columns, in a file that is one object.
+
+    No list within the objects of another is meant, whose time it has not. "" where there is none; None for no JSON.
+    """
+    try:
+        whole = json.loads(path.read_bytes())
+    except (ValueError, RecursionError):  # no JSON, no text, or packed
+        return None
+    found: list[tuple[int, str]] = []
+    below: list[tuple[Any, list[str]]] = [(whole, [])]
+    while below:
+        value, keys = below.pop()
+        if isinstance(value, list):
+            if len(value) > 1 and all(isinstance(one, dict) for one in value):
+                found.append((len(value), f"pandas.json_normalize(json.load(open({str(path)!r})), {keys})"))
+            below += [(one, keys) for one in value] if len(value) == 1 else []
+        elif isinstance(value, dict):
+            sizes = {len(one) if isinstance(one, list) else -1 for one in value.values()}
+            if len(sizes) == 1 and min(sizes) > 1 and not any(isinstance(one[0], dict) for one in value.values()):
+                at = "".join(f"[{key!r}]" for key in keys)
+                found.append((min(sizes), f"pandas.DataFrame(json.load(open({str(path)!r})){at})"))
+            below += [(one, [*keys, key]) for key, one in value.items()]
+    return max(found, default=(0, ""))[1]
 
 
 class _TwiceError(Exception):

@@ -4,8 +4,11 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
+from pandas.api.types import is_datetime64_any_dtype, is_numeric_dtype
 
 from dgkit.errors import SchemaError
+from dgkit.readers.columns import some_names
+from dgkit.readers.questions import sum_of_others
 
 SERIES = "series"  # the column of a long table that says which column a row's values come from
 
@@ -28,11 +31,14 @@ def series_in_columns(
     Raises
     ------
     SchemaError
-        The features have not the same series.
+        The features have not the same series; a pattern matches a column of dates among numbers, or one that is named
+        as a total and is the sum of the others.
     """
     names = {}
     for feature, found in columns.items():
         pattern = patterns[feature]
+        if isinstance(pattern, str):
+            _check_matched(feature, pattern, table, found)
         before, star, after = pattern.partition("*") if isinstance(pattern, str) else ("", "", "")
         whole = len(columns) == 1 or not star or any(mark in before + after for mark in "*?[")
         names[feature] = [name if whole else name[len(before) : len(name) - len(after)] for name in found]
@@ -52,3 +58,22 @@ def series_in_columns(
     made = pd.DataFrame(long).set_index(pd.Index(np.tile(table.index, len(series)), name=table.index.name))
     made.attrs = dict(table.attrs)
     return made
+
+
+def _check_matched(feature: str, pattern: str, table: pd.DataFrame, found: Sequence[str]) -> None:
+    """SchemaError for a column that a pattern matches, and that is no series like the others."""
+    numbers = [name for name in found if is_numeric_dtype(table[name])]
+    dates = [name for name in found if is_datetime64_any_dtype(table[name])]
+    odd = [f"{dates[0]!r}, which holds dates"] if dates and numbers else []
+    if not odd and len(numbers) == len(found):
+        values = np.stack([table[name].to_numpy(np.float64, na_value=np.nan) for name in found])
+        odd = [
+            f"{one!r}, the sum of all others at {share:.0%} of its rows" for one, share in sum_of_others(found, values)
+        ]
+    if odd:
+        named = odd[0].split(",")[0]
+        rest = [name for name in numbers if repr(name) != named]
+        raise SchemaError(
+            f"feature {feature!r}: {pattern!r} matches {odd[0]}. Give a closer pattern, or list the columns that are "
+            f"series: features={{{feature!r}: [{some_names(rest, 3)}]}}."
+        )

@@ -722,3 +722,121 @@ def test_columns_of_all_kinds_are_the_same_in_pieces_as_codes_and_as_text(write,
     pd.testing.assert_frame_equal(in_pieces, whole, check_exact=True)
     pd.testing.assert_frame_equal(as_text, whole, check_exact=True)
     assert (whole.whole.dtype, whole.signed.dtype, whole.decimal.dtype) == (np.int64, np.int64, np.float64)
+
+
+def test_a_pattern_of_series_takes_neither_dates_nor_the_sum_of_the_others(write):
+    rows = [(k, 2.5 * k, 7.5 - k, 3.25) for k in range(1, 9)]
+    text = "".join(f"2024-01-{k:02},2024-02-{k:02},{a},{b},{c},{a + b + c}\n" for k, a, b, c in rows)
+    path = write("t,due,a,b,c,Area Total\n" + text)
+
+    with pytest.raises(SchemaError, match=r"'\*' matches 'due', which holds dates. .*\['a', 'b', 'c' and 1 more\]"):
+        from_csv(path, time="t", features={"v": "*"})
+    with pytest.raises(SchemaError, match=r"matches 'Area Total', the sum of all others at 100% of its rows"):
+        from_csv(path, time="t", features={"v": "[!d]*"})
+    assert from_csv(path, time="t", features={"v": [*"abc"]}).sample.values.tolist() == [*"abc"]
+    assert from_csv(path, time="t", features={"v": [*"abc", "Area Total"]}).sizes["sample"] == 4  # a list is the word
+
+
+def test_rows_without_a_value_are_left_out_of_a_long_table_where_the_error_says_so(write):
+    path = write("id,t,v,w\n" + "a,1,,\na,2,2.5,1\na,3,,\na,4,3.5,2\nb,1,,\nb,2,,\nc,2,4.5,3\nc,3,,4\n")
+    ask = {"sample": "id", "time": "t", "features": ["v", "w"]}
+
+    with pytest.raises(SchemaError, match=r"no value in sample 'b' \(line 6\). Drop .*: blank_rows='drop'\."):
+        from_csv(path, **ask)
+    ds = from_csv(path, **ask, blank_rows="drop", gaps="keep")
+
+    assert ds.sample.values.tolist() == ["a", "c"] and ds.start.values.tolist() == [2, 2]
+    np.testing.assert_array_equal(ds.v, [[2.5, np.nan, 3.5], [4.5, np.nan, np.nan]])  # rows keep their places
+    np.testing.assert_array_equal(ds.w, [[1, np.nan, 2], [3, 4, np.nan]])
+    assert "4 rows without a value (lines 2, 4, 6, 7)" in ds.attrs["reading"]
+    with pytest.raises(ConfigError, match=r"blank_rows= needs time=.*would move up"):
+        from_csv(path, sample="id", features=["v"], blank_rows="drop")
+    with pytest.raises(ConfigError, match="blank_rows is 'yes'"):
+        from_csv(path, **ask, blank_rows="yes")
+
+
+def test_rows_that_hold_another_feature_are_not_offered_to_be_left_out(write):
+    ask = {"time": "t", "features": ["v", "w"]}
+
+    with pytest.raises(SchemaError, match=r"'v' has 1 missing .*or drop those rows: blank_rows='drop'\."):
+        from_csv(write("t,v,w\n1,,\n2,2.5,1\n3,3.5,2\n"), **ask)
+    with pytest.raises(SchemaError, match=r"'v' has 1 missing .*or drop those rows\.\n"):
+        from_csv(write("t,v,w\n1,,5\n2,2.5,1\n3,3.5,2\n"), **ask)
+
+
+def test_series_in_columns_begin_and_end_with_their_own_values(write):
+    path = write("t,r1_in,r2_in\n1,,1.5\n2,2.5,2.5\n3,3.5,4\n4,5,\n")
+
+    ds = from_csv(path, time="t", features={"in": "*_in"}, blank_rows="drop")
+
+    assert ds["in"].values.tolist() == [[2.5, 3.5, 5], [1.5, 2.5, 4]]
+    assert ds.start.values.tolist() == [2, 1]
+
+
+@pytest.mark.parametrize(
+    ("whole", "rows"),
+    [
+        ({"hosts": [{"name": "a", "load": [{"t": 1, "v": 2.5}, {"t": 2, "v": 3.5}]}]}, [{"t": 1, "v": 2.5}]),
+        ({"of": {"t": [1, 2, 3], "v": [2.5, 3.5, 5]}, "zone": "UTC"}, [{"t": 1, "v": 2.5}]),
+        ({"load": [{"t": k, "of": [{"n": 1}] * 9} for k in range(3)]}, [{"t": 0, "of": [{"n": 1}] * 9}]),
+    ],
+)
+def test_one_json_object_over_several_lines_is_told_the_call_that_makes_a_table_of_it(write, whole, rows):
+    path = write(json.dumps(whole, indent=1), "x.json")
+
+    with pytest.raises(FileFormatError, match="line 1 is no JSON by itself; all lines are one object") as error:
+        read_csv(path)
+    table = eval(re.search(r"e\.g\. (.*), and give that", str(error.value))[1], {"json": json, "pandas": pd})
+
+    assert table.to_dict("records")[:1] == rows
+
+
+def test_a_broken_json_object_over_several_lines_is_no_object_and_one_without_rows_has_no_call(write):
+    with pytest.raises(FileFormatError, match="line 1 is no JSON, from its character 2 on"):
+        read_csv(write('{\n "t": 1,\n'))
+    with pytest.raises(FileFormatError, match=r"all lines are one object.*Make a table of what it holds and give"):
+        read_csv(write('{\n "t": 1\n}\n'))
+
+
+@pytest.mark.parametrize("begins", ["@relation loads\n@attribute v numeric\n\n@DATA\n", "# of it\n\n@data\n"])
+def test_rows_below_a_line_of_data_are_not_guessed_at(write, begins):
+    path, line = write(begins + "1,2.5\n2,3.5\n"), begins.count("\n")
+
+    with pytest.raises(FileFormatError, match=rf"below '@data' in line {line}, .*skip={line}, names=\[...\]"):
+        read_csv(path)
+    assert read_csv(path, skip=line, names=["t", "v"]).v.tolist() == [2.5, 3.5]
+    assert read_csv(write("# @data\nt,v\n1,2\n"), comment="#").v.tolist() == [2]
+
+
+def test_an_archive_of_many_files_is_told_how_to_read_them_all(write):
+    path = write(b"", "x.zip")
+    with zipfile.ZipFile(path, "w") as archive:
+        for k in range(2):
+            archive.writestr(f"d/{k}.csv", PLAIN)
+
+    with pytest.raises(FileFormatError, match=r"To read many as one table, unpack it, and give a pattern"):
+        read_csv(path)
+    with zipfile.ZipFile(path) as archive:
+        archive.extractall(path.parent)
+    assert len(read_csv(path.parent / "d" / "*.csv")) == 4
+
+
+def test_columns_between_spaces_are_named_where_blank_lines_hide_them(write):
+    path = write("Mean numbers of sunspots\n\nyear n\n1700 5\n\n1701 11\n1702 16\n")
+
+    with pytest.raises(FileFormatError, match=r"one column and 2 blank lines .*spaces separate.*separator=r'\\s\+'"):
+        read_csv(path)
+    with pytest.raises(FileFormatError, match="If the names stand in line 3: skip=2"):
+        read_csv(path, separator=r"\s+")
+    assert read_csv(path, separator=r"\s+", skip=2).n.tolist() == [5, 11, 16]
+
+
+def test_lines_of_types_above_the_names_are_left_out_as_the_error_says(write):
+    """As InfluxDB annotates what it exports."""
+    path = write("#group,false,true,true\n#datatype,string,double,string\n,time,value,host\n,1,2.5,a\n,2,3.5,a\n")
+
+    with pytest.raises(FileFormatError, match=r"2 columns are named 'true'.*left out by comment='#'\.$"):
+        read_csv(path)
+    assert read_csv(path, comment="#").value.tolist() == [2.5, 3.5]
+    with pytest.raises(FileFormatError, match=r"2 columns are named 'v'.* the line of names\.$"):
+        read_csv(write("#t,v,v\n1,2,3\n"), columns=["v"])

@@ -980,6 +980,10 @@ def wide(columns, **more):
             ["d1", "d2", "d3", "dTotal"],
             r"also 'dTotal', which by its name is no step.*\['d1', 'd2', 'd3'\]",
         ),
+        (
+            ["dates Jan", "dates Feb", "dates Mar", "dates Annual"],
+            r"also 'dates Annual', which by its name is no step.*\['dates Jan', 'dates Feb', 'dates Mar'\]",
+        ),
         (["d Apr", "d Feb", "d Jan", "d Mar"], r"order of the alphabet.*\['d Jan', 'd Feb', 'd Mar' and 1 more\]"),
     ],
 )
@@ -1490,3 +1494,48 @@ def test_days_without_weekends_are_offered_as_business_days():
 def test_the_bin_of_an_example_is_shorter_than_the_times():
     with pytest.raises(SchemaError, match=r"bin=1, bins="):
         dg.from_table(polls([0, 0.031, 1.2, 2.5]), **ONE)
+
+
+def test_of_days_without_weekends_the_example_fills_none_and_its_answer_does():
+    days = pd.bdate_range("2024-01-01", periods=30).delete(11)  # a holiday
+
+    with pytest.raises(SchemaError, match=r"For example: from_table\(..., step='B'\)$"):
+        dg.from_table(polls(days), **ONE)
+    with pytest.raises(SchemaError, match=r"1 steps of B have no row.*\n.*fill='linear'\)$"):
+        dg.from_table(polls(days), **ONE, step="B")
+    with pytest.raises(SchemaError, match=r"For example: from_table\(..., fill='linear'\)$"):
+        dg.from_table(polls(pd.date_range("2024-01-01", periods=30).delete(11)), **ONE)
+
+
+def test_many_rows_for_one_time_may_be_several_series():
+    table = pd.DataFrame({"id": [*"aaaabbbb"], "kind": [*"xyxyxyxy"], "t": [0, 0, 1, 1] * 2, "x": np.arange(8.0)})
+
+    with pytest.raises(SchemaError, match=r"two rows for 0.*tells rows of one time apart: name it in sample= \(of two"):
+        dg.from_table(table, **MANY)
+    with pytest.raises(SchemaError, match=r"two rows for 0.*tells rows of one time apart.*pivot_table\."):
+        dg.from_table(table[:4], **ONE)
+    both = dg.from_table(table.assign(id=table.id + table.kind), **MANY)
+    assert both.sample.values.tolist() == ["ax", "ay", "bx", "by"] and both.x.values[1].tolist() == [1, 3]
+    wide = table.pivot_table(index=["id", "t"], columns="kind", values="x").reset_index()
+    assert dg.from_table(wide, sample="id", time="t", features=["x", "y"]).y.values.tolist() == [[1, 3], [5, 7]]
+    with pytest.raises(SchemaError, match=r"two rows for 5.*'first'\.\n"):
+        dg.from_table(polls([*range(12), 5]), **ONE)
+
+
+def test_a_time_or_sample_of_several_columns_is_told_how_to_be_made_one(tmp_path):
+    path = tmp_path / "x.csv"
+    path.write_text("year,month,day,site,unit,x\n" + "".join(f"2024,1,{k},a,1,{k}.5\n" for k in range(1, 9)))
+    df = dg.datasets.read_csv(path)
+
+    for role, names in {"time": ["year", "month", "day"], "sample": ["site", "unit"]}.items():
+        ask = {"time": "day", "features": ["x"]} | {role: names}
+        for call in (lambda ask=ask: from_csv(path, **ask), lambda ask=ask: dg.from_table(df, **ask)):
+            with pytest.raises(
+                ConfigError, match=f"{role} is .*give the name of one column. Make one of them, "
+            ) as error:
+                call()
+        exec(str(error.value).split("Make one of them, ")[1].split(", and give")[0], {"df": df, "pandas": pd})
+
+    ds = dg.from_table(df, time="time", sample="sample", features=["x"])
+    assert ds.time.values.astype("M8[D]").astype(str).tolist()[:2] == ["2024-01-01", "2024-01-02"]
+    assert ds.sample.values.tolist() == ["a 1"]

@@ -406,3 +406,41 @@ def test_a_bound_that_float32_rounds_is_kept_by_values_rounded_alike():
     ds["load"].attrs["valid_max"] = 8.0999
     with pytest.raises(SchemaError, match=r"from 0\.699999988 to 8\.10000038, outside .* 0\.7 to 8\.0999\. Clip it"):
         validate(ds)
+
+
+DAYS = pd.date_range("2024-01-01", periods=6)
+VALUES = np.arange(24.0).reshape(6, 2, 2)
+
+
+@pytest.mark.parametrize(
+    ("variables", "coords", "samples"),
+    [
+        ({"rtt": (("time", "station"), VALUES[:, 0])}, {"time": DAYS}, 2),
+        ({"rtt": (("station", "time"), VALUES[:, 0].T)}, {"time": DAYS}, 2),
+        ({"rtt": (("valid_time", "station"), VALUES[:, 0])}, {"valid_time": DAYS}, 2),
+        ({"rtt": (("time",), VALUES[:, 0, 0])}, {"time": DAYS}, 1),
+        ({"rtt": (("sample", "day"), VALUES[:, 0].T)}, {}, 2),
+        ({"rtt": (("time", "lat", "lon"), VALUES)}, {"lat": [1, 2]}, 4),
+        ({"rtt": (("valid_time", "lat", "lon"), VALUES)}, {"valid_time": DAYS}, 4),
+        ({"rtt": (("month", "lat", "lon"), VALUES)}, {}, 4),
+        ({"rtt": (("time", "lat", "lon"), VALUES), "bounds": (("time", "end"), VALUES[:, 0])}, {}, 4),
+        ({"rtt": (("time", "lat", "lon"), VALUES), "load": (("time",), VALUES[:, 0, 0])}, {}, 4),
+    ],
+)
+def test_the_calls_that_name_dims_lead_to_a_valid_dataset_of_the_same_series(variables, coords, samples):
+    """Places on a map or stations in any order of dims: followed to the letter, each becomes a sample of 6 steps."""
+    ds = xr.Dataset(variables, coords)
+
+    for _ in range(4):
+        try:
+            validate(ds)
+            break
+        except SchemaError as error:
+            call = str(error).split("Mend: ")[1].split(", or ")[0]
+        names = {"ds": ds}
+        exec(call, names)
+        ds = names["ds"]
+
+    validate(ds)
+    assert ds.rtt.dims == ("sample", "time")
+    assert ds.rtt.values.tolist() == VALUES.reshape(6, 4)[:, :samples].T.tolist()

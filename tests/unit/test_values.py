@@ -531,6 +531,16 @@ def test_a_sample_that_is_the_sum_of_all_others_is_asked_about():
     assert from_table(table, sample="id", features=["v"]).sizes["sample"] == 4  # in name alone
 
 
+def test_a_total_that_has_more_in_its_name_is_asked_about_as_well():
+    parts = np.random.default_rng(0).random((3, 9))
+    table = pd.DataFrame({"id": np.repeat([*"abc", "Region Total"], 9), "v": [*parts.ravel(), *parts.sum(0)]})
+
+    with pytest.raises(SchemaError, match=r"'Region Total' of column 'id' is the sum of all others in 'v', at 100% of"):
+        from_table(table, sample="id", features=["v"])
+    table["id"] = table["id"].replace("Region Total", "totality")
+    assert from_table(table, sample="id", features=["v"]).sizes["sample"] == 4
+
+
 def test_a_count_of_rows_of_codes_is_no_code(write):
     path = write("t;port\n0;80\n1;80\n1;443\n2;443\n")
 
@@ -840,6 +850,9 @@ def times(write, cells, **options):
         (["31/12/24 10:00", "31/12/24 11:00"], ["%d/%m/%y %H:%M", "%y/%m/%d %H:%M"]),
         (["20240102 1030", "20240102 1035"], ["%Y%m%d %H%M"]),
         (["May 5 2024", "May 6 2024"], ["%b %d %Y"]),
+        (["Jul-5-2024", "Jul-6-2024"], ["%b-%d-%Y"]),
+        (["1991 Jul", "1991 Aug", "1991 Sep"], ["%Y %b"]),
+        (["Jul-1991", "Aug-1991", "Sep-1991"], ["%b-%Y"]),
     ],
 )
 def test_of_a_time_all_readings_are_offered_and_each_reads_it_as_it_says(write, cells, formats):
