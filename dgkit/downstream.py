@@ -133,7 +133,8 @@ def predict_events(
         Predict from the first so many steps, of the series that go on after them. Default: from whole series, which
         tells what happened rather than what will.
     seed : int
-        Of the MLP's weights and batches, the tree's ties and the bootstrap.
+        Of the MLP's weights and batches, the tree's ties, the 10,000 training samples that quantiles are taken of where
+        there are more, and the bootstrap.
     draws : int
         Of the bootstrap.
 
@@ -312,7 +313,8 @@ def _classifiers(n: int, seed: int) -> dict[str, Any]:
         "decision tree": DecisionTreeClassifier(min_samples_leaf=5, random_state=seed % 2**32),
         "linear SVM": LinearSVC(dual=False, random_state=seed % 2**32),
     }
-    scale = {"n_quantiles": min(100, n), "output_distribution": "normal"}
+    # of more than 10,000 training samples it draws those whose quantiles it takes
+    scale = {"n_quantiles": min(100, n), "output_distribution": "normal", "random_state": seed % 2**32}
     return {name: make_pipeline(QuantileTransformer(**scale), one) for name, one in algorithms.items()}
 
 
@@ -514,7 +516,7 @@ def rank_correlation(real: xr.Dataset, generated: xr.Dataset, *, level: float = 
     Raises
     ------
     SchemaError
-        Scores of different algorithms, or none.
+        Scores of different algorithms or of different numbers of draws, or none.
     ConfigError
         `level` is not between 0 and 1.
 
@@ -537,6 +539,11 @@ def rank_correlation(real: xr.Dataset, generated: xr.Dataset, *, level: float = 
         raise SchemaError("these are not scores of the same task. Give what predict_events or forecast returns.")
     if real[dim].values.tolist() != generated[dim].values.tolist():
         raise SchemaError(f"the scores are of different {dim}s: {real[dim].values} and {generated[dim].values}.")
+    numbers = [ds[f"{scores[dim]}_draws"].sizes["draw"] for ds in (real, generated)]
+    if numbers[0] != numbers[1]:
+        raise SchemaError(
+            f"the scores have {numbers[0]} and {numbers[1]} draws of the bootstrap. Score both with one draws=...."
+        )
 
     def correlation(name: str) -> xr.DataArray:
         pair = [ds[name].drop_vars("setting", errors="ignore") for ds in (real, generated)]

@@ -480,7 +480,7 @@ def length_histogram(sets: Sets, *, bins: int = 20) -> Figure:
     ----------
     sets : Dataset or mapping of Datasets
     bins : int
-        At most; never more than there are steps.
+        At most; each of as many whole steps as the others, so that none counts more lengths than another.
 
     Returns
     -------
@@ -495,7 +495,8 @@ def length_histogram(sets: Sets, *, bins: int = 20) -> Figure:
     """
     sets, _ = _named(sets)
     steps = max(ds.sizes["time"] for ds in sets.values())
-    edges = np.linspace(0.5, steps + 0.5, min(whole("bins", bins), steps) + 1)
+    width = -(-steps // whole("bins", bins))  # steps in a bin
+    edges = np.arange(0, steps + width, width) + 0.5
     with _figure(height=3) as (figure, axes):
         for (name, ds), style in zip(sets.items(), _styles(sets), strict=True):
             counts, _ = np.histogram(lengths(ds), edges)
@@ -705,7 +706,11 @@ def _figure(rows: int = 1, columns: int = 1, *, height: float, **options: Any) -
             FigureClass=_Picture,
             **options,
         )
-        yield figure, axes
+        try:
+            yield figure, axes
+        except BaseException:
+            plt.close(figure)  # a half of a picture is none, and pyplot would keep it
+            raise
         for way in (way for axis in axes.ravel() for way in (axis.xaxis, axis.yaxis)):
             if not isinstance(way.get_major_locator(), FixedLocator):  # not names: powers of ten are formulas
                 for text in (way.offsetText, *(tick.label1 for tick in (*way.majorTicks, *way.minorTicks))):

@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import fields, replace
 from functools import partial
@@ -48,10 +48,11 @@ def sweep(
     measure : callable, optional
         What to keep of a model, as a Dataset. Default: `metrics.evaluate(train, model.sample(1000, seed=1))`.
     folder : path, optional
-        Keep every finished cell here; a second call computes only what is missing, or damaged. A cell is taken for the
-        same data, with the attrs of their variables, settings, version of dgkit, and `measure`: its name, its code, and
-        the numbers, texts, arrays, datasets and functions of its module that it uses. What else it uses is not looked
-        at: give another folder where that changes, e.g. a file, a list, or what an object given as `measure` holds.
+        Keep every finished cell here, floats to seven digits; a second call computes only what is missing, or damaged.
+        A cell is taken for the same data, with the attrs of their variables, settings, version of dgkit, and `measure`:
+        its name, its code, and the numbers, texts, arrays, datasets and functions of its module that it uses. What else
+        it uses is not looked at: give another folder where that changes, e.g. a file, a list, or what an object given
+        as `measure` holds.
     client : distributed.Client, optional
         Compute the cells on the workers of this Dask client (processes, of one thread each); default: here, one after
         another. What a worker finishes is written here at once, so the workers need not see `folder`; a worker that
@@ -63,13 +64,14 @@ def sweep(
     Returns
     -------
     Dataset
-        What `measure` returns, over the grid's dims, and `seconds` of wall time for each cell.
+        What `measure` returns, over the grid's dims, and `seconds` of wall time for each cell. Coordinates that differ
+        from cell to cell are over the grid's dims too.
 
     Raises
     ------
     ConfigError
         A name that is no field of `Config`, an empty list, a value twice, None beside numbers, or a value it refuses;
-        `measure` gives no Dataset.
+        `measure` gives no Dataset, or one that has `seconds` or a dim of the grid in it.
     SchemaError, DivergenceError
     SaveError
         A cell cannot be written to `folder`.
@@ -109,6 +111,8 @@ def sweep(
     with tqdm(total=len(points), initial=len(found), unit="model", disable=not progress) as bar, closing(computed):
         try:
             for k, cell in computed:
+                if taken := set(grid) & {*cell.data_vars, *cell.dims}:
+                    raise ConfigError(f"`measure` gave {sorted(taken)[0]!r}, which is a dim of the grid. Rename it.")
                 found[k] = stored(cell, paths[k])
                 bar.update()
         except BaseException as error:
@@ -121,7 +125,22 @@ def sweep(
             else:
                 error.add_note(f"{done}, and {kept_in}.")
             raise
-    return assemble({name_of(point): found[k] for k, point in enumerate(points)}, grid)
+    cells = {name_of(point): found[k] for k, point in enumerate(points)}
+    differ = _differing_coords(cells.values(), grid)  # which `assemble` would take from the first cell
+    cells = {name: cell.reset_coords([one for one in differ if one in cell.coords]) for name, cell in cells.items()}
+    return assemble(cells, grid).set_coords(differ)
+
+
+def _differing_coords(cells: Iterable[xr.Dataset], grid: Mapping[str, Any]) -> list[Hashable]:
+    """Coordinates, but of dims, that are not the same in all cells."""
+    cells = list(cells)
+
+    def same(name: Hashable) -> bool:
+        held = [cell.coords[name].variable if name in cell.coords else None for cell in cells]
+        return all(one is not None and one.equals(held[0]) for one in held)
+
+    every = dict.fromkeys(name for cell in cells for name in cell.coords if name not in {*cell.indexes, *grid})
+    return [name for name in every if not same(name)]
 
 
 def _check_axis(name: str, values: Sequence[Any]) -> None:
@@ -143,6 +162,8 @@ def _sweep_cell(train: xr.Dataset, config: Config, measure: Callable[[DoppelGANg
     cell = measure(model)
     if not isinstance(cell, xr.Dataset):
         raise ConfigError(f"`measure` gave a {type(cell).__name__}. Give a Dataset, e.g. xr.Dataset({{'size': 3.0}}).")
+    if "seconds" in cell.variables or "seconds" in cell.dims:
+        raise ConfigError("`measure` gave 'seconds', which is the wall time of the cell. Rename it.")
     return cell
 
 

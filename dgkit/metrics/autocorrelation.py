@@ -54,7 +54,7 @@ def autocorrelation(
         `series` has other dims, too few valid steps everywhere, NaN before its end or infinite values; or, for
         "standard", is constant.
     ConfigError
-        Unknown `kind`, or `lags` outside 1 to T - 2.
+        Unknown `kind`, or `lags` that is no whole number from 1 to T - 2.
 
     Source
     ------
@@ -78,8 +78,8 @@ def autocorrelation(
     # missing in the last step of any series: lengths vary (of a dask-backed array one more reading)
     full = ~series.isel(time=-1).isnull().any()
     most = steps - 2 if lags is None else lags
-    if not 1 <= most <= steps - 2:
-        raise ConfigError(f"lags is {lags}; with {steps} steps it must lie between 1 and {steps - 2}.")
+    if isinstance(most, bool) or not isinstance(most, int | np.integer) or not 1 <= most <= steps - 2:
+        raise ConfigError(f"lags is {lags}; with {steps} steps it must be a whole number between 1 and {steps - 2}.")
     if per_sample:
         result = xr.apply_ufunc(
             _per_sample,

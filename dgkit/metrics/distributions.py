@@ -251,7 +251,7 @@ def category_counts(labels: xr.DataArray | np.ndarray, role: str) -> pd.Series:
     if array.dtype.kind == "f":
         raise SchemaError(
             f"{label} holds floats, not categories. Compare them with wasserstein(a, b), "
-            "or cut them into classes with pandas.cut."
+            "or cut both sets into classes at the same edges with pandas.cut."
         )
     parts = over_chunks(lambda block, start: _text_counts(block), array)
     counts: pd.Series = pd.concat(parts).groupby(level=0).sum()
@@ -391,7 +391,9 @@ def conditional_distances(
         if ds[attribute].dtype.kind not in "USbOT" and "categories" not in ds[attribute].attrs:
             raise SchemaError(
                 f"attribute {attribute!r} of the {source} data has dtype {ds[attribute].dtype}, not categories. "
-                f"Cut it into classes first, e.g. with pandas.cut(ds['{attribute}'], 4).astype(str)."
+                "Cut it in both sets at the same edges first: edges = [-np.inf, "
+                f"*np.quantile(real[{attribute!r}], [0.25, 0.5, 0.75]), np.inf], then for each of them "
+                f"ds = ds.assign({{{attribute!r}: ('sample', pandas.cut(ds[{attribute!r}], edges).astype(str))}})"
             )
         labels.append(ds[attribute].values)
         if labels[-1].dtype.kind == "O" and pd.isna(labels[-1]).any():

@@ -51,7 +51,8 @@ def share_machines(demand: xr.Dataset, seed: int = 0, *, capacity: float = 1.0) 
     Returns
     -------
     Dataset
-        As `demand`, its rows in their order; NaN past the new `length`; `granted` as in `cluster`.
+        As `demand`, its rows in their order; NaN past the new `length`; `granted` as in `cluster`. Coordinates
+        `machine` and `arrival` of the demand become those of the answer.
 
     Raises
     ------
@@ -104,13 +105,15 @@ def share_machines(demand: xr.Dataset, seed: int = 0, *, capacity: float = 1.0) 
     through, part = np.zeros((MACHINES, steps)), np.zeros((MACHINES, steps))  # of its demand; of its last step of work
     granted, at = np.full((n, steps), np.nan), np.zeros((n, steps), int)
     end_event, new_length = np.zeros(n, int), np.zeros(n, int)
+    met = {"machine": np.zeros(n, int), "arrival": np.zeros(n, int)}
     step = recorded = 0
     while recorded < n or (sample >= 0).any():
         new, slot = np.flatnonzero(rng.random(MACHINES) < ARRIVALS), step % steps
         row[new, slot], sample[new, slot] = rng.integers(n, size=len(new)), -1
         if step >= settle:
             taken = new[: n - recorded]
-            row[taken, slot] = sample[taken, slot] = order[recorded : recorded + len(taken)]
+            row[taken, slot] = sample[taken, slot] = rows = order[recorded : recorded + len(taken)]
+            met["machine"][rows], met["arrival"][rows] = taken, step - settle
             recorded += len(taken)
         alive[new, slot], age[new, slot], through[new, slot], part[new, slot] = True, 0, 0.0, rng.random(len(new))
 
@@ -156,7 +159,8 @@ def share_machines(demand: xr.Dataset, seed: int = 0, *, capacity: float = 1.0) 
     attrs = demand["end_event"].attrs | {"categories": list(END_EVENTS)}
     result["end_event"] = "sample", np.array(END_EVENTS)[end_event], attrs
     result["length"] = "sample", new_length, demand["length"].attrs
-    return result
+    known = [name for name in met if name in demand.coords]  # of the machines that the demand was alone on
+    return result.assign_coords({name: ("sample", met[name], demand[name].attrs) for name in known})
 
 
 def share_uplinks(

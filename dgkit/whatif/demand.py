@@ -124,7 +124,7 @@ def demand_of(
 
     - a series that is done keeps its steps in the order of its work, and is as long as its work;
     - one that the machine ended goes on as another of the same other attributes that was as far in its work and went
-      on, at its own level;
+      on, at its own level; where there is none, as one of any attributes; where nobody was as far, it counts as done;
     - one that ended otherwise (a failure, a limit) keeps its age: that clock does not wait.
 
     Parameters
@@ -153,7 +153,7 @@ def demand_of(
     Raises
     ------
     SchemaError
-        A name that is not in `ds`, a value of `granted` that is no share, a group that has nobody to go on as.
+        A name that is not in `ds`, a value of `granted` that is no share.
 
     Notes
     -----

@@ -41,7 +41,7 @@ from dgkit.core.networks import AttributeGenerator, Discriminator, critic_of
 from dgkit.core.optimise import Adam, descend
 from dgkit.errors import ConfigError, DivergenceError
 from dgkit.whatif.rows import Rows
-from dgkit.whatif.targets import DRAWS, combinations_of, decoded, generated, in_words, rows_of, unwrapped
+from dgkit.whatif.targets import combinations_of, decoded, generated, in_words, rows_of, unwrapped
 from dgkit.whatif.trust import warn_of, weigh
 
 
@@ -57,7 +57,7 @@ def retrain_attributes(
     starts: float | None = None,
     together: int | None = None,
 ) -> DoppelGANger:
-    """A copy of `model` with a new attribute generator, trained until its attributes are distributed as in `target`.
+    """A copy of `model` with a new attribute generator, trained for attributes that are distributed as in `target`.
 
     Parameters
     ----------
@@ -75,7 +75,8 @@ def retrain_attributes(
         - an object with a `target`, such as the widget `DistributionPainter`.
     steps : int
         Training steps (batches). 500 do for a dozen combinations of categories, a thousand combinations need more. The
-        learning rates are those of `model.config`; they do not fall.
+        learning rates are those of `model.config`; they do not fall. How near it comes is not looked at: compare the
+        attributes of a sample with the target. `sample_target` draws from the target itself.
     seed : int
         Of the new weights, batches and noise.
     progress : bool
@@ -108,9 +109,9 @@ def retrain_attributes(
 
     Notes
     -----
-    The result makes the wanted distribution, but does not keep the old one secret: the batch-norm statistics of the
-    min/max generator are means over the training mix and give it back by least squares, and `encoder.schema` carries
-    the training data's attrs (chapter 07). Give samples away, not the model.
+    The result does not keep the old distribution secret: the batch-norm statistics of the min/max generator are means
+    over the training mix and give it back by least squares, and `encoder.schema` carries the training data's attrs
+    (chapter 07). Give samples away, not the model.
 
     Source
     ------
@@ -199,7 +200,7 @@ def rejection_sample(
     Parameters
     ----------
     model, target
-        As in `retrain_attributes`. The model's probabilities are counted in `DRAWS` of its draws.
+        As in `retrain_attributes`. The model's probabilities are counted in 100,000 of its draws.
     n : int
         Series to return.
     seed : int
@@ -248,7 +249,7 @@ def rejection_sample(
     never = [combination for combination, share in wanted.items() if share > 0 and combination not in made]
     if never:
         raise ConfigError(
-            f"in {DRAWS} draws the model made no {in_words(model, never[0])}, of which the target wants "
+            f"in {len(own)} draws the model made no {in_words(model, never[0])}, of which the target wants "
             f"{wanted[never[0]]:.3g}: rejection cannot reach it. Use sample_target or retrain_attributes."
         )
     ratio = {combination: wanted[combination] * len(own) / count for combination, count in made.items()}

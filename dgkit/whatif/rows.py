@@ -47,7 +47,7 @@ class Rows:
                 "Rows draws series by their categories: the data need attributes, all of them categorical."
             )
         self.attribute_rows = self.encoder.encode_attributes(ds).astype(np.float32)  # (N, A)
-        self._ds = ds.drop_vars([name for name, c in ds.coords.items() if c.dims == ("sample",)])
+        self._ds = ds.drop_vars([name for name, c in ds.coords.items() if c.dims == ("sample",) and name != "length"])
 
     def sample(
         self, n: int | None = None, *, attributes: xr.Dataset | Mapping[str, Any] | None = None, seed: int = 0

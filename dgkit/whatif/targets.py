@@ -58,7 +58,7 @@ def rows_of(model: DoppelGANger | Rows, target: Any) -> tuple[np.ndarray, np.nda
     share = float(weights[new].sum())
     if share > 0.01:
         what = (
-            f"{share:.0%} of the target are combinations the model never made in {DRAWS} draws, such as "
+            f"{share:.0%} of the target are combinations the model never made in {len(own)} draws, such as "
             f"{in_words(model, combinations_of(model, rows[new])[0])}"
         )
         if share > 0.999:
@@ -132,8 +132,8 @@ def _fitted(model: DoppelGANger | Rows, rows: np.ndarray, margins: list[Any]) ->
         if len(never):
             values = list(shares)[never[0]]
             raise ConfigError(
-                f"in {DRAWS} draws the model made no {in_words(model, values, columns)}, so what goes with it is not "
-                "known. Say it: give shares of the combinations of all attributes, or a Dataset."
+                f"in {len(rows)} draws the model made no {in_words(model, values, columns)}, so what goes with it is "
+                "not known. Say it: give shares of the combinations of all attributes, or a Dataset."
             )
         groups.append((group, wanted))
     for _ in range(1000):

@@ -29,7 +29,7 @@ import xarray as xr
 from dgkit import _checks
 from dgkit.core.model import DoppelGANger
 from dgkit.errors import ConfigError, SchemaError
-from dgkit.schema import valid_numbers
+from dgkit.schema import slices, valid_numbers
 from dgkit.whatif.rows import Rows
 from dgkit.whatif.targets import decoded, rows_of
 
@@ -38,6 +38,7 @@ FEW = 0.02  # of the target: what the model makes hardly ever, or out of range, 
 # of the steps: a limit that is passed so much more often than today is reported (chosen on seeds other than 07's)
 MORE = 0.02
 _SERIES, _STEPS, _GROUPS = 4000, 20_000, 1000
+_BEGINS, _AT_ONCE = 2_000_000, 2**20  # series that are added up, about; values of them in memory
 
 
 @dataclass(frozen=True)
@@ -183,8 +184,9 @@ def _shares(
     """Of each combination of categories the model's share and the target's, (2, combinations); and which `more` are."""
     places = np.cumsum([head.width for head in model.encoder.attribute_heads])[:-1]
     blocks = np.split(np.concatenate([rows, own, more]), places, axis=1)
-    flat = np.ravel_multi_index([b.argmax(1) for b in blocks], [b.shape[1] for b in blocks])
-    kind = np.unique(flat, return_inverse=True)[1]
+    kind = np.zeros(len(blocks[0]), int)
+    for block in blocks:  # one after the other: all that many attributes could make are more than an integer counts
+        kind = np.unique(kind * block.shape[1] + block.argmax(1), return_inverse=True)[1]
     asked, made, rest = np.split(kind, [len(rows), len(rows) + len(own)])
     size = kind.max() + 1
     return np.stack([np.bincount(made, minlength=size) / len(own), np.bincount(asked, weights, size)]), rest
@@ -273,7 +275,10 @@ def _added(
         for _ in range(together):
             sums += values[draw(rng, _GROUPS)]
         return sums
-    total, begins = np.zeros(_STEPS), rng.poisson(starts or 0, _STEPS)
-    at = np.repeat(np.arange(_STEPS), begins)[:, None] + np.arange(values.shape[1])
-    np.add.at(total, at % _STEPS, values[draw(rng, int(begins.sum()))])
+    length, starts = values.shape[1], starts or 0.0
+    steps = max(length, min(_STEPS, int(_BEGINS / max(starts, 1))))  # a circle, on which no series meets itself
+    total, begins = np.zeros(steps), rng.poisson(starts, steps)
+    first, place = np.repeat(np.arange(steps), begins), draw(rng, int(begins.sum()))
+    for some in slices(len(place), max(1, _AT_ONCE // length)):
+        np.add.at(total, (first[some, None] + np.arange(length)) % steps, values[place[some]])
     return total

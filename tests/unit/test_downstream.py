@@ -168,6 +168,19 @@ def test_the_same_seed_gives_the_same_scores(jobs):
     assert not first.accuracy_draws.equals(other.accuracy_draws)
 
 
+def test_the_same_seed_gives_the_same_scores_of_more_series_than_quantiles_are_taken_of(monkeypatch):
+    every = downstream._classifiers
+    monkeypatch.setattr(downstream, "_classifiers", lambda n, seed: {"naive Bayes": every(n, seed)["naive Bayes"]})
+    rng = np.random.default_rng(0)
+    load = rng.normal(size=(12_000, 3)) + (kind := rng.random(12_000) < 0.5)[:, None] * 0.3
+    ds = xr.Dataset({"load": (("sample", "time"), load), "end_event": ("sample", np.where(kind, "a", "b"))})
+    train, test = ds.isel(sample=slice(11_000)), ds.isel(sample=slice(11_000, None))
+
+    first, second = (predict_events(train, test, draws=5) for _ in range(2))
+
+    xr.testing.assert_identical(first, second)
+
+
 def test_a_boolean_target_and_categorical_features_will_do(small):
     busy = xr.where((small.state == "busy").sum("time") > 2, True, False).values
     ds = xr.concat([small.assign(spider=("sample", busy))] * 4, "sample")
@@ -357,6 +370,16 @@ def test_the_interval_holds_the_drawn_rank_correlations():
     assert [ranked.low.item(), ranked.high.item()] == pytest.approx(np.quantile(every, [0.1, 0.9]))
     assert ranked.low < ranked.rank_correlation == pytest.approx(0.8)
     assert ranked.undefined_draws == 0
+
+
+def test_scores_of_different_numbers_of_draws_are_not_ranked():
+    accuracy = xr.DataArray([0.9, 0.7, 0.8], dims="classifier")
+    few, many = (
+        xr.Dataset({"accuracy": accuracy, "accuracy_draws": accuracy.expand_dims(draw=draws)}) for draws in (5, 10)
+    )
+
+    with pytest.raises(SchemaError, match="5 and 10 draws"):
+        rank_correlation(few, many)
 
 
 def test_draws_without_a_ranking_are_counted():

@@ -1,6 +1,7 @@
 """Metrics against plain loops in float64, NumPy, statsmodels and SciPy, over random lengths and odd inputs."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import scipy.stats
 import xarray as xr
@@ -329,6 +330,9 @@ def test_the_weighted_mse_counts_a_lag_by_its_pairs():
         (xr.DataArray(np.ones((3, 9)), dims=("home", "time"), name="load"), {}, SchemaError, "'load' has dims"),
         (np.ones((3, 9)), {"kind": "acf"}, ConfigError, "kind"),
         (np.ones((3, 9)), {"lags": 8}, ConfigError, "lags"),
+        (np.ones((3, 9)), {"lags": 2.5}, ConfigError, "lags is 2.5.* whole number"),
+        (np.ones((3, 9)), {"lags": "3"}, ConfigError, "lags"),
+        (np.ones((3, 9)), {"lags": True}, ConfigError, "lags"),
     ],
 )
 def test_autocorrelation_names_what_it_cannot_take(values, options, error, message):
@@ -661,6 +665,20 @@ def test_conditional_distances_are_those_of_the_subsets(small, statistic):
     for attribute, message in (("size", "pandas.cut"), ("colour", "no attribute 'colour'")):
         with pytest.raises(SchemaError, match=message):
             metrics.conditional_distances(small, generated, attribute)
+
+
+def test_a_numeric_attribute_is_cut_as_its_error_says(small):
+    sets = small, small.assign(size=small["size"] + 0.05)
+    with pytest.raises(SchemaError) as error:
+        metrics.conditional_distances(*sets, "size")
+    edges, _, cut = str(error.value).partition("edges = ")[2].partition(", then for each of them ds = ")
+    names = {"np": np, "pandas": pd, "real": small}
+    names["edges"] = eval(edges, names)
+
+    found = metrics.conditional_distances(*(eval(cut, names | {"ds": ds}) for ds in sets), "size")
+
+    assert found.sizes["value"] == 4
+    assert np.isfinite(found.distance).all()
 
 
 # --- any unit, from 1e-300 to 1e300 -----------------------------------------------------------------------------------

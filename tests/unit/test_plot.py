@@ -312,6 +312,32 @@ def test_length_histogram_sums_to_one(sets):
         assert stairs.get_data().values.sum() == pytest.approx(1)
 
 
+@pytest.mark.parametrize(("steps", "bins"), [(28, 20), (50, 20), (60, 20), (7, 20), (60, 7), (1, 20)])
+def test_bins_of_lengths_hold_as_many_lengths_each(steps, bins):
+    ends = np.arange(1, steps + 1).repeat(3)  # all lengths as often
+    values = np.where(np.arange(steps) < ends[:, None], 1.0, np.nan)
+    ds = xr.Dataset({"load": (("sample", "time"), values), "length": ("sample", ends)})
+
+    shares, edges, _ = dg.plot.length_histogram(ds, bins=bins).axes[0].patches[0].get_data()
+
+    held = np.diff(edges)
+    assert (held == held[0]).all()
+    assert held[0] == int(held[0])
+    assert len(shares) <= bins
+    np.testing.assert_allclose(shares[:-1], held[0] / steps)
+    assert shares.sum() == pytest.approx(1)
+
+
+def test_a_picture_that_fails_leaves_no_figure_open():
+    one = xr.Dataset({"load": (("sample", "time"), np.random.default_rng(0).normal(size=(5, 2)))})
+    before = plt.get_fignums()
+
+    with pytest.raises(SchemaError, match="at least 3"):
+        dg.plot.autocorrelation(one)
+
+    assert plt.get_fignums() == before
+
+
 def test_history_shows_every_step(tiny_trainer):
     for _ in tiny_trainer:
         pass

@@ -61,6 +61,37 @@ def test_names_that_only_some_cells_have_stay_whole(web):
     assert result["size"].notnull().values.tolist() == [[True, False], [False, True]]
 
 
+@pytest.mark.parametrize("kept", [False, True])
+def test_coordinates_of_a_measure_are_each_cell_s_own(kept, web, tmp_path):
+    def measure(model):
+        config = model.config
+        lags = np.arange(1, 3 + config.seed)
+        own = {"lag": lags, "pairs": ("lag", lags / config.sample_len), "unsure": config.seed / 4, "unit": "views"}
+        return xr.Dataset({"curve": ("lag", np.ones(lags.size))}, own)
+
+    folder = tmp_path if kept else None
+    result = sweep(web, {"sample_len": [7, 14], "seed": [0, 1]}, base=TINY, measure=measure, folder=folder)
+
+    np.testing.assert_array_equal(result.unsure, [[0, 0.25], [0, 0.25]])
+    np.testing.assert_allclose(result.pairs.sel(sample_len=14, seed=1), np.array([1, 2, 3]) / 14)
+    assert np.isnan(result.pairs.sel(seed=0, lag=3)).all()
+    assert {"unsure", "pairs", "unit"} <= set(result.coords)
+    assert result.unit.item() == "views"
+
+
+@pytest.mark.parametrize(("name", "dims"), [("seconds", ()), ("sample_len", ()), ("size", ("sample_len",))])
+def test_what_a_measure_calls_as_the_sweep_does_is_refused_at_once(name, dims, web):
+    measure = Measure()
+
+    def taken(model):
+        measure(model)
+        return xr.Dataset({name: (dims, np.ones((1,) * len(dims)))})
+
+    with pytest.raises(ConfigError, match="Rename it"):
+        sweep(web, {"sample_len": [7, 14]}, base=TINY, measure=taken, progress=False)
+    assert measure.calls == 1
+
+
 def test_finished_cells_are_kept_and_only_missing_ones_computed(web, tmp_path):
     grid = {"sample_len": [7, 14], "seed": [0, 1]}
     stopped = Measure(at=3, error=KeyboardInterrupt())

@@ -1,6 +1,7 @@
 """Demand and machine, trust, real rows in place of a model, releases: each held against a calculation of its own."""
 
 import dataclasses
+import tracemalloc
 import warnings
 from functools import partial
 
@@ -87,6 +88,20 @@ def test_a_true_demand_on_the_machines_does_what_the_cluster_does(alone, shift):
     )
     for event in simulate.END_EVENTS:
         assert abs(float((said.end_event == event).mean()) - float((truth.end_event == event).mean())) < 0.05
+
+
+def test_jobs_that_are_said_to_meet_on_a_machine_have_the_same_share(alone):
+    through = share_machines(alone, 1)
+
+    step = through.arrival + xr.DataArray(np.arange(60), dims="time")
+    place = (through.machine * 10_000 + step).where(through.granted.notnull()).values.ravel()
+    share = through.granted.values.ravel()[~np.isnan(place)]
+    where = np.unique(place[~np.isnan(place)], return_inverse=True)[1]
+    lowest = np.full(where.max() + 1, 2.0)
+    np.minimum.at(lowest, where, share)
+    np.testing.assert_array_equal(share, lowest[where])
+    assert np.bincount(where).max() > 5
+    assert not {"machine", "arrival"} & set(share_machines(alone.drop_vars(["machine", "arrival"]), 1).coords)
 
 
 def test_an_uplink_carries_no_more_than_it_can_and_the_rest_is_as_asked():
@@ -259,6 +274,18 @@ def test_the_effective_share_is_kish_s(seen):
     assert told and "nothing seen against it" in repr(told)
 
 
+def test_many_attributes_make_more_combinations_than_an_integer_counts():
+    rng = np.random.default_rng(0)
+    names = [f"a{k}" for k in range(22)]
+    ds = xr.Dataset({"load": (("sample", "time"), rng.normal(size=(300, 3)))})
+    ds = ds.assign({name: ("sample", rng.choice(list("abcdefghij"), 300)) for name in names})  # 10**22
+    share = float((ds.a0 == "a").mean())
+
+    told = whatif.trust(whatif.Rows(ds), ds.where(ds.a0 == "a", drop=True)[names])
+
+    assert told.effective == pytest.approx(share)  # all that have it, and each of them once
+
+
 def test_a_target_that_rests_on_few_series_is_warned_of(seen):
     jobs = seen.drop_vars("granted")
     few = jobs.isel(sample=np.concatenate([np.flatnonzero(jobs.job_class == "small")[:990], [2]]))
@@ -326,6 +353,20 @@ def test_series_side_by_side_add_up_at_every_step():
     assert told.sums["mean"].sel(mix="today").item() == pytest.approx(40 / 50, rel=0.02)
     assert told.sums["mean"].sel(mix="target").item() == pytest.approx(60 / 50, rel=0.01)
     assert told.sums["over"].sel(mix="target").item() == 1
+
+
+def test_many_series_that_begin_at_once_are_added_up_a_few_at_a_time():
+    homes, starts = simulate.broadband(100, time=48), 10.0
+    total = float(homes.traffic_bytes.sum("time").mean())
+    same = {"technology": {name: float((homes.technology == name).mean()) for name in np.unique(homes.technology)}}
+
+    tracemalloc.start()
+    told = whatif.trust(whatif.Rows(homes), same, limits={"traffic_bytes": starts * total}, starts=starts)
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+
+    np.testing.assert_allclose(told.sums["mean"], 1, rtol=0.05)
+    assert most < 150e6  # all at once take 200
 
 
 def test_limits_that_say_too_little_are_refused(seen):
@@ -446,9 +487,11 @@ def test_integers_past_the_end_add_nothing_to_what_is_shared(filling):
     dg.schema.validate(shared[1], training=False)
     target = {"k": {"a": 0.5, "b": 0.5}}
     sums = [
-        whatif.trust(whatif.Rows(ds), target, limits={"jobs": 1.0}, starts=0.4).sums["mean"] for ds in (whole, floats)
+        whatif.trust(whatif.Rows(ds), target, limits={"jobs": 1.0}, starts=0.4).sums["mean"]
+        for ds in (whole, floats, whole.set_coords("length"))
     ]
-    np.testing.assert_array_equal(*sums)
+    np.testing.assert_array_equal(sums[0], sums[1])
+    np.testing.assert_array_equal(sums[0], sums[2])
     assert (sums[0] > 0).all()
 
 
