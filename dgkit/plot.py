@@ -150,6 +150,11 @@ def autocorrelation(sets: Sets, feature: str | None = None, *, kind: str = "pape
     -------
     Figure
 
+    Raises
+    ------
+    SchemaError, ConfigError
+        Not datasets; no such feature; time coordinates that go in other steps; as `dgkit.metrics.autocorrelation`.
+
     Examples
     --------
     >>> from dgkit.simulate import web
@@ -196,6 +201,13 @@ def cdf(sets: Sets, feature: str | None = None, *, of: str = "mid_range") -> Fig
     Returns
     -------
     Figure
+
+    Raises
+    ------
+    SchemaError
+        Not datasets; no such feature, or one of several units.
+    ConfigError
+        `of` is none of these.
 
     Examples
     --------
@@ -485,6 +497,11 @@ def length_histogram(sets: Sets, *, bins: int = 20) -> Figure:
     Returns
     -------
     Figure
+
+    Raises
+    ------
+    SchemaError, ConfigError
+        Not datasets; `bins` below 1.
 
     Examples
     --------

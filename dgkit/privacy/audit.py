@@ -245,6 +245,10 @@ def one_run_lower_bound(
     ConfigError
         Not right <= guesses <= canaries, or a value out of its range.
 
+    Source
+    ------
+    As `audit`.
+
     Examples
     --------
     >>> round(one_run_lower_bound(95, 100, 1000, delta=0.0), 2), one_run_lower_bound(50, 100, 1000, delta=0.0)
@@ -330,6 +334,10 @@ def gaussian_lower_bound(present: np.ndarray, absent: np.ndarray, *, delta: floa
     -----
     At every threshold Phi^-1(TPR) - Phi^-1(FPR) <= mu. The threshold is chosen on a quarter of the runs, and the rates
     counted on the others, with Clopper and Pearson's limits.
+
+    Source
+    ------
+    Nasr et al. 2023, "Tight auditing of differentially private machine learning".
 
     Examples
     --------

@@ -164,11 +164,12 @@ def report(
     Up to 1,000 samples of each set are drawn (fewer of very long ones). All real ones are put together and dealt at
     random into two sets, as large as the held-out and the generated one, 50 times. A line is judged by the middle of
     what this gives and the farthest (or what the farthest of so many is on average, if by luck all lay nearer), or what
-    training and held-out data give if that is farther, since these may differ, by device say. Real data pass nearly
-    always; how much a line lets pass depends on how many samples there are. Samples of one device are alike: where
-    whole devices are dealt, days of devices that neither set knows pass nearly always, and how much a line lets pass
-    depends on how many devices there are. Attributes are dealt by single samples too: all devices may have the same
-    calendar, but samples drawn one by one have not. Constraints are counted over all samples, copies and the attack
+    training and held-out data give if that is farther, since these may differ, by device say. Real data pass a line
+    nearly always: in 40 trials with others of the same kind 6 of about 2,000 lines failed, in 5 of the reports. How
+    much a line lets pass depends on how many samples there are. Samples of one device are alike: where whole devices
+    are dealt, days of devices that neither set knows pass a line nearly always, and how much it lets pass depends on
+    how many devices there are. Attributes are dealt by single samples too: all devices may have the same calendar, but
+    samples drawn one by one have not. Constraints are counted over all samples, copies and the attack
     over up to 500 of each set, with chances of their own. Epsilon alone is held against a constant, 10.
 
     Examples
