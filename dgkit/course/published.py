@@ -2,7 +2,7 @@
 
 `mba_paper` has the original's settings for Measuring Broadband America on the authors' own homes, `pages_paper` those
 for Wikipedia's pages on 3,589 real ones, `jobs_paper` those for Google's cluster on 251 real jobs of up to 240 hours.
-All is measured against the training data, as in the paper. The data are those of `real`. Recorded on a GPU, with each
+All is measured against the training data. The data are those of `real`. Recorded on a GPU, with each
 step replayed (`Config.replay`), but for S = 1 and 8 of MBA, and one cell of jobs: the files' attrs say so.
 `pages_still` has pages again, on a processor and without replay, to half of the original's steps: whether the same goes
 wrong there, with which pages, and whether it passes. To record one: `python -m dgkit.course record mba_paper`.

@@ -1829,7 +1829,8 @@ def test_11_ten_minutes_are_seven_to_ten_of_doppelgangers_minutes_and_the_others
     tries = list(TRIES)
     assert within((long.steps / real_run.steps).sel(model=tries), 7, 10)
     assert within(long.training_seconds.sel(model=tries), 599, 602)
-    others = [model for model in long.model.values if model not in (*tries, "two halves", "surrogate")]
+    slow = ["rnn", "rcgan", "timegan"]
+    others = [model for model in long.model.values if model not in (*tries, *slow, "two halves", "surrogate")]
     assert others == ["flow_matching", "naive_gan", "ar", "hmm", "market"]
     assert [long.steps.sel(model=model).values.max() for model in others] == [5000, 5000, 20000, 100, 5000]
     for model in others:  # each at its own end
@@ -1837,6 +1838,46 @@ def test_11_ten_minutes_are_seven_to_ten_of_doppelgangers_minutes_and_the_others
     assert (long.training_seconds.sel(model=others) < 180).all()
     minute = real_run.sel(model=["naive_gan", "ar", "hmm", "market"])
     assert (minute.steps == long.steps.sel(model=minute.model)).mean() > 0.6  # most of them within the minute
+    homes = long.sel(data="mba", model=slow)
+    assert [set(homes.steps.sel(model=model).values.tolist()) for model in slow] == [{5000}, {5000}, {3000}]
+    assert within(homes.training_seconds.sel(model=slow[:2]), 195, 260) and homes.training_seconds.max() < 540
+    rest = long.sel(data=["pages", "jobs"], model=slow[:2])
+    assert within(rest.training_seconds, 599, 602) and (rest.steps < 5000).all()
+    timegan = long.sel(data=["pages", "jobs"], model="timegan")  # which knows its steps before, less a margin
+    assert within(timegan.training_seconds, 480, 602) and (timegan.steps < 3000).all()
+
+
+def test_11_ten_minutes_do_not_bring_rnn_rcgan_and_timegan_near_but_the_rnns_jobs(real_run, long):
+    slow, text = ["rnn", "rcgan", "timegan"], source("11", "after-82")
+    minute, longer = (run.sel(model=slow) for run in (real_run, long))
+    pages = longer.sel(data="pages", feature="views")
+    memory = pages.autocorrelation_mse
+    found = [ends(memory.sel(model=slow[:2]), ".2f"), ends(memory.sel(model="timegan"), ".3f")]
+    found.append(ends(pages.mid_range_wasserstein_decades, ".1f"))
+
+    for low, high in found:
+        assert (f"{low} to {high}" if low != high else low) in text, (low, high)
+    curve = pages.autocorrelation
+    assert (curve.sel(model=slow[:2], lag=slice(30, None)) > 0.9).all()
+    assert (curve.sel(model="rcgan") > 0.9).all() and (curve.sel(model="rnn", lag=1) < 0.3).all()
+    assert (minute.autocorrelation_mse.sel(data="pages", feature="views", model="rcgan") < 0.0105).all()
+    assert (memory.sel(model="timegan") > 0.0015).all()  # no memory at all: 0.001
+    homes = longer.sel(data="mba", feature="traffic_bytes").autocorrelation_mse
+    assert ends(homes, ".3f") == ["0.075", "0.277"]
+    best = long.autocorrelation_mse.sel(data="mba", feature="traffic_bytes", model="doppelganger, defaults")
+    assert homes.min() > 80 * best.max()
+    before = minute.sel(data="mba", feature="traffic_bytes").autocorrelation_mse
+    assert (homes < before).sel(model="timegan").all() and (homes > before).sel(model="rnn").all()
+    jobs = [run.sel(data="jobs", model="rnn") for run in (longer, minute)]
+    cpu = [ends(run.autocorrelation_mse.sel(feature="cpu"), ".2g") for run in jobs]
+    assert cpu == [["0.046", "0.05"], ["0.16", "0.39"]]
+    assert [ends(run.length_wasserstein, ".0f") for run in jobs] == [["8", "16"], ["63", "87"]]
+    assert jobs[0].length_wasserstein.max() < long.length_wasserstein.sel(data="jobs", model="doppelganger").min()
+    whole = longer.length_wasserstein.sel(data="jobs", model=slow[1:])  # the same number: 240 less the real mean
+    assert (whole.std("model") < 1e-3).all() and [f"{one:.1f}" for one in whole.isel(model=0).values] == [
+        "108.7", "114.4", "116.2",
+    ]  # fmt: skip
+    assert (longer.told_apart > 0.9).all()
 
 
 def test_11_ten_minutes_bring_the_defaults_homes_memory_and_changes_and_cost_levels(real_run, long):
