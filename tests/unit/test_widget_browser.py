@@ -241,6 +241,16 @@ def test_categorical_features_are_drawn_as_codes():
     assert not browser.frame["may_log"]
 
 
+def test_one_training_series_is_near_but_nothing_is_typical():
+    browser = SeriesBrowser({"real": plain(1), "made": plain(3, seed=1)})
+
+    browser.select("made", 0)
+
+    assert browser.detail["neighbours"][0]["sample"] == 0 and browser.detail["neighbours"][0]["ratio"] is None
+    assert browser.detail["text"].startswith("Nearest real series: 0, at distance")
+    assert "no distance is typical" in browser.detail["text"]
+
+
 def test_one_sample_without_attributes():
     browser = SeriesBrowser(plain(1))
 

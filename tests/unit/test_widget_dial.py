@@ -249,6 +249,41 @@ def test_its_code_computes_its_epsilon():
     assert eval(dial.code(), {"dg": dg}) == pytest.approx(dial.epsilon, rel=1e-12)
 
 
+def test_a_delta_is_never_written_as_a_smaller_one():
+    dial = PrivacyDial(50_000, delta=1.2345e-5)
+
+    assert "delta = 1.24e-5" in dial.frame["head"] and "delta = 1.24e-5" in dial.frame["words"][0]
+    dial.change(batch_size=300)
+    assert "at most 0.00334" in dial.frame["hints"]["max_grad_norm"]  # 1 / 300, a bound as well
+
+
+def test_an_epsilon_that_differs_by_seed_is_the_one_that_holds_for_each():
+    ds = recorded().drop_vars("epsilon").assign(epsilon=(("run", "seed"), [[0.4, 0.5, 2.0]] * 4))
+    dial = PrivacyDial(recorded=ds)
+
+    dial.solve(2.0)
+
+    assert dial.record["title"].startswith("Recorded run of the nearest epsilon: epsilon 2")
+
+
+def test_the_steps_that_are_asked_for_hold_with_another_batch_size():
+    dial = PrivacyDial(50_000, 100)  # 7,500 steps
+
+    dial.change(steps=7500, batch_size=200)
+
+    assert dial.steps == 7500 and dial.settings["epochs"] == 30
+    dial.settings = {**dial.settings, "batch_size": 100}  # all of them, with their epochs: those are kept
+    assert dial.settings["epochs"] == 30 and dial.steps == 15_000
+
+
+def test_numbers_of_numpy_are_numbers_and_its_code_needs_no_numpy():
+    given = {"noise_multiplier": np.float32(1.5), "epochs": np.int64(15), "delta": np.float64(1e-5)}
+    dial = PrivacyDial(**given, target=np.float32(2))
+
+    assert eval(dial.code(), {"dg": dg}) == dial.epsilon
+    assert json.loads(json.dumps(dial.settings)) == dial.settings
+
+
 # --- bad input
 
 
@@ -412,6 +447,11 @@ def test_all_ways_are_on_one_axis_where_they_were_measured_and_nowhere_else():
     dial.solve(4.0)
     assert [row[1] for row in dial.beside["rows"]] == ["0.01 at epsilon 4", "not measured; at 1 it is 0.2"]
     assert "sums: 0.01 at epsilon 4" in dial.without_browser()
+
+
+def test_medians_of_seeds_are_called_so():
+    assert PrivacyDial(ways=all_ways()).beside["title"] == "error of all ways, as measured: median of the seeds"
+    assert PrivacyDial(ways=all_ways().isel(seed=0)).beside["title"] == "error of all ways, as measured"
 
 
 def test_numbers_of_other_settings_say_so_and_none_stay_where_there_is_no_epsilon():

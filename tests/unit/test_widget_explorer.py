@@ -274,3 +274,39 @@ def test_what_is_infinite_is_told_from_what_was_not_measured_and_bounds_are_name
     long = xr.Dataset({"epsilon": ("step", np.linspace(0, 2, 100)), "loss": ("step", np.ones(100))})
     assert Explorer(long).frame["bounds"] == ["epsilon"]  # of a curve, too
     json.dumps(explorer.frame["rows"], allow_nan=False)
+
+
+def test_where_a_reference_has_no_such_value_there_is_a_gap_live_and_in_a_file(ds):
+    real = ds.curve.isel(sample_len=[0, 2], seed=0, drop=True)
+    explorer = Explorer(ds, "curve", references={"real": real})
+
+    explorer.selection = {"at": {"sample_len": 2}}
+
+    assert np.isnan(lines(explorer)[1]).all() and explorer.frame["at"]["sample_len"] == 1
+    explorer.selection = {"at": {"sample_len": 7}}
+    np.testing.assert_allclose(lines(explorer)[1, 0], real.sel(sample_len=7), rtol=1e-6)
+    _, data, _ = explorer._alone()
+    alone = data["variables"]["curve"]["references"][0]
+    alone = np.frombuffer(alone["values"], np.float32).reshape(alone["shape"])
+    assert np.isnan(alone).all(1).tolist() == [False, True, False, True, True]
+
+
+def test_a_coordinate_that_is_not_a_number_can_be_selected():
+    ds = xr.Dataset({"error": (("noise", "step"), [[1.0, 2.0], [3.0, 4.0]])}, {"noise": [0.5, np.nan]})
+
+    explorer = Explorer(ds, x="step")
+
+    assert lines(explorer)[0, 0].tolist() == [3, 4]
+    explorer.choose(index={"noise": 0})
+    assert lines(explorer)[0, 0].tolist() == [1, 2]
+
+
+def test_times_within_a_second_are_told_apart():
+    times = np.array(["2015-01-01T00:00:00.1", "2015-01-01T00:00:00.25", "2015-01-02"], "M8[ns]")
+    ds = xr.Dataset({"load": (("time", "step"), np.arange(6.0).reshape(3, 2))}, {"time": times})
+    explorer = Explorer(ds, x="step")
+
+    explorer.choose(index={"time": 1})
+
+    assert explorer.selection["at"]["time"] == "2015-01-01T00:00:00.25" and lines(explorer)[0, 0].tolist() == [2, 3]
+    assert explorer.dims[0]["values"][-1] == "2015-01-02"

@@ -319,3 +319,24 @@ def test_a_widget_is_drawn_before_its_page_hears_of_it(kind, monkeypatch):
     assert told[id(one)] == now and now.get("frame", True)
     if kind not in MADE:
         assert one.probabilities == start != one.reference
+
+
+@pytest.mark.parametrize(
+    ("name", "trait", "value"),
+    [
+        ("DistributionPainter", "probabilities", [[1.0, 0.0], [0.0, 0.0], [0.0, 0.0]]),
+        ("Explorer", "selection", {"at": {"sample_len": 1}}),
+        ("PrivacyDial", "settings", {"noise_multiplier": 2.0}),
+        ("SeriesBrowser", "order", "random"),
+        ("SeriesBrowser", "selected", {"set": "real", "sample": 1}),
+    ],
+)
+def test_what_was_refused_is_over_when_a_cell_sets_what_is_right(name, trait, value):
+    widget = MADE[name]()
+    widget._receive(widget, {"action": widget.actions[0], "values": {"more": [1]}}, [])
+    assert widget.error
+
+    setattr(widget, trait, value)
+
+    assert widget.error == ""
+    widget.close()

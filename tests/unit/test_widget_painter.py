@@ -211,6 +211,11 @@ def test_what_is_no_distribution_is_refused_and_changes_nothing(painter, value, 
     assert painter.probabilities == before
 
 
+def test_one_attribute_has_no_totals_to_draw(painter):
+    with pytest.raises(ConfigError, match=r"axis=0 must be None\."):
+        painter.paint({0: 0.5}, axis=0)
+
+
 @pytest.mark.parametrize(
     "attributes, error, message",
     [

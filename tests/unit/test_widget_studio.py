@@ -1,6 +1,7 @@
 """The studio without a browser: what its buttons do, its thread, its state, what it sends."""
 
 import asyncio
+import contextlib
 import copy
 import gc
 import json
@@ -441,6 +442,41 @@ def test_any_exception_of_the_thread_is_shown_and_leaves_no_thread(studio, monke
 # --- threads and what is sent -----------------------------------------------------------------------------------------
 
 
+def test_an_error_is_over_with_the_next_run(studio, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(studio.session, "_do", lambda kind, value: 1 / 0)
+        studio.start()
+        studio.wait()
+    assert "ZeroDivisionError" in studio.error
+
+    studio.step()
+
+    assert studio.error == "" and studio.status["state"] == "paused"
+
+
+def test_two_threads_that_start_at_once_start_one_training(studio, monkeypatch):
+    session, both = studio.session, threading.Barrier(2)
+    join = session.join
+
+    def slow():  # both are past the look at whether it runs
+        join(1)
+        with contextlib.suppress(threading.BrokenBarrierError):
+            both.wait(0.5)
+
+    monkeypatch.setattr(session, "join", slow)
+    threads = [threading.Thread(target=session.start) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    running = [one for one in threading.enumerate() if one.name == f"dgkit training {id(session):x}"]
+    monkeypatch.undo()
+    for _ in running:
+        session.halt()
+
+    assert len(running) == 1
+
+
 @pytest.mark.slow
 def test_a_hundred_starts_stops_and_resets_leave_no_thread_and_no_memory(studio):
     process, levels = psutil.Process(), []
@@ -551,6 +587,18 @@ def test_buttons_of_linked_studios_act_on_both_and_settings_on_one():
     press(a, "step", n=2)  # one has no room for it: that one says so
     assert (a.trainer.step, b.trainer.step) == (2, 0)
     assert a.error == "" and "too few are left" in b.error
+    a.close()
+    b.close()
+
+
+def test_a_linked_studio_that_is_finished_keeps_the_other_from_nothing():
+    a, b = make(replace(TINY, steps=1)), make()
+    TrainingStudio.compare(a, b, together=True)
+    a.step()
+
+    a._receive(a, {"action": "step"}, [])
+
+    assert (a.trainer.step, b.trainer.step) == (1, 1) and "too few are left" in a.error and b.error == ""
     a.close()
     b.close()
 

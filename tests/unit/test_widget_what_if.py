@@ -88,6 +88,62 @@ def test_what_goes_wrong_is_shown_and_the_next_target_is_answered(painter):
     explorer.close()
 
 
+def test_after_an_error_no_answers_to_an_older_target_stay(painter):
+    def fails(target):
+        if target["job_class"]["large"] == 1:
+            raise SystemExit("no such jobs")
+        return answer(target)
+
+    explorer = WhatIfExplorer(painter, {"truth": fails}, lambda ds: ds.length, "length")
+    assert explorer.wait(60) and list(explorer.answers) == ["truth"]
+
+    painter.target = {"job_class": {"large": 1.0}}
+
+    assert explorer.wait(60)
+    assert explorer.answers == {} and "no such jobs" in explorer.error
+    painter.target = {"job_class": {"small": 1.0}}  # whatever was raised, the next one is answered
+    assert explorer.wait(60) and list(explorer.answers) == ["truth"]
+    explorer.close()
+
+
+def test_a_file_written_right_after_drawing_has_the_answers_to_what_was_drawn(painter, tmp_path):
+    share = {"large": lambda ds: float((ds.job_class == "large").mean())}
+    explorer = WhatIfExplorer(painter, {"truth": answer}, lambda ds: ds.length, "length (steps)", share)
+    assert explorer.wait(60)
+
+    painter.target = {"job_class": {"small": 0.25, "large": 0.75}}
+    explorer.to_html(tmp_path / "what_if.html")
+
+    text = (tmp_path / "what_if.html").read_text(encoding="utf-8")
+    assert "<td>0.75</td>" in text and '"probabilities":[0.25,0.0,0.75]' in text
+    explorer.close()
+
+
+def test_closing_ends_the_thread_and_whoever_waits_for_an_answer(painter):
+    going, free = threading.Event(), threading.Event()
+
+    def slow(target):
+        going.set()
+        free.wait(60)
+        return answer(target)
+
+    before = set(threading.enumerate())
+    explorer = WhatIfExplorer(painter, {"truth": slow}, lambda ds: ds.length, "length")
+    (thread,) = set(threading.enumerate()) - before
+    assert going.wait(60)
+    found = []
+    waiting = threading.Thread(target=lambda: found.append(explorer.wait(60)), daemon=True)
+    waiting.start()
+
+    explorer.close()
+
+    waiting.join(5)
+    assert found == [False]
+    free.set()
+    thread.join(20)
+    assert not thread.is_alive() and explorer.answers == {}
+
+
 def test_a_cell_that_runs_again_ends_its_earlier_explorer(painter, monkeypatch):
     asked = []
 
@@ -113,6 +169,17 @@ def test_ways_are_functions_by_name(painter):
     for ways in ({}, {"truth": 3}, {str(k): answer for k in range(6)}):
         with pytest.raises(ConfigError, match="one to 5 functions"):
             WhatIfExplorer(painter, ways, lambda ds: ds.length, "length")
+
+
+def test_a_way_without_a_value_has_no_line(painter):
+    ways = {"truth": answer, "nothing": lambda target: answer(target).assign(cpu_rate=lambda ds: ds.cpu_rate * np.nan)}
+    explorer = WhatIfExplorer(painter, ways, lambda ds: ds.cpu_rate.mean("time"), "mean CPU rate")
+    assert explorer.wait(60)
+
+    drawn, empty = re.findall(r'<polyline points="([^"]*)"', explorer.children[1].value)
+
+    assert drawn and not empty and "nothing: none" in explorer.children[1].value
+    explorer.close()
 
 
 def test_values_below_zero_are_drawn_where_they_are(painter):

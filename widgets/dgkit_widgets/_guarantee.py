@@ -8,7 +8,7 @@ these (Kairouz, Oh and Viswanath 2015). The names of the tiers are those of Pono
 import math
 
 from dgkit import Trainer
-from dgkit._text import at_most, number
+from dgkit._text import at_most
 
 COVERS = (
     "Covered: whether one sample was among the training data, however the trained networks and what they generate are "
@@ -72,7 +72,7 @@ def in_words(epsilon: float, delta: float, series: int = 1) -> list[str]:
     one = "one sample" if series == 1 else f"the {series:,} samples of one user"
     return [
         f"Odds: any outcome is at most {factor} times (e to the epsilon) as likely with a {whose} as without, apart "
-        f"from a probability of delta = {number(delta)}.",
+        f"from a probability of delta = {at_most(delta)}.",
         f"So whoever guesses whether {one}, put in by the toss of a coin, {'was' if series == 1 else 'were'} among the "
         "data is right in at most "
         f"{percent(accuracy)} of the cases, where guessing blindly is right in 50 %; with 1 % of false alarms "
@@ -86,7 +86,7 @@ def spent(trainer: Trainer) -> dict[str, str] | None:
         return None
     epsilon, delta = trainer.epsilon(), trainer.config.dp.delta
     says = (
-        f"Privacy spent so far: epsilon {at_most(epsilon)} at delta = {number(delta)}, by the RDP accountant: "
+        f"Privacy spent so far: epsilon {at_most(epsilon)} at delta = {at_most(delta)}, by the RDP accountant: "
         f"{tier(epsilon)}. {in_words(epsilon, delta)[-1]}"
     )
     if trainer.config.private:

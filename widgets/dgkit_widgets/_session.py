@@ -86,7 +86,7 @@ class Session:
         self.halves: list[tuple[int, str, dict[str, float]]] = []
         self.last_half: tuple[str, dict[str, float]] | None = None  # which, and what it measured
         self._pair: tuple[dict[str, float], float] | None = None  # a discriminator half step that may become a step
-        self._lock, self._gate = threading.Lock(), threading.Lock()
+        self._lock, self._gate, self._starting = threading.Lock(), threading.Lock(), threading.Lock()
         self._stop, self._asked = threading.Event(), 0.0
         self._thread: threading.Thread | None = None
 
@@ -112,6 +112,10 @@ class Session:
         ConfigError
             There is nothing left to do.
         """
+        with self._starting:  # of two threads that ask at once, one starts it
+            self._start(free)
+
+    def _start(self, free: bool) -> None:
         if self.running and not self._stop.is_set():
             return
         config = self.trainer.config
@@ -158,6 +162,7 @@ class Session:
         """Pause, then do one entry of a log in this thread. Raises what it raises."""
         self.halt()
         with self.turn():
+            self.error = None  # the run goes on
             self._do(kind, value)
 
     def change(self, **changes: Any) -> None:

@@ -238,6 +238,7 @@ class SeriesBrowser(Widget):
         if not self._ready:
             return
         with self._lock:
+            self.error = ""  # what was refused before is over
             if change["name"] == "feature":
                 self._ready = False  # one frame for the feature with its axis
                 self.log = self._wants_log(self.feature)
@@ -251,7 +252,7 @@ class SeriesBrowser(Widget):
     @traitlets.observe("selected")
     def _selection_changed(self, change: Any) -> None:
         with self._lock:
-            self._found, self._trouble = None, ""
+            self._found, self._trouble, self.error = None, "", ""
             self._describe()  # at once, without neighbours
             if self.selected:
                 try:
@@ -405,16 +406,18 @@ class SeriesBrowser(Widget):
         }
 
     def _verdict(self, neighbours: list[dict[str, Any]] | None) -> str:
-        if not neighbours or self._typical is None:
+        if not neighbours:
             return "" if neighbours is None else "There is no other series to compare with."
         training, nearest = next(iter(self._sets)), neighbours[0]
-        basis = f"{len(self._typical):,} {training} series"
-        typical = float(np.median(self._typical))
-        near = float((self._typical <= nearest["distance"]).mean())
         over = f" over all {len(self._features)} features" if len(self._features) > 1 else ""  # of which one is drawn
         text = (
             f"Nearest {nearest['set']} series: {nearest['sample']}, at distance {number(nearest['distance'])}{over}. "
         )
+        if self._typical is None:
+            return text + f"There is one {training} series alone: no distance is typical, and no ratio can be given."
+        basis = f"{len(self._typical):,} {training} series"
+        typical = float(np.median(self._typical))
+        near = float((self._typical <= nearest["distance"]).mean())
         if nearest["ratio"] is None:
             return text + f"Half of {basis} or more have an exact double, so no ratio can be given."
         times = number(nearest["ratio"], 2)

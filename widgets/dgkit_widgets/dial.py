@@ -376,7 +376,7 @@ class PrivacyDial(Widget):
             result[name] = whole(name, result.get(name, 1 + least), least, MOST + 1)
         result["series"] = whole("series", result["series"], 1, MOST_SERIES + 1)
         for name in ("epochs", "target"):
-            value = result[name]
+            value = result[name] = result[name].item() if isinstance(result[name], np.generic) else result[name]
             if value is not None and (
                 isinstance(value, bool) or not isinstance(value, int | float) or not 1e-9 <= value <= 1e20
             ):
@@ -385,11 +385,13 @@ class PrivacyDial(Widget):
             raise ConfigError("max_grad_norm=inf: a finite one is what makes the noise protect.")
         if result["accountant"] not in ("rdp", "prv"):
             raise ConfigError(f"accountant={result['accountant']!r} is none of 'rdp', 'prv'.")
-        noise = _dp(result).noise_multiplier
-        if noise > MOST_NOISE:
-            raise ConfigError(f"noise_multiplier={noise:g} must be 0, or at most {MOST_NOISE}.")
+        dp = _dp(result)
+        if dp.noise_multiplier > MOST_NOISE:
+            raise ConfigError(f"noise_multiplier={dp.noise_multiplier:g} must be 0, or at most {MOST_NOISE}.")
+        result |= {name: getattr(dp, name) for name in ("noise_multiplier", "max_grad_norm", "delta")}  # no NumPy's
         per_epoch = result["samples"] / result["batch_size"]
-        if "steps" in new and new["steps"] != old.get("steps"):
+        other = "epochs" not in new and not {"samples", "batch_size"}.isdisjoint(new)  # epochs of other lengths
+        if "steps" in new and (other or new["steps"] != old.get("steps")):
             result["epochs"] = result["steps"] / per_epoch
         else:
             if result["epochs"] is None:
@@ -473,7 +475,7 @@ class PrivacyDial(Widget):
         user = f", for a user with {now['series']:,} samples" if now["series"] > 1 else ""
         head = (
             f"after {now['steps']:,} steps ({number(now['epochs'])} epochs), at delta = "
-            f"{number(now['delta'])}, by the {accountant} accountant{user}"
+            f"{at_most(now['delta'])}, by the {accountant} accountant{user}"
         )
         note = ""
         if now["accountant"] == "prv" and accountant == "RDP" and math.isfinite(value):
@@ -516,8 +518,8 @@ class PrivacyDial(Widget):
             "epochs": f"passes over the data, {now['samples'] / size:.4g} steps each",
             "batch_size": f"each sample is in a batch with probability {rate:.3g}",
             "max_grad_norm": "does not change epsilon, only what the noise drowns: a sample moves the mean gradient "
-            f"by at most {norm / size:.3g}, and each of its entries gets noise of {noise * norm / size:.3g}",
-            "delta": f"must be below 1 / {now['samples']} = {1 / now['samples']:.2g}",
+            f"by at most {at_most(norm / size)}, and each of its entries gets noise of {number(noise * norm / size)}",
+            "delta": f"must be below 1 / {now['samples']:,}, about {1 / now['samples']:.2g}",
             "releases": "discriminators times their rounds",
             "series": "epsilon is the user's; each of their samples is in a batch by itself",
         }
@@ -559,7 +561,7 @@ class PrivacyDial(Widget):
             "grids": few,
         }
         fixed = ("samples", "delta", "releases", "max_grad_norm", "series")
-        told = ", ".join(f"{name.replace('_', ' ')} {now[name]:g}" for name in fixed)
+        told = ", ".join(f"{name.replace('_', ' ')} {now[name]:.10g}" for name in fixed)
         return shown, data, f"Live without a kernel, with {told}; in a notebook these can be set too."
 
     def _twin(self) -> "PrivacyDial":

@@ -218,7 +218,7 @@ class Explorer(Widget):
     @traitlets.observe("selection")
     def _selected(self, _change: Any) -> None:
         with self._guard:
-            self.frame = self._drawn()
+            self.frame, self.error = self._drawn(), ""  # what was refused before is over
 
     def _merged(self, old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
         """The old selection with the new one's changes, complete and checked."""
@@ -283,7 +283,7 @@ class Explorer(Widget):
                 return place
             values = self._places[dim]
             if values.dtype.kind == "f" and not isinstance(value, str):
-                near = np.flatnonzero(np.isclose(values, value, atol=0))  # 0.1 in float32, say
+                near = np.flatnonzero(np.isclose(values, value, atol=0, equal_nan=True))  # 0.1 in float32, say
                 if len(near):
                     return int(near[0])
         some = ", ".join(map(repr, [*self._index[dim]][:12])) + (", ..." if len(self._index[dim]) > 12 else "")
@@ -406,7 +406,9 @@ class Explorer(Widget):
         if x in da.dims:
             da = da.reindex({x: self._places[x]}) if x in da.indexes else da
         for dim in [dim for dim in da.dims if dim not in (x, self._seed)]:
-            da = da.sel({dim: at[dim]}) if dim in at and dim in da.indexes else da.isel({dim: -1})
+            if dim in at and dim in da.indexes:  # a gap where the reference has no such value, as in a page of its own
+                da = da.reindex({dim: self._places[str(dim)][[self._place(str(dim), at[dim])]]})
+            da = da.isel({dim: -1})
         return da.astype(np.float64).compute()
 
     def _all(self, name: str) -> np.ndarray:
@@ -578,7 +580,9 @@ def _plain(value: Any) -> Any:
 
 def _text(value: Any) -> str:
     if isinstance(value, np.datetime64):
-        return str(value.astype("datetime64[s]")).removesuffix("T00:00:00")
+        seconds = value.astype("datetime64[s]")
+        exact = np.isnat(value) or seconds == value
+        return str(seconds).removesuffix("T00:00:00") if exact else str(value).rstrip("0")
     if isinstance(value, bool | np.bool_):
         return "yes" if value else "no"
     return f"{value:.6g}" if isinstance(value, float | np.floating) else str(value)

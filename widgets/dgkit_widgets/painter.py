@@ -233,7 +233,7 @@ class DistributionPainter(Widget):
         with self._guard, self.hold_sync():
             try:
                 base = self._base if stroke is not None and stroke == self._stroke else np.array(self.probabilities)
-                if axis not in (None, *range(base.ndim)):
+                if axis not in (None, *(range(base.ndim) if base.ndim > 1 else ())):
                     raise ConfigError(f"axis={axis!r} must be None" + (", 0 or 1." if base.ndim > 1 else "."))
                 try:
                     wanted = {int(k): float(value) for k, value in dict(wishes).items()}
@@ -334,6 +334,7 @@ class DistributionPainter(Widget):
     @traitlets.observe("probabilities", "reference")
     def _measure(self, _change: Any) -> None:
         if np.shape(self.probabilities) == np.shape(self.reference):
+            self.error = ""  # what was refused before is over
             self.total_variation = float(np.abs(np.subtract(self.probabilities, self.reference)).sum() / 2)
 
     def _checked(self, value: Any) -> np.ndarray:

@@ -414,10 +414,12 @@ class TrainingStudio(Widget):
 
     def _act(self, action: str, values: Any) -> None:
         """Do what a page asks for, in the studios beside this one too where they are linked."""
-        super()._act(action, values)
-        if self._linked and action in LINKED:
-            for peer in self._peers - weakref.WeakSet([self]):
-                peer.guarded(partial(super(TrainingStudio, peer)._act, action, values))
+        try:
+            super()._act(action, values)
+        finally:  # one that is finished, say, keeps no other from going on
+            if self._linked and action in LINKED:
+                for peer in self._peers - weakref.WeakSet([self]):
+                    peer.guarded(partial(super(TrainingStudio, peer)._act, action, values))
 
     def _asked_restore(self, name: str) -> None:
         self._sources.file(name)  # which a page may not allow
@@ -434,7 +436,7 @@ class TrainingStudio(Widget):
     def _clear(self) -> None:
         with self._traits_lock:
             self._screen.clear()
-            self.walk = {}
+            self.walk, self.error = {}, ""  # what went wrong was of the run before
 
     def _replay(self, log: Log) -> None:
         self.session.plan = log

@@ -46,7 +46,7 @@ class WhatIfExplorer(ipywidgets.VBox):  # type: ignore[misc]
     Attributes
     ----------
     answers : dict
-        The Datasets that are shown, by way.
+        The Datasets that are shown, by way; none after an error.
     error : str
         What went wrong with the last target; empty if nothing did.
 
@@ -90,23 +90,28 @@ class WhatIfExplorer(ipywidgets.VBox):  # type: ignore[misc]
         threading.Thread(target=self._follow, daemon=True, name="WhatIfExplorer").start()
 
     def wait(self, timeout: float | None = None) -> bool:
-        """Wait until the answers to the last target are shown; False if that took longer than `timeout` seconds."""
-        return self._idle.wait(timeout)
+        """Wait until the last target's answers are shown; False after `timeout` seconds, or once it is closed."""
+        return self._idle.wait(timeout) and not self._ended
 
     def to_html(self, path: str | os.PathLike[str]) -> None:
-        """Write painter, picture and table as they are, as one HTML file that needs neither kernel nor network.
+        """Write painter, picture and table as one HTML file that needs neither kernel nor network.
+
+        Waits until the answers are those to the mix that is drawn, unless the explorer is closed.
 
         Raises
         ------
         SaveError
             The file cannot be written.
         """
+        self.wait()
         _atomic.replace(path, [self.painter.html(below=self._picture.value).encode()])
 
     def close(self) -> None:
         """Follow the drawing no longer."""
         if not self._ended:
-            self._ended = True
+            with self._asking:
+                self._ended = True
+                self._idle.set()  # nobody waits for an answer that will not come
             self.painter.unobserve(self._ask, "probabilities")
             self._changed.set()
             self._picture.close()
@@ -119,12 +124,15 @@ class WhatIfExplorer(ipywidgets.VBox):  # type: ignore[misc]
 
     def _ask(self, _change: Any = None) -> None:
         with self._asking:
-            self._idle.clear()
-            self._changed.set()
+            if not self._ended:
+                self._idle.clear()
+                self._changed.set()
 
     def _follow(self) -> None:
-        while self._changed.wait() and not self._ended:
+        while self._changed.wait():
             self._changed.clear()
+            if self._ended:  # asked after clearing, since `close` says so before it sets `_changed`
+                return
             if self._changed.wait(_REST):  # still drawing
                 continue
             target, answers, self.error = self.painter.target, {}, ""
@@ -136,8 +144,8 @@ class WhatIfExplorer(ipywidgets.VBox):  # type: ignore[misc]
                 else:
                     picture = _picture({name: self._curve(ds) for name, ds in answers.items()}, self._label)
                     self.answers, self._picture.value = answers, picture + self._table(answers)
-            except Exception as error:
-                self.error = told(error)
+            except BaseException as error:  # SystemExit too would end this thread without a word
+                self.answers, self.error = {}, told(error)
                 self._picture.value = f'<p role="alert">{html.escape(self.error[:1000])}</p>'
             with self._asking:  # or a target that comes between the two would count as answered
                 if not self._changed.is_set():
@@ -184,7 +192,7 @@ def _picture(sets: Mapping[str, Any], label: str) -> str:
         parts.append(f'<text x="{_LEFT - 6}" y="{y + 4:.0f}" text-anchor="end">{share:g}</text>')
     for k, (name, v) in enumerate(values.items()):
         colour, dash = _LINES[k]
-        q = np.linspace(0, 1, 120)
+        q = np.linspace(0, 1, 120) if len(v) else np.empty(0)  # no line of what has no value
         at = across(np.quantile(v, q)) if len(v) else q
         points = " ".join(f"{x:.1f},{bottom - y * (bottom - 10):.1f}" for x, y in zip(at, q, strict=True))
         style = f'fill="none" stroke="{colour}" stroke-width="2" stroke-dasharray="{dash}"'
@@ -192,7 +200,8 @@ def _picture(sets: Mapping[str, Any], label: str) -> str:
         y = bottom - 16 - 18 * (len(values) - 1 - k)
         parts.append(f'<line x1="{right - 150}" x2="{right - 112}" y1="{y - 4}" y2="{y - 4}" {style}/>')
         parts.append(f'<text x="{right - 106}" y="{y}">{html.escape(name)}</text>')
-    told = "; ".join(f"{name}: median {number(np.median(v))}" for name, v in values.items() if len(v))
+    middles = {name: f"median {number(np.median(v))}" if len(v) else "none" for name, v in values.items()}
+    told = "; ".join(f"{name}: {middle}" for name, middle in middles.items())
     return (
         f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" width="{_WIDTH}" style="max-width:100%;font:13px sans-serif;'
         f'color:var(--jp-content-font-color1,#333)" fill="currentColor" role="img" '
