@@ -28,13 +28,13 @@ with the two flags, C continuous ones of F.
 
 import copy
 from collections.abc import Iterator
-from itertools import accumulate, count
+from itertools import count
 
 import torch
 from torch import Tensor, nn
 
 from dgkit._checks import whole
-from dgkit.baselines.protocol import Data, Empirical, Made, descend, drawn, ends, heads, mlp
+from dgkit.baselines.protocol import Data, Empirical, Made, descend, drawn, ends, events, heads, mlp
 from dgkit.core.averages import average_into, average_share
 from dgkit.core.encode import Encoder
 from dgkit.core.heads import activate, widths
@@ -108,8 +108,7 @@ class Records(nn.Module):
         # what is predicted is the value where there is something: the event, which is learned by its chance, gates none
         self.heads = [head._replace(gates=0, decided=False) for head in encoder.feature_heads]
         self.noise, self.time, self.variable = noise, encoder.passes, encoder.schema.variable_length
-        starts = accumulate((head.width for head in self.heads), initial=0)
-        self.events = [start for start, head in zip(starts, encoder.feature_heads, strict=False) if head.gates]
+        self.events = events(encoder.feature_heads)
         numbers = [head.activation != "softmax" for head in self.heads for _ in range(head.width)]
         kinds = torch.tensor(numbers, device="cpu")  # in a model without numbers ("meta", as `load` makes it) too
         self.register_buffer("continuous", kinds.nonzero()[:, 0], persistent=False)

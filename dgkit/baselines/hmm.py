@@ -20,14 +20,13 @@ feature width with the two flags.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import accumulate
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from dgkit._checks import whole
-from dgkit.baselines.protocol import Data, Empirical, Made, drawn, ends, heads, valid
+from dgkit.baselines.protocol import Data, Empirical, Made, drawn, ends, events, heads, valid
 from dgkit.core.encode import Encoder
 from dgkit.core.heads import widths
 from dgkit.metrics._compiled import compiled
@@ -50,8 +49,7 @@ class Network(nn.Module):
         whole("states", states)
         attribute_heads, self.heads = heads(encoder)
         self.continuous = np.array([h.activation != "softmax" for h in self.heads for _ in range(h.width)])
-        starts = accumulate((head.width for head in self.heads), initial=0)
-        self.events = np.array([at for at, head in zip(starts, self.heads, strict=False) if head.gates], int)
+        self.events = np.array(events(self.heads), int)
         self.time, self.variable = encoder.passes, encoder.schema.variable_length
         self.attributes = Empirical(samples, widths(attribute_heads))
         self.register_buffer("start", torch.full((states,), 1 / states))

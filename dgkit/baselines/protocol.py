@@ -17,7 +17,7 @@ import copy
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from os import PathLike
 from typing import Any, NamedTuple, Protocol
 
@@ -237,6 +237,12 @@ class Training:
 def heads(encoder: Encoder) -> tuple[list[Head], list[Head]]:
     """Of the attributes (min/max included), and of a step's features (flags included)."""
     return encoder.attribute_heads + encoder.minmax_heads, encoder.feature_heads
+
+
+def events(some: list[Head]) -> list[int]:
+    """Where the events of `zeros` begin in a record; the value of each is the column before it."""
+    starts = accumulate((head.width for head in some), initial=0)
+    return [start for start, head in zip(starts, some, strict=False) if head.gates]
 
 
 def ends(features: Tensor) -> Tensor:
